@@ -1,0 +1,103 @@
+//! A numbered database: what a store and a transaction have in common.
+
+use std::sync::Arc;
+
+use crate::key::KeyRef;
+use crate::keyspace::Keyspace;
+use crate::keyspace::transaction::Transaction;
+use crate::keyspace::view::View;
+use crate::keyspace::writer::Writer;
+use crate::{Bytes, Error, Result};
+
+/// The keys of a numbered database, as a [`Store`](crate::Store) or a transaction's
+/// [`Tx`](crate::Tx) reaches them. Both dereference to it, so its methods are theirs.
+///
+/// - **Values**: [`get`](Self::get), [`insert`](Self::insert), [`swap`](Self::swap),
+///   [`counter`](Self::counter), [`string`](Self::string).
+/// - **Collections**: [`list`](Self::list) and its kin give a typed handle on one key.
+/// - **Keys**: [`contains`](Self::contains), [`remove`](Self::remove), [`expire`](Self::expire),
+///   [`ttl`](Self::ttl), [`rename`](Self::rename).
+///
+/// # Errors
+/// Every method can give [`Error::InTransaction`] (a store was called from inside its own
+/// transaction) and, on a transaction's handle, [`Error::Undeclared`]; methods for one type give
+/// [`Error::WrongType`] where the key holds another. Further errors are named by each method.
+pub struct Database {
+    space: Arc<Keyspace>,
+    index: u16,
+    transaction: Option<Arc<Transaction>>,
+}
+
+impl Database {
+    pub(crate) fn new(space: Arc<Keyspace>, index: u16) -> Self {
+        Database { space, index, transaction: None }
+    }
+
+    /// The same database as a transaction sees it.
+    pub(crate) fn within(&self, transaction: &Arc<Transaction>) -> Self {
+        Database {
+            space: Arc::clone(&self.space),
+            index: self.index,
+            transaction: Some(Arc::clone(transaction)),
+        }
+    }
+
+    /// Another database of the same store.
+    pub(crate) fn select(&self, index: u16) -> Result<Self> {
+        if index >= self.space.limits().databases {
+            return Err(Error::NoSuchDatabase);
+        }
+        Ok(Database::new(Arc::clone(&self.space), index))
+    }
+
+    pub(crate) fn space(&self) -> &Arc<Keyspace> {
+        &self.space
+    }
+
+    /// The database's number.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    pub(crate) fn key_ref<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
+        self.space.key_ref(bytes)
+    }
+
+    pub(crate) fn key_refs<'k>(&self, names: &'k [Bytes]) -> Vec<KeyRef<'k>> {
+        names.iter().map(|name| self.space.key_ref(name)).collect()
+    }
+
+    /// Runs an operation that only reads: under the keys' locks, or within the transaction that
+    /// holds them.
+    #[inline]
+    pub(crate) fn read<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
+        match &self.transaction {
+            None => self.space.read(self.index, keys, op)?,
+            Some(transaction) => transaction.read(keys, op)?,
+        }
+    }
+
+    /// Runs an operation that may change keys: under their locks, or within the transaction that
+    /// holds them.
+    #[inline]
+    pub(crate) fn write<R>(
+        &self,
+        keys: &[KeyRef<'_>],
+        op: impl FnOnce(&mut Writer<'_>) -> Result<R>,
+    ) -> Result<R> {
+        match &self.transaction {
+            None => self.space.write(self.index, keys, op)?,
+            Some(transaction) => transaction.write(keys, op)?,
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("index", &self.index).finish_non_exhaustive()
+    }
+}

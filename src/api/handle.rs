@@ -1,0 +1,75 @@
+//! What every handle is: a key of a database, hashed once.
+
+use super::Database;
+use crate::codec::encode;
+use crate::key::KeyRef;
+use crate::keyspace::view::View;
+use crate::keyspace::writer::Writer;
+use crate::{Bytes, Decode, Encode, Key, Result};
+
+/// A key of a database.
+#[derive(Clone)]
+pub(crate) struct Handle<'a> {
+    db: &'a Database,
+    key: Key<'a>,
+    hash: u64,
+}
+
+impl<'a> Handle<'a> {
+    pub(crate) fn new(db: &'a Database, key: Key<'a>) -> Self {
+        let hash = db.space().key_ref(&key).hash;
+        Handle { db, key, hash }
+    }
+
+    pub(crate) fn db(&self) -> &'a Database {
+        self.db
+    }
+
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(crate) fn key(&self) -> KeyRef<'_> {
+        KeyRef { bytes: &self.key, hash: self.hash }
+    }
+
+    /// Runs an operation that only reads this key.
+    pub(crate) fn read<R>(&self, op: impl FnOnce(&View<'_>, KeyRef<'_>) -> Result<R>) -> Result<R> {
+        let key = self.key();
+        self.db.read(&[key], |view| op(view, key))
+    }
+
+    /// Runs an operation that may change this key.
+    pub(crate) fn write<R>(&self, op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> Result<R>) -> Result<R> {
+        let key = self.key();
+        self.db.write(&[key], |writer| op(writer, key))
+    }
+
+    /// The bytes of an element.
+    pub(crate) fn encode<T: Encode + ?Sized>(&self, element: &T) -> Result<Bytes> {
+        encode(element, self.db.space().limits().value)
+    }
+
+    /// The bytes of several elements.
+    pub(crate) fn encode_all<'t, T>(&self, elements: impl IntoIterator<Item = &'t T>) -> Result<Vec<Bytes>>
+    where
+        T: Encode + ?Sized + 't,
+    {
+        elements.into_iter().map(|element| self.encode(element)).collect()
+    }
+}
+
+/// The value that was stored as `bytes`.
+pub(crate) fn decode<T: Decode>(bytes: Bytes) -> Result<T> {
+    Ok(T::decode(bytes)?)
+}
+
+/// The value that was stored as `bytes`, if there is one.
+pub(crate) fn decode_option<T: Decode>(bytes: Option<Bytes>) -> Result<Option<T>> {
+    bytes.map(decode).transpose()
+}
+
+/// The values that were stored as these bytes.
+pub(crate) fn decode_all<T: Decode>(bytes: impl IntoIterator<Item = Bytes>) -> Result<Vec<T>> {
+    bytes.into_iter().map(decode).collect()
+}

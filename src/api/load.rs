@@ -1,0 +1,157 @@
+//! Cache-aside: a value from the store, or from a loader that is run once for all who ask.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::Store;
+use super::handle::{decode, decode_option};
+use crate::clock::millis;
+use crate::codec::encode;
+use crate::command::string;
+use crate::key::KeyRef;
+use crate::keyspace::writer::Deadline;
+use crate::load::{Join, Lead, LoadError, Outcome};
+use crate::{Bytes, Decode, Encode, Key};
+
+impl Store {
+    /// The value of a key, or what `loader` gives, which is then kept for `ttl`.
+    ///
+    /// - **One load**: while a key is being loaded, all others who ask for it wait for that load and
+    ///   share its value, or its failure.
+    /// - **Never an old value back**: if the key is written, removed, renamed or cleared while its
+    ///   load runs, the loaded value goes to those who wait for it but is not stored, and whoever
+    ///   asks after the write starts a load anew. Expiry and eviction are no writes.
+    /// - **No lock is held** while the loader runs: it may use the store. If it panics, the panic is
+    ///   its caller's alone, and one of those who wait loads in its stead.
+    ///
+    /// A hit costs a [`get`](crate::Database::get).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{LoadError, Store};
+    ///
+    /// fn find_name(id: u64) -> Result<String, std::io::Error> {
+    ///     Ok(format!("product {id}")) // the slow way
+    /// }
+    ///
+    /// let store = Store::new();
+    /// for _ in 0..2 {
+    ///     let name = store.get_or_load("product:7", Duration::from_secs(60), || find_name(7))?;
+    ///     assert_eq!(name, "product 7");
+    /// }
+    /// assert_eq!(store.stats().hits, 1);
+    /// # Ok::<(), LoadError<std::io::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`LoadError::Loader`]: the loader's own error, by value. Nothing is stored.
+    /// - [`LoadError::Shared`]: another's load, which this call waited for, failed with that text.
+    /// - [`LoadError::Cycle`]: the loader asks for a key whose load waits for this one.
+    /// - [`LoadError::Store`]: [`Error::WrongType`], [`Error::Decode`], [`Error::Encode`],
+    ///   [`Error::TooLong`], [`Error::InvalidExpire`] (a `ttl` under a millisecond).
+    #[doc(alias = "cache-aside")]
+    pub fn get_or_load<'k, T: Encode + Decode, E: Display>(
+        &self,
+        key: impl Into<Key<'k>>,
+        ttl: Duration,
+        loader: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, LoadError<E>> {
+        let key = key.into();
+        let key = self.key_ref(&key);
+        self.space().deadline_in(millis(ttl), "set")?;
+        loop {
+            match self.seek(key)? {
+                Seek::Found(Some(bytes)) => return Ok(decode(bytes)?),
+                // Someone's `get_or_find` found nothing; this loader always gives a value.
+                Seek::Found(None) => {}
+                Seek::Lead(lead) => return self.fill(lead, ttl, loader(), |value| Some(value)),
+            }
+        }
+    }
+
+    /// [`get_or_load`](Self::get_or_load) for a loader that may find nothing, such as a query for one
+    /// row. That there is nothing is shared with those who wait, but not stored.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{LoadError, Store};
+    ///
+    /// let store = Store::new();
+    /// let name = store.get_or_find("product:8", Duration::from_secs(60), || Ok(None::<String>))?;
+    /// assert_eq!(name, None);
+    /// # Ok::<(), LoadError<std::io::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load).
+    pub fn get_or_find<'k, T: Encode + Decode, E: Display>(
+        &self,
+        key: impl Into<Key<'k>>,
+        ttl: Duration,
+        loader: impl FnOnce() -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, LoadError<E>> {
+        let key = key.into();
+        let key = self.key_ref(&key);
+        self.space().deadline_in(millis(ttl), "set")?;
+        match self.seek(key)? {
+            Seek::Found(bytes) => Ok(decode_option(bytes)?),
+            Seek::Lead(lead) => self.fill(lead, ttl, loader(), Option::as_ref),
+        }
+    }
+
+    /// Looks a key up, waits for the load that is under way, or becomes the one who loads.
+    fn seek<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
+        loop {
+            if let Some(bytes) = self.read(&[key], |view| string::get(view, key))? {
+                return Ok(Seek::Found(Some(bytes)));
+            }
+            match self.space().flights().join(self.space(), self.index(), key)? {
+                Join::Lead(lead) => {
+                    // Another's load may have landed between the look and the lead.
+                    let landed = self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.cloned()))?;
+                    return Ok(landed.map_or(Seek::Lead(lead), |bytes| Seek::Found(Some(bytes))));
+                }
+                Join::Waited(Outcome::Loaded(bytes)) => return Ok(Seek::Found(bytes)),
+                Join::Waited(Outcome::Failed(why)) => return Err(LoadError::Shared(why)),
+                Join::Waited(Outcome::Abandoned) => {}
+                Join::Cycle(keys) => return Err(LoadError::Cycle(keys)),
+            }
+        }
+    }
+
+    /// Brings a load to its end: stores what the loader gave, and tells those who wait.
+    fn fill<T, R: Encode, E: Display>(
+        &self,
+        lead: Lead<'_>,
+        ttl: Duration,
+        loaded: Result<T, E>,
+        value: impl Fn(&T) -> Option<&R>,
+    ) -> Result<T, LoadError<E>> {
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                lead.fail(&error.to_string());
+                return Err(LoadError::Loader(error));
+            }
+        };
+        let limit = self.space().limits().value;
+        let prepared = value(&loaded)
+            .map(|value| encode(value, limit))
+            .transpose()
+            .and_then(|bytes| Ok((bytes, self.space().deadline_in(millis(ttl), "set")?)));
+        match prepared {
+            Ok((bytes, deadline)) => lead.land(bytes, Deadline::At(deadline))?,
+            Err(error) => {
+                lead.fail(&error.to_string());
+                return Err(LoadError::Store(error));
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+/// How the search for a value ended.
+enum Seek<'s> {
+    Found(Option<Bytes>),
+    Lead(Lead<'s>),
+}

@@ -1,0 +1,145 @@
+//! Several operations as one, and none if the keys have changed meanwhile.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Database, Store};
+use crate::keyspace::transaction::Transaction;
+use crate::keyspace::watch::Watch;
+use crate::{Bytes, Error, Key, Result};
+
+/// A transaction under way: the declared keys, with all the methods of [`Database`].
+///
+/// Given to the closure of [`Store::transaction`]. A handle that outlives the closure gives
+/// [`Error::InTransaction`].
+#[derive(Debug)]
+pub struct Tx(Database);
+
+impl Deref for Tx {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.0
+    }
+}
+
+impl Store {
+    /// Runs several operations as one: nobody sees the keys in between, and if the closure gives an
+    /// error or panics, nothing has happened. `MULTI` and `EXEC`, with an undo.
+    ///
+    /// Only the declared keys can be used inside, through the closure's argument; everyone else who
+    /// needs one of them (or one in the same shard) waits until the closure returns, so keep it
+    /// short. The store itself must not be called inside: that gives [`Error::InTransaction`] on the
+    /// same thread, and from another thread that the closure waits for it would be a deadlock.
+    ///
+    /// Costs O(declared keys) beside what the operations cost. To be able to take back a change to
+    /// a collection of n elements, O(n / 128) references are kept.
+    ///
+    /// ```
+    /// use larder::{Error, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("ann", 100)?;
+    /// store.insert("bob", 0)?;
+    /// store.transaction(["ann", "bob"], |tx| {
+    ///     if tx.counter("ann").decr_by(30)? < 0 {
+    ///         return Err(Error::Invalid("not enough money")); // and nothing has changed
+    ///     }
+    ///     tx.counter("bob").incr_by(30)
+    /// })?;
+    /// assert_eq!(store.get::<i64>("bob")?, Some(30));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The closure's own; inside it, [`Error::Undeclared`] for a key that was not declared.
+    #[doc(alias = "MULTI")]
+    #[doc(alias = "EXEC")]
+    pub fn transaction<'k, R, E: From<Error>>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        body: impl FnOnce(&Tx) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let ran = run(self, names(keys), None, body)?;
+        ran.ok_or_else(|| Error::InTransaction.into())
+    }
+
+    /// Watches keys, for a transaction that runs only if none of them has changed: read what you
+    /// need, then call [`Watched::transaction`]. `WATCH`, O(keys).
+    ///
+    /// ```
+    /// use larder::{Error, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("price", 100)?;
+    /// loop {
+    ///     let watched = store.watch(["price"])?;
+    ///     let price: i64 = store.get("price")?.unwrap_or(0);
+    ///     let raised = price * 11 / 10; // slow thinking, with no lock held
+    ///     if watched.transaction(|tx| tx.insert("price", raised))?.is_some() {
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(store.get::<i64>("price")?, Some(110));
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[doc(alias = "WATCH")]
+    pub fn watch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Watched<'_>> {
+        let names = names(keys);
+        let watch = self.space().watch(self.index(), &self.key_refs(&names))?;
+        Ok(Watched { store: self, names, watch })
+    }
+}
+
+/// Keys that are watched for changes, until this is dropped; see [`Store::watch`].
+#[derive(Debug)]
+#[must_use]
+pub struct Watched<'s> {
+    store: &'s Store,
+    names: Vec<Bytes>,
+    watch: Arc<Watch>,
+}
+
+impl Watched<'_> {
+    /// Whether any of the keys has changed (or expired) since the watch began. O(1).
+    pub fn has_changed(&self) -> bool {
+        self.watch.is_changed()
+    }
+
+    /// Runs a transaction on the watched keys; `None`, without running it, if one has changed.
+    /// `EXEC` after `WATCH`.
+    ///
+    /// # Errors
+    /// Those of [`Store::transaction`].
+    #[doc(alias = "EXEC")]
+    pub fn transaction<R, E: From<Error>>(
+        self,
+        body: impl FnOnce(&Tx) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        run(self.store, self.names.clone(), Some(&self.watch), body)
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        let space = self.store.space();
+        if space.check_not_in_transaction().is_ok() {
+            space.unwatch(self.store.index(), &self.store.key_refs(&self.names), &self.watch);
+        }
+    }
+}
+
+fn names<'k>(keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Vec<Bytes> {
+    keys.into_iter().map(|key| key.into().into_bytes()).collect()
+}
+
+fn run<R, E: From<Error>>(
+    store: &Store,
+    names: Vec<Bytes>,
+    watch: Option<&Watch>,
+    body: impl FnOnce(&Tx) -> Result<R, E>,
+) -> Result<Option<R>, E> {
+    Transaction::run(store.space(), store.index(), names, watch, |transaction| {
+        body(&Tx(store.within(transaction)))
+    })
+}

@@ -1,0 +1,209 @@
+//! The bytes of a key, an element or a value: small ones inline, large ones shared.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The longest byte string that is kept inline, without an allocation of its own.
+pub(crate) const INLINE: usize = 22;
+
+/// An immutable byte string that is cheap to clone: up to 22 bytes are kept inline, longer ones
+/// are shared behind an [`Arc`].
+///
+/// It is what the store keeps, so [`Store::get`](crate::Store::get) as `Bytes` copies at most 22
+/// bytes and allocates nothing.
+///
+/// ```
+/// use larder::{Bytes, Store};
+///
+/// let store = Store::new();
+/// store.insert("page", vec![b'x'; 100_000])?;
+/// let page: Option<Bytes> = store.get("page")?; // shared with the store, not copied
+/// assert_eq!(page.map(|bytes| bytes.len()), Some(100_000));
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Bytes(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline {
+        len: u8,
+        data: [u8; INLINE],
+    },
+    Shared(Arc<[u8]>),
+    /// A string that is being appended to or written into: room to grow, behind an `Arc` so that
+    /// a reader's clone stays as it was.
+    Buffer(Arc<Vec<u8>>),
+}
+
+impl Bytes {
+    /// An empty byte string.
+    pub const fn new() -> Self {
+        Bytes(Repr::Inline { len: 0, data: [0; INLINE] })
+    }
+
+    /// The bytes as a slice. O(1).
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, data } => &data[..usize::from(*len)],
+            Repr::Shared(shared) => shared,
+            Repr::Buffer(buffer) => buffer,
+        }
+    }
+
+    /// The bytes as UTF-8 text, if they are. O(n).
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.as_slice()).ok()
+    }
+
+    /// Room to write in place: grows like a `Vec`, and is copied first where a reader shares it.
+    pub(crate) fn make_mut(&mut self) -> &mut Vec<u8> {
+        if !matches!(self.0, Repr::Buffer(_)) {
+            self.0 = Repr::Buffer(Arc::new(self.as_slice().to_vec()));
+        }
+        match &mut self.0 {
+            Repr::Buffer(buffer) => Arc::make_mut(buffer),
+            _ => unreachable!("just made a buffer"),
+        }
+    }
+
+    /// Bytes held outside this value, counted once however often it is shared.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        const ARC: usize = 2 * size_of::<usize>();
+        match &self.0 {
+            Repr::Inline { .. } => 0,
+            Repr::Shared(shared) => ARC + shared.len(),
+            Repr::Buffer(buffer) => ARC + size_of::<Vec<u8>>() + buffer.capacity(),
+        }
+    }
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Bytes::new()
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl Borrow<[u8]> for Bytes {
+    fn borrow(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        if bytes.len() <= INLINE {
+            let mut data = [0; INLINE];
+            data[..bytes.len()].copy_from_slice(bytes);
+            Bytes(Repr::Inline { len: bytes.len() as u8, data })
+        } else {
+            Bytes(Repr::Shared(Arc::from(bytes)))
+        }
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Bytes {
+    fn from(bytes: &[u8; N]) -> Self {
+        Bytes::from(bytes.as_slice())
+    }
+}
+
+impl From<&str> for Bytes {
+    fn from(text: &str) -> Self {
+        Bytes::from(text.as_bytes())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() <= INLINE { Bytes::from(bytes.as_slice()) } else { Bytes(Repr::Shared(bytes.into())) }
+    }
+}
+
+impl From<String> for Bytes {
+    fn from(text: String) -> Self {
+        Bytes::from(text.into_bytes())
+    }
+}
+
+impl From<Bytes> for Vec<u8> {
+    fn from(bytes: Bytes) -> Self {
+        match bytes.0 {
+            Repr::Buffer(buffer) => Arc::unwrap_or_clone(buffer),
+            _ => bytes.as_slice().to_vec(),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]> + ?Sized> PartialEq<B> for Bytes {
+    fn eq(&self, other: &B) -> bool {
+        self.as_slice() == other.as_ref()
+    }
+}
+
+impl Eq for Bytes {}
+
+impl PartialOrd for Bytes {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bytes {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+
+impl Hash for Bytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+/// Written as a byte string literal: `b"caf\xc3\xa9"`.
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.as_slice().escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_three_words() {
+        assert_eq!(size_of::<Bytes>(), 24);
+        assert_eq!(size_of::<Option<Bytes>>(), 24);
+    }
+
+    #[test]
+    fn a_clone_does_not_see_later_writes() {
+        for len in [0, 1, INLINE, INLINE + 1, 1000] {
+            let mut bytes = Bytes::from(vec![7; len]);
+            bytes.make_mut().push(8);
+            let before = bytes.clone();
+            bytes.make_mut().push(9);
+            assert_eq!((before.len(), bytes.len()), (len + 1, len + 2));
+            assert_eq!(Vec::from(bytes)[..len], vec![7; len]);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The one source of time: the system's, or a clock that a test moves by hand.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
+
+/// A deadline that never comes.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// Where a store takes its time from.
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::{ManualClock, Store};
+///
+/// let clock = ManualClock::new();
+/// let store = Store::builder().clock(&clock).build();
+/// store.insert_ex("session", "ann", Duration::from_secs(30))?;
+///
+/// clock.advance(Duration::from_millis(29_999));
+/// assert!(store.contains("session")?);
+/// clock.advance(Duration::from_millis(1));
+/// assert!(!store.contains("session")?);
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Clock {
+    /// The system's monotonic clock; wall time is read only for `*_at` methods, saving and loading.
+    #[default]
+    System,
+    /// A clock that stands still until it is advanced.
+    Manual(ManualClock),
+}
+
+impl From<&ManualClock> for Clock {
+    fn from(clock: &ManualClock) -> Self {
+        Clock::Manual(clock.clone())
+    }
+}
+
+impl From<ManualClock> for Clock {
+    fn from(clock: ManualClock) -> Self {
+        Clock::Manual(clock)
+    }
+}
+
+impl Clock {
+    /// Milliseconds on the monotonic line.
+    pub(crate) fn now(&self) -> u64 {
+        match self {
+            Clock::System => millis(origin().elapsed()),
+            Clock::Manual(clock) => clock.0.now.load(Ordering::Acquire),
+        }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn wall(&self) -> u64 {
+        match self {
+            Clock::System => millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            Clock::Manual(clock) => clock.0.epoch.saturating_add(self.now()),
+        }
+    }
+
+    /// Waits on `condvar` until it is notified or the deadline may have come; spurious returns are
+    /// allowed, so callers look at their condition and at [`Clock::now`] again.
+    ///
+    /// Under a manual clock the waiter must also have set an [`Alarm`], rung by `advance`.
+    pub(crate) fn wait<T>(&self, condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: u64) {
+        match self {
+            Clock::System if deadline != NEVER => {
+                // A deadline too far off for the system's clock is as good as never.
+                if let Some(instant) = origin().checked_add(Duration::from_millis(deadline)) {
+                    sync::wait_until(condvar, guard, instant);
+                } else {
+                    condvar.wait(guard);
+                }
+            }
+            _ => condvar.wait(guard),
+        }
+    }
+
+    /// Has `alarm` rung once a manual clock has been moved to the deadline or beyond. The system's
+    /// clock needs none: its waits end by themselves.
+    pub(crate) fn set_alarm(&self, deadline: u64, alarm: Weak<dyn Alarm>) {
+        if let Clock::Manual(clock) = self {
+            if deadline != NEVER {
+                let mut alarms = clock.0.alarms.lock();
+                alarms.retain(|(_, set)| set.strong_count() > 0);
+                if !alarms.iter().any(|(at, set)| *at == deadline && set.ptr_eq(&alarm)) {
+                    alarms.push((deadline, alarm));
+                }
+            }
+        }
+    }
+}
+
+/// Somebody who waits for a moment of a manual clock.
+pub(crate) trait Alarm: Send + Sync {
+    /// The moment has come: wake up and look at the clock. Takes the lock under which the waiter
+    /// checks the time, so that a waiter about to sleep is not missed.
+    fn ring(&self);
+}
+
+/// A clock for tests: it stands still until [`advance`](ManualClock::advance) moves it, and then
+/// wakes whoever waits for a time that has come. Clones are one and the same clock.
+#[derive(Clone)]
+pub struct ManualClock(Arc<Manual>);
+
+struct Manual {
+    /// Wall time at the line's start, in milliseconds since the Unix epoch.
+    epoch: u64,
+    now: AtomicU64,
+    alarms: Mutex<Vec<(u64, Weak<dyn Alarm>)>>,
+}
+
+impl ManualClock {
+    /// A clock that starts on 2000-01-01 00:00 UTC.
+    pub fn new() -> Self {
+        Self::starting_at(UNIX_EPOCH + Duration::from_secs(946_684_800))
+    }
+
+    /// A clock that starts at the given wall time, in milliseconds; times before 1970 count as 1970.
+    pub fn starting_at(wall: SystemTime) -> Self {
+        let epoch = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
+        ManualClock(Arc::new(Manual { epoch, now: AtomicU64::new(0), alarms: Mutex::new(Vec::new()) }))
+    }
+
+    /// Moves the clock forward, in whole milliseconds, and wakes threads and tasks whose deadline
+    /// has come. O(waiters).
+    pub fn advance(&self, by: Duration) {
+        let by = millis(by);
+        // The line ends short of `NEVER`, so that a key without a deadline stays one.
+        let add = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
+        // The closure never returns None, so the update cannot fail.
+        let _ = self.0.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        let now = self.0.now.load(Ordering::Acquire);
+        let mut due = Vec::new();
+        self.0.alarms.lock().retain(|(deadline, alarm)| {
+            let rings = *deadline <= now;
+            if rings {
+                due.extend(alarm.upgrade());
+            }
+            !rings
+        });
+        due.iter().for_each(|alarm| alarm.ring());
+    }
+
+    /// Wall time as this clock shows it.
+    pub fn now(&self) -> SystemTime {
+        let millis = self.0.epoch.saturating_add(self.0.now.load(Ordering::Acquire));
+        UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ManualClock").field("now", &self.now()).finish()
+    }
+}
+
+/// Whole milliseconds of a duration; one beyond the line's end counts as its end.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER - 1)
+}
+
+/// The start of the monotonic line, one for the process: a second before its first use, so that
+/// no deadline is ever zero.
+fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_stops_short_of_never() {
+        let clock = ManualClock::new();
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(Clock::from(&clock).now(), NEVER - 1);
+    }
+}

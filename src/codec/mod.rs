@@ -1,0 +1,83 @@
+//! How Rust values become the bytes that a store keeps, and come back.
+//!
+//! Scalars are stored as Redis stores them (text, raw bytes, decimal numbers), so that counters,
+//! other clients and the Rust side agree. A user's own serde type goes through a codec: see
+//! [`Record`](crate::Record).
+
+#[cfg(feature = "serde")]
+mod record;
+mod scalar;
+
+#[cfg(feature = "serde")]
+pub use record::{Codec, Encoded, Record};
+
+use crate::{Bytes, Error, Result};
+
+/// A value that can be stored.
+///
+/// Implemented for text (`str`, `String`), bytes (`[u8]`, `Vec<u8>`, [`Bytes`]), integers, floats,
+/// `bool`, and every [`Record`](crate::Record). Implement it for a type with a text or byte form of
+/// its own.
+///
+/// ```
+/// use larder::{Bytes, Decode, DecodeError, Encode, Store};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Celsius(i32);
+///
+/// impl Encode for Celsius {
+///     fn encode(&self) -> larder::Result<Bytes> {
+///         Ok(format!("{}C", self.0).into())
+///     }
+/// }
+///
+/// impl Decode for Celsius {
+///     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+///         let degrees = bytes.as_str().and_then(|text| text.strip_suffix('C')?.parse().ok());
+///         degrees.map(Celsius).ok_or_else(|| DecodeError::new::<Self>(bytes, "not degrees"))
+///     }
+/// }
+///
+/// let store = Store::new();
+/// store.insert("berlin", &Celsius(21))?;
+/// assert_eq!(store.get("berlin")?, Some(Celsius(21)));
+/// # Ok::<(), larder::Error>(())
+/// ```
+pub trait Encode {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] with the codec's reason.
+    fn encode(&self) -> Result<Bytes>;
+}
+
+/// A value that can be read back from a store; the other half of [`Encode`].
+pub trait Decode: Sized {
+    /// The value that was stored as `bytes`.
+    ///
+    /// # Errors
+    /// [`DecodeError`](crate::DecodeError) with the reason and the bytes.
+    fn decode(bytes: Bytes) -> Result<Self, crate::DecodeError>;
+}
+
+/// What [`Database::insert`](crate::Database::insert) and its kin take: a reference to anything
+/// that is [`Encode`], or a scalar by value (a long `String`, `Vec<u8>` or [`Bytes`] is moved in).
+pub trait IntoValue {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] with the codec's reason.
+    fn into_value(self) -> Result<Bytes>;
+}
+
+impl<T: Encode + ?Sized> IntoValue for &T {
+    fn into_value(self) -> Result<Bytes> {
+        self.encode()
+    }
+}
+
+/// Encodes `value`, and refuses what is over the store's limit.
+pub(crate) fn encode<T: IntoValue>(value: T, limit: usize) -> Result<Bytes> {
+    let bytes = value.into_value()?;
+    if bytes.len() > limit { Err(Error::TooLong) } else { Ok(bytes) }
+}

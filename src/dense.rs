@@ -1,0 +1,204 @@
+//! A hash table whose entries lie densely in pages: what keys, set members and hash fields stand in.
+//!
+//! Entries are addressed by position. Removing one moves the last into its place, so pages stay
+//! full, a random entry is one draw, and a walk from the end to the start meets every entry that
+//! stays, whatever is added or removed on the way (only entries behind the walk move, and only
+//! towards its start). Pages are shared by clones and copied when one of them writes.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+/// Entries to a page.
+const PAGE: usize = if cfg!(test) { 4 } else { 128 };
+/// Up to this many entries are searched one by one, without an index.
+const LINEAR: usize = if cfg!(test) { 3 } else { 16 };
+
+/// Something with a name and the name's hash.
+pub(crate) trait Named {
+    fn name(&self) -> &[u8];
+    fn hash(&self) -> u32;
+    /// Bytes that the entry holds outside itself.
+    fn heap_bytes(&self) -> usize;
+}
+
+/// See the [module](self).
+#[derive(Clone)]
+pub(crate) struct Dense<E> {
+    pages: Vec<Arc<Vec<E>>>,
+    len: usize,
+    /// Positions by hash; empty while entries are few enough to be searched one by one.
+    index: HashTable<u32>,
+    /// What the entries hold outside themselves.
+    heap: usize,
+}
+
+impl<E> Default for Dense<E> {
+    fn default() -> Self {
+        Dense { pages: Vec::new(), len: 0, index: HashTable::new(), heap: 0 }
+    }
+}
+
+impl<E: Named + Clone> Dense<E> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The position of the entry of that name. O(1).
+    pub(crate) fn find(&self, hash: u32, name: &[u8]) -> Option<u32> {
+        if self.index.is_empty() {
+            let entries = self.pages.iter().flat_map(|page| page.iter());
+            let at = entries.into_iter().position(|entry| entry.hash() == hash && entry.name() == name);
+            return at.map(|at| at as u32);
+        }
+        let is_it =
+            |&at: &u32| self.get(at).is_some_and(|entry| entry.hash() == hash && entry.name() == name);
+        self.index.find(spread(hash), is_it).copied()
+    }
+
+    /// The entry at a position. O(1).
+    pub(crate) fn get(&self, at: u32) -> Option<&E> {
+        self.pages.get(at as usize / PAGE)?.get(at as usize % PAGE)
+    }
+
+    /// Changes the entry at a position, whose name and hash stay as they are. O(1).
+    pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut E) -> R) -> Option<R> {
+        let entry = Arc::make_mut(self.pages.get_mut(at as usize / PAGE)?).get_mut(at as usize % PAGE)?;
+        let before = entry.heap_bytes();
+        let result = change(entry);
+        self.heap = self.heap + entry.heap_bytes() - before;
+        Some(result)
+    }
+
+    /// The entry at a position, to change what is neither its name nor counted as heap bytes. O(1).
+    pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut E> {
+        Arc::make_mut(self.pages.get_mut(at as usize / PAGE)?).get_mut(at as usize % PAGE)
+    }
+
+    /// Adds an entry whose name is not there yet, at the end; gives its position. O(1).
+    pub(crate) fn push(&mut self, entry: E) -> u32 {
+        let (at, hash) = (self.len as u32, entry.hash());
+        self.heap += entry.heap_bytes();
+        self.len += 1;
+        match self.pages.last_mut() {
+            Some(page) if page.len() < PAGE => {
+                let page = Arc::make_mut(page);
+                if page.len() == page.capacity() {
+                    // The first page grows by half, so that a small table stays small; a table with
+                    // a full page is not small.
+                    let room = if at as usize >= PAGE { PAGE } else { (page.len() * 3 / 2).clamp(4, PAGE) };
+                    page.reserve_exact(room - page.len());
+                }
+                page.push(entry);
+            }
+            _ => {
+                let mut page = Vec::with_capacity(if at == 0 { 1 } else { PAGE });
+                page.push(entry);
+                self.pages.push(Arc::new(page));
+            }
+        }
+        if !self.index.is_empty() {
+            let Dense { pages, index, .. } = self;
+            index.insert_unique(spread(hash), at, |&at| hash_at(pages, at));
+        } else if self.len > LINEAR {
+            self.build_index();
+        }
+        at
+    }
+
+    /// Takes the entry at a position out and moves the last one into its place. O(1).
+    pub(crate) fn swap_remove(&mut self, at: u32) -> Option<E> {
+        let hash = self.get(at)?.hash();
+        let last = (self.len - 1) as u32;
+        if !self.index.is_empty() {
+            if let Ok(slot) = self.index.find_entry(spread(hash), |&other| other == at) {
+                slot.remove();
+            }
+            if last != at {
+                let moved = hash_at(&self.pages, last);
+                if let Some(position) = self.index.find_mut(moved, |&other| other == last) {
+                    *position = at;
+                }
+            }
+        }
+        let page = Arc::make_mut(self.pages.last_mut()?);
+        let mut entry = page.pop()?;
+        if page.is_empty() {
+            self.pages.pop();
+        }
+        if last != at {
+            let hole = Arc::make_mut(self.pages.get_mut(at as usize / PAGE)?).get_mut(at as usize % PAGE)?;
+            std::mem::swap(hole, &mut entry);
+        }
+        self.len -= 1;
+        self.heap -= entry.heap_bytes();
+        self.shrink();
+        Some(entry)
+    }
+
+    /// All entries, from the first position to the last.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &E> + Clone {
+        self.pages.iter().flat_map(|page| page.iter())
+    }
+
+    /// The next entries of a walk from the end: those just below `cursor` (0 starts the walk), at
+    /// most `count`, and the cursor to go on with (0: the walk is over).
+    pub(crate) fn walk(&self, cursor: usize, count: usize) -> (usize, impl Iterator<Item = &E>) {
+        let end = if cursor == 0 { self.len } else { cursor.min(self.len) };
+        let start = end.saturating_sub(count.max(1));
+        (start, (start..end).rev().filter_map(|at| self.get(at as u32)))
+    }
+
+    /// Heap memory of the table and all it holds, in bytes. O(1), but for the list of pages.
+    pub(crate) fn bytes(&self) -> usize {
+        const ARC: usize = 2 * size_of::<usize>() + size_of::<Vec<u8>>();
+        // All pages but the first are as large as a page can be.
+        let first = self.pages.first().map_or(0, |page| page.capacity());
+        let entries = first + self.pages.len().saturating_sub(1) * PAGE;
+        let pages = self.pages.len() * ARC + self.pages.capacity() * size_of::<usize>();
+        pages + entries * size_of::<E>() + self.index.allocation_size() + self.heap
+    }
+
+    fn build_index(&mut self) {
+        let Dense { pages, index, len, .. } = self;
+        index.reserve(*len, |&at| hash_at(pages, at));
+        for at in 0..*len as u32 {
+            index.insert_unique(hash_at(pages, at), at, |&at| hash_at(pages, at));
+        }
+    }
+
+    /// Gives memory back once a quarter of it would do.
+    fn shrink(&mut self) {
+        if self.len == 0 {
+            *self = Dense::default();
+            return;
+        }
+        if self.len <= LINEAR / 2 {
+            self.index = HashTable::new();
+        } else if self.index.capacity() > 64 && self.len * 4 < self.index.capacity() {
+            let Dense { pages, index, len, .. } = self;
+            index.shrink_to(*len * 2, |&at| hash_at(pages, at));
+        }
+        if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
+            self.pages.shrink_to(self.pages.len() * 2);
+        }
+    }
+}
+
+fn hash_at<E: Named>(pages: &[Arc<Vec<E>>], at: u32) -> u64 {
+    // Positions in the index are those of entries; a wrong one would only be filed wrongly.
+    pages
+        .get(at as usize / PAGE)
+        .and_then(|page| page.get(at as usize % PAGE))
+        .map_or(0, |e| spread(e.hash()))
+}
+
+/// The table takes its bucket from a hash's low bits and its tag from the high ones: both must
+/// depend on all of the 32 bits that an entry keeps.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26)
+}

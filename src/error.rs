@@ -1,0 +1,138 @@
+//! What can go wrong, in Redis's own words where Redis has them.
+
+use std::fmt;
+
+use crate::Bytes;
+
+/// The result of an operation on a store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in an operation. Nothing was changed when one of these comes back.
+///
+/// The text is the one that Redis answers with, code included, where Redis has one; so a test that
+/// compares messages, or a server that sends them on, needs no table of its own.
+///
+/// ```
+/// use larder::{Error, Store};
+///
+/// let store = Store::new();
+/// store.insert("name", "ann")?;
+/// let error = store.list::<String>("name").len().unwrap_err();
+/// assert!(matches!(error, Error::WrongType));
+/// assert_eq!(error.to_string(), "WRONGTYPE Operation against a key holding the wrong kind of value");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The key holds a value of another type than the operation is for.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    /// A value that should be a decimal integer is not, or does not fit in 64 bits.
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
+    /// A value that should be a floating point number is not.
+    #[error("ERR value is not a valid float")]
+    NotAFloat,
+    /// A hash field that should be a decimal integer is not.
+    #[error("ERR hash value is not an integer")]
+    HashNotAnInteger,
+    /// A hash field that should be a floating point number is not.
+    #[error("ERR hash value is not a float")]
+    HashNotAFloat,
+    /// An addition would leave the range of `i64`.
+    #[error("ERR increment or decrement would overflow")]
+    Overflow,
+    /// An addition would give a NaN or an infinity.
+    #[error("ERR increment would produce NaN or Infinity")]
+    NanOrInfinity,
+    /// The sum of two scores is not a number (`inf` and `-inf`).
+    #[error("ERR resulting score is not a number (NaN)")]
+    NanScore,
+    /// A score, weight or bound is NaN.
+    #[error("ERR min or max is not a float")]
+    NanBound,
+    /// The operation needs the key to exist.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// There is no element at that index.
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    /// An offset into a string lies beyond what a string may hold.
+    #[error("ERR offset is out of range")]
+    OffsetOutOfRange,
+    /// A bit offset lies beyond what a string may hold (2^32 bits).
+    #[error("ERR bit offset is not an integer or out of range")]
+    BitOffset,
+    /// A key, value or element is longer than the store's limit (512 MB unless set otherwise).
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    TooLong,
+    /// A time to live that is zero where that has no meaning, or that ends beyond the clock's range.
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(&'static str),
+    /// Source and destination are one and the same key.
+    #[error("ERR source and destination objects are the same")]
+    SameKey,
+    /// The store has no database of that number.
+    #[error("ERR DB index is out of range")]
+    NoSuchDatabase,
+    /// The longest common subsequence of two strings this long would need a table of over 512 MB.
+    #[error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")]
+    LcsTooLarge,
+    /// An option that does not go with the others, or has no meaning; the text says which.
+    #[error("ERR {0}")]
+    Invalid(&'static str),
+    /// A transaction touched a key that it had not declared.
+    #[error("ERR key {0:?} was not declared by this transaction")]
+    Undeclared(Bytes),
+    /// The store itself was called from inside one of its transactions, where only the transaction's
+    /// own handle may be used; or a handle was used after its transaction had ended.
+    #[error("ERR the store was called from inside its own transaction: use the handle it was given")]
+    InTransaction,
+    /// A value does not decode as the type that was asked for.
+    #[error(transparent)]
+    Decode(#[from] Box<DecodeError>),
+    /// A value does not encode; the codec says why.
+    #[error("ERR value cannot be encoded: {0}")]
+    Encode(String),
+}
+
+/// Bytes that do not decode as the type that was asked for. They are handed back, so that an
+/// element which was already taken out of a list is not lost.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DecodeError {
+    /// What was asked for: the Rust type's name.
+    pub expected: &'static str,
+    /// Why the bytes are not that.
+    pub reason: String,
+    /// The bytes as they were stored.
+    pub bytes: Bytes,
+}
+
+impl DecodeError {
+    /// The error of bytes that are no `T`, and why.
+    pub fn new<T: ?Sized>(bytes: Bytes, reason: impl fmt::Display) -> Self {
+        DecodeError { expected: std::any::type_name::<T>(), reason: reason.to_string(), bytes }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ERR value of {} bytes does not decode as {}: {}",
+            self.bytes.len(),
+            self.expected,
+            self.reason
+        )
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Error::Decode(Box::new(error))
+    }
+}

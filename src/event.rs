@@ -1,0 +1,123 @@
+//! What happened to a key, as told to subscribers of key events.
+
+/// Something that happened to a key. The names are those of Redis's keyspace notifications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // Each variant is the event that its name in `as_str` says.
+pub enum KeyEvent {
+    Set,
+    Append,
+    SetRange,
+    SetBit,
+    IncrBy,
+    IncrByFloat,
+    Del,
+    Expire,
+    Persist,
+    Expired,
+    Evicted,
+    RenameFrom,
+    RenameTo,
+    MoveFrom,
+    MoveTo,
+    CopyTo,
+    Restore,
+    LPush,
+    RPush,
+    LPop,
+    RPop,
+    LInsert,
+    LSet,
+    LRem,
+    LTrim,
+    SAdd,
+    SRem,
+    SPop,
+    SInterStore,
+    SUnionStore,
+    SDiffStore,
+    HSet,
+    HDel,
+    HIncrBy,
+    HIncrByFloat,
+    HExpire,
+    HExpired,
+    HPersist,
+    ZAdd,
+    ZIncr,
+    ZRem,
+    ZRemRangeByRank,
+    ZRemRangeByScore,
+    ZRemRangeByLex,
+    ZPopMin,
+    ZPopMax,
+    ZRangeStore,
+    ZInterStore,
+    ZUnionStore,
+    ZDiffStore,
+}
+
+impl KeyEvent {
+    /// The event's name, as it stands in channel names and payloads.
+    pub const fn as_str(self) -> &'static str {
+        use KeyEvent::*;
+        match self {
+            Set => "set",
+            Append => "append",
+            SetRange => "setrange",
+            SetBit => "setbit",
+            IncrBy => "incrby",
+            IncrByFloat => "incrbyfloat",
+            Del => "del",
+            Expire => "expire",
+            Persist => "persist",
+            Expired => "expired",
+            Evicted => "evicted",
+            RenameFrom => "rename_from",
+            RenameTo => "rename_to",
+            MoveFrom => "move_from",
+            MoveTo => "move_to",
+            CopyTo => "copy_to",
+            Restore => "restore",
+            LPush => "lpush",
+            RPush => "rpush",
+            LPop => "lpop",
+            RPop => "rpop",
+            LInsert => "linsert",
+            LSet => "lset",
+            LRem => "lrem",
+            LTrim => "ltrim",
+            SAdd => "sadd",
+            SRem => "srem",
+            SPop => "spop",
+            SInterStore => "sinterstore",
+            SUnionStore => "sunionstore",
+            SDiffStore => "sdiffstore",
+            HSet => "hset",
+            HDel => "hdel",
+            HIncrBy => "hincrby",
+            HIncrByFloat => "hincrbyfloat",
+            HExpire => "hexpire",
+            HExpired => "hexpired",
+            HPersist => "hpersist",
+            ZAdd => "zadd",
+            ZIncr => "zincr",
+            ZRem => "zrem",
+            ZRemRangeByRank => "zremrangebyrank",
+            ZRemRangeByScore => "zremrangebyscore",
+            ZRemRangeByLex => "zremrangebylex",
+            ZPopMin => "zpopmin",
+            ZPopMax => "zpopmax",
+            ZRangeStore => "zrangestore",
+            ZInterStore => "zinterstore",
+            ZUnionStore => "zunionstore",
+            ZDiffStore => "zdiffstore",
+        }
+    }
+
+    /// Whether this is the store forgetting a value by itself. Such a loss stops no load that is
+    /// under way (a refresh that outlives the old value must be kept); every other change does.
+    pub(crate) const fn is_loss(self) -> bool {
+        matches!(self, KeyEvent::Expired | KeyEvent::Evicted | KeyEvent::HExpired)
+    }
+}

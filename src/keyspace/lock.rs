@@ -1,0 +1,118 @@
+//! Taking the shards' locks: always in the order of their indexes, and only here.
+
+use std::mem;
+
+use smallvec::SmallVec;
+
+use super::shard::Shard;
+use super::view::View;
+use super::writer::{Effects, Writer};
+use super::{Keyspace, Parts};
+use crate::Result;
+use crate::key::KeyRef;
+use crate::sync::{RwLockReadGuard, RwLockWriteGuard};
+
+impl Keyspace {
+    /// Runs an operation that reads the given keys, under their shards' read locks.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
+        self.check_not_in_transaction()?;
+        if let [key] = keys {
+            let index = self.shard_of(key.hash);
+            let guard = self.shards[index as usize].0.read();
+            return Ok(op(&View::new(self, db, smallvec::smallvec![(index, &*guard)])));
+        }
+        let guards: Parts<RwLockReadGuard<'_, Shard>> =
+            self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.read())).collect();
+        Ok(op(&View::new(self, db, guards.iter().map(|(index, guard)| (*index, &**guard)).collect())))
+    }
+
+    /// Runs an operation that may change the given keys, under their shards' write locks; then serves
+    /// those who wait for them, lets the locks go, and does what had to wait for that.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn write<R>(
+        &self,
+        db: u16,
+        keys: &[KeyRef<'_>],
+        op: impl FnOnce(&mut Writer<'_>) -> R,
+    ) -> Result<R> {
+        self.check_not_in_transaction()?;
+        let mut effects = Effects::new();
+        let result = self.write_with(db, keys, &mut effects, op);
+        self.settle(db, effects);
+        Ok(result)
+    }
+
+    /// Runs a task with all shards locked.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn write_all<R>(&self, op: impl FnOnce(&mut [RwLockWriteGuard<'_, Shard>]) -> R) -> Result<R> {
+        self.check_not_in_transaction()?;
+        let mut guards: Vec<_> = self.shards.iter().map(|shard| shard.0.write()).collect();
+        Ok(op(&mut guards))
+    }
+
+    /// Runs a task with all shards locked against writers.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn read_all<R>(&self, op: impl FnOnce(&[RwLockReadGuard<'_, Shard>]) -> R) -> Result<R> {
+        self.check_not_in_transaction()?;
+        let guards: Vec<_> = self.shards.iter().map(|shard| shard.0.read()).collect();
+        Ok(op(&guards))
+    }
+
+    /// The write locks of the keys' shards.
+    pub(super) fn lock(&self, keys: &[KeyRef<'_>]) -> Parts<RwLockWriteGuard<'_, Shard>> {
+        self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.write())).collect()
+    }
+
+    /// What had to wait until the locks were free: freeing memory, waking tasks, serving waiters for
+    /// whom keys of other shards are needed, telling the sweeper of an earlier deadline.
+    pub(super) fn settle(&self, db: u16, mut effects: Effects) {
+        self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
+        let mut across = mem::take(&mut effects.across);
+        drop(effects);
+        while let Some((name, other)) = across.pop() {
+            let keys = [self.key_ref(&name), self.key_ref(&other)];
+            let mut effects = Effects::new();
+            self.write_with(db, &keys, &mut effects, |writer| writer.look_again(&name));
+            across.append(&mut effects.across);
+        }
+    }
+
+    fn write_with<R>(
+        &self,
+        db: u16,
+        keys: &[KeyRef<'_>],
+        effects: &mut Effects,
+        op: impl FnOnce(&mut Writer<'_>) -> R,
+    ) -> R {
+        if let [key] = keys {
+            let index = self.shard_of(key.hash);
+            let mut guard = self.shards[index as usize].0.write();
+            let mut writer = Writer::new(self, db, smallvec::smallvec![(index, &mut *guard)], effects);
+            let result = op(&mut writer);
+            writer.serve_waiters();
+            return result;
+        }
+        let mut guards = self.lock(keys);
+        let shards = guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)).collect();
+        let mut writer = Writer::new(self, db, shards, effects);
+        let result = op(&mut writer);
+        writer.serve_waiters();
+        result
+    }
+
+    fn indexes(&self, keys: &[KeyRef<'_>]) -> SmallVec<[u32; 8]> {
+        let mut indexes: SmallVec<[u32; 8]> = keys.iter().map(|key| self.shard_of(key.hash)).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        indexes
+    }
+}

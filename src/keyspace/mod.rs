@@ -1,0 +1,225 @@
+//! The keys: shards and their locks, expiry, versions, waiters, events.
+//!
+//! There is one road to a key ([`View`](view::View) for readers, [`Writer`](writer::Writer) for
+//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken here and nowhere
+//! else, in the order of the shards' indexes.
+
+mod held;
+mod lock;
+pub(crate) mod shard;
+mod sweep;
+pub(crate) mod table;
+pub(crate) mod transaction;
+mod undo;
+pub(crate) mod view;
+pub(crate) mod watch;
+mod wheel;
+pub(crate) mod writer;
+
+use std::sync::{Arc, Weak};
+
+use smallvec::SmallVec;
+
+use crate::clock::Clock;
+use crate::event::KeyEvent;
+use crate::key::KeyRef;
+use crate::load::Flights;
+use crate::pubsub::Hub;
+use crate::rng::Rng;
+use crate::sync::{Padded, RwLock};
+use crate::wake::Wakes;
+use crate::{Bytes, Error, KeyEvents, Result};
+
+pub use sweep::Sweeping;
+
+use shard::Shard;
+use sweep::Sweeper;
+use table::Entry;
+use watch::Watch;
+
+/// The shards that are held, by index.
+pub(crate) type Parts<T> = SmallVec<[(u32, T); 2]>;
+
+/// What a store may hold at the most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of a key, a value or an element.
+    pub value: usize,
+    pub databases: u16,
+}
+
+/// How a store is built.
+pub(crate) struct Config {
+    pub clock: Clock,
+    pub limits: Limits,
+    pub shards: usize,
+    pub sweeping: Sweeping,
+    pub events: KeyEvents,
+    pub seed: Option<u64>,
+}
+
+/// All keys of a store.
+pub(crate) struct Keyspace {
+    shards: Box<[Padded<RwLock<Shard>>]>,
+    /// The hash's high bits above this one name the shard.
+    shift: u32,
+    hasher: ahash::RandomState,
+    clock: Clock,
+    limits: Limits,
+    events: KeyEvents,
+    hub: Arc<Hub>,
+    rng: Rng,
+    flights: Flights,
+    sweeper: Arc<Sweeper>,
+    me: Weak<Keyspace>,
+}
+
+impl Keyspace {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let shards = config.shards.clamp(1, 1 << 12).next_power_of_two();
+        let hasher = match config.seed {
+            Some(seed) => ahash::RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x6c61_7264_6572),
+            None => ahash::RandomState::new(),
+        };
+        let seed = config.seed.unwrap_or_else(|| hasher.hash_one("larder"));
+        Arc::new_cyclic(|me| Keyspace {
+            shards: (0..shards).map(|_| Padded(RwLock::new(Shard::default()))).collect(),
+            shift: 64 - shards.trailing_zeros(),
+            hasher,
+            sweeper: Arc::new(Sweeper::new(config.sweeping)),
+            clock: config.clock,
+            limits: config.limits,
+            events: config.events,
+            hub: Hub::new(),
+            rng: Rng::new(seed),
+            flights: Flights::default(),
+            me: me.clone(),
+        })
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    pub(crate) fn rng(&self) -> &Rng {
+        &self.rng
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    /// A key with its hash.
+    pub(crate) fn key_ref<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
+        KeyRef { bytes, hash: self.hasher.hash_one(bytes) }
+    }
+
+    pub(crate) fn shard_of(&self, hash: u64) -> u32 {
+        // A shift by 64 means one shard only.
+        hash.checked_shr(self.shift).unwrap_or(0) as u32
+    }
+
+    pub(crate) fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The deadline that lies `ttl` milliseconds ahead.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`] for zero, and for one beyond what Redis can hold (a signed 64-bit
+    /// count of milliseconds).
+    pub(crate) fn deadline_in(&self, ttl: u64, command: &'static str) -> Result<u64> {
+        match self.clock.now().checked_add(ttl) {
+            Some(deadline) if ttl > 0 && deadline < i64::MAX as u64 => Ok(deadline),
+            _ => Err(Error::InvalidExpire(command)),
+        }
+    }
+
+    /// Starts to watch keys. The mark is set by the first change to any of them; hand the same keys
+    /// to [`unwatch`](Self::unwatch) when it is no longer of interest.
+    pub(crate) fn watch(&self, db: u16, keys: &[KeyRef<'_>]) -> Result<Arc<Watch>> {
+        let watch = Arc::new(Watch::default());
+        self.write(db, keys, |writer| {
+            for key in keys {
+                // A key that has expired but still stands there must not mark the watch later.
+                writer.value(*key);
+                if let Some(shard) = writer.shard_mut(*key) {
+                    shard.watches.add(db, key.bytes, &watch);
+                }
+            }
+        })?;
+        Ok(watch)
+    }
+
+    pub(crate) fn unwatch(&self, db: u16, keys: &[KeyRef<'_>], watch: &Arc<Watch>) {
+        for key in keys {
+            self.shards[self.shard_of(key.hash) as usize].0.write().watches.remove(db, key.bytes, watch);
+        }
+    }
+
+    /// Removes all keys of a database. Their memory is freed after the locks are, a shard at a time.
+    pub(crate) fn clear(&self, db: u16) -> Result<()> {
+        let tables = self.write_all(|shards| {
+            let mut tables = Vec::new();
+            for shard in shards {
+                let Some(mut table) = shard.take_table(db) else {
+                    shard.watches.mark_all(db, |_| false);
+                    continue;
+                };
+                shard.watches.mark_all(db, |key| table.find(self.key_ref(key).hash, key).is_some());
+                shard.table_mut(db).counters = std::mem::take(&mut table.counters);
+                tables.push(table);
+            }
+            tables
+        })?;
+        drop(tables);
+        Ok(())
+    }
+
+    /// Visits the entries of one shard's table that have not expired, in pages from a cursor (0 starts
+    /// and ends the walk); the lock is held for one page. Every entry that stays is met.
+    pub(crate) fn walk(
+        &self,
+        db: u16,
+        shard: usize,
+        cursor: usize,
+        count: usize,
+        mut visit: impl FnMut(&Entry),
+    ) -> Result<usize> {
+        self.check_not_in_transaction()?;
+        let Some(shard) = self.shards.get(shard) else { return Ok(0) };
+        let guard = shard.0.read();
+        let Some(table) = guard.table(db) else { return Ok(0) };
+        let now = self.clock.now();
+        let (next, entries) = table.entries().walk(cursor, count);
+        entries.filter(|entry| !entry.is_expired(|| now)).for_each(&mut visit);
+        Ok(next)
+    }
+
+    /// Tells subscribers of key events, in the order of the changes: this runs under the shard's
+    /// lock, and only puts messages into their buffers.
+    pub(crate) fn publish_event(&self, db: u16, key: &[u8], event: KeyEvent, wakes: &mut Wakes) {
+        if self.events == KeyEvents::Off {
+            return;
+        }
+        let name = event.as_str();
+        let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+        self.hub.enqueue(&channel, &Bytes::from(name), wakes);
+        self.hub.enqueue(format!("__keyevent@{db}__:{name}").as_bytes(), &Bytes::from(key), wakes);
+    }
+}
+
+impl Drop for Keyspace {
+    fn drop(&mut self) {
+        self.sweeper.stop();
+        self.hub.close();
+    }
+}

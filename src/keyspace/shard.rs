@@ -1,0 +1,109 @@
+//! What one lock guards: a part of each database's keys, and who waits for or watches them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::table::Table;
+use super::watch::Watches;
+use super::writer::Writer;
+use crate::Bytes;
+use crate::key::KeyRef;
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Shard {
+    /// Tables are made on demand: most stores use one database.
+    tables: Vec<Option<Box<Table>>>,
+    pub waiters: Waiters,
+    pub watches: Watches,
+}
+
+impl Shard {
+    pub(crate) fn table(&self, db: u16) -> Option<&Table> {
+        self.tables.get(usize::from(db))?.as_deref()
+    }
+
+    pub(crate) fn table_mut(&mut self, db: u16) -> &mut Table {
+        let db = usize::from(db);
+        if self.tables.len() <= db {
+            self.tables.resize_with(db + 1, || None);
+        }
+        self.tables[db].get_or_insert_default()
+    }
+
+    /// The tables in use, with their database's number.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (u16, &Table)> {
+        (0..).zip(&self.tables).filter_map(|(db, table)| Some((db, table.as_deref()?)))
+    }
+
+    /// Takes a whole table out.
+    pub(crate) fn take_table(&mut self, db: u16) -> Option<Box<Table>> {
+        self.tables.get_mut(usize::from(db))?.take()
+    }
+
+    /// Puts a table in the place of another database's.
+    pub(crate) fn put_table(&mut self, db: u16, table: Option<Box<Table>>) {
+        self.table_mut(db);
+        self.tables[usize::from(db)] = table;
+    }
+}
+
+/// Somebody who waits for a key to hold what they want.
+pub(crate) trait Waiting: Send + Sync {
+    /// Tries to serve the waiter from `key`, by the writer who has just changed it.
+    fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve;
+}
+
+/// How an attempt to serve a waiter ended.
+pub(crate) enum Serve {
+    /// It was served, or waits no more: the next in the queue has its turn.
+    Done,
+    /// The key has nothing for it: it stays first in the queue.
+    Nothing,
+    /// It also needs this key, whose shard the writer does not hold. Nothing was changed.
+    Needs(Bytes),
+}
+
+/// The queues of one shard's keys, first come first served.
+#[derive(Default)]
+pub(crate) struct Waiters(HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, ahash::RandomState>);
+
+impl Waiters {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn has(&self, db: u16, key: &[u8]) -> bool {
+        !self.0.is_empty() && self.0.contains_key(&(db, Bytes::from(key)))
+    }
+
+    pub(crate) fn first(&self, db: u16, key: &Bytes) -> Option<Arc<dyn Waiting>> {
+        self.0.get(&(db, key.clone()))?.front().cloned()
+    }
+
+    pub(crate) fn add(&mut self, db: u16, key: &Bytes, waiter: Arc<dyn Waiting>) {
+        self.0.entry((db, key.clone())).or_default().push_back(waiter);
+    }
+
+    pub(crate) fn remove(&mut self, db: u16, key: &Bytes, waiter: &Arc<dyn Waiting>) {
+        let id = (db, key.clone());
+        if let Some(queue) = self.0.get_mut(&id) {
+            queue.retain(|other| !Arc::ptr_eq(other, waiter));
+            if queue.is_empty() {
+                self.0.remove(&id);
+            }
+        }
+    }
+
+    /// How many wait for keys of the database; one who waits for two keys counts twice.
+    pub(crate) fn len(&self, db: u16) -> usize {
+        self.0.iter().filter(|((of, _), _)| *of == db).map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// The keys of the database that somebody waits for.
+    pub(crate) fn keys(&self, db: u16) -> Vec<Bytes> {
+        self.0.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
+    }
+}

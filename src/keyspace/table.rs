@@ -1,0 +1,186 @@
+//! One database's keys in one shard: entries, their deadlines, and what they weigh.
+
+use std::collections::BTreeSet;
+
+use super::wheel::{Due, Timer, Timers, Wheel};
+use crate::Bytes;
+use crate::clock::NEVER;
+use crate::dense::{Dense, Named};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::value::Value;
+
+/// A key with its value and deadline.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub key: Bytes,
+    pub value: Value,
+    pub timer: Timer,
+    hash: u32,
+}
+
+impl Entry {
+    pub(crate) fn deadline(&self) -> u64 {
+        self.timer.deadline()
+    }
+
+    /// Whether the key counts as missing at the time that `now` gives. The clock is not read for an
+    /// entry that has no deadline.
+    pub(crate) fn is_expired(&self, now: impl FnOnce() -> u64) -> bool {
+        let (own, parts) = (self.timer.deadline(), self.value.next_deadline());
+        if own == NEVER && parts == NEVER {
+            return false;
+        }
+        let now = now();
+        own <= now || (parts <= now && self.value.is_over(now))
+    }
+}
+
+impl Named for Entry {
+    fn name(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.key.heap_bytes() + self.value.heap_bytes()
+    }
+}
+
+impl Timers for Dense<Entry> {
+    fn timer(&self, at: u32) -> &Timer {
+        // As above.
+        &self.get(at).expect("a position that the wheel was given").timer
+    }
+
+    fn timer_mut(&mut self, at: u32) -> &mut Timer {
+        // The wheel asks only for positions that it was given and told of when they moved.
+        &mut self.get_mut(at).expect("a position that the wheel was given").timer
+    }
+}
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Table {
+    entries: Dense<Entry>,
+    wheel: Wheel,
+    /// Hashes of which single fields expire: when the next one does, and the key.
+    parts: BTreeSet<(u64, Bytes)>,
+    pub counters: Counters,
+}
+
+/// What the table counts; the first two also by readers that share the lock.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub hits: AtomicU64,
+    pub misses: AtomicU64,
+    pub writes: u64,
+    pub expired: u64,
+    pub evicted: u64,
+}
+
+impl Counters {
+    pub(crate) fn looked_up(&self, found: bool) {
+        let counter = if found { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Table {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Keys that have a deadline of their own.
+    pub(crate) fn expiring(&self) -> usize {
+        self.wheel.len()
+    }
+
+    /// Heap memory of all entries, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.bytes() + self.wheel.bytes()
+    }
+
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.entries.find(hash as u32, key)
+    }
+
+    pub(crate) fn get(&self, at: u32) -> Option<&Entry> {
+        self.entries.get(at)
+    }
+
+    pub(crate) fn entries(&self) -> &Dense<Entry> {
+        &self.entries
+    }
+
+    /// Adds a key that is not there yet.
+    pub(crate) fn insert(&mut self, hash: u64, key: Bytes, value: Value, deadline: u64) {
+        let parts = value.next_deadline();
+        if parts != NEVER {
+            self.parts.insert((parts, key.clone()));
+        }
+        let at = self.entries.push(Entry { key, value, timer: Timer::new(), hash: hash as u32 });
+        if deadline != NEVER {
+            self.wheel.schedule(&mut self.entries, at, deadline);
+        }
+    }
+
+    /// Changes a value in place, and keeps count of its bytes and of when its parts expire.
+    pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
+        let Table { entries, parts, .. } = self;
+        entries.update(at, |entry| {
+            let before = entry.value.next_deadline();
+            let result = change(&mut entry.value);
+            let after = entry.value.next_deadline();
+            if before != after {
+                if before != NEVER {
+                    parts.remove(&(before, entry.key.clone()));
+                }
+                if after != NEVER {
+                    parts.insert((after, entry.key.clone()));
+                }
+            }
+            result
+        })
+    }
+
+    pub(crate) fn remove(&mut self, at: u32) -> Option<Entry> {
+        self.wheel.cancel(&mut self.entries, at);
+        let entry = self.entries.swap_remove(at)?;
+        let last = self.entries.len() as u32;
+        if last != at {
+            self.wheel.moved(&mut self.entries, last, at);
+        }
+        let parts = entry.value.next_deadline();
+        if parts != NEVER {
+            self.parts.remove(&(parts, entry.key.clone()));
+        }
+        Some(entry)
+    }
+
+    /// Gives a key another deadline, or none.
+    pub(crate) fn set_deadline(&mut self, at: u32, deadline: u64) {
+        self.wheel.cancel(&mut self.entries, at);
+        if deadline != NEVER {
+            self.wheel.schedule(&mut self.entries, at, deadline);
+        }
+    }
+
+    /// A key that is due by `now`; each step towards it takes one from the budget.
+    pub(crate) fn pop_due(&mut self, now: u64, budget: &mut usize) -> Due {
+        self.wheel.pop_due(&mut self.entries, now, budget)
+    }
+
+    /// A hash with a field that is due by `now`.
+    pub(crate) fn due_parts(&self, now: u64) -> Option<Bytes> {
+        self.parts.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| key.clone())
+    }
+
+    /// The earliest time at which something may be due.
+    pub(crate) fn next_wake(&self) -> u64 {
+        let parts = self.parts.first().map_or(NEVER, |(deadline, _)| *deadline);
+        self.wheel.next_wake().unwrap_or(NEVER).min(parts)
+    }
+}

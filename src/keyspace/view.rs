@@ -1,0 +1,70 @@
+//! The road to a key for those who only read.
+
+use std::cell::Cell;
+
+use smallvec::SmallVec;
+
+use super::shard::Shard;
+use super::table::Entry;
+use super::{Keyspace, Parts};
+use crate::key::KeyRef;
+use crate::value::Kind;
+use crate::{Error, Result};
+
+/// Read access to the keys of one database in the shards that are held.
+pub(crate) struct View<'v> {
+    space: &'v Keyspace,
+    db: u16,
+    shards: Parts<&'v Shard>,
+    /// The time of this view, read once, and only when an entry has a deadline; 0 before that.
+    now: Cell<u64>,
+}
+
+impl<'v> View<'v> {
+    pub(crate) fn new(space: &'v Keyspace, db: u16, shards: SmallVec<[(u32, &'v Shard); 2]>) -> Self {
+        View { space, db, shards, now: Cell::new(0) }
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        if self.now.get() == 0 {
+            self.now.set(self.space.clock().now());
+        }
+        self.now.get()
+    }
+
+    pub(crate) fn space(&self) -> &'v Keyspace {
+        self.space
+    }
+
+    /// The entry of a key, if it has one that has not expired. Counts a hit or a miss.
+    pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<&'v Entry> {
+        let table = self.shard(key)?.table(self.db);
+        let entry = table.and_then(|table| table.get(table.find(key.hash, key.bytes)?));
+        let live = entry.filter(|entry| !entry.is_expired(|| self.now()));
+        if let Some(table) = table {
+            table.counters.looked_up(live.is_some());
+        }
+        live
+    }
+
+    /// The key's value as the type that the operation is for.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it holds another.
+    pub(crate) fn find<K: Kind>(&self, key: KeyRef<'_>) -> Result<Option<&'v K>> {
+        match self.entry(key) {
+            Some(entry) => K::of(&entry.value).map(Some).ok_or(Error::WrongType),
+            None => Ok(None),
+        }
+    }
+
+    fn shard(&self, key: KeyRef<'_>) -> Option<&'v Shard> {
+        match &self.shards[..] {
+            [(_, only)] => Some(only),
+            shards => {
+                let index = self.space.shard_of(key.hash);
+                shards.iter().find(|(of, _)| *of == index).map(|(_, shard)| *shard)
+            }
+        }
+    }
+}

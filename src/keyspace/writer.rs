@@ -1,0 +1,445 @@
+//! The road to a key for those who change it, and the one exit after a change.
+
+use std::collections::VecDeque;
+
+use super::shard::{Serve, Shard};
+use super::table::Table;
+use super::undo::Undo;
+use super::view::View;
+use super::{Keyspace, Parts};
+use crate::clock::NEVER;
+use crate::event::KeyEvent;
+use crate::key::KeyRef;
+use crate::value::{Kind, Value};
+use crate::wake::Wakes;
+use crate::{Bytes, Error, Result};
+
+/// Write access to the keys of one database in the shards that are held: all that differs between
+/// a plain call and a transaction is who holds them.
+pub(crate) struct Writer<'w> {
+    space: &'w Keyspace,
+    db: u16,
+    shards: Parts<&'w mut Shard>,
+    effects: &'w mut Effects,
+    /// The time of this writer; 0 before it was read.
+    now: u64,
+}
+
+/// What a writer leaves to be done when its locks are free.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// Removed values: their memory is freed, and their `Drop` run, outside the lock.
+    garbage: Vec<Value>,
+    pub wakes: Wakes,
+    /// Keys that hold something new for those who wait for them.
+    ready: VecDeque<Bytes>,
+    /// Ready keys whose first waiter needs another key too.
+    pub across: Vec<(Bytes, Bytes)>,
+    /// The earliest deadline that was set.
+    pub wake_at: u64,
+    /// In a transaction: how to take everything back, and what to announce at its end.
+    pub undo: Option<Undo>,
+}
+
+impl Effects {
+    pub(crate) fn new() -> Self {
+        Effects { wake_at: NEVER, ..Effects::default() }
+    }
+
+    /// Effects that can be taken back until they are committed.
+    pub(super) fn undoable() -> Self {
+        Effects { undo: Some(Undo::default()), ..Effects::new() }
+    }
+}
+
+/// What an operation does with a key that is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// Starts with an empty value.
+    Create,
+    /// Does nothing.
+    Skip,
+}
+
+/// What becomes of a key's deadline when its value is replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    Clear,
+    Keep,
+    At(u64),
+}
+
+/// An operation's result, and the event to announce if it has changed anything.
+pub(crate) type Done<R> = Result<(R, Option<KeyEvent>)>;
+
+impl<'w> Writer<'w> {
+    pub(crate) fn new(
+        space: &'w Keyspace,
+        db: u16,
+        shards: Parts<&'w mut Shard>,
+        effects: &'w mut Effects,
+    ) -> Self {
+        Writer { space, db, shards, effects, now: 0 }
+    }
+
+    pub(crate) fn space(&self) -> &'w Keyspace {
+        self.space
+    }
+
+    pub(crate) fn now(&mut self) -> u64 {
+        if self.now == 0 {
+            self.now = self.space.clock().now();
+        }
+        self.now
+    }
+
+    /// The same keys, for an operation that only reads.
+    pub(crate) fn view(&self) -> View<'_> {
+        View::new(self.space, self.db, self.shards.iter().map(|(index, shard)| (*index, &**shard)).collect())
+    }
+
+    /// The key's value, if it is there.
+    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<&Value> {
+        let at = self.live(key)?;
+        self.table(key)?.get(at).map(|entry| &entry.value)
+    }
+
+    /// The key's value as the type that the operation is for.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it holds another.
+    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<&K>> {
+        match self.value(key) {
+            Some(value) => K::of(value).map(Some).ok_or(Error::WrongType),
+            None => Ok(None),
+        }
+    }
+
+    /// The deadline of a key that is there: [`NEVER`] if it has none.
+    pub(crate) fn deadline(&mut self, key: KeyRef<'_>) -> Option<u64> {
+        let at = self.live(key)?;
+        self.table(key)?.get(at).map(|entry| entry.deadline())
+    }
+
+    /// Changes a key's value in place: makes it if it is missing and `absent` says so, removes it if
+    /// it has become empty, and announces the change. `None` if the key is missing and stays so.
+    ///
+    /// `change` must leave the value as it was when it gives an error or no event.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`], and whatever `change` gives.
+    pub(crate) fn update<K: Kind, R>(
+        &mut self,
+        key: KeyRef<'_>,
+        absent: Absent,
+        change: impl FnOnce(&mut K) -> Done<R>,
+    ) -> Result<Option<R>> {
+        let Some(at) = self.live(key) else {
+            if absent == Absent::Skip {
+                return Ok(None);
+            }
+            let mut fresh = K::default();
+            let (result, event) = change(&mut fresh)?;
+            if let Some(event) = event {
+                if !(K::GOES_WHEN_EMPTY && fresh.is_empty()) {
+                    self.set(key, fresh.into_value(), Deadline::Clear, event)?;
+                }
+            }
+            return Ok(Some(result));
+        };
+        self.expire_parts::<K>(key, at);
+        self.remember(key);
+        let Some(table) = self.table_mut(key) else { return Ok(None) };
+        let outcome = table.update(at, |value| {
+            let inner = K::of_mut(value).ok_or(Error::WrongType)?;
+            let (result, event) = change(inner)?;
+            Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_empty()))
+        });
+        let Some(outcome) = outcome else { return Ok(None) };
+        let (result, event, is_empty) = outcome?;
+        if let Some(event) = event {
+            self.note_parts(key, at);
+            self.changed(key, event);
+            if is_empty {
+                self.remove(key, KeyEvent::Del);
+            }
+        }
+        Ok(Some(result))
+    }
+
+    /// Gives a key a value, whatever it held before; gives that back.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the key's name is over the limit.
+    pub(crate) fn set(
+        &mut self,
+        key: KeyRef<'_>,
+        value: Value,
+        deadline: Deadline,
+        event: KeyEvent,
+    ) -> Result<Option<Value>> {
+        if let Deadline::At(at) = deadline {
+            if at <= self.now() {
+                // It is over before it has begun: what was there is gone all the same.
+                return Ok(self.remove(key, KeyEvent::Del).map(|(old, _)| old));
+            }
+        }
+        key.check(self.space.limits().value)?;
+        let found = self.live(key);
+        self.remember(key);
+        let Some(table) = self.table_mut(key) else { return Ok(None) };
+        let old = match found {
+            Some(at) => {
+                let old = table.update(at, |current| std::mem::replace(current, value));
+                match deadline {
+                    Deadline::Keep => {}
+                    Deadline::Clear => table.set_deadline(at, NEVER),
+                    Deadline::At(at_time) => table.set_deadline(at, at_time),
+                }
+                old
+            }
+            None => {
+                let deadline = if let Deadline::At(at) = deadline { at } else { NEVER };
+                table.insert(key.hash, Bytes::from(key.bytes), value, deadline);
+                None
+            }
+        };
+        if let Deadline::At(at) = deadline {
+            self.effects.wake_at = self.effects.wake_at.min(at);
+        }
+        if let Some(at) = self.table(key).and_then(|table| table.find(key.hash, key.bytes)) {
+            self.note_parts(key, at);
+        }
+        self.changed(key, event);
+        Ok(old)
+    }
+
+    /// Removes a key; gives back its value and deadline.
+    pub(crate) fn remove(&mut self, key: KeyRef<'_>, event: KeyEvent) -> Option<(Value, u64)> {
+        let at = self.live(key)?;
+        self.remove_at(key, at, event)
+    }
+
+    /// Removes a key whose value nobody wants; true if it was there.
+    pub(crate) fn discard(&mut self, key: KeyRef<'_>, event: KeyEvent) -> bool {
+        match self.remove(key, event) {
+            Some((value, _)) => {
+                self.discard_value(value);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Hands over a value to be freed when the locks are.
+    pub(crate) fn discard_value(&mut self, value: Value) {
+        // A string that lies inline has nothing to free.
+        if value.heap_bytes() > 0 {
+            self.effects.garbage.push(value);
+        }
+    }
+
+    /// Gives a key that is there another deadline; one that has passed removes it. False if the key
+    /// is missing.
+    pub(crate) fn set_deadline(&mut self, key: KeyRef<'_>, deadline: u64) -> bool {
+        let Some(at) = self.live(key) else { return false };
+        if deadline <= self.now() {
+            return self.discard(key, KeyEvent::Del);
+        }
+        self.remember(key);
+        if let Some(table) = self.table_mut(key) {
+            table.set_deadline(at, deadline);
+        }
+        self.effects.wake_at = self.effects.wake_at.min(deadline);
+        self.changed(key, if deadline == NEVER { KeyEvent::Persist } else { KeyEvent::Expire });
+        true
+    }
+
+    /// Whether the shard of a key is held by this writer.
+    pub(crate) fn holds(&self, key: KeyRef<'_>) -> bool {
+        let index = self.space.shard_of(key.hash);
+        self.shards.iter().any(|(of, _)| *of == index)
+    }
+
+    /// The shard of a key, for those who wait for it or watch it.
+    pub(crate) fn shard_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Shard> {
+        match &mut self.shards[..] {
+            [(_, only)] => Some(only),
+            shards => {
+                let index = self.space.shard_of(key.hash);
+                shards.iter_mut().find(|(of, _)| *of == index).map(|(_, shard)| &mut **shard)
+            }
+        }
+    }
+
+    /// Serves those who wait for keys that have something new, before the locks are let go.
+    pub(crate) fn serve_waiters(&mut self) {
+        while let Some(name) = self.effects.ready.pop_front() {
+            let key = self.space.key_ref(&name);
+            let db = self.db;
+            while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.first(db, &name)) {
+                match waiter.serve(self, key) {
+                    Serve::Done => {
+                        if let Some(shard) = self.shard_mut(key) {
+                            shard.waiters.remove(db, &name, &waiter);
+                        }
+                    }
+                    Serve::Nothing => break,
+                    Serve::Needs(other) => {
+                        self.effects.across.push((name.clone(), other));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has those who wait for a key served again, now that more shards are held.
+    pub(super) fn look_again(&mut self, name: &Bytes) {
+        self.effects.ready.push_back(name.clone());
+    }
+
+    /// The table of the one shard that a sweep holds.
+    pub(super) fn only_table(&mut self) -> Option<&mut Table> {
+        let db = self.db;
+        self.shards.first_mut().map(|(_, shard)| shard.table_mut(db))
+    }
+
+    /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
+    pub(super) fn expire_at(&mut self, at: u32) -> bool {
+        let Some(entry) = self.only_table().and_then(|table| table.remove(at)) else { return false };
+        // The hash only tells shards apart, and a sweep holds one.
+        self.changed(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
+        self.discard_value(entry.value);
+        true
+    }
+
+    /// Tasks to wake when the locks are free.
+    pub(crate) fn wakes(&mut self) -> &mut Wakes {
+        &mut self.effects.wakes
+    }
+
+    /// Takes back all that a transaction has done so far.
+    pub(crate) fn roll_back(&mut self) {
+        let Some(undo) = self.effects.undo.take() else { return };
+        for (name, before) in undo.into_states() {
+            let key = self.space.key_ref(&name);
+            let Some(table) = self.table_mut(key) else { continue };
+            let now = table.find(key.hash, key.bytes).and_then(|at| table.remove(at));
+            if let Some((value, deadline)) = before {
+                table.insert(key.hash, name.clone(), value, deadline);
+            }
+            self.effects.garbage.extend(now.map(|entry| entry.value));
+        }
+    }
+
+    /// Announces all that a transaction has done.
+    pub(crate) fn commit(&mut self) {
+        let Some(undo) = self.effects.undo.take() else { return };
+        for (name, event) in undo.into_events() {
+            self.announce(self.space.key_ref(&name), event);
+        }
+    }
+
+    /// The position of a key that is there. One that has expired is removed on the way.
+    pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
+        let space = self.space;
+        let mut now = self.now;
+        let table = self.table(key)?;
+        let at = table.find(key.hash, key.bytes)?;
+        let expired = table.get(at)?.is_expired(|| {
+            if now == 0 {
+                now = space.clock().now();
+            }
+            now
+        });
+        self.now = now;
+        if expired {
+            if let Some((value, _)) = self.remove_at(key, at, KeyEvent::Expired) {
+                self.discard_value(value);
+            }
+            return None;
+        }
+        Some(at)
+    }
+
+    fn remove_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) -> Option<(Value, u64)> {
+        self.remember(key);
+        let entry = self.table_mut(key)?.remove(at)?;
+        self.changed(key, event);
+        let deadline = entry.deadline();
+        Some((entry.value, deadline))
+    }
+
+    /// Removes the parts of a value that have expired, before an operation changes the rest. A value
+    /// of which all parts have expired is not there in the first place.
+    pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32) {
+        let parts = self.table(key).and_then(|table| table.get(at)).map(|entry| entry.value.next_deadline());
+        if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
+            return;
+        }
+        self.remember(key);
+        let now = self.now();
+        if let Some(table) = self.table_mut(key) {
+            table.update(at, |value| K::of_mut(value).map(|inner| inner.expire(now)));
+        }
+        self.note_parts(key, at);
+        self.changed(key, KeyEvent::HExpired);
+    }
+
+    /// Has the sweeper come for the parts of a value that expire by themselves.
+    fn note_parts(&mut self, key: KeyRef<'_>, at: u32) {
+        if let Some(entry) = self.table(key).and_then(|table| table.get(at)) {
+            let parts = entry.value.next_deadline();
+            self.effects.wake_at = self.effects.wake_at.min(parts);
+        }
+    }
+
+    /// The one exit after a change: counted here, announced here or at the transaction's end.
+    fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        if let Some(table) = self.table_mut(key) {
+            match event {
+                KeyEvent::Expired => table.counters.expired += 1,
+                KeyEvent::Evicted => table.counters.evicted += 1,
+                KeyEvent::HExpired => {}
+                _ => table.counters.writes += 1,
+            }
+        }
+        match &mut self.effects.undo {
+            Some(undo) => undo.changed(key.bytes, event),
+            None => self.announce(key, event),
+        }
+    }
+
+    /// Tells those who watch the key, wait for it, or subscribe to its events.
+    fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        let (db, space) = (self.db, self.space);
+        let Some(shard) = self.shard_mut(key) else { return };
+        shard.watches.mark(db, key.bytes, event);
+        if shard.waiters.has(db, key.bytes) {
+            self.effects.ready.push_back(Bytes::from(key.bytes));
+        }
+        space.publish_event(db, key.bytes, event, &mut self.effects.wakes);
+    }
+
+    /// Keeps the key's state as it is now, for a transaction that may be taken back.
+    fn remember(&mut self, key: KeyRef<'_>) {
+        if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(key.bytes)) {
+            let entry = self.table(key).and_then(|table| table.get(table.find(key.hash, key.bytes)?));
+            let state = entry.map(|entry| (entry.value.clone(), entry.deadline()));
+            if let Some(undo) = &mut self.effects.undo {
+                undo.remember(key.bytes, state);
+            }
+        }
+    }
+
+    fn table(&mut self, key: KeyRef<'_>) -> Option<&Table> {
+        let db = self.db;
+        self.shard_mut(key)?.table(db)
+    }
+
+    fn table_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Table> {
+        let db = self.db;
+        self.shard_mut(key).map(|shard| shard.table_mut(db))
+    }
+}

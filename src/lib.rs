@@ -1,0 +1,34 @@
+//! Redis's data structures as a Rust library, in your own process.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod api;
+mod bytes;
+mod clock;
+mod codec;
+mod command;
+mod dense;
+mod error;
+mod event;
+mod key;
+mod keyspace;
+mod load;
+mod pubsub;
+mod rng;
+mod sync;
+mod text;
+mod value;
+mod wake;
+
+pub use api::*;
+pub use bytes::Bytes;
+pub use clock::{Clock, ManualClock};
+pub use codec::*;
+pub use command::keys::ExpireIf;
+pub use error::{DecodeError, Error, Result};
+pub use event::KeyEvent;
+pub use key::Key;
+pub use keyspace::Sweeping;
+pub use load::LoadError;
+pub use pubsub::*;
+pub use value::Type;

@@ -1,0 +1,302 @@
+//! What one subscription has yet to read: a bounded ring that a publisher never waits for.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::Message;
+use crate::clock::{Alarm, Clock, NEVER};
+use crate::sync::{Arc, Condvar, Mutex};
+use crate::wake::Wakes;
+
+/// How much a subscription keeps for a reader that falls behind.
+///
+/// Once either bound is reached, each new message drops the oldest ones; [`Subscription::lagged`] counts
+/// them. (Redis has `client-output-buffer-limit pubsub` for this, and disconnects the client.)
+///
+/// ```
+/// use larder::{Backlog, Store};
+///
+/// let store = Store::new();
+/// let sub = store.subscribe_with(Backlog::new().messages(2), ["news"]);
+/// for payload in ["one", "two", "three"] {
+///     store.publish("news", payload)?;
+/// }
+/// assert_eq!(sub.try_recv().unwrap().payload, "two");
+/// assert_eq!(sub.lagged(), 1);
+/// # Ok::<(), larder::Error>(())
+/// ```
+///
+/// [`Subscription::lagged`]: crate::Subscription::lagged
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Backlog {
+    /// The default: 1,024 messages and 32 MB (33,554,432 bytes).
+    pub const fn new() -> Self {
+        Backlog { messages: 1024, bytes: 32 << 20 }
+    }
+
+    /// Keeps at most so many messages, and at least one.
+    pub const fn messages(self, messages: usize) -> Self {
+        Backlog { messages, ..self }
+    }
+
+    /// Keeps messages of at most so many bytes together: the lengths of their channels, patterns and payloads.
+    ///
+    /// The newest message is kept even where it alone is larger.
+    pub const fn bytes(self, bytes: usize) -> Self {
+        Backlog { bytes, ..self }
+    }
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Backlog::new()
+    }
+}
+
+/// The ring between the publishers and the readers of one subscription.
+///
+/// A waiting reader is armed only while the ring is empty, and a push disarms them all: whoever finds the
+/// ring empty again arms itself anew. So a burst costs one wake, and a reader that gives up owes nothing.
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    /// Shared with the clock, which wakes those whose deadline has come.
+    arrived: Arc<Condvar>,
+    backlog: Backlog,
+}
+
+struct State {
+    ring: VecDeque<Message>,
+    bytes: u64,
+    lagged: u64,
+    closed: bool,
+    /// Whether a thread may be waiting for `arrived`.
+    parked: bool,
+    tasks: Vec<(u64, Waker)>,
+    next_slot: u64,
+}
+
+/// A task's place among those that wait; its own, so that several futures can wait for one inbox.
+#[derive(Default)]
+pub(super) struct Slot(Option<u64>);
+
+impl Inbox {
+    pub(super) fn new(backlog: Backlog, closed: bool) -> Self {
+        let state = State {
+            ring: VecDeque::new(),
+            bytes: 0,
+            lagged: 0,
+            closed,
+            parked: false,
+            tasks: Vec::new(),
+            next_slot: 0,
+        };
+        Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), backlog }
+    }
+
+    /// Adds a message, if need be in the place of the oldest; false once the inbox is closed. O(1) amortised.
+    pub(super) fn push(&self, message: Message, wakes: &mut Wakes) -> bool {
+        let mut state = self.state.lock();
+        if state.closed {
+            return false;
+        }
+        let size = message.size();
+        while state.ring.len() >= self.backlog.messages.max(1)
+            || state.bytes.saturating_add(size) > self.backlog.bytes as u64
+        {
+            if state.pop().is_none() {
+                break;
+            }
+            state.lagged = state.lagged.saturating_add(1);
+        }
+        state.bytes = state.bytes.saturating_add(size);
+        state.ring.push_back(message);
+        state.disarm(&self.arrived, wakes);
+        true
+    }
+
+    /// Takes no more messages from now on; what is buffered can still be read.
+    pub(super) fn close(&self, wakes: &mut Wakes) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.disarm(&self.arrived, wakes);
+    }
+
+    /// The oldest message, if there is one. O(1).
+    pub(super) fn pop(&self) -> Option<Message> {
+        self.state.lock().pop()
+    }
+
+    /// The oldest message, waited for; `None` once closed and empty, or when the time is over.
+    pub(super) fn wait(self: &Arc<Self>, clock: &Clock, timeout: Option<Duration>) -> Option<Message> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return self.pop();
+        }
+        // A deadline beyond the clock's range is none.
+        let deadline = timeout.and_then(|timeout| {
+            let millis = u64::try_from(timeout.as_nanos().div_ceil(1_000_000)).ok()?;
+            clock.now().checked_add(millis)
+        });
+        let deadline = deadline.unwrap_or(NEVER);
+        let inbox: Arc<dyn Alarm> = Arc::<Inbox>::clone(self);
+        clock.set_alarm(deadline, Arc::downgrade(&inbox));
+        let mut state = self.state.lock();
+        loop {
+            let message = state.pop();
+            if message.is_some() || state.closed || (deadline != NEVER && clock.now() >= deadline) {
+                return message;
+            }
+            state.parked = true;
+            clock.wait(&self.arrived, &mut state, deadline);
+        }
+    }
+
+    /// The oldest message, or else the task is woken when there is one; `None` once closed and empty.
+    pub(super) fn poll(&self, slot: &mut Slot, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        // Cloning and dropping a waker is the executor's code: neither happens under the lock, which a
+        // publisher may want while it holds others.
+        let mut spare = None;
+        loop {
+            let mut state = self.state.lock();
+            let message = state.pop();
+            if message.is_some() || state.closed {
+                return Poll::Ready(message);
+            }
+            if state.waits(slot, context.waker()) {
+                return Poll::Pending;
+            }
+            let Some(waker) = spare.take() else {
+                drop(state);
+                spare = Some(context.waker().clone());
+                continue;
+            };
+            let replaced = state.arm(slot, waker);
+            drop(state);
+            drop(replaced);
+            return Poll::Pending;
+        }
+    }
+
+    /// Wakes this task no more. O(tasks that wait).
+    pub(super) fn forget(&self, slot: &mut Slot) {
+        if let Some(slot) = slot.0.take() {
+            let mut state = self.state.lock();
+            let at = state.tasks.iter().position(|(id, _)| *id == slot);
+            let waker = at.map(|at| state.tasks.swap_remove(at));
+            drop(state);
+            drop(waker);
+        }
+    }
+
+    /// How many messages were dropped unread. O(1).
+    pub(super) fn lagged(&self) -> u64 {
+        self.state.lock().lagged
+    }
+
+    /// How many messages wait to be read. O(1).
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().ring.len()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+}
+
+impl State {
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.ring.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(message.size());
+        Some(message)
+    }
+
+    /// Hands all who wait to `wakes`, to be woken once no lock is held.
+    fn disarm(&mut self, arrived: &Arc<Condvar>, wakes: &mut Wakes) {
+        if mem::take(&mut self.parked) {
+            wakes.add_thread(arrived);
+        }
+        self.tasks.drain(..).for_each(|(_, waker)| wakes.add_task(waker));
+    }
+
+    fn waits(&self, slot: &Slot, waker: &Waker) -> bool {
+        self.tasks.iter().any(|(id, armed)| Some(*id) == slot.0 && armed.will_wake(waker))
+    }
+
+    /// Puts a waker in the slot, and returns the one it takes the place of.
+    fn arm(&mut self, slot: &mut Slot, waker: Waker) -> Option<Waker> {
+        let id = *slot.0.get_or_insert_with(|| {
+            self.next_slot += 1; // 64 bits do not overflow one by one
+            self.next_slot
+        });
+        match self.tasks.iter_mut().find(|(other, _)| *other == id) {
+            Some((_, armed)) => Some(mem::replace(armed, waker)),
+            None => {
+                self.tasks.push((id, waker));
+                None
+            }
+        }
+    }
+}
+
+impl Alarm for Inbox {
+    fn ring(&self) {
+        let _state = self.state.lock();
+        self.arrived.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Bytes;
+
+    fn message(payload: &str) -> Message {
+        Message { channel: Bytes::from("c"), payload: Bytes::from(payload), pattern: None }
+    }
+
+    fn push(inbox: &Inbox, payload: &str) {
+        assert!(inbox.push(message(payload), &mut Wakes::default()));
+    }
+
+    #[test]
+    fn the_newest_message_is_always_kept() {
+        for backlog in [Backlog::new().messages(0), Backlog::new().bytes(0), Backlog::new().bytes(5)] {
+            let inbox = Inbox::new(backlog, false);
+            push(&inbox, "first");
+            push(&inbox, "second");
+            assert_eq!(inbox.pop(), Some(message("second")));
+            assert_eq!((inbox.pop(), inbox.lagged()), (None, 1));
+        }
+    }
+
+    #[test]
+    fn a_large_message_takes_the_place_of_as_many_as_it_needs() {
+        let inbox = Inbox::new(Backlog::new().bytes(12), false);
+        ["111", "222", "333", "44444"].iter().for_each(|payload| push(&inbox, payload));
+        assert_eq!((inbox.len(), inbox.lagged()), (2, 2));
+        assert_eq!(inbox.pop(), Some(message("333")));
+        push(&inbox, "55555");
+        assert_eq!((inbox.len(), inbox.lagged()), (2, 2));
+    }
+
+    #[test]
+    fn a_burst_collects_a_waiting_reader_once() {
+        let inbox = Inbox::new(Backlog::new(), false);
+        let mut context = Context::from_waker(Waker::noop());
+        let (mut one, mut other) = (Slot::default(), Slot::default());
+        for _ in 0..3 {
+            assert!(inbox.poll(&mut one, &mut context).is_pending());
+            assert!(inbox.poll(&mut other, &mut context).is_pending());
+        }
+        inbox.forget(&mut other);
+        let mut wakes = Wakes::default();
+        (0..5).for_each(|_| assert!(inbox.push(message("x"), &mut wakes)));
+        assert_eq!(wakes.waiting(), (0, 1));
+    }
+}

@@ -1,0 +1,607 @@
+//! The reader's end: a subscription and the messages it gets.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::iter::FusedIterator;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ahash::RandomState;
+use futures_core::Stream;
+
+use super::inbox::{Inbox, Slot};
+use super::{Hub, Kind};
+use crate::Bytes;
+use crate::clock::Clock;
+use std::sync::Weak;
+
+use crate::sync::{Arc, Mutex};
+
+/// A message that was published to a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Message {
+    /// The channel it was published to.
+    pub channel: Bytes,
+    /// What was published, shared between all who get it.
+    pub payload: Bytes,
+    /// The pattern that the channel matched; `None` for a subscription to the channel itself.
+    pub pattern: Option<Bytes>,
+}
+
+impl Message {
+    /// The payload as UTF-8 text, if it is. O(n).
+    pub fn payload_str(&self) -> Option<&str> {
+        self.payload.as_str()
+    }
+
+    /// The channel's name as UTF-8 text, if it is. O(n).
+    pub fn channel_str(&self) -> Option<&str> {
+        self.channel.as_str()
+    }
+
+    /// What it counts for in a backlog's bytes.
+    pub(super) fn size(&self) -> u64 {
+        let pattern = self.pattern.as_ref().map_or(0, |pattern| pattern.len());
+        [self.channel.len(), self.payload.len(), pattern].iter().map(|len| *len as u64).sum()
+    }
+}
+
+/// Channels and patterns that are listened to, and the messages that have come (SUBSCRIBE, PSUBSCRIBE).
+///
+/// It gets what is published from the moment it subscribes on, in the order in which it was published to each
+/// channel. A channel that it names and that matches two of its patterns as well brings three messages, as in
+/// Redis. Dropping it unsubscribes from everything.
+///
+/// A publisher never waits for a reader: messages wait in a bounded [`Backlog`](crate::Backlog), and when that
+/// is full the oldest are dropped and counted by [`lagged`](Self::lagged).
+///
+/// Read with [`try_recv`](Self::try_recv), [`recv`](Self::recv) or a `for` loop from a thread, and with
+/// [`recv_async`](Self::recv_async) or as a [`Stream`] from a task, on any runtime. Several threads and tasks
+/// can share one subscription; each message then goes to one of them.
+///
+/// ```
+/// use larder::Store;
+///
+/// let store = Store::new();
+/// let sub = store.subscribe(["news"]);
+/// assert_eq!(store.publish("news", "hello")?, 1);
+///
+/// let message = sub.try_recv().unwrap();
+/// assert_eq!(message.channel, "news");
+/// assert_eq!(message.payload_str(), Some("hello"));
+/// assert_eq!(sub.try_recv(), None);
+/// # Ok::<(), larder::Error>(())
+/// ```
+///
+/// A worker that reads until the store is gone:
+///
+/// ```
+/// use larder::Store;
+///
+/// let store = Store::new();
+/// let sub = store.psubscribe(["user:*"]);
+/// let worker = std::thread::spawn(move || {
+///     let mut seen = Vec::new();
+///     for message in sub {
+///         seen.push(message.channel);
+///     }
+///     seen
+/// });
+/// store.publish("user:1", "signed in")?;
+/// store.publish("user:2", "signed out")?;
+/// drop(store);
+/// assert_eq!(worker.join().unwrap(), ["user:1", "user:2"]);
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[must_use = "dropping a subscription unsubscribes"]
+pub struct Subscription {
+    hub: Weak<Hub>,
+    id: u64,
+    inbox: Arc<Inbox>,
+    clock: Clock,
+    names: Mutex<Names>,
+    /// The stream's place among the tasks that wait.
+    slot: Slot,
+}
+
+impl Subscription {
+    /// Listens to one more channel (SUBSCRIBE); false if it did already, or if the store is gone. O(1).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// assert!(sub.subscribe("sport"));
+    /// assert!(!sub.subscribe("sport"));
+    /// store.publish("sport", "1:0")?;
+    /// assert_eq!(sub.try_recv().unwrap().payload, "1:0");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "SUBSCRIBE")]
+    pub fn subscribe(&self, channel: impl AsRef<[u8]>) -> bool {
+        self.join(Kind::Channel, channel.as_ref())
+    }
+
+    /// Listens to a channel no more (UNSUBSCRIBE); false if it did not. O(n), its subscribers.
+    ///
+    /// Messages that had come before can still be read.
+    #[doc(alias = "UNSUBSCRIBE")]
+    pub fn unsubscribe(&self, channel: impl AsRef<[u8]>) -> bool {
+        self.part(Kind::Channel, channel.as_ref())
+    }
+
+    /// Listens to all channels that match one more glob-style pattern (PSUBSCRIBE); false if it did already, or
+    /// if the store is gone. O(1), and each publish in the store then matches one pattern more.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*"]);
+    /// sub.psubscribe("order:?");
+    /// store.publish("order:7", "paid")?;
+    /// let message = sub.try_recv().unwrap();
+    /// assert_eq!(message.channel, "order:7");
+    /// assert_eq!(message.pattern.unwrap(), "order:?");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "PSUBSCRIBE")]
+    pub fn psubscribe(&self, pattern: impl AsRef<[u8]>) -> bool {
+        self.join(Kind::Pattern, pattern.as_ref())
+    }
+
+    /// Listens to a pattern no more (PUNSUBSCRIBE); false if it did not. O(n), its subscribers.
+    ///
+    /// Messages that had come before can still be read.
+    #[doc(alias = "PUNSUBSCRIBE")]
+    pub fn punsubscribe(&self, pattern: impl AsRef<[u8]>) -> bool {
+        self.part(Kind::Pattern, pattern.as_ref())
+    }
+
+    /// Listens to no channel any more, but still to its patterns (UNSUBSCRIBE without arguments).
+    pub fn unsubscribe_all(&self) {
+        self.part_all(Kind::Channel);
+    }
+
+    /// Listens to no pattern any more, but still to its channels (PUNSUBSCRIBE without arguments).
+    pub fn punsubscribe_all(&self) {
+        self.part_all(Kind::Pattern);
+    }
+
+    /// The channels it listens to by name, in no order. O(n).
+    pub fn channels(&self) -> Vec<Bytes> {
+        self.names.lock().channels.iter().cloned().collect()
+    }
+
+    /// The patterns it listens to, in no order. O(n).
+    pub fn patterns(&self) -> Vec<Bytes> {
+        self.names.lock().patterns.iter().cloned().collect()
+    }
+
+    /// The next message, if one has come. O(1).
+    pub fn try_recv(&self) -> Option<Message> {
+        self.inbox.pop()
+    }
+
+    /// The next message, waited for by blocking the thread; `None` once the store is gone and all is read. O(1).
+    pub fn recv(&self) -> Option<Message> {
+        self.inbox.wait(&self.clock, None)
+    }
+
+    /// The next message, waited for at most so long (a zero timeout means now); `None` if none came. O(1).
+    ///
+    /// The time is the store's clock's, in milliseconds, rounded up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// assert_eq!(sub.recv_timeout(Duration::from_millis(5)), None);
+    /// ```
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<Message> {
+        self.inbox.wait(&self.clock, Some(timeout))
+    }
+
+    /// The next message, waited for by a task; `None` once the store is gone and all is read. O(1).
+    ///
+    /// The future can be dropped at any point (by a `select!` or a timeout): no message is lost by it.
+    pub fn recv_async(&self) -> Recv<'_> {
+        Recv { inbox: &self.inbox, slot: Slot::default() }
+    }
+
+    /// The messages, each waited for as by [`recv`](Self::recv); ends once the store is gone and all is read.
+    ///
+    /// `for message in &sub` is the same.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { subscription: self }
+    }
+
+    /// How many messages were dropped unread, since the start, because the backlog was full. O(1).
+    ///
+    /// The count only grows: a reader that has to know of a gap compares it with what it was before.
+    pub fn lagged(&self) -> u64 {
+        self.inbox.lagged()
+    }
+
+    /// Whether the store is gone: what is buffered can be read, and nothing more comes. O(1).
+    pub fn is_closed(&self) -> bool {
+        self.inbox.is_closed()
+    }
+
+    pub(super) fn new(hub: &Arc<Hub>, id: u64, inbox: Arc<Inbox>, clock: Clock) -> Self {
+        Subscription {
+            hub: Arc::downgrade(hub),
+            id,
+            inbox,
+            clock,
+            names: Mutex::default(),
+            slot: Slot::default(),
+        }
+    }
+
+    // In the four below the hub is upgraded before the names are locked, so that it is let go after them: the
+    // last one to let it go closes it, and that runs wakers.
+
+    fn join(&self, kind: Kind, name: &[u8]) -> bool {
+        let Some(hub) = self.hub.upgrade() else { return false };
+        let mut names = self.names.lock();
+        let name = Bytes::from(name);
+        let new = !self.inbox.is_closed() && names.of(kind).insert(name.clone());
+        if new {
+            hub.join(kind, &name, &self.inbox);
+        }
+        new
+    }
+
+    fn part(&self, kind: Kind, name: &[u8]) -> bool {
+        let hub = self.hub.upgrade();
+        let mut names = self.names.lock();
+        let known = names.of(kind).remove(name);
+        if let (true, Some(hub)) = (known, &hub) {
+            hub.part(kind, name, &self.inbox);
+        }
+        known
+    }
+
+    fn part_all(&self, kind: Kind) {
+        let hub = self.hub.upgrade();
+        let mut names = self.names.lock();
+        for name in names.of(kind).drain() {
+            if let Some(hub) = &hub {
+                hub.part(kind, &name, &self.inbox);
+            }
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.part_all(Kind::Channel);
+        self.part_all(Kind::Pattern);
+        if let Some(hub) = self.hub.upgrade() {
+            hub.leave(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("channels", &self.channels())
+            .field("patterns", &self.patterns())
+            .field("buffered", &self.inbox.len())
+            .field("lagged", &self.lagged())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+/// Ends once the store is gone and all is read.
+impl Stream for Subscription {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        let this = self.get_mut();
+        this.inbox.poll(&mut this.slot, context)
+    }
+}
+
+impl<'a> IntoIterator for &'a Subscription {
+    type Item = Message;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Subscription {
+    type Item = Message;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter { subscription: self }
+    }
+}
+
+/// The future of [`Subscription::recv_async`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Recv<'a> {
+    inbox: &'a Inbox,
+    slot: Slot,
+}
+
+impl Future for Recv<'_> {
+    type Output = Option<Message>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        let this = self.get_mut();
+        this.inbox.poll(&mut this.slot, context)
+    }
+}
+
+impl Drop for Recv<'_> {
+    fn drop(&mut self) {
+        self.inbox.forget(&mut self.slot);
+    }
+}
+
+impl fmt::Debug for Recv<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recv").finish_non_exhaustive()
+    }
+}
+
+/// The messages of a borrowed [`Subscription`]; made by [`Subscription::iter`].
+#[derive(Debug)]
+pub struct Iter<'a> {
+    subscription: &'a Subscription,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.subscription.recv()
+    }
+}
+
+impl FusedIterator for Iter<'_> {}
+
+/// The messages of a [`Subscription`], which it owns.
+#[derive(Debug)]
+pub struct IntoIter {
+    subscription: Subscription,
+}
+
+impl Iterator for IntoIter {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.subscription.recv()
+    }
+}
+
+impl FusedIterator for IntoIter {}
+
+#[derive(Default)]
+struct Names {
+    channels: HashSet<Bytes, RandomState>,
+    patterns: HashSet<Bytes, RandomState>,
+}
+
+impl Names {
+    fn of(&mut self, kind: Kind) -> &mut HashSet<Bytes, RandomState> {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+    use std::thread;
+
+    use super::super::Backlog;
+    use super::*;
+    use crate::wake::Wakes;
+
+    fn store() -> (Arc<Hub>, Subscription) {
+        let hub = Hub::new();
+        let sub = Hub::subscriber(&hub, &Clock::system(), Backlog::new());
+        sub.subscribe("c");
+        (hub, sub)
+    }
+
+    fn publish(hub: &Hub, payload: &str) -> usize {
+        hub.publish(b"c", &Bytes::from(payload))
+    }
+
+    fn payload(message: Option<Message>) -> Option<String> {
+        message?.payload_str().map(String::from)
+    }
+
+    /// A waker that counts, and that comes back into the hub whenever its code runs.
+    #[derive(Default)]
+    struct Alarm {
+        rung: AtomicUsize,
+        hub: Weak<Hub>,
+    }
+
+    impl Alarm {
+        fn new(hub: &Arc<Hub>) -> Arc<Self> {
+            Arc::new(Alarm { rung: AtomicUsize::new(0), hub: Arc::downgrade(hub) })
+        }
+
+        fn rung(&self) -> usize {
+            self.rung.load(Ordering::Relaxed)
+        }
+
+        fn reenter(&self) {
+            if let Some(hub) = self.hub.upgrade() {
+                publish(&hub, "from the waker");
+                Hub::subscriber(&hub, &Clock::system(), Backlog::new()).psubscribe("*");
+            }
+        }
+    }
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.rung.fetch_add(1, Ordering::Relaxed);
+            self.reenter();
+        }
+    }
+
+    impl Drop for Alarm {
+        fn drop(&mut self) {
+            self.reenter();
+        }
+    }
+
+    #[test]
+    fn a_task_is_woken_and_its_waker_may_come_back() {
+        let (hub, mut sub) = store();
+        let alarm = Alarm::new(&hub);
+        let waker = Waker::from(Arc::clone(&alarm));
+        let mut context = Context::from_waker(&waker);
+        assert!(Pin::new(&mut sub).poll_next(&mut context).is_pending());
+        publish(&hub, "one");
+        assert_eq!(alarm.rung(), 1);
+        let mut seen = Vec::new();
+        while let Poll::Ready(message) = Pin::new(&mut sub).poll_next(&mut context) {
+            seen.extend(payload(message));
+        }
+        assert_eq!(seen, ["one", "from the waker"]);
+
+        // Another waker takes the first one's place, whose last clone is dropped by that.
+        drop((waker, alarm));
+        let alarm = Alarm::new(&hub);
+        let waker = Waker::from(Arc::clone(&alarm));
+        let mut context = Context::from_waker(&waker);
+        assert!(Pin::new(&mut sub).poll_next(&mut context).is_pending());
+        assert_eq!(alarm.rung(), 1);
+        let polled = Pin::new(&mut sub).poll_next(&mut context);
+        assert_eq!(polled.map(payload), Poll::Ready(Some("from the waker".to_string())));
+
+        assert!(Pin::new(&mut sub).poll_next(&mut context).is_pending());
+        drop(hub);
+        assert_eq!(alarm.rung(), 2);
+        assert_eq!(Pin::new(&mut sub).poll_next(&mut context), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_dropped_future_loses_nothing() {
+        let (hub, sub) = store();
+        let alarms = [Arc::new(Alarm::default()), Arc::new(Alarm::default())];
+        let wakers = alarms.clone().map(Waker::from);
+        let mut futures = [sub.recv_async(), sub.recv_async()];
+        for (future, waker) in futures.iter_mut().zip(&wakers) {
+            assert!(Pin::new(future).poll(&mut Context::from_waker(waker)).is_pending());
+        }
+        let [given_up, mut kept] = futures;
+        publish(&hub, "one");
+        drop(given_up);
+        assert_eq!(alarms[1].rung(), 1);
+        let polled = Pin::new(&mut kept).poll(&mut Context::from_waker(&wakers[1]));
+        assert_eq!(polled.map(payload), Poll::Ready(Some("one".to_string())));
+
+        let mut given_up = sub.recv_async();
+        assert!(Pin::new(&mut given_up).poll(&mut Context::from_waker(&wakers[1])).is_pending());
+        drop((given_up, kept));
+        publish(&hub, "two");
+        assert_eq!(alarms[1].rung(), 1);
+        assert_eq!(payload(sub.try_recv()).as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn enqueue_wakes_nobody_before_it_is_told_to() {
+        let (hub, sub) = store();
+        let alarm = Alarm::new(&hub);
+        let waker = Waker::from(Arc::clone(&alarm));
+        let mut future = sub.recv_async();
+        assert!(Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut wakes = Wakes::default();
+        assert_eq!(hub.enqueue(b"c", &Bytes::from("one"), &mut wakes), 1);
+        assert_eq!(hub.enqueue(b"none", &Bytes::from("one"), &mut wakes), 0);
+        assert_eq!(alarm.rung(), 0);
+        drop(wakes);
+        assert_eq!(alarm.rung(), 1);
+    }
+
+    #[test]
+    fn a_blocked_thread_gets_each_message_and_then_the_end() {
+        let (hub, sub) = store();
+        thread::scope(|scope| {
+            let reader =
+                scope.spawn(|| sub.iter().filter_map(|message| payload(Some(message))).collect::<Vec<_>>());
+            (0..100).for_each(|at| assert_eq!(publish(&hub, &at.to_string()), 1));
+            drop(hub);
+            assert!(reader.join().unwrap().into_iter().eq((0..100).map(|at| at.to_string())));
+        });
+        assert!(sub.is_closed() && !sub.subscribe("d"));
+    }
+
+    #[test]
+    fn the_end_reaches_a_reader_that_listens_to_nothing() {
+        let hub = Hub::new();
+        let sub = Hub::subscriber(&hub, &Clock::system(), Backlog::new());
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| sub.recv());
+            drop(hub);
+            assert_eq!(reader.join().unwrap(), None);
+        });
+    }
+
+    #[test]
+    fn threads_that_share_a_subscription_share_its_messages() {
+        let (hub, sub) = store();
+        let seen: usize = thread::scope(|scope| {
+            let readers = [0; 3].map(|_| scope.spawn(|| sub.iter().count()));
+            (0..1000).for_each(|_| assert_eq!(publish(&hub, "x"), 1));
+            drop(hub);
+            readers.map(|reader| reader.join().unwrap()).iter().sum()
+        });
+        assert_eq!(seen as u64 + sub.lagged(), 1000);
+    }
+
+    #[test]
+    fn a_timeout_is_the_clocks() {
+        let clock = Clock::manual();
+        let hub = Hub::new();
+        let sub = Hub::subscriber(&hub, &clock, Backlog::new());
+        sub.subscribe("c");
+        assert_eq!(sub.recv_timeout(Duration::ZERO), None);
+        publish(&hub, "one");
+        assert_eq!(payload(sub.recv_timeout(Duration::ZERO)).as_deref(), Some("one"));
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| sub.recv_timeout(Duration::from_secs(60)));
+            while !reader.is_finished() {
+                clock.advance(Duration::from_secs(1));
+                thread::yield_now();
+            }
+            assert_eq!(reader.join().unwrap(), None);
+            let reader = scope.spawn(|| sub.recv_timeout(Duration::MAX));
+            publish(&hub, "two");
+            assert_eq!(payload(reader.join().unwrap()).as_deref(), Some("two"));
+        });
+    }
+
+    #[test]
+    fn a_stalled_reader_holds_up_nobody() {
+        let (hub, reads) = store();
+        let stalled = Hub::subscriber(&hub, &Clock::system(), Backlog::new().messages(4));
+        stalled.subscribe("c");
+        for at in 0..10_000 {
+            assert_eq!(publish(&hub, &at.to_string()), 2);
+            assert_eq!(payload(reads.try_recv()), Some(at.to_string()));
+        }
+        assert_eq!((stalled.lagged(), reads.lagged()), (9_996, 0));
+        let left: Vec<_> = std::iter::from_fn(|| payload(stalled.try_recv())).collect();
+        assert_eq!(left, ["9996", "9997", "9998", "9999"]);
+    }
+}

@@ -1,0 +1,26 @@
+//! Random numbers from one source that can be seeded: SplitMix64 (Steele, Lea, Flood 2014).
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A generator that threads share without a lock.
+pub(crate) struct Rng(AtomicU64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Rng(AtomicU64::new(seed))
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        let state = self.0.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`, by Lemire's multiplication; 0 if the bound is 0.
+    pub(crate) fn below(&self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+}

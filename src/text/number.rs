@@ -1,0 +1,300 @@
+//! Integers and doubles as text: what the commands accept, and how they write them.
+
+use std::io::{Cursor, Write};
+
+use super::float::{self, Magnitude};
+use super::shortest::Shortest;
+use crate::Bytes;
+
+/// Room for any `i64` or `u64` in decimal.
+pub(crate) type IntegerBuffer = [u8; 20];
+
+/// Reads an integer in the one form that Redis writes: no plus, no spaces, no zero in front, no `-0`. `None`
+/// (`ERR value is not an integer or out of range`) for everything else. O(n).
+pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
+    match text {
+        [b'-', b'0', ..] => None,
+        [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(parse_u64(digits)?),
+        _ => i64::try_from(parse_u64(text)?).ok(),
+    }
+}
+
+/// Reads a number without sign in the one form that Redis writes, as [`parse_i64`]. O(n).
+pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
+    match text {
+        [] => None,
+        [b'0'] => Some(0),
+        [b'0', ..] => None,
+        digits => digits.iter().try_fold(0_u64, |value, byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+            value.checked_mul(10)?.checked_add(digit)
+        }),
+    }
+}
+
+/// An integer in decimal. O(1), without allocation (an `i64` or `u64` has at most 20 characters).
+pub(crate) fn decimal(value: i128) -> Bytes {
+    let mut buffer = IntegerBuffer::default();
+    match (i64::try_from(value), u64::try_from(value)) {
+        (Ok(value), _) => Bytes::from(format_i64(value, &mut buffer)),
+        (_, Ok(value)) => Bytes::from(format_u64(value, &mut buffer)),
+        _ => Bytes::from(value.to_string()),
+    }
+}
+
+/// Writes the integer in decimal into `buffer`, and gives the part that it takes. O(1), without allocation.
+pub(crate) fn format_i64(value: i64, buffer: &mut IntegerBuffer) -> &[u8] {
+    let mut start = buffer.len() - format_u64(value.unsigned_abs(), buffer).len();
+    if value < 0 {
+        start -= 1; // 2^63 has 19 digits, which leaves a place
+        buffer[start] = b'-';
+    }
+    &buffer[start..]
+}
+
+/// Writes a number without sign, as [`format_i64`]. O(1), without allocation.
+pub(crate) fn format_u64(mut value: u64, buffer: &mut IntegerBuffer) -> &[u8] {
+    let mut start = buffer.len();
+    loop {
+        start -= 1; // a u64 has at most 20 digits
+        buffer[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            return &buffer[start..];
+        }
+    }
+}
+
+/// Reads a double as Redis does for scores: decimal or hexadecimal with an optional exponent, or `inf` or
+/// `infinity` in any case, with an optional sign. O(n).
+///
+/// `None` (`ERR value is not a valid float`) for the empty text, spaces, NaN, and a number that overflows or
+/// vanishes.
+pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
+    let literal = float::scan(text)?;
+    let (zero, value) = match literal.magnitude {
+        Magnitude::Infinity if literal.negative => return Some(f64::NEG_INFINITY),
+        Magnitude::Infinity => return Some(f64::INFINITY),
+        Magnitude::Decimal(decimal) => (decimal.is_zero(), std::str::from_utf8(text).ok()?.parse().ok()?),
+        Magnitude::Hex { wide, sticky, exponent } => {
+            (wide == 0, float::to_double(literal.negative, wide, sticky, exponent)?)
+        }
+    };
+    let vanished = value == 0.0 && !zero;
+    (value.is_finite() && !vanished).then_some(value)
+}
+
+/// Writes a double as Redis does from 7.2 on: a whole number up to 2^62 as an integer, everything else with
+/// few digits that read back as the same double. O(1).
+///
+/// An exponent is written where more than seven zeros would follow the digits, and where there are seven
+/// decimals or more and the number is 10^4 or more or below 10^-3: so `12345.6789012345` is
+/// `1.23456789012345e+4`, as a server writes it too.
+pub(crate) fn format_score(score: f64) -> Bytes {
+    const WHOLE: f64 = (1_u64 << 62) as f64;
+    if score == 0.0 {
+        return Bytes::from(if score.is_sign_negative() { "-0" } else { "0" });
+    }
+    if score.abs() <= WHOLE && score.trunc() == score {
+        return Bytes::from(format_i64(score as i64, &mut IntegerBuffer::default()));
+    }
+    match score {
+        f64::INFINITY => Bytes::from("inf"),
+        f64::NEG_INFINITY => Bytes::from("-inf"),
+        _ if score.is_nan() => Bytes::from("nan"),
+        _ => format_shortest(score),
+    }
+}
+
+/// Writes a finite double that is not zero with its shortest digits.
+fn format_shortest(score: f64) -> Bytes {
+    let shortest = Shortest::new(score.abs());
+    let (digits, scale) = (shortest.digits(), shortest.scale);
+    let exponent = scale + digits.len() as i32 - 1;
+    let width = scale.unsigned_abs() as usize;
+    let sign = if score < 0.0 { "-" } else { "" };
+    let (integer, fraction) = digits.split_at(digits.len().saturating_sub(width));
+    let (first, others) = digits.split_at(digits.len().min(1));
+
+    // No write fails: the longest is a sign, 17 digits and 7 zeros, or `-1.2345678901234567e-308`.
+    let mut out = Cursor::new([0; 32]);
+    let _ = match scale {
+        0..=7 => write!(out, "{sign}{digits}{:0<width$}", ""),
+        ..0 if scale > -7 || exponent.abs() < 4 => {
+            if integer.is_empty() {
+                write!(out, "{sign}0.{digits:0>width$}")
+            } else {
+                write!(out, "{sign}{integer}.{fraction}")
+            }
+        }
+        _ if others.is_empty() => write!(out, "{sign}{first}e{exponent:+}"),
+        _ => write!(out, "{sign}{first}.{others}e{exponent:+}"),
+    };
+    let len = usize::try_from(out.position()).unwrap_or(0);
+    Bytes::from(out.get_ref().get(..len).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Texts that are numbers or nearly so.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            "[-+]?[0-9]{0,22}",
+            "[-+]?[0-9]{0,5}[.]?[0-9]{0,5}([eE][-+]?[0-9]{0,4})?",
+            "[-+]?(0[xX])?[0-9a-fA-F.pP]{0,8}",
+            "[-+]?([iI][nN][fF]|[nN][aA][nN]|infinit[yY]?)",
+            "[-+0-9.einfaxp \t]{0,9}",
+        ]
+        .prop_map(String::into_bytes)
+        .boxed()
+        .prop_union(any::<Vec<u8>>().boxed())
+    }
+
+    fn std_f64(text: &[u8]) -> Option<f64> {
+        let text = std::str::from_utf8(text).ok()?;
+        let value: f64 = text.parse().ok()?;
+        let says_infinity = text.contains(['i', 'I']);
+        let says_zero = !text.split(['e', 'E']).next()?.contains(|c| matches!(c, '1'..='9'));
+        (!value.is_nan() && value.is_infinite() == says_infinity && (value != 0.0 || says_zero))
+            .then_some(value)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn an_integer_is_read_in_the_form_it_is_written(text in text()) {
+            let std = std::str::from_utf8(&text).unwrap_or_default();
+            let signed = std.parse::<i64>().ok().filter(|value| value.to_string() == std);
+            prop_assert_eq!(parse_i64(&text), signed);
+            let unsigned = std.parse::<u64>().ok().filter(|value| value.to_string() == std);
+            prop_assert_eq!(parse_u64(&text), unsigned);
+        }
+
+        #[test]
+        fn an_integer_is_written_as_std_does(value in any::<u64>(), shift in 0_u32..64) {
+            let (unsigned, signed) = (value >> shift, value as i64 >> shift);
+            let mut buffer = IntegerBuffer::default();
+            prop_assert_eq!(format_u64(unsigned, &mut buffer).to_vec(), unsigned.to_string().into_bytes());
+            prop_assert_eq!(format_i64(signed, &mut buffer).to_vec(), signed.to_string().into_bytes());
+            prop_assert_eq!(parse_i64(signed.to_string().as_bytes()), Some(signed));
+        }
+
+        #[test]
+        fn a_decimal_is_read_as_std_does(text in text()) {
+            if !text.contains(&b'x') && !text.contains(&b'X') {
+                prop_assert_eq!(parse_f64(&text), std_f64(&text));
+            }
+        }
+
+        #[test]
+        fn a_hexadecimal_is_read_exactly(mantissa in any::<u64>(), point in 0_usize..=16, exponent in -900_i32..900) {
+            let digits = format!("{mantissa:016X}");
+            let (integer, fraction) = digits.split_at(point);
+            let text = format!("-0x{integer}.{fraction}p{exponent}");
+            let expected = -(mantissa as f64) * 2_f64.powi(exponent - 4 * fraction.len() as i32);
+            prop_assert_eq!(parse_f64(text.as_bytes()), Some(expected));
+        }
+
+        #[test]
+        fn a_score_reads_back(bits in any::<u64>()) {
+            let score = f64::from_bits(bits);
+            prop_assume!(!score.is_nan());
+            let read = parse_f64(&format_score(score));
+            prop_assert_eq!(read.map(f64::to_bits), Some(bits));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_integers() {
+        for value in [i64::MIN, i64::MIN + 1, -1, 0, 9, 10, i64::MAX] {
+            let mut buffer = IntegerBuffer::default();
+            assert_eq!(parse_i64(format_i64(value, &mut buffer)), Some(value));
+        }
+        for text in
+            ["9223372036854775808", "-9223372036854775809", "-0", "+1", "01", "-01", "-", "", " 1", "1 "]
+        {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_u64(b"18446744073709551616"), None);
+    }
+
+    #[test]
+    fn doubles_as_a_server_reads_them() {
+        let table = [
+            ("1.", Some(1.0)),
+            (".5", Some(0.5)),
+            ("+1e+5", Some(1e5)),
+            ("0x1p3", Some(8.0)),
+            ("0X.8", Some(0.5)),
+            ("+InFiNiTy", Some(f64::INFINITY)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            ("4.9e-324", Some(5e-324)),
+            ("0e-400", Some(0.0)),
+            ("0x0p99999999999999999999", Some(0.0)),
+            ("1e-400", None),
+            ("1e400", None),
+            ("1e99999999999999999999", None),
+            ("2.4703282292062327208e-324", None),
+            ("0x1p1024", None),
+            ("0x1p-1075", None),
+            ("nan", None),
+            ("-nan(1)", None),
+            ("infinit", None),
+            ("0x", None),
+            ("0x.p1", None),
+            ("1e", None),
+            (".", None),
+            ("", None),
+            (" 1", None),
+            ("1 ", None),
+            ("1\0", None),
+        ];
+        for (text, value) in table {
+            assert_eq!(parse_f64(text.as_bytes()), value, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn scores_as_a_server_writes_them() {
+        // As ZSCORE of Redis 8.2 answers, from a sorted set that is no listpack.
+        let table = [
+            (0.1, "0.1"),
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-1e17, "-100000000000000000"),
+            (4_611_686_018_427_387_904.0, "4611686018427387904"),
+            (4_611_686_018_427_389_000.0, "4611686018427389000"),
+            (9_223_372_036_854_775_807.0, "9223372036854776000"),
+            (1e19, "1e+19"),
+            (1e20, "1e+20"),
+            (1.5e21, "1.5e+21"),
+            (1e23, "99999999999999990000000"),
+            (123_456_789_012_345_680_000.0, "123456789012345680000"),
+            (1234.567890123456, "1234.567890123456"),
+            (12345.6789012345, "1.23456789012345e+4"),
+            (12345.678901, "12345.678901"),
+            (1700000000.123456, "1700000000.123456"),
+            (1700000000.1234567, "1.7000000001234567e+9"),
+            (0.000001, "0.000001"),
+            (0.0000001, "1e-7"),
+            (1.5e-7, "1.5e-7"),
+            (0.001234567890123, "0.001234567890123"),
+            (0.0001234567890123, "1.234567890123e-4"),
+            (538900.3799, "5.389003799000001e+5"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (-1.2345678901234567e-100, "-1.2345678901234567e-100"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (score, text) in table {
+            assert_eq!(format_score(score).as_str(), Some(text));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a key can hold: pure data structures that know no key, no clock, no lock and no reply.
+
+mod chunk;
+pub(crate) mod hash;
+pub(crate) mod index;
+pub(crate) mod list;
+pub(crate) mod ranked;
+pub(crate) mod set;
+pub(crate) mod sorted_set;
+
+use std::sync::{Arc, LazyLock};
+
+use crate::Bytes;
+use crate::clock::NEVER;
+
+use hash::Hash;
+use list::List;
+use set::Set;
+use sorted_set::SortedSet;
+
+/// The type of a key's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Type {
+    /// A string of bytes, a number among them.
+    String,
+    /// A deque of elements.
+    List,
+    /// Members without order, each once.
+    Set,
+    /// Fields with a value each.
+    Hash,
+    /// Members with a score each, in the order of the scores.
+    SortedSet,
+}
+
+impl Type {
+    /// The type's name as Redis gives it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::Hash => "hash",
+            Type::SortedSet => "zset",
+        }
+    }
+}
+
+/// The value of a key. Collections are shared by clones and copied, a bounded segment at a time,
+/// when one of them is written: that is what makes undo and snapshots cheap.
+#[derive(Clone)]
+pub(crate) enum Value {
+    String(Bytes),
+    List(Arc<List>),
+    Set(Arc<Set>),
+    Hash(Arc<Hash>),
+    SortedSet(Arc<SortedSet>),
+}
+
+impl Value {
+    pub(crate) fn kind(&self) -> Type {
+        match self {
+            Value::String(_) => Type::String,
+            Value::List(_) => Type::List,
+            Value::Set(_) => Type::Set,
+            Value::Hash(_) => Type::Hash,
+            Value::SortedSet(_) => Type::SortedSet,
+        }
+    }
+
+    /// Bytes held outside the value itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        const ARC: usize = 2 * size_of::<usize>();
+        match self {
+            Value::String(string) => string.heap_bytes(),
+            Value::List(list) => ARC + size_of::<List>() + list.bytes(),
+            Value::Set(set) => ARC + size_of::<Set>() + set.bytes(),
+            Value::Hash(hash) => ARC + size_of::<Hash>() + hash.bytes(),
+            Value::SortedSet(set) => ARC + size_of::<SortedSet>() + set.bytes(),
+        }
+    }
+
+    /// When the next part of the value (a field of a hash) expires; never for all others.
+    pub(crate) fn next_deadline(&self) -> u64 {
+        match self {
+            Value::Hash(hash) => hash.next_deadline(),
+            _ => NEVER,
+        }
+    }
+
+    /// Whether every part of the value has expired by `now`, so that the key counts as missing.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        match self {
+            Value::Hash(hash) => hash.len(now) == 0,
+            _ => false,
+        }
+    }
+}
+
+/// A type that a key's value can have: what the operations of one family work on.
+pub(crate) trait Kind: Default + Clone {
+    /// Whether a key goes when its value has become empty: all but strings.
+    const GOES_WHEN_EMPTY: bool = true;
+
+    fn of(value: &Value) -> Option<&Self>;
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn into_value(self) -> Value;
+    fn is_empty(&self) -> bool;
+    /// Removes what has expired by `now`; gives how many parts that were.
+    fn expire(&mut self, _now: u64) -> usize {
+        0
+    }
+}
+
+impl Kind for Bytes {
+    const GOES_WHEN_EMPTY: bool = false;
+
+    fn of(value: &Value) -> Option<&Self> {
+        if let Value::String(string) = value { Some(string) } else { None }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        if let Value::String(string) = value { Some(string) } else { None }
+    }
+
+    fn into_value(self) -> Value {
+        Value::String(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+}
+
+macro_rules! collection {
+    ($kind:ident $(, $expire:ident)?) => {
+        impl Kind for $kind {
+            fn of(value: &Value) -> Option<&Self> {
+                if let Value::$kind(inner) = value { Some(inner) } else { None }
+            }
+
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                if let Value::$kind(inner) = value { Some(Arc::make_mut(inner)) } else { None }
+            }
+
+            fn into_value(self) -> Value {
+                Value::$kind(Arc::new(self))
+            }
+
+            fn is_empty(&self) -> bool {
+                $kind::is_empty(self)
+            }
+            $(
+            fn expire(&mut self, now: u64) -> usize {
+                $kind::$expire(self, now)
+            })?
+        }
+    };
+}
+
+collection!(List);
+collection!(Set);
+collection!(Hash, remove_expired);
+collection!(SortedSet);
+
+/// The hash of a member or field inside a collection. The keys are the process's own, so that
+/// nobody outside can choose names that collide; no order that a caller sees depends on them.
+pub(crate) fn hash_of(name: &[u8]) -> u32 {
+    static KEYS: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
+    KEYS.hash_one(name) as u32
+}
