@@ -5,10 +5,13 @@
 
 mod builder;
 mod database;
+mod hash;
 mod handle;
 mod keys;
 mod list;
 mod load;
+mod set;
+mod sorted_set;
 mod store;
 mod strings;
 mod transaction;

@@ -7,4 +7,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod set;
+pub(crate) mod sorted_set;
+pub(crate) mod hash;
 pub(crate) mod string;

@@ -1,0 +1,1 @@
+//! hash: what its commands mean.

@@ -1,0 +1,1 @@
+//! set: what its commands mean.

@@ -1,0 +1,1 @@
+//! sorted set: what its commands mean.
