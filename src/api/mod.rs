@@ -5,8 +5,8 @@
 
 mod builder;
 mod database;
-mod hash;
 mod handle;
+mod hash;
 mod keys;
 mod list;
 mod load;

@@ -252,7 +252,6 @@ impl List {
 
     /// Changes a chunk, copied first where a clone shares it: the only way to write to one. Where there
     /// is no such chunk, nothing happens.
-    #[inline]
     fn edit<T: Default>(&mut self, at: usize, change: impl FnOnce(&mut Chunk) -> T) -> T {
         let Some(shared) = self.chunks.get_mut(at) else { return T::default() };
         let before = shared.bytes();
@@ -514,7 +513,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 512 }))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
         fn behaves_as_a_deque_and_clones_stay_as_they_were(
