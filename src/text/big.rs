@@ -47,6 +47,16 @@ impl Big {
         self.0.last().map_or(0, |high| self.0.len() as u64 * 64 - u64::from(high.leading_zeros()))
     }
 
+    /// The number, if it has one limb and is not zero.
+    pub(super) fn to_limb(&self) -> Option<u64> {
+        if let [limb] = self.0[..] { Some(limb) } else { None }
+    }
+
+    /// The lowest 128 bits.
+    pub(super) fn to_wide(&self) -> u128 {
+        self.0.iter().take(2).rev().fold(0, |wide, &limb| wide << 64 | u128::from(limb))
+    }
+
     /// Multiplies by 2^`count`. O(n + count).
     pub(super) fn shift_left(&mut self, count: u64) {
         if self.0.is_empty() {
@@ -83,6 +93,19 @@ impl Big {
         true
     }
 
+    /// Divides by `divisor`, which is not zero, and gives the remainder. O(n).
+    pub(super) fn div_rem(&mut self, divisor: u64) -> u64 {
+        let divisor = u128::from(divisor);
+        let mut remainder = 0;
+        for limb in self.0.iter_mut().rev() {
+            let wide = remainder << 64 | u128::from(*limb);
+            *limb = (wide / divisor) as u64;
+            remainder = wide % divisor;
+        }
+        self.trim();
+        remainder as u64
+    }
+
     /// The number in ASCII digits. O(n^2).
     pub(super) fn into_decimal(mut self) -> String {
         let mut chunks = Vec::new();
@@ -103,19 +126,6 @@ impl Big {
             carry = (wide >> 64) as u64;
         }
         self.push_carry(carry);
-    }
-
-    /// Divides by `divisor`, which is not zero, and gives the remainder.
-    fn div_rem(&mut self, divisor: u64) -> u64 {
-        let divisor = u128::from(divisor);
-        let mut remainder = 0;
-        for limb in self.0.iter_mut().rev() {
-            let wide = remainder << 64 | u128::from(*limb);
-            *limb = (wide / divisor) as u64;
-            remainder = wide % divisor;
-        }
-        self.trim();
-        remainder as u64
     }
 
     fn compare(&self, other: &Big) -> Ordering {
@@ -147,12 +157,21 @@ mod tests {
         big
     }
 
+    #[test]
+    fn a_borrow_crosses_equal_limbs() {
+        let mut big = Big(vec![0, 5, 2]);
+        assert!(big.try_sub(&Big(vec![1, 5, 1])));
+        assert_eq!(big, Big(vec![u64::MAX, u64::MAX]));
+    }
+
     proptest! {
         #[test]
         fn agrees_with_u128(a in any::<u128>(), b in any::<u128>(), shift in 0_u32..128) {
             let (a, b) = (a >> shift, b >> (shift / 2));
             prop_assert_eq!(Big::from_digits(a.to_string().bytes()), big(a));
             prop_assert_eq!(big(a).into_decimal(), a.to_string());
+            prop_assert_eq!(big(a).to_wide(), a);
+            prop_assert_eq!(big(a).to_limb(), u64::try_from(a).ok().filter(|&a| a != 0));
             prop_assert_eq!(big(a).bits(), u64::from(u128::BITS - a.leading_zeros()));
             let mut shifted = big(a);
             shifted.shift_left(shift.into());

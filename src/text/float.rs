@@ -69,7 +69,8 @@ pub(super) const DOUBLE: Format = Format { precision: 53, min_exponent: -1074, m
 pub(super) const EXTENDED: Format = Format { precision: 64, min_exponent: -16445, max_exponent: 16320 };
 
 impl Format {
-    /// The mantissa and exponent nearest to `wide` x 2^`exponent`, ties to even; `None` if it overflows. O(1).
+    /// The mantissa and exponent nearest to `wide` x 2^`exponent`, ties to even; `None` if it overflows.
+    /// O(1).
     ///
     /// `sticky` says that the value is larger by less than one unit of `wide`, which must then have at least
     /// two bits more than the format keeps. The mantissa has its leading bit set unless the number is zero or
@@ -191,7 +192,7 @@ mod tests {
         }
 
         #[test]
-        fn rounds_subnormals_as_a_multiplication_does(mantissa in 0_u64..1 << 53, exponent in -1300_i32..1000) {
+        fn rounds_subnormals_as_a_product_does(mantissa in 0_u64..1 << 53, exponent in -1300_i32..1000) {
             let first = exponent.clamp(-600, 600);
             let value = mantissa as f64 * 2_f64.powi(first) * 2_f64.powi(exponent - first);
             let expected = value.is_finite().then_some(value);

@@ -1,8 +1,8 @@
 //! The 80-bit long double of x86, in which INCRBYFLOAT and HINCRBYFLOAT compute on a Redis server.
 //!
-//! Sums of short decimals come out as people write them (`0.1 + 0.2` is `0.3`), because they are computed with
-//! 64 bits and written with 17 decimals. It is emulated with integers, bit for bit, so that every machine gives
-//! the result of an x86-64 server.
+//! Sums of short decimals come out as people write them (`0.1 + 0.2` is `0.3`), because they are computed
+//! with 64 bits and written with 17 decimals. It is emulated with integers, bit for bit, so that every
+//! machine gives the result of an x86-64 server.
 
 use super::big::Big;
 use super::float::{self, Decimal, EXTENDED, Magnitude};
@@ -35,7 +35,7 @@ impl LongDouble {
     /// Reads a number as Redis does for INCRBYFLOAT: decimal or hexadecimal with an optional exponent, or an
     /// infinity, rounded to nearest. O(n^2) for n digits, n being 5119 at most.
     ///
-    /// `None` (`ERR value is not a valid float`) for the empty text, spaces, NaN, a text of 5120 bytes or more,
+    /// `None` (`ERR value is not a valid float`) for the empty text, spaces, NaN, 5120 bytes or more,
     /// and a number that overflows or vanishes.
     pub(crate) fn parse(text: &[u8]) -> Option<LongDouble> {
         if text.len() > MAX_TEXT {
@@ -55,8 +55,8 @@ impl LongDouble {
             .then_some(LongDouble { negative: literal.negative, size: Size::Finite { mantissa, exponent } })
     }
 
-    /// The sum, rounded to nearest; `None` (`ERR increment would produce NaN or Infinity`) if it is not finite.
-    /// O(1).
+    /// The sum, rounded to nearest; `None` (`ERR increment would produce NaN or Infinity`) if it is not
+    /// finite. O(1).
     pub(crate) fn checked_add(&self, other: &LongDouble) -> Option<LongDouble> {
         let (mut high, mut low) = (self.finite()?, other.finite()?);
         let (mut negative, mut low_negative) = (self.negative, other.negative);
@@ -65,8 +65,8 @@ impl LongDouble {
             std::mem::swap(&mut high, &mut low);
             std::mem::swap(&mut negative, &mut low_negative);
         }
-        // 63 bits below the larger mantissa are kept exactly. If the smaller one reaches below them, the larger
-        // one is normal, so even a difference has far more bits than the result.
+        // 63 bits below the larger mantissa are kept exactly. If the smaller one reaches below them, the
+        // larger one is normal, so even a difference has far more bits than the result.
         let wide = u128::from(high.0) << 63;
         let distance = high.1.abs_diff(low.1);
         let aligned = u128::from(low.0) << 63;
@@ -122,7 +122,8 @@ impl LongDouble {
     }
 }
 
-/// The decimal as `(wide, sticky, exponent)` in the sense of [`float::Format::round`]; `None` if it overflows.
+/// The decimal as `(wide, sticky, exponent)` in the sense of [`float::Format::round`]; `None` if it
+/// overflows.
 ///
 /// The length of the numbers in it is bounded by the digits written and by the format's range, whatever
 /// exponent is claimed.
@@ -158,6 +159,11 @@ const QUOTIENT_BITS: i64 = 67;
 
 /// The quotient of two numbers with equally many bits, x 2^([`QUOTIENT_BITS`] - 1), and whether it is cut.
 fn divide(mut numerator: Big, denominator: &Big) -> (u128, bool) {
+    if let Some(limb) = denominator.to_limb() {
+        numerator.shift_left(QUOTIENT_BITS as u64 - 1);
+        let remainder = numerator.div_rem(limb);
+        return (numerator.to_wide(), remainder != 0);
+    }
     let mut quotient = 0;
     for _ in 0..QUOTIENT_BITS {
         quotient = quotient << 1 | u128::from(numerator.try_sub(denominator));
@@ -167,7 +173,7 @@ fn divide(mut numerator: Big, denominator: &Big) -> (u128, bool) {
 }
 
 /// The integer part of `mantissa` / 2^`shift`, and the decimals after it, rounded.
-fn split_decimals(mantissa: u64, shift: u32) -> (u128, u64) {
+fn split_decimals(mantissa: u64, shift: u32) -> (u64, u64) {
     const ONE: u128 = 10_u128.pow(DECIMALS as u32);
     // Below 2^64 x 10^17 < 2^121, so from a shift of 122 on the value is less than half of the last decimal.
     let scaled = u128::from(mantissa) * ONE;
@@ -180,7 +186,8 @@ fn split_decimals(mantissa: u64, shift: u32) -> (u128, u64) {
         }
         _ => 0,
     };
-    (rounded / ONE, (rounded % ONE) as u64) // the remainder is below 10^17
+    // The integer part has no more bits than the mantissa, and the remainder is below 10^17.
+    ((rounded / ONE) as u64, (rounded % ONE) as u64)
 }
 
 #[cfg(test)]
@@ -209,7 +216,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn short_decimals_add_exactly(a in -1_i64 << 56..1 << 56, b in -1_i64 << 56..1 << 56, zeros in 0_u32..16) {
+        fn short_decimals_add_exactly(
+            a in -1_i64 << 56..1 << 56,
+            b in -1_i64 << 56..1 << 56,
+            zeros in 0_u32..16,
+        ) {
             let unit = 10_i64.pow(zeros);
             let (a, b) = (a / unit * unit, b / unit * unit);
             let sum = increment(&sixteen_decimals(a), &sixteen_decimals(b));
@@ -223,10 +234,16 @@ mod tests {
         }
 
         #[test]
-        fn sums_of_doubles_round_once(a in -1_i64 << 53..1 << 53, b in -1_i64 << 53..1 << 53, shift in 0_i32..10) {
+        fn sums_of_doubles_round_once(
+            a in -1_i64 << 53..1 << 53,
+            b in -1_i64 << 53..1 << 53,
+            shift in 0_i32..10,
+        ) {
             // The exact sum has at most 64 bits, and so is a long double; its double is the double's sum.
             let scale = 2_f64.powi(shift);
-            let (Some(x), Some(y)) = (parse(&format!("{a}")), parse(&format!("{b}e0"))) else { panic!("{a} {b}") };
+            let (Some(x), Some(y)) = (parse(&a.to_string()), parse(&b.to_string())) else {
+                panic!("{a} {b}");
+            };
             let scaled = parse(&format!("{}0x{:x}p{shift}", if b < 0 { "-" } else { "" }, b.unsigned_abs()));
             prop_assert_eq!(y.to_f64(), b as f64);
             let sum = scaled.and_then(|y| x.checked_add(&y)).map(LongDouble::to_f64);
@@ -249,8 +266,8 @@ mod tests {
 
         #[test]
         fn a_decimal_is_within_half_a_unit(digits in 1_u64..1 << 60, exponent in 0_u32..18) {
-            let Some((mantissa, power)) = parse(&format!("{digits}e-{exponent}")).and_then(|number| number.finite())
-            else {
+            let number = parse(&format!("{digits}e-{exponent}"));
+            let Some((mantissa, power)) = number.and_then(|number| number.finite()) else {
                 panic!("{digits}e-{exponent}");
             };
             prop_assume!(digits.leading_zeros() + 64 >= power.unsigned_abs());
@@ -261,7 +278,10 @@ mod tests {
         }
 
         #[test]
-        fn takes_any_bytes(text in any::<Vec<u8>>(), other in "[-+]?(0x)?[0-9a-f]{1,30}[.]?[0-9]{0,9}([ep][-+]?[0-9]{1,6})?") {
+        fn takes_any_bytes(
+            text in any::<Vec<u8>>(),
+            other in "[-+]?(0x)?[0-9a-f]{1,30}[.]?[0-9]{0,9}([ep][-+]?[0-9]{1,6})?",
+        ) {
             let numbers = [LongDouble::parse(&text), parse(&other)];
             if let [Some(a), Some(b)] = numbers {
                 a.checked_add(&b);
@@ -275,8 +295,8 @@ mod tests {
 
     #[test]
     fn sums_as_a_server_gives_them() {
-        // Value, increment, and the reply of INCRBYFLOAT of Redis 7.0 on x86-64: Err for "not a valid float", None
-        // for "NaN or Infinity".
+        // Value, increment, and the reply of INCRBYFLOAT of Redis 7.0 on x86-64: Err for "not a valid
+        // float", None for "NaN or Infinity".
         let table = [
             ("0.1", "0.2", Ok(Some("0.3"))),
             ("5.0e3", "2.0e2", Ok(Some("5200"))),
@@ -302,6 +322,8 @@ mod tests {
             ("0x1.8p1", "0X.8", Ok(Some("3.5"))),
             ("0xffffffffffffffffp-4", "0", Ok(Some("1152921504606846975.9375"))),
             ("0x1fffffffffffffffff", "0", Ok(Some("590295810358705651712"))),
+            ("0x9000000000000000", "-0x8000000000000000p-64", Ok(Some("10376293541461622784"))),
+            ("0x9000000000000000", "-0x8000000000000001p-64", Ok(Some("10376293541461622783"))),
             ("3.6e-4951", "1", Ok(Some("1"))),
             ("1.8e-4951", "1", Err(())),
             ("1e-99999999999", "1", Err(())),

@@ -191,10 +191,15 @@ mod tests {
         }
 
         #[test]
-        fn a_hexadecimal_is_read_exactly(mantissa in any::<u64>(), point in 0_usize..=16, exponent in -900_i32..900) {
+        fn a_hexadecimal_is_read_exactly(
+            mantissa in any::<u64>(),
+            point in 0_usize..=16,
+            exponent in -900_i32..900,
+            zeros in 0_usize..40,
+        ) {
             let digits = format!("{mantissa:016X}");
             let (integer, fraction) = digits.split_at(point);
-            let text = format!("-0x{integer}.{fraction}p{exponent}");
+            let text = format!("-0x{integer}.{fraction}{}p{exponent}", "0".repeat(zeros));
             let expected = -(mantissa as f64) * 2_f64.powi(exponent - 4 * fraction.len() as i32);
             prop_assert_eq!(parse_f64(text.as_bytes()), Some(expected));
         }

@@ -1,9 +1,9 @@
 //! The digits of a double, as a Redis server finds them from 7.2 on: Florian Loitsch's Grisu2, from "Printing
 //! Floating-Point Numbers Quickly and Accurately with Integers" (2010).
 //!
-//! The digits always read back as the same double. In one of a thousand random doubles they are not the fewest
-//! possible or not the nearest of the fewest (`1e23` gives 9999999999999999 x 10^7), and a client of Redis sees
-//! that: std's own digits, which are always the best, would differ from the server's.
+//! The digits always read back as the same double. In one of a thousand random doubles they are not the
+//! fewest possible or not the nearest of the fewest (`1e23` gives 9999999999999999 x 10^7), and a client of
+//! Redis sees that: std's own digits, which are always the best, would differ from the server's.
 
 /// A positive number without a fraction: `digits` x 10^`scale`.
 pub(super) struct Shortest {
@@ -104,7 +104,8 @@ impl Interval {
         let fraction = value.to_bits() & (LEADING - 1);
         let mantissa = if field == 0 { fraction } else { fraction | LEADING };
         // In quarters of the last bit. A power of two has its lower neighbour at half the distance.
-        let (lower, value, upper) = (mantissa * 4 - 2, mantissa * 4, mantissa * 4 + 2);
+        let (lower, value, upper) =
+            (mantissa * 4 - if mantissa == LEADING { 1 } else { 2 }, mantissa * 4, mantissa * 4 + 2);
         let shift = upper.leading_zeros();
         let exponent = field.max(1) - 1075 - 2 - shift as i32;
         Interval { lower: lower << shift, value: value << shift, upper: upper << shift, exponent }
@@ -220,8 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_range_have_a_power() {
-        for value in [5e-324, f64::MIN_POSITIVE, 1.0, 2_f64.powi(1023), f64::MAX] {
+    fn powers_of_two_and_the_ends_of_the_range_read_back() {
+        let powers = (-1022..1024).map(|exponent| 2_f64.powi(exponent));
+        for value in powers.chain([5e-324, f64::from_bits(0x000f_ffff_ffff_ffff), f64::MAX]) {
             let shortest = Shortest::new(value);
             assert_eq!(format!("{}e{}", shortest.digits(), shortest.scale).parse(), Ok(value));
         }
