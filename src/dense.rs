@@ -202,3 +202,137 @@ fn hash_at<E: Named>(pages: &[Arc<Vec<E>>], at: u32) -> u64 {
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Item {
+        name: Vec<u8>,
+        hash: u32,
+        payload: Vec<u8>,
+    }
+
+    impl Named for Item {
+        fn name(&self) -> &[u8] {
+            &self.name
+        }
+
+        fn hash(&self) -> u32 {
+            self.hash
+        }
+
+        fn heap_bytes(&self) -> usize {
+            self.payload.len()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Put(u8, u8),
+        Remove(u8),
+        Grow(u8, u8),
+        Clone,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            4 => (0..40_u8, any::<u8>()).prop_map(|(name, len)| Op::Put(name, len)),
+            3 => (0..40_u8).prop_map(Op::Remove),
+            1 => (0..40_u8, any::<u8>()).prop_map(|(name, len)| Op::Grow(name, len)),
+            1 => Just(Op::Clone),
+        ]
+    }
+
+    /// Hashes that collide: there are five of them.
+    fn item(name: u8, len: u8) -> Item {
+        Item { name: vec![name], hash: u32::from(name % 5), payload: vec![0; len.into()] }
+    }
+
+    fn find(dense: &Dense<Item>, name: u8) -> Option<u32> {
+        dense.find(u32::from(name % 5), &[name])
+    }
+
+    fn check(dense: &Dense<Item>, model: &HashMap<u8, usize>) {
+        assert_eq!(dense.len(), model.len());
+        assert_eq!(dense.iter().count(), model.len());
+        for name in 0..40 {
+            let found = find(dense, name).and_then(|at| dense.get(at)).map(|item| item.payload.len());
+            assert_eq!(found, model.get(&name).copied());
+        }
+        assert_eq!(dense.heap, model.values().sum::<usize>());
+        let full = dense.pages.len().saturating_sub(1);
+        assert!(dense.pages.iter().take(full).all(|page| page.len() == PAGE));
+        assert!(dense.pages.iter().all(|page| !page.is_empty()));
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_map(ops in prop::collection::vec(op(), 0..200)) {
+            let (mut dense, mut model) = (Dense::default(), HashMap::new());
+            let mut clones = Vec::new();
+            for op in ops {
+                match op {
+                    Op::Put(name, len) => {
+                        if find(&dense, name).is_none() {
+                            let at = dense.push(item(name, len));
+                            prop_assert_eq!(find(&dense, name), Some(at));
+                            model.insert(name, len.into());
+                        }
+                    }
+                    Op::Remove(name) => {
+                        let removed = find(&dense, name).and_then(|at| dense.swap_remove(at));
+                        prop_assert_eq!(removed.map(|item| item.payload.len()), model.remove(&name));
+                    }
+                    Op::Grow(name, len) => {
+                        if let Some(at) = find(&dense, name) {
+                            dense.update(at, |item| item.payload.resize(len.into(), 0));
+                            model.insert(name, len.into());
+                        }
+                    }
+                    Op::Clone => clones.push((dense.clone(), model.clone())),
+                }
+                check(&dense, &model);
+            }
+            for (dense, model) in &clones {
+                check(dense, model);
+            }
+        }
+
+        /// Whatever is added and removed during a walk, what stays is met.
+        #[test]
+        fn a_walk_meets_all_that_stays(
+            start in prop::collection::hash_set(0..40_u8, 0..40),
+            steps in prop::collection::vec((prop::collection::vec((0..40_u8, any::<bool>()), 0..4), 1..5_usize), 1..40),
+        ) {
+            let mut dense = Dense::default();
+            start.iter().for_each(|name| drop(dense.push(item(*name, 0))));
+            let (mut stays, mut met): (HashSet<u8>, HashSet<u8>) = (start, HashSet::new());
+            let mut cursor = 0;
+            for (changes, count) in steps.into_iter().cycle() {
+                let (next, items) = dense.walk(cursor, count);
+                met.extend(items.map(|item| item.name[0]));
+                cursor = next;
+                if cursor == 0 {
+                    break;
+                }
+                for (name, add) in changes {
+                    match (find(&dense, name), add) {
+                        (None, true) => drop(dense.push(item(name, 0))),
+                        (Some(at), false) => {
+                            dense.swap_remove(at);
+                            stays.remove(&name);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            prop_assert!(stays.is_subset(&met), "{stays:?} {met:?}");
+        }
+    }
+}

@@ -95,6 +95,9 @@ pub enum Error {
     /// A value does not encode; the codec says why.
     #[error("ERR value cannot be encoded: {0}")]
     Encode(String),
+    /// A snapshot could not be written or read.
+    #[error(transparent)]
+    Snapshot(#[from] Box<crate::SnapshotError>),
 }
 
 /// Bytes that do not decode as the type that was asked for. They are handed back, so that an

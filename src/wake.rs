@@ -6,8 +6,8 @@ use crate::sync::{Arc, Condvar};
 
 /// Threads and tasks for whom something lies ready already.
 ///
-/// Let go of every lock, then call [`wake`](Self::wake): a waker is the executor's code and may come back into
-/// the store. Dropping it wakes too, so that nobody sleeps on after a panic.
+/// Let go of every lock, then call [`wake`](Self::wake): a waker is the executor's code and may come back
+/// into the store. Dropping it wakes too, so that nobody sleeps on after a panic.
 #[derive(Default)]
 #[must_use = "readers are woken by `wake`, after all locks have been released"]
 pub(crate) struct Wakes {

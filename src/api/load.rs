@@ -11,7 +11,7 @@ use crate::command::string;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Join, Lead, LoadError, Outcome};
-use crate::{Bytes, Decode, Encode, Key};
+use crate::{Bytes, Decode, Encode, Key, trace};
 
 impl Store {
     /// The value of a key, or what `loader` gives, which is then kept for `ttl`.
@@ -39,7 +39,7 @@ impl Store {
     ///     let name = store.get_or_load("product:7", Duration::from_secs(60), || find_name(7))?;
     ///     assert_eq!(name, "product 7");
     /// }
-    /// assert_eq!(store.stats().hits, 1);
+    /// assert_eq!(store.stats()?.hits, 1);
     /// # Ok::<(), LoadError<std::io::Error>>(())
     /// ```
     ///
@@ -64,7 +64,10 @@ impl Store {
                 Seek::Found(Some(bytes)) => return Ok(decode(bytes)?),
                 // Someone's `get_or_find` found nothing; this loader always gives a value.
                 Seek::Found(None) => {}
-                Seek::Lead(lead) => return self.fill(lead, ttl, loader(), |value| Some(value)),
+                Seek::Lead(lead) => {
+                    let loaded = run(key, loader);
+                    return self.fill(lead, ttl, loaded, |value| Some(value));
+                }
             }
         }
     }
@@ -95,7 +98,10 @@ impl Store {
         self.space().deadline_in(millis(ttl), "set")?;
         match self.seek(key)? {
             Seek::Found(bytes) => Ok(decode_option(bytes)?),
-            Seek::Lead(lead) => self.fill(lead, ttl, loader(), Option::as_ref),
+            Seek::Lead(lead) => {
+                let loaded = run(key, loader);
+                self.fill(lead, ttl, loaded, Option::as_ref)
+            }
         }
     }
 
@@ -109,7 +115,10 @@ impl Store {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
                     let landed = self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.cloned()))?;
-                    return Ok(landed.map_or(Seek::Lead(lead), |bytes| Seek::Found(Some(bytes))));
+                    return Ok(match landed {
+                        Some(bytes) => Seek::Found(Some(bytes)),
+                        None => Seek::Lead(lead),
+                    });
                 }
                 Join::Waited(Outcome::Loaded(bytes)) => return Ok(Seek::Found(bytes)),
                 Join::Waited(Outcome::Failed(why)) => return Err(LoadError::Shared(why)),
@@ -154,4 +163,10 @@ impl Store {
 enum Seek<'s> {
     Found(Option<Bytes>),
     Lead(Lead<'s>),
+}
+
+/// Runs a loader, with no lock held.
+fn run<R>(key: KeyRef<'_>, loader: impl FnOnce() -> R) -> R {
+    let _span = trace::load(key.bytes);
+    loader()
 }

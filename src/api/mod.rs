@@ -10,8 +10,13 @@ mod hash;
 mod keys;
 mod list;
 mod load;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod pubsub;
 mod set;
+mod snapshot;
 mod sorted_set;
+mod stats;
 mod store;
 mod strings;
 mod transaction;
@@ -20,5 +25,14 @@ pub use builder::{KeyEvents, StoreBuilder};
 pub use database::Database;
 pub use keys::Ttl;
 pub use list::List;
+pub use snapshot::{Autosave, Saving};
+pub use stats::{DatabaseStats, Stats};
 pub use store::Store;
 pub use transaction::{Tx, Watched};
+
+use crate::{Bytes, Key};
+
+/// The names of several keys, as the layers below keep them.
+fn names<'k>(keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Vec<Bytes> {
+    keys.into_iter().map(|key| key.into().into_bytes()).collect()
+}

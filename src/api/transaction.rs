@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Database, Store};
+use super::{Database, Store, names};
 use crate::keyspace::transaction::Transaction;
 use crate::keyspace::watch::Watch;
 use crate::{Bytes, Error, Key, Result};
@@ -127,10 +127,6 @@ impl Drop for Watched<'_> {
             space.unwatch(self.store.index(), &self.store.key_refs(&self.names), &self.watch);
         }
     }
-}
-
-fn names<'k>(keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Vec<Bytes> {
-    keys.into_iter().map(|key| key.into().into_bytes()).collect()
 }
 
 fn run<R, E: From<Error>>(

@@ -12,6 +12,7 @@ use super::writer::{Effects, Writer};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, thread};
+use crate::trace;
 use crate::value::hash::Hash;
 
 /// Steps for which one shard's lock is held at a time: some 100 microseconds.
@@ -140,6 +141,7 @@ impl Keyspace {
                 }
             }
         }
+        trace::swept(removed);
         removed
     }
 

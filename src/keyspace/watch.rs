@@ -17,10 +17,6 @@ const WRITTEN: u8 = 2;
 const FENCED: u8 = 4;
 
 impl Watch {
-    fn mark(&self, event: KeyEvent) {
-        self.set(if event.is_loss() { LOST } else { WRITTEN });
-    }
-
     fn set(&self, mark: u8) {
         self.0.fetch_or(mark, Ordering::AcqRel);
     }
@@ -56,10 +52,20 @@ impl Watches {
         }
     }
 
-    /// Marks the watches on a key. One branch when there are none in the shard.
+    /// Marks the watches on a key that has changed.
     pub(crate) fn mark(&self, db: u16, key: &[u8], event: KeyEvent) {
+        self.set(db, key, if event.is_loss() { LOST } else { WRITTEN });
+    }
+
+    /// Fences the loads of a key that was to be removed and is missing.
+    pub(crate) fn fence(&self, db: u16, key: &[u8]) {
+        self.set(db, key, FENCED);
+    }
+
+    /// One branch when there are none in the shard.
+    fn set(&self, db: u16, key: &[u8], mark: u8) {
         if !self.0.is_empty() {
-            self.0.get(&(db, Bytes::from(key))).into_iter().flatten().for_each(|watch| watch.mark(event));
+            self.0.get(&(db, Bytes::from(key))).into_iter().flatten().for_each(|watch| watch.set(mark));
         }
     }
 

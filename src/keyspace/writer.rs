@@ -214,9 +214,16 @@ impl<'w> Writer<'w> {
         Ok(old)
     }
 
-    /// Removes a key; gives back its value and deadline.
+    /// Removes a key; gives back its value and deadline. One that is missing is still fenced: who
+    /// removes it may mean what a load under way has read.
     pub(crate) fn remove(&mut self, key: KeyRef<'_>, event: KeyEvent) -> Option<(Value, u64)> {
-        let at = self.live(key)?;
+        let Some(at) = self.live(key) else {
+            let db = self.db;
+            if let Some(shard) = self.shard_mut(key) {
+                shard.watches.fence(db, key.bytes);
+            }
+            return None;
+        };
         self.remove_at(key, at, event)
     }
 
@@ -242,10 +249,10 @@ impl<'w> Writer<'w> {
     /// Gives a key that is there another deadline; one that has passed removes it. False if the key
     /// is missing.
     pub(crate) fn set_deadline(&mut self, key: KeyRef<'_>, deadline: u64) -> bool {
-        let Some(at) = self.live(key) else { return false };
         if deadline <= self.now() {
             return self.discard(key, KeyEvent::Del);
         }
+        let Some(at) = self.live(key) else { return false };
         self.remember(key);
         if let Some(table) = self.table_mut(key) {
             table.set_deadline(at, deadline);

@@ -17,16 +17,29 @@ use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
 use crate::keyspace::watch::Watch;
 use crate::keyspace::writer::Deadline;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::thread::ThreadId;
 use crate::sync::{Condvar, Mutex};
 use crate::value::Value;
-use crate::{Bytes, Result};
+use crate::{Bytes, Result, trace};
 
 pub use error::LoadError;
 
 /// The loads under way in a store.
 #[derive(Default)]
-pub(crate) struct Flights(Mutex<HashMap<(u16, Bytes), Arc<Flight>, ahash::RandomState>>);
+pub(crate) struct Flights {
+    under_way: Mutex<HashMap<(u16, Bytes), Arc<Flight>, ahash::RandomState>>,
+    pub counters: Counters,
+}
+
+/// What became of the loads so far.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub led: AtomicU64,
+    pub failed: AtomicU64,
+    pub fenced: AtomicU64,
+    pub shared: AtomicU64,
+}
 
 /// A load under way, and those who wait for it.
 pub(crate) struct Flight {
@@ -73,7 +86,7 @@ impl Flights {
         // The fence stands before the load is announced, so that none is ever without one.
         let fence = space.watch(db, &[key])?;
         let flight = {
-            let mut flights = self.0.lock();
+            let mut flights = self.under_way.lock();
             let lead = |id: (u16, Bytes)| {
                 let (outcome, ended) = (Mutex::new(None), Condvar::new());
                 let (db, key) = id;
@@ -97,6 +110,7 @@ impl Flights {
             }
         };
         space.unwatch(db, &[key], &fence);
+        self.counters.shared.fetch_add(1, Ordering::Relaxed);
         Ok(match cycle::wait_for(me, &flight) {
             Ok(outcome) => Join::Waited(outcome),
             Err(keys) => Join::Cycle(keys),
@@ -104,7 +118,7 @@ impl Flights {
     }
 
     fn remove(&self, flight: &Arc<Flight>) {
-        if let Entry::Occupied(entry) = self.0.lock().entry((flight.db, flight.key.clone())) {
+        if let Entry::Occupied(entry) = self.under_way.lock().entry((flight.db, flight.key.clone())) {
             if Arc::ptr_eq(entry.get(), flight) {
                 entry.remove();
             }
@@ -126,13 +140,15 @@ impl Flight {
 
 impl Lead<'_> {
     /// Stores what was loaded, unless the key was written meanwhile, and hands it to those who wait.
-    pub(crate) fn land(self, loaded: Option<Bytes>, deadline: Deadline) -> Result<()> {
+    pub(crate) fn land(&self, loaded: Option<Bytes>, deadline: Deadline) -> Result<()> {
         let Flight { db, key, fence, .. } = &*self.flight;
         let key = self.space.key_ref(key);
         let stored = match loaded.clone() {
             None => Ok(()),
             Some(bytes) => self.space.write(*db, &[key], |writer| {
                 if fence.is_fenced() {
+                    self.counters().fenced.fetch_add(1, Ordering::Relaxed);
+                    trace::load_fenced(key.bytes);
                     return Ok(());
                 }
                 let old = writer.set(key, Value::String(bytes), deadline, KeyEvent::Set)?;
@@ -143,12 +159,24 @@ impl Lead<'_> {
             })?,
         };
         self.end(Outcome::Loaded(loaded));
+        self.counters().led.fetch_add(1, Ordering::Relaxed);
         stored
     }
 
     /// Tells those who wait that the load has failed, and why.
-    pub(crate) fn fail(self, why: &str) {
+    pub(crate) fn fail(&self, why: &str) {
+        self.count_failure();
+        trace::load_failed(&self.flight.key, why);
         self.end(Outcome::Failed(why.into()));
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.space.flights().counters
+    }
+
+    fn count_failure(&self) {
+        self.counters().led.fetch_add(1, Ordering::Relaxed);
+        self.counters().failed.fetch_add(1, Ordering::Relaxed);
     }
 
     fn end(&self, outcome: Outcome) {
@@ -164,6 +192,9 @@ impl Drop for Lead<'_> {
     fn drop(&mut self) {
         let has_ended = self.flight.outcome.lock().is_some();
         if !has_ended {
+            if std::thread::panicking() {
+                self.count_failure();
+            }
             self.end(Outcome::Abandoned);
         }
     }

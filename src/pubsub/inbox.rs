@@ -46,7 +46,8 @@ impl Backlog {
         Backlog { messages, ..self }
     }
 
-    /// Keeps messages of at most so many bytes together: the lengths of their channels, patterns and payloads.
+    /// Keeps messages of at most so many bytes together: the lengths of their channels, patterns and
+    /// payloads.
     ///
     /// The newest message is kept even where it alone is larger.
     pub const fn bytes(self, bytes: usize) -> Self {
@@ -107,12 +108,11 @@ impl Inbox {
             return false;
         }
         let size = message.size();
-        while state.ring.len() >= self.backlog.messages.max(1)
-            || state.bytes.saturating_add(size) > self.backlog.bytes as u64
+        // An empty ring takes the message whatever the bounds are.
+        while (state.ring.len() >= self.backlog.messages
+            || state.bytes.saturating_add(size) > self.backlog.bytes as u64)
+            && state.pop().is_some()
         {
-            if state.pop().is_none() {
-                break;
-            }
             state.lagged = state.lagged.saturating_add(1);
         }
         state.bytes = state.bytes.saturating_add(size);
@@ -283,6 +283,17 @@ mod tests {
         assert_eq!(inbox.pop(), Some(message("333")));
         push(&inbox, "55555");
         assert_eq!((inbox.len(), inbox.lagged()), (2, 2));
+    }
+
+    #[test]
+    fn a_closed_inbox_takes_nothing_and_can_still_be_read() {
+        let inbox = Inbox::new(Backlog::new(), false);
+        push(&inbox, "last");
+        inbox.close(&mut Wakes::default());
+        assert!(!inbox.push(message("late"), &mut Wakes::default()));
+        assert_eq!(inbox.pop(), Some(message("last")));
+        let polled = inbox.poll(&mut Slot::default(), &mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(None));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! A [`Hub`] knows who listens to what; a [`Subscription`] reads from its own bounded inbox. Nothing here
 //! knows keys, and a publisher waits for no reader.
 //!
-//! Locks are taken in this order: a subscription's names, a shard of channels, the patterns, an inbox. Each is
-//! held for a bounded step and none while a waker or a condvar is notified: that is what [`Wakes`](crate::wake::Wakes) is for.
+//! Locks are taken in this order: a subscription's names, a shard of channels, the patterns, an inbox. Each
+//! is held for a bounded step and none while a waker or a condvar is notified: that is what [`Wakes`](crate::wake::Wakes) is for.
 
 mod inbox;
+mod message;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use hashbrown::HashTable;
 
 pub use self::inbox::Backlog;
 use self::inbox::Inbox;
-pub use self::subscription::{IntoIter, Iter, Message, Recv, Subscription};
+pub use self::message::Message;
+pub use self::subscription::{IntoIter, Iter, Recv, Subscription};
 use crate::Bytes;
 use crate::clock::Clock;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -85,9 +87,13 @@ impl Hub {
     /// PUBLISH: puts a message into the inboxes of all who listen, and says how many times.
     ///
     /// O(R + P), R receivers and P patterns; one relaxed load where nobody listens at all.
+    #[inline]
     pub(crate) fn publish(&self, channel: &[u8], payload: &Bytes) -> usize {
+        if !self.has_listeners() {
+            return 0;
+        }
         let mut wakes = Wakes::default();
-        let receivers = self.enqueue(channel, payload, &mut wakes);
+        let receivers = self.deliver(channel, payload, &mut wakes);
         wakes.wake();
         receivers
     }
@@ -95,12 +101,18 @@ impl Hub {
     /// [`publish`](Self::publish) for a caller that holds locks: who is to be woken is left in `wakes`.
     #[inline]
     pub(crate) fn enqueue(&self, channel: &[u8], payload: &Bytes, wakes: &mut Wakes) -> usize {
-        // Relaxed will do: whoever publishes after a subscribe it knows of sees its count, and nobody else
-        // is promised anything.
-        if self.listeners.load(Ordering::Relaxed) == 0 {
+        if !self.has_listeners() {
             return 0;
         }
         self.deliver(channel, payload, wakes)
+    }
+
+    /// Whether anyone listens to anything, so that without there need be no message made. O(1).
+    #[inline]
+    pub(crate) fn has_listeners(&self) -> bool {
+        // Relaxed will do: whoever publishes after a subscribe it knows of sees its count, and nobody else
+        // is promised anything.
+        self.listeners.load(Ordering::Relaxed) != 0
     }
 
     /// PUBSUB CHANNELS: the channels somebody listens to by name and that match, in no order. O(channels).

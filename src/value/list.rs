@@ -17,7 +17,7 @@ use crate::Bytes;
 
 /// One of the two ends of a [`List`]: Redis's LEFT and RIGHT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     Front,
     Back,
 }

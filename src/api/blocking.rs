@@ -1,0 +1,242 @@
+//! Waiting for an element, by thread or by task.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use super::handle::decode;
+use super::{Database, List};
+use crate::value::list::End;
+use crate::clock::{NEVER, millis};
+use crate::command::blocking::{self, Attempt, Patience, Served, Start};
+use crate::{Bytes, Decode, Encode, Error, Key, Result};
+
+impl Database {
+    /// Waits in this thread; nothing when the timeout has passed.
+    fn wait_for(&self, keys: Vec<Bytes>, attempt: Attempt, timeout: Option<Duration>) -> Result<Option<Served>> {
+        if self.in_transaction() {
+            return self.try_once(&keys, &attempt);
+        }
+        let deadline = match timeout {
+            None => NEVER,
+            Some(timeout) => self.space().clock().now().saturating_add(millis_up(timeout)).min(NEVER - 1),
+        };
+        let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
+        match blocking::start(self.space(), self.index(), keys, attempt, patience)? {
+            Start::Served(served) => Ok(Some(served)),
+            Start::Nothing => Ok(None),
+            Start::Waits(ticket) => ticket.wait(self.space().clock(), deadline),
+        }
+    }
+
+    /// Waits in this task, without end; in a transaction it is tried once.
+    async fn wait_for_async(&self, keys: Vec<Bytes>, attempt: Attempt) -> Result<Option<Served>> {
+        if self.in_transaction() {
+            return self.try_once(&keys, &attempt);
+        }
+        match blocking::start(self.space(), self.index(), keys, attempt, Patience::Waits)? {
+            Start::Served(served) => Ok(Some(served)),
+            Start::Nothing => Ok(None),
+            Start::Waits(ticket) => poll_fn(|context| ticket.poll(context)).await.map(Some),
+        }
+    }
+
+    /// Within a transaction nobody else can add anything: one try tells.
+    fn try_once(&self, keys: &[Bytes], attempt: &Attempt) -> Result<Option<Served>> {
+        let names: Vec<_> =
+            keys.iter().chain(attempt.destination()).map(|key| self.space().key_ref(key)).collect();
+        self.write(&names, |writer| blocking::try_each(writer, keys, attempt))
+    }
+}
+
+impl<T: Encode + Decode> List<'_, T> {
+    /// Takes the first element, and waits for one if there is none: up to `timeout` (zero: not at
+    /// all; `None`: for ever), rounded up to milliseconds. `BLPOP`, O(1).
+    ///
+    /// Those who wait for a list are served in the order in which they came, by whoever adds an
+    /// element, so that nobody else sees it. In a transaction it does not wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let store = larder::Store::new();
+    /// let consumer = std::thread::spawn({
+    ///     let store = store.clone();
+    ///     move || store.list::<String>("jobs").pop_front_wait(Duration::from_secs(5))
+    /// });
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// assert_eq!(consumer.join().unwrap()?.as_deref(), Some("resize"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the element's bytes, which have been taken.
+    #[doc(alias = "BLPOP")]
+    pub fn pop_front_wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<T>> {
+        self.pop_wait(End::Front, timeout.into())
+    }
+
+    /// [`pop_front_wait`](Self::pop_front_wait) for the last element. `BRPOP`, O(1).
+    #[doc(alias = "BRPOP")]
+    pub fn pop_back_wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<T>> {
+        self.pop_wait(End::Back, timeout.into())
+    }
+
+    /// Takes the first element, and lets the task wait for one if there is none. `BLPOP`, O(1). Works
+    /// on any async runtime; for a timeout, use the runtime's.
+    ///
+    /// Dropping the future gives its place in the queue up. If an element had already been handed to
+    /// it, that goes back to where it was taken.
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let store = larder::Store::new();
+    /// let task = async {
+    ///     let jobs = store.list::<String>("jobs");
+    ///     jobs.pop_front_async().await
+    /// };
+    /// # let mut task = pin!(task);
+    /// # let mut context = Context::from_waker(Waker::noop());
+    /// # assert!(task.as_mut().poll(&mut context).is_pending());
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// # let Poll::Ready(job) = task.poll(&mut context) else { panic!() };
+    /// # assert_eq!(job?, "resize");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the element's bytes, which have been taken; [`Error::Invalid`] in a
+    /// transaction, if there is no element.
+    #[doc(alias = "BLPOP")]
+    pub async fn pop_front_async(&self) -> Result<T> {
+        self.pop_async(End::Front).await
+    }
+
+    /// [`pop_front_async`](Self::pop_front_async) for the last element. `BRPOP`, O(1).
+    #[doc(alias = "BRPOP")]
+    pub async fn pop_back_async(&self) -> Result<T> {
+        self.pop_async(End::Back).await
+    }
+
+    /// Takes an element from one end and adds it to an end of another list, waiting for one if there
+    /// is none; gives the element. `BLMOVE`, O(1). The timeout is that of
+    /// [`pop_front_wait`](Self::pop_front_wait).
+    ///
+    /// ```
+    /// use larder::{End, Store};
+    /// use std::time::Duration;
+    ///
+    /// let store = Store::new();
+    /// let jobs = store.list::<String>("jobs");
+    /// jobs.push_back("resize")?;
+    /// let job = jobs.move_to_wait("in progress", End::Front, End::Back, Duration::from_secs(5))?;
+    /// assert_eq!(job.as_deref(), Some("resize"));
+    /// assert_eq!(store.list::<String>("in progress").len()?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the element's bytes, which are in the destination.
+    #[doc(alias = "BLMOVE")]
+    #[doc(alias = "BRPOPLPUSH")]
+    pub fn move_to_wait<'k>(
+        &self,
+        destination: impl Into<Key<'k>>,
+        from: End,
+        to: End,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Option<T>> {
+        let attempt = Attempt::Move { from, to, destination: destination.into().into_bytes() };
+        decode_moved(self.db().wait_for(self.names(), attempt, timeout.into())?)
+    }
+
+    /// [`move_to_wait`](Self::move_to_wait) for a task, without end. `BLMOVE`, O(1). A dropped future
+    /// leaves an element that was already moved where it is.
+    ///
+    /// # Errors
+    /// Those of [`pop_front_async`](Self::pop_front_async).
+    #[doc(alias = "BLMOVE")]
+    pub async fn move_to_async<'k>(&self, destination: impl Into<Key<'k>>, from: End, to: End) -> Result<T> {
+        let attempt = Attempt::Move { from, to, destination: destination.into().into_bytes() };
+        decode_moved(self.db().wait_for_async(self.names(), attempt).await?)?.ok_or(NOTHING)
+    }
+
+    fn pop_wait(&self, end: End, timeout: Option<Duration>) -> Result<Option<T>> {
+        let popped = decode_element(self.db().wait_for(self.names(), Attempt::Pop(end), timeout)?)?;
+        Ok(popped.map(|(_, element)| element))
+    }
+
+    async fn pop_async(&self, end: End) -> Result<T> {
+        let popped = self.db().wait_for_async(self.names(), Attempt::Pop(end)).await?;
+        decode_element(popped)?.map(|(_, element)| element).ok_or(NOTHING)
+    }
+
+    fn names(&self) -> Vec<Bytes> {
+        vec![Bytes::from(self.name())]
+    }
+}
+
+impl Database {
+    /// Takes an element of the first of several lists that has one, and waits if none has. Gives the
+    /// key along. `BLPOP` and `BRPOP` with several keys, O(keys). The timeout is that of
+    /// [`List::pop_front_wait`].
+    ///
+    /// ```
+    /// use larder::{End, Store};
+    /// use std::time::Duration;
+    ///
+    /// let store = Store::new();
+    /// store.list::<String>("low").push_back("tidy up")?;
+    /// let job = store.pop_any_wait::<String>(["high", "low"], End::Front, Duration::from_secs(5))?;
+    /// assert_eq!(job, Some(("low".into(), "tidy up".into())));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the element's bytes, which have been taken.
+    #[doc(alias = "BLPOP")]
+    #[doc(alias = "BRPOP")]
+    #[doc(alias = "BLMPOP")]
+    pub fn pop_any_wait<'k, T: Decode>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        end: End,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Option<(Bytes, T)>> {
+        decode_element(self.wait_for(super::names(keys), Attempt::Pop(end), timeout.into())?)
+    }
+
+    /// [`pop_any_wait`](Self::pop_any_wait) for a task, without end.
+    ///
+    /// # Errors
+    /// Those of [`List::pop_front_async`].
+    #[doc(alias = "BLPOP")]
+    #[doc(alias = "BRPOP")]
+    pub async fn pop_any_async<'k, T: Decode>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        end: End,
+    ) -> Result<(Bytes, T)> {
+        decode_element(self.wait_for_async(super::names(keys), Attempt::Pop(end)).await?)?.ok_or(NOTHING)
+    }
+}
+
+const NOTHING: Error = Error::Invalid("there is nothing to take, and a transaction does not wait");
+
+fn decode_element<T: Decode>(served: Option<Served>) -> Result<Option<(Bytes, T)>> {
+    match served {
+        Some(Served::Element(key, element)) => Ok(Some((key, decode(element)?))),
+        _ => Ok(None),
+    }
+}
+
+fn decode_moved<T: Decode>(served: Option<Served>) -> Result<Option<T>> {
+    match served {
+        Some(Served::Moved(element)) => Ok(Some(decode(element)?)),
+        _ => Ok(None),
+    }
+}
+
+/// A timeout in milliseconds, at least one if it is not zero.
+fn millis_up(timeout: Duration) -> u64 {
+    millis(timeout).saturating_add(u64::from(timeout.subsec_nanos() % 1_000_000 > 0))
+}

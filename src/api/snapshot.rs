@@ -1,0 +1,237 @@
+//! Saving a store to a file, and loading it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{Store, StoreBuilder};
+use crate::clock::{Alarm, NEVER, millis};
+use crate::snapshot::{self, Progress};
+use crate::sync::{Condvar, Mutex};
+use crate::{Error, Result};
+
+impl Store {
+    /// Writes all databases, as they are at one instant, to a file; gives how many keys and bytes.
+    ///
+    /// The file at `path` is replaced in one step: whatever happens, it is the old one or the new
+    /// one, whole and on the disk. Remaining times to live are kept by the wall clock, across
+    /// restarts. Writers wait while the keys are listed (some 50 ns a key), readers do not; the
+    /// collections are then written without a lock. `SAVE`, O(all data).
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("larder-doc-save-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("larder.snapshot");
+    /// use larder::Store;
+    ///
+    /// let store = Store::new();
+    /// store.insert("greeting", "hello")?;
+    /// store.save(&path)?;
+    ///
+    /// let store = Store::load(&path)?;
+    /// assert_eq!(store.get::<String>("greeting")?.as_deref(), Some("hello"));
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`], and the old file is whole.
+    #[doc(alias = "SAVE")]
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Progress> {
+        self.save_with(path, |_| {})
+    }
+
+    /// [`save`](Self::save), with a report of progress now and then. No lock is held while it runs.
+    ///
+    /// # Errors
+    /// Those of [`save`](Self::save).
+    pub fn save_with(&self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Progress> {
+        snapshot::save(self.space(), path.as_ref(), report)
+    }
+
+    /// [`save`](Self::save) in a thread of its own. The picture is taken when that thread starts.
+    /// `BGSAVE`.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-bgsave-{}", std::process::id()));
+    /// let store = larder::Store::new();
+    /// let saving = store.save_in_background(&path)?;
+    /// let done = saving.wait()?;
+    /// assert_eq!(done.entries, 0);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] if there can be no thread.
+    #[doc(alias = "BGSAVE")]
+    pub fn save_in_background(&self, path: impl AsRef<Path>) -> Result<Saving> {
+        let (store, path) = (self.clone(), path.as_ref().to_owned());
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        let (shared, at) = (Arc::clone(&progress), path.clone());
+        let thread =
+            spawn("larder-save", &path, move || store.save_with(&at, |so_far| *shared.lock() = so_far))?;
+        Ok(Saving { progress, thread })
+    }
+
+    /// Saves to a file again and again, with `every` between the end of one save and the start of the
+    /// next, until the result is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] if there can be no thread.
+    pub fn save_every(&self, path: impl AsRef<Path>, every: Duration) -> Result<Autosave> {
+        let shared = Arc::new(Periodic { state: Mutex::default(), woken: Condvar::new() });
+        let (store, path) = (self.clone(), path.as_ref().to_owned());
+        let (periodic, at) = (Arc::clone(&shared), path.clone());
+        let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every))?;
+        Ok(Autosave { shared, thread: Some(thread) })
+    }
+
+    /// A store with the default settings and the keys of a file. What has expired since it was saved
+    /// is left out.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] if the file cannot be read, is no snapshot, is damaged, or is of a newer
+    /// format; it says which, and where. There is then no store with a part of the data.
+    pub fn load(path: impl AsRef<Path>) -> Result<Store> {
+        Store::builder().load(path)
+    }
+}
+
+impl StoreBuilder {
+    /// The store, with the keys of a file; see [`Store::load`].
+    ///
+    /// ```no_run
+    /// use larder::{Store, Sweeping};
+    ///
+    /// let store = Store::builder().sweeping(Sweeping::ByHand).load("larder.snapshot")?;
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Store::load`].
+    pub fn load(self, path: impl AsRef<Path>) -> Result<Store> {
+        self.load_with(path, |_| {})
+    }
+
+    /// [`load`](Self::load), with a report of progress now and then.
+    ///
+    /// # Errors
+    /// Those of [`Store::load`].
+    pub fn load_with(self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Store> {
+        let store = self.build();
+        snapshot::load(store.space(), path.as_ref(), report)?;
+        Ok(store)
+    }
+}
+
+/// A save that runs in the background; made by [`Store::save_in_background`]. Dropped, it runs on.
+#[derive(Debug)]
+pub struct Saving {
+    progress: Arc<Mutex<Progress>>,
+    thread: JoinHandle<Result<Progress>>,
+}
+
+impl Saving {
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        *self.progress.lock()
+    }
+
+    /// Whether it has ended, well or not.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Those of [`Store::save`].
+    pub fn wait(self) -> Result<Progress> {
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Saves a store again and again until it is dropped; made by [`Store::save_every`].
+#[derive(Debug)]
+pub struct Autosave {
+    shared: Arc<Periodic>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Periodic {
+    state: Mutex<State>,
+    woken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stopped: bool,
+    saves: u64,
+    error: Option<Error>,
+}
+
+impl Autosave {
+    /// How many saves have succeeded.
+    pub fn saves(&self) -> u64 {
+        self.shared.state.lock().saves
+    }
+
+    /// The error of the last save, taken; none if it succeeded. The next save is tried all the same.
+    pub fn take_error(&self) -> Option<Error> {
+        self.shared.state.lock().error.take()
+    }
+}
+
+impl Drop for Autosave {
+    /// Lets a save that is under way come to its end.
+    fn drop(&mut self) {
+        self.shared.state.lock().stopped = true;
+        self.shared.woken.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was reported by its thread already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Periodic {
+    fn run(self: &Arc<Self>, store: &Store, path: &Path, every: Duration) {
+        let clock = store.space().clock();
+        let alarm: Arc<dyn Alarm> = Arc::<Periodic>::clone(self);
+        loop {
+            let due = clock.now().saturating_add(millis(every).max(1)).min(NEVER - 1);
+            clock.set_alarm(due, Arc::downgrade(&alarm));
+            let mut state = self.state.lock();
+            while !state.stopped && clock.now() < due {
+                clock.wait(&self.woken, &mut state, due);
+            }
+            if state.stopped {
+                return;
+            }
+            drop(state);
+            let saved = store.save(path);
+            let mut state = self.state.lock();
+            state.saves += u64::from(saved.is_ok());
+            state.error = saved.err();
+        }
+    }
+}
+
+impl Alarm for Periodic {
+    fn ring(&self) {
+        let _state = self.state.lock();
+        self.woken.notify_all();
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    path: &PathBuf,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(body);
+    spawned.map_err(|error| snapshot::SnapshotError::io("start a thread for", path, error))
+}

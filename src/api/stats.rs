@@ -1,0 +1,122 @@
+//! What a store counts, always.
+
+use super::Store;
+use crate::Result;
+use crate::keyspace::table::Table;
+use crate::sync::atomic::Ordering;
+
+/// The counters of a store, over all databases and since it was made; see [`Store::stats`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Changes of keys.
+    pub writes: u64,
+    /// Keys whose time had come, as their memory was given back.
+    pub expirations: u64,
+    /// Keys that were removed to keep within a limit.
+    pub evictions: u64,
+    /// Keys that are there, those counted whose memory is still to be given back.
+    pub entries: usize,
+    /// Keys that have a deadline of their own.
+    pub expiring: usize,
+    /// Bytes that keys and values take, with the tables that they stand in.
+    pub bytes: usize,
+    /// Loaders run by [`Store::get_or_load`] and its kin.
+    pub loads: u64,
+    /// Loaders that failed or panicked.
+    pub failed_loads: u64,
+    /// Loaded values that were not stored, because their key had been written meanwhile.
+    pub fenced_loads: u64,
+    /// Calls that waited for another's load.
+    pub shared_loads: u64,
+    /// The databases that hold or have held keys.
+    pub databases: Vec<DatabaseStats>,
+}
+
+/// The counters of one database; see [`Stats`] for what they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub struct DatabaseStats {
+    /// The database's number.
+    pub index: u16,
+    pub hits: u64,
+    pub misses: u64,
+    pub writes: u64,
+    pub expirations: u64,
+    pub evictions: u64,
+    pub entries: usize,
+    pub expiring: usize,
+    pub bytes: usize,
+}
+
+impl Stats {
+    /// The share of reads that found their key, from 0 to 1; 0 before the first.
+    pub fn hit_ratio(&self) -> f64 {
+        let reads = self.hits + self.misses;
+        if reads == 0 { 0.0 } else { self.hits as f64 / reads as f64 }
+    }
+
+    /// Adds what one shard's table of a database counts.
+    fn add(&mut self, index: u16, table: &Table) {
+        let at = self.databases.partition_point(|of| of.index < index);
+        if self.databases.get(at).is_none_or(|of| of.index != index) {
+            self.databases.insert(at, DatabaseStats { index, ..DatabaseStats::default() });
+        }
+        let Some(of) = self.databases.get_mut(at) else { return };
+        let counters = &table.counters;
+        let (hits, misses) = (counters.hits.load(Ordering::Relaxed), counters.misses.load(Ordering::Relaxed));
+        for (total, part, count) in [
+            (&mut self.hits, &mut of.hits, hits),
+            (&mut self.misses, &mut of.misses, misses),
+            (&mut self.writes, &mut of.writes, counters.writes),
+            (&mut self.expirations, &mut of.expirations, counters.expired),
+            (&mut self.evictions, &mut of.evictions, counters.evicted),
+        ] {
+            *total += count;
+            *part += count;
+        }
+        for (total, part, count) in [
+            (&mut self.entries, &mut of.entries, table.len()),
+            (&mut self.expiring, &mut of.expiring, table.expiring()),
+            (&mut self.bytes, &mut of.bytes, table.bytes()),
+        ] {
+            *total += count;
+            *part += count;
+        }
+    }
+}
+
+impl Store {
+    /// What the store counts. O(shards x databases).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("greeting", "hello")?;
+    /// store.get::<String>("greeting")?;
+    /// store.get::<String>("nothing")?;
+    /// let stats = store.stats()?;
+    /// assert_eq!((stats.hits, stats.misses, stats.entries), (1, 1, 1));
+    /// assert_eq!(stats.hit_ratio(), 0.5);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "INFO")]
+    pub fn stats(&self) -> Result<Stats> {
+        let mut stats = Stats::default();
+        self.space().read_all(|shards| {
+            for (index, table) in shards.iter().flat_map(|shard| shard.tables()) {
+                stats.add(index, table);
+            }
+        })?;
+        let loads = &self.space().flights().counters;
+        stats.loads = loads.led.load(Ordering::Relaxed);
+        stats.failed_loads = loads.failed.load(Ordering::Relaxed);
+        stats.fenced_loads = loads.fenced.load(Ordering::Relaxed);
+        stats.shared_loads = loads.shared.load(Ordering::Relaxed);
+        Ok(stats)
+    }
+}

@@ -1,0 +1,281 @@
+//! Waiting for an element: what BLPOP, BLMOVE, BZPOPMIN and their kin mean.
+//!
+//! Blocking is an attempt, queued on its keys, first come first served. Whoever changes one of the
+//! keys serves the first in its queue before the lock is let go, so nobody steals, and an element
+//! that a waiter gets is never seen by anybody else. One kind of waiter serves threads and tasks.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::list;
+use crate::clock::{Alarm, Clock, NEVER};
+use crate::key::KeyRef;
+use crate::keyspace::Keyspace;
+use crate::keyspace::shard::{Serve, Waiting};
+use crate::keyspace::writer::{Absent, Writer};
+use crate::sync::{Condvar, Mutex};
+use crate::value::list::End;
+use crate::{Bytes, Result, Type};
+
+/// What a waiter wants from one of its keys.
+pub(crate) enum Attempt {
+    /// BLPOP, BRPOP: an element of a list.
+    Pop(End),
+    /// BLMOVE: an element of a list, which goes on to another.
+    Move { from: End, to: End, destination: Bytes },
+}
+
+/// What a waiter got.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// This element of the list at this key.
+    Element(Bytes, Bytes),
+    /// This element, which is in the destination now.
+    Moved(Bytes),
+}
+
+impl Attempt {
+    /// Tries it on a key; nothing if the key has nothing to give.
+    pub(crate) fn run(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Served>> {
+        match self {
+            Attempt::Pop(end) => {
+                let element = list::pop(writer, key, *end, 1)?.and_then(|mut popped| popped.pop());
+                Ok(element.map(|element| Served::Element(Bytes::from(key.bytes), element)))
+            }
+            Attempt::Move { from, to, destination } => {
+                let destination = writer.space().key_ref(destination);
+                Ok(list::move_(writer, key, *from, destination, *to)?.map(Served::Moved))
+            }
+        }
+    }
+
+    /// The other key that it needs.
+    pub(crate) fn destination(&self) -> Option<&Bytes> {
+        match self {
+            Attempt::Move { destination, .. } => Some(destination),
+            Attempt::Pop(_) => None,
+        }
+    }
+
+    fn kind(&self) -> Type {
+        match self {
+            Attempt::Pop(_) | Attempt::Move { .. } => Type::List,
+        }
+    }
+
+    /// Puts back what was taken for a waiter who is no longer there, where it was taken.
+    fn put_back(&self, writer: &mut Writer<'_>, served: Served) -> Result<()> {
+        match (self, served) {
+            (Attempt::Pop(end), Served::Element(key, element)) => {
+                let key = writer.space().key_ref(&key);
+                list::push(writer, key, *end, vec![element], Absent::Create).map(drop)
+            }
+            // What was moved is where it was meant to go.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How an attempt began.
+pub(crate) enum Start {
+    /// It was served at once.
+    Served(Served),
+    /// There was nothing, and it is not to wait.
+    Nothing,
+    /// It waits.
+    Waits(Ticket),
+}
+
+/// Whether an attempt that finds nothing waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Waits,
+    Leaves,
+}
+
+/// A place in the queues of some keys, given up when this is dropped. What was already served to it
+/// by then goes back where it was taken.
+pub(crate) struct Ticket {
+    space: Arc<Keyspace>,
+    waiter: Arc<Waiter>,
+}
+
+/// Somebody who waits.
+struct Waiter {
+    db: u16,
+    keys: Vec<Bytes>,
+    attempt: Attempt,
+    state: Mutex<State>,
+    woken: Arc<Condvar>,
+}
+
+struct State {
+    phase: Phase,
+    task: Option<Waker>,
+}
+
+enum Phase {
+    Waiting,
+    Served(Result<Served>),
+    Over,
+}
+
+/// Tries an attempt on each of its keys in turn, and queues it on all of them if none has anything.
+pub(crate) fn start(
+    space: &Arc<Keyspace>,
+    db: u16,
+    keys: Vec<Bytes>,
+    attempt: Attempt,
+    patience: Patience,
+) -> Result<Start> {
+    let names: Vec<KeyRef<'_>> = keys.iter().chain(attempt.destination()).map(|key| space.key_ref(key)).collect();
+    let waiter = Arc::new(Waiter {
+        db,
+        keys: keys.clone(),
+        attempt,
+        state: Mutex::new(State { phase: Phase::Waiting, task: None }),
+        woken: Arc::default(),
+    });
+    let served = space.write(db, &names, |writer| {
+        if let Some(served) = try_each(writer, &waiter.keys, &waiter.attempt)? {
+            return Ok(Some(served));
+        }
+        if patience == Patience::Waits {
+            for name in &waiter.keys {
+                let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(&waiter);
+                if let Some(shard) = writer.shard_mut(space.key_ref(name)) {
+                    shard.waiters.add(db, name, queued);
+                }
+            }
+        }
+        Ok(None)
+    })??;
+    Ok(match (served, patience) {
+        (Some(served), _) => Start::Served(served),
+        (None, Patience::Leaves) => Start::Nothing,
+        (None, Patience::Waits) => Start::Waits(Ticket { space: Arc::clone(space), waiter }),
+    })
+}
+
+/// Tries an attempt on each key in turn.
+pub(crate) fn try_each(writer: &mut Writer<'_>, keys: &[Bytes], attempt: &Attempt) -> Result<Option<Served>> {
+    for name in keys {
+        let key = writer.space().key_ref(name);
+        if let Some(served) = attempt.run(writer, key)? {
+            return Ok(Some(served));
+        }
+    }
+    Ok(None)
+}
+
+impl Ticket {
+    /// Parks the thread until it is served or the deadline has come.
+    pub(crate) fn wait(self, clock: &Clock, deadline: u64) -> Result<Option<Served>> {
+        let alarm: Arc<dyn Alarm> = Arc::<Waiter>::clone(&self.waiter);
+        clock.set_alarm(deadline, Arc::downgrade(&alarm));
+        let mut state = self.waiter.state.lock();
+        loop {
+            if let Some(served) = state.take() {
+                return served.map(Some);
+            }
+            if deadline != NEVER && clock.now() >= deadline {
+                state.phase = Phase::Over;
+                return Ok(None);
+            }
+            clock.wait(&self.waiter.woken, &mut state, deadline);
+        }
+    }
+
+    /// Gives what it was served, or has the task woken when it is.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Served>> {
+        // A waker's clone and drop are the executor's code: not under a lock.
+        let waker = context.waker().clone();
+        let mut state = self.waiter.state.lock();
+        match state.take() {
+            Some(served) => Poll::Ready(served),
+            None => {
+                let replaced = state.task.replace(waker);
+                drop(state);
+                drop(replaced);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<Result<Served>> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Served(served) => Some(served),
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let waiter = &self.waiter;
+        let left = {
+            let mut state = waiter.state.lock();
+            let left = state.take();
+            state.phase = Phase::Over;
+            left
+        };
+        for name in &waiter.keys {
+            let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(waiter);
+            let key = self.space.key_ref(name);
+            // Fails only inside a transaction of the same thread, which found its ticket elsewhere:
+            // the place in the queue is then given up by the next writer who comes to it.
+            let _ = self.space.write(waiter.db, &[key], |writer| {
+                if let Some(shard) = writer.shard_mut(key) {
+                    shard.waiters.remove(waiter.db, name, &queued);
+                }
+            });
+        }
+        if let Some(Ok(served)) = left {
+            let names: Vec<KeyRef<'_>> = waiter.keys.iter().map(|key| self.space.key_ref(key)).collect();
+            // The key may hold another type by now: then there is nowhere to put it.
+            let _ = self.space.write(waiter.db, &names, |writer| waiter.attempt.put_back(writer, served));
+        }
+    }
+}
+
+impl Waiting for Waiter {
+    fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve {
+        let mut state = self.state.lock();
+        if !matches!(state.phase, Phase::Waiting) {
+            return Serve::Done;
+        }
+        if writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind()) {
+            return Serve::Nothing;
+        }
+        if let Some(destination) = self.attempt.destination() {
+            if !writer.holds(writer.space().key_ref(destination)) {
+                return Serve::Needs(destination.clone());
+            }
+        }
+        match self.attempt.run(writer, key).transpose() {
+            None => Serve::Nothing,
+            Some(served) => {
+                state.phase = Phase::Served(served);
+                let task = state.task.take();
+                drop(state);
+                writer.wakes().add_thread(&self.woken);
+                if let Some(task) = task {
+                    writer.wakes().add_task(task);
+                }
+                Serve::Done
+            }
+        }
+    }
+}
+
+impl Alarm for Waiter {
+    fn ring(&self) {
+        let _state = self.state.lock();
+        self.woken.notify_all();
+    }
+}

@@ -1,0 +1,225 @@
+//! One key in a snapshot: database (varint), type (u8), key, deadline, value.
+//!
+//! A byte string is its length (varint) and its bytes; a deadline is 0 for none, or the wall time in
+//! Unix milliseconds plus 1 (varint). A string is a byte string; a collection is a count (varint) and
+//! its elements: of a list the elements in order, of a set the members, of a hash each field's name,
+//! value and deadline, of a sorted set each score (f64) and member in order.
+
+use std::io::{self, Read, Write};
+
+use super::block::BlockReader;
+use super::error::Fault;
+use crate::Bytes;
+use crate::clock::NEVER;
+use crate::keyspace::{Limits, table};
+use crate::value::Value;
+use crate::value::hash::Hash;
+use crate::value::list::{End, List};
+use crate::value::set::Set;
+use crate::value::sorted_set::SortedSet;
+
+const STRING: u8 = 0;
+const LIST: u8 = 1;
+const SET: u8 = 2;
+const HASH: u8 = 3;
+const SORTED_SET: u8 = 4;
+
+/// One moment, on the wall's clock and on the monotonic line.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub wall: u64,
+    pub now: u64,
+}
+
+impl Moment {
+    /// A deadline on the line, as it is written.
+    fn write(self, deadline: u64) -> u64 {
+        if deadline == NEVER {
+            0
+        } else {
+            self.wall.saturating_add(deadline.saturating_sub(self.now)).saturating_add(1)
+        }
+    }
+
+    /// A deadline as it was written, on the line: none if it has passed.
+    fn read(self, written: u64) -> Option<u64> {
+        match written.checked_sub(1) {
+            None => Some(NEVER),
+            Some(wall) => {
+                let left = wall.checked_sub(self.wall).filter(|left| *left > 0)?;
+                Some(self.now.saturating_add(left).min(NEVER - 1))
+            }
+        }
+    }
+}
+
+/// A key with its value, shared with the store.
+pub(super) struct Entry {
+    pub db: u16,
+    pub key: Bytes,
+    pub value: Value,
+    pub deadline: u64,
+}
+
+impl Entry {
+    pub(super) fn of(db: u16, entry: &table::Entry) -> Self {
+        Entry { db, key: entry.key.clone(), value: entry.value.clone(), deadline: entry.deadline() }
+    }
+
+    pub(super) fn write(&self, out: &mut impl Write, moment: Moment) -> io::Result<()> {
+        write_varint(out, self.db.into())?;
+        out.write_all(&[match &self.value {
+            Value::String(_) => STRING,
+            Value::List(_) => LIST,
+            Value::Set(_) => SET,
+            Value::Hash(_) => HASH,
+            Value::SortedSet(_) => SORTED_SET,
+        }])?;
+        write_bytes(out, &self.key)?;
+        write_varint(out, moment.write(self.deadline))?;
+        match &self.value {
+            Value::String(string) => write_bytes(out, string),
+            Value::List(list) => {
+                write_varint(out, list.len() as u64)?;
+                list.iter().try_for_each(|element| write_bytes(out, element))
+            }
+            Value::Set(set) => {
+                write_varint(out, set.len() as u64)?;
+                set.iter().try_for_each(|member| write_bytes(out, member))
+            }
+            Value::Hash(hash) => {
+                // Live fields: those that are over by the snapshot's moment are not in it.
+                write_varint(out, hash.len(moment.now) as u64)?;
+                hash.iter(moment.now).try_for_each(|(name, value)| {
+                    write_bytes(out, name)?;
+                    write_bytes(out, value)?;
+                    write_varint(out, moment.write(hash.deadline(name).unwrap_or(NEVER)))
+                })
+            }
+            Value::SortedSet(set) => {
+                write_varint(out, set.len() as u64)?;
+                set.iter().try_for_each(|(score, member)| {
+                    out.write_all(&score.to_le_bytes())?;
+                    write_bytes(out, member)
+                })
+            }
+        }
+    }
+
+    /// Reads an entry; none if its time has passed.
+    pub(super) fn read(
+        blocks: &mut BlockReader<impl Read>,
+        moment: Moment,
+        limits: Limits,
+    ) -> Result<Option<Entry>, Fault> {
+        let db = u16::try_from(blocks.read_varint()?).ok().filter(|db| *db < limits.databases);
+        let db = db.ok_or_else(|| blocks.damaged("it has a database that this store has not"))?;
+        let [kind] = blocks.read_array()?;
+        let mut reader = Reader { blocks, limit: limits.value };
+        let key = reader.bytes()?;
+        let written = reader.blocks.read_varint()?;
+        let value = match kind {
+            STRING => Value::String(reader.bytes()?),
+            LIST => reader.list()?,
+            SET => reader.set()?,
+            HASH => reader.hash(moment)?,
+            SORTED_SET => reader.sorted_set()?,
+            _ => return Err(blocks.damaged("it has a value of an unknown type")),
+        };
+        let is_over = value.kind() != crate::Type::String && is_empty(&value);
+        Ok(moment.read(written).filter(|_| !is_over).map(|deadline| Entry { db, key, value, deadline }))
+    }
+}
+
+/// Whether a collection has nothing left: all fields of a hash may have expired since.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(string) => string.is_empty(),
+        Value::List(list) => list.is_empty(),
+        Value::Set(set) => set.is_empty(),
+        Value::Hash(hash) => hash.is_empty(),
+        Value::SortedSet(set) => set.is_empty(),
+    }
+}
+
+/// Reads values, and refuses what no store can have written.
+struct Reader<'b, R> {
+    blocks: &'b mut BlockReader<R>,
+    limit: usize,
+}
+
+impl<R: Read> Reader<'_, R> {
+    fn bytes(&mut self) -> Result<Bytes, Fault> {
+        let length = usize::try_from(self.blocks.read_varint()?).ok().filter(|length| *length <= self.limit);
+        let length = length.ok_or_else(|| self.blocks.damaged("a string is over this store's limit"))?;
+        let mut bytes = Vec::new();
+        self.blocks.read_bytes(length, &mut bytes)?;
+        Ok(Bytes::from(bytes))
+    }
+
+    fn list(&mut self) -> Result<Value, Fault> {
+        let mut list = List::default();
+        for _ in 0..self.blocks.read_varint()? {
+            list.push(End::Back, self.bytes()?);
+        }
+        Ok(Value::List(list.into()))
+    }
+
+    fn set(&mut self) -> Result<Value, Fault> {
+        let mut set = Set::default();
+        for _ in 0..self.blocks.read_varint()? {
+            if !set.insert(self.bytes()?) {
+                return Err(self.blocks.damaged("a set has a member twice"));
+            }
+        }
+        Ok(Value::Set(set.into()))
+    }
+
+    fn hash(&mut self, moment: Moment) -> Result<Value, Fault> {
+        let mut hash = Hash::default();
+        for _ in 0..self.blocks.read_varint()? {
+            let (name, value) = (self.bytes()?, self.bytes()?);
+            let Some(deadline) = moment.read(self.blocks.read_varint()?) else { continue };
+            if !hash.insert(name.clone(), value) {
+                return Err(self.blocks.damaged("a hash has a field twice"));
+            }
+            if deadline != NEVER {
+                hash.set_deadline(&name, deadline);
+            }
+        }
+        Ok(Value::Hash(hash.into()))
+    }
+
+    fn sorted_set(&mut self) -> Result<Value, Fault> {
+        let mut set = SortedSet::default();
+        for _ in 0..self.blocks.read_varint()? {
+            let score = f64::from_le_bytes(self.blocks.read_array()?);
+            if score.is_nan() {
+                return Err(self.blocks.damaged("a score is not a number"));
+            }
+            if !set.insert(self.bytes()?, score) {
+                return Err(self.blocks.damaged("a sorted set has a member twice"));
+            }
+        }
+        Ok(Value::SortedSet(set.into()))
+    }
+}
+
+fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    write_varint(out, bytes.len() as u64)?;
+    out.write_all(bytes)
+}
+
+fn write_varint(out: &mut impl Write, mut value: u64) -> io::Result<()> {
+    let mut buffer = [0; 10];
+    let mut length = 0;
+    loop {
+        // Ten groups of seven bits hold any u64.
+        buffer[length] = (value & 0x7f) as u8 | if value > 0x7f { 0x80 } else { 0 };
+        length += 1;
+        value >>= 7;
+        if value == 0 {
+            return out.write_all(&buffer[..length]);
+        }
+    }
+}

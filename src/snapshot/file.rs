@@ -1,0 +1,110 @@
+//! Replacing a file so that either the old one or the new one is there, whole, whatever happens.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use super::error::SnapshotError;
+use crate::Result;
+
+/// The new content of a file, written beside it and put in its place at the end. Dropped before
+/// that, it leaves no trace.
+pub(super) struct Draft {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: File,
+}
+
+impl Draft {
+    /// Starts a new content for the file at `target`.
+    pub(super) fn create(target: &Path) -> Result<Self> {
+        collect_leftovers(target);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        name.push(format!(".{process}-{count}{SUFFIX}"));
+        let temporary = target.with_file_name(name);
+        under_way().insert(temporary.clone());
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => Ok(Draft { target: target.into(), temporary, file }),
+            Err(error) => {
+                under_way().remove(&temporary);
+                Err(SnapshotError::io("create", &temporary, error))
+            }
+        }
+    }
+
+    pub(super) fn file(&self) -> io::BufWriter<&File> {
+        io::BufWriter::with_capacity(1 << 20, &self.file)
+    }
+
+    /// Puts the new content in the old one's place, on the disk and not only in its cache.
+    pub(super) fn commit(self) -> Result<()> {
+        self.file.sync_all().map_err(|error| SnapshotError::io("sync", &self.temporary, error))?;
+        fs::rename(&self.temporary, &self.target)
+            .map_err(|error| SnapshotError::io("rename to", &self.target, error))?;
+        sync_folder(&self.target)
+            .map_err(|error| SnapshotError::io("sync the folder of", &self.target, error))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After a commit there is no such file any more; before it, what was written is of no use.
+        let _ = fs::remove_file(&self.temporary);
+        under_way().remove(&self.temporary);
+    }
+}
+
+const SUFFIX: &str = ".saving";
+
+/// Removes what killed processes have left of new contents for `target`. What cannot be removed
+/// does no harm.
+pub(super) fn collect_leftovers(target: &Path) {
+    let Some(prefix) = target.file_name().and_then(|name| name.to_str()).map(|name| format!("{name}."))
+    else {
+        return;
+    };
+    let Ok(files) = fs::read_dir(folder(target)) else { return };
+    for file in files.flatten() {
+        let name = file.file_name();
+        let middle = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(SUFFIX));
+        let process = middle.and_then(|middle| middle.split_once('-')?.0.parse().ok());
+        if process.is_some_and(|process| is_abandoned(process, &target.with_file_name(&name))) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}
+
+/// Whether the process that was writing a file has ended, as far as can be told.
+fn is_abandoned(process: u32, temporary: &Path) -> bool {
+    if process == std::process::id() {
+        return !under_way().contains(temporary);
+    }
+    if cfg!(target_os = "linux") {
+        return !Path::new("/proc").join(process.to_string()).exists();
+    }
+    let age = fs::metadata(temporary).and_then(|file| file.modified()).map(|written| written.elapsed());
+    matches!(age, Ok(Ok(age)) if age.as_secs() > 3600)
+}
+
+/// The files that this process is writing right now.
+fn under_way() -> MutexGuard<'static, HashSet<PathBuf>> {
+    static UNDER_WAY: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn folder(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a rename durable. Only Unix lets a folder be synced; elsewhere the file system sees to it.
+fn sync_folder(target: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder(target))?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,134 @@
+//! Snapshots: all keys of one instant in one file.
+//!
+//! # The file
+//! Integers are little-endian; "varint" is LEB128.
+//!
+//! - **Header**, 32 bytes: `LARDER\r\n`, format version (u32), the snapshot's id (u64, drawn at random),
+//!   the wall time of its instant (u64, Unix milliseconds), CRC-32 of all that.
+//! - **Blocks**, one after the other: payload length (u32, at most 256 KiB), number of the block
+//!   (u32), payload, CRC-32 of the id and all that. So a block that was changed, swapped, repeated
+//!   or taken from another snapshot is found. A block of length 0 is the last; its number tells how
+//!   many there are, and nothing follows it.
+//! - **Entries**: the payloads as one stream, see [`entry`]. The first 8 bytes are the number of
+//!   entries.
+//!
+//! Memory while reading is bounded by what was read, never by what a length claims.
+
+mod block;
+mod entry;
+mod error;
+mod file;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crate::clock::NEVER;
+use crate::keyspace::Keyspace;
+use crate::keyspace::writer::Deadline;
+use crate::{KeyEvent, Result, trace};
+
+use block::{BlockReader, BlockWriter};
+use entry::{Entry, Moment};
+use error::Fault;
+pub use error::SnapshotError;
+use file::Draft;
+
+/// How far a save or load has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Keys done.
+    pub entries: u64,
+    /// Keys to do in all.
+    pub total: u64,
+    /// Bytes written or read, as the keys were encoded.
+    pub bytes: u64,
+}
+
+/// Entries between two reports of progress.
+const REPORT: u64 = 1024;
+
+/// Writes all keys of one instant to a file: the old file stays whole until the new one is.
+pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progress)) -> Result<Progress> {
+    let (entries, moment) = collect(space)?;
+    let mut progress = Progress { total: entries.len() as u64, ..Progress::default() };
+    let draft = Draft::create(path)?;
+    let mut write = || {
+        let mut blocks = BlockWriter::start(draft.file(), space.rng().next(), moment.wall)?;
+        blocks.write_all(&progress.total.to_le_bytes())?;
+        for entry in entries {
+            entry.write(&mut blocks, moment)?;
+            progress.entries += 1;
+            progress.bytes = blocks.bytes();
+            if progress.entries % REPORT == 0 {
+                report(progress);
+            }
+        }
+        blocks.finish()
+    };
+    write().map_err(|error| SnapshotError::io("write", path, error))?;
+    draft.commit()?;
+    report(progress);
+    trace::snapshot("saved", path, progress);
+    Ok(progress)
+}
+
+/// Reads the keys of a file into an empty store.
+pub(crate) fn load(space: &Keyspace, path: &Path, mut report: impl FnMut(Progress)) -> Result<Progress> {
+    file::collect_leftovers(path);
+    let file = File::open(path).map_err(|error| SnapshotError::io("open", path, error))?;
+    let progress = read(space, file, &mut report).map_err(|fault| SnapshotError::of(fault, path))?;
+    trace::snapshot("loaded", path, progress);
+    Ok(progress)
+}
+
+fn read(space: &Keyspace, file: impl Read, report: &mut impl FnMut(Progress)) -> Result<Progress, Fault> {
+    let mut blocks = BlockReader::start(file)?;
+    let mut progress = Progress { total: u64::from_le_bytes(blocks.read_array()?), ..Progress::default() };
+    let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
+    while progress.entries < progress.total {
+        let entry = Entry::read(&mut blocks, moment, space.limits())?;
+        if let Some(entry) = entry {
+            if !restore(space, entry).map_err(Fault::Store)? {
+                return Err(blocks.damaged("a key occurs twice"));
+            }
+        }
+        progress.entries += 1;
+        progress.bytes = blocks.bytes();
+        if progress.entries % REPORT == 0 {
+            report(progress);
+        }
+    }
+    blocks.finish()?;
+    report(progress);
+    Ok(progress)
+}
+
+/// Puts a key into the store; false if it is there already.
+fn restore(space: &Keyspace, entry: Entry) -> Result<bool> {
+    let Entry { db, key, value, deadline } = entry;
+    let key = space.key_ref(&key);
+    let deadline = if deadline == NEVER { Deadline::Clear } else { Deadline::At(deadline) };
+    space.write(db, &[key], |writer| {
+        if writer.value(key).is_some() {
+            return Ok(false);
+        }
+        writer.set(key, value, deadline, KeyEvent::Restore).map(|_| true)
+    })?
+}
+
+/// The keys of this instant, and the instant. Writers wait while the keys are listed; collections
+/// are shared, not copied.
+fn collect(space: &Keyspace) -> Result<(Vec<Entry>, Moment)> {
+    space.read_all(|shards| {
+        let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
+        let tables = || shards.iter().flat_map(|shard| shard.tables());
+        let mut entries = Vec::with_capacity(tables().map(|(_, table)| table.len()).sum());
+        for (db, table) in tables() {
+            let live = table.entries().iter().filter(|entry| !entry.is_expired(|| moment.now));
+            entries.extend(live.map(|entry| Entry::of(db, entry)));
+        }
+        (entries, moment)
+    })
+}

@@ -1,0 +1,50 @@
+//! Spans and events for `tracing`, and nothing at all without that feature.
+
+/// A span around the load of a key, while the result lives.
+#[cfg(feature = "tracing")]
+pub(crate) fn load(key: &[u8]) -> tracing::span::EnteredSpan {
+    tracing::debug_span!("larder.load", key = %key.escape_ascii()).entered()
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn load(_: &[u8]) {}
+
+/// What a sweep has removed.
+pub(crate) fn swept(keys: usize) {
+    #[cfg(feature = "tracing")]
+    if keys > 0 {
+        tracing::debug!(target: "larder", keys, "expired keys removed");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = keys;
+}
+
+/// A load that failed.
+pub(crate) fn load_failed(key: &[u8], why: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "larder", key = %key.escape_ascii(), why, "load failed");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (key, why);
+}
+
+/// A loaded value that was not stored, since its key was written meanwhile.
+pub(crate) fn load_fenced(key: &[u8]) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "larder", key = %key.escape_ascii(), "load fenced");
+    #[cfg(not(feature = "tracing"))]
+    let _ = key;
+}
+
+/// A snapshot that was written or read.
+pub(crate) fn snapshot(what: &str, path: &std::path::Path, progress: crate::Progress) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(
+        target: "larder",
+        path = %path.display(),
+        entries = progress.entries,
+        bytes = progress.bytes,
+        "snapshot {what}"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = (what, path, progress);
+}
