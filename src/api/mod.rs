@@ -19,6 +19,6 @@ mod transaction;
 pub use builder::{KeyEvents, StoreBuilder};
 pub use database::Database;
 pub use keys::Ttl;
-pub use list::List;
+pub use list::{List, ListIter};
 pub use store::Store;
 pub use transaction::{Tx, Watched};
