@@ -27,6 +27,7 @@ pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock};
 pub use codec::*;
 pub use command::keys::ExpireIf;
+pub use command::list::PositionOptions;
 pub use error::{DecodeError, Error, Result};
 pub use event::KeyEvent;
 pub use key::Key;

@@ -4,15 +4,21 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use super::handle::decode;
-use super::{Database, List};
-use crate::value::list::End;
+use super::{Database, List, names};
+
 use crate::clock::{NEVER, millis};
 use crate::command::blocking::{self, Attempt, Patience, Served, Start};
+use crate::value::list::End;
 use crate::{Bytes, Decode, Encode, Error, Key, Result};
 
 impl Database {
     /// Waits in this thread; nothing when the timeout has passed.
-    fn wait_for(&self, keys: Vec<Bytes>, attempt: Attempt, timeout: Option<Duration>) -> Result<Option<Served>> {
+    fn wait_for(
+        &self,
+        keys: Vec<Bytes>,
+        attempt: Attempt,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Served>> {
         if self.in_transaction() {
             return self.try_once(&keys, &attempt);
         }
@@ -146,7 +152,7 @@ impl<T: Encode + Decode> List<'_, T> {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<T>> {
         let attempt = Attempt::Move { from, to, destination: destination.into().into_bytes() };
-        decode_moved(self.db().wait_for(self.names(), attempt, timeout.into())?)
+        decode_moved(self.handle.db().wait_for(self.name(), attempt, timeout.into())?)
     }
 
     /// [`move_to_wait`](Self::move_to_wait) for a task, without end. `BLMOVE`, O(1). A dropped future
@@ -157,36 +163,36 @@ impl<T: Encode + Decode> List<'_, T> {
     #[doc(alias = "BLMOVE")]
     pub async fn move_to_async<'k>(&self, destination: impl Into<Key<'k>>, from: End, to: End) -> Result<T> {
         let attempt = Attempt::Move { from, to, destination: destination.into().into_bytes() };
-        decode_moved(self.db().wait_for_async(self.names(), attempt).await?)?.ok_or(NOTHING)
+        decode_moved(self.handle.db().wait_for_async(self.name(), attempt).await?)?.ok_or(NOTHING)
     }
 
     fn pop_wait(&self, end: End, timeout: Option<Duration>) -> Result<Option<T>> {
-        let popped = decode_element(self.db().wait_for(self.names(), Attempt::Pop(end), timeout)?)?;
+        let popped = decode_element(self.handle.db().wait_for(self.name(), Attempt::Pop(end), timeout)?)?;
         Ok(popped.map(|(_, element)| element))
     }
 
     async fn pop_async(&self, end: End) -> Result<T> {
-        let popped = self.db().wait_for_async(self.names(), Attempt::Pop(end)).await?;
+        let popped = self.handle.db().wait_for_async(self.name(), Attempt::Pop(end)).await?;
         decode_element(popped)?.map(|(_, element)| element).ok_or(NOTHING)
     }
 
-    fn names(&self) -> Vec<Bytes> {
-        vec![Bytes::from(self.name())]
+    fn name(&self) -> Vec<Bytes> {
+        vec![Bytes::from(self.handle.name())]
     }
 }
 
 impl Database {
-    /// Takes an element of the first of several lists that has one, and waits if none has. Gives the
-    /// key along. `BLPOP` and `BRPOP` with several keys, O(keys). The timeout is that of
+    /// Takes the first element of the first of several lists that has one, and waits if none has; gives
+    /// the key along. `BLPOP` with several keys, O(keys). The timeout is that of
     /// [`List::pop_front_wait`].
     ///
     /// ```
-    /// use larder::{End, Store};
+    /// use larder::Store;
     /// use std::time::Duration;
     ///
     /// let store = Store::new();
     /// store.list::<String>("low").push_back("tidy up")?;
-    /// let job = store.pop_any_wait::<String>(["high", "low"], End::Front, Duration::from_secs(5))?;
+    /// let job = store.pop_front_of_wait::<String>(["high", "low"], Duration::from_secs(5))?;
     /// assert_eq!(job, Some(("low".into(), "tidy up".into())));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -194,29 +200,49 @@ impl Database {
     /// # Errors
     /// [`Error::Decode`] with the element's bytes, which have been taken.
     #[doc(alias = "BLPOP")]
-    #[doc(alias = "BRPOP")]
     #[doc(alias = "BLMPOP")]
-    pub fn pop_any_wait<'k, T: Decode>(
+    pub fn pop_front_of_wait<'k, T: Decode>(
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
-        end: End,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<(Bytes, T)>> {
-        decode_element(self.wait_for(super::names(keys), Attempt::Pop(end), timeout.into())?)
+        decode_element(self.wait_for(names(keys), Attempt::Pop(End::Front), timeout.into())?)
     }
 
-    /// [`pop_any_wait`](Self::pop_any_wait) for a task, without end.
+    /// [`pop_front_of_wait`](Self::pop_front_of_wait) for the last element. `BRPOP`, O(keys).
+    #[doc(alias = "BRPOP")]
+    pub fn pop_back_of_wait<'k, T: Decode>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Option<(Bytes, T)>> {
+        decode_element(self.wait_for(names(keys), Attempt::Pop(End::Back), timeout.into())?)
+    }
+
+    /// [`pop_front_of_wait`](Self::pop_front_of_wait) for a task, without end. `BLPOP`, O(keys).
     ///
     /// # Errors
     /// Those of [`List::pop_front_async`].
     #[doc(alias = "BLPOP")]
-    #[doc(alias = "BRPOP")]
-    pub async fn pop_any_async<'k, T: Decode>(
+    pub async fn pop_front_of_async<'k, T: Decode>(
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
-        end: End,
     ) -> Result<(Bytes, T)> {
-        decode_element(self.wait_for_async(super::names(keys), Attempt::Pop(end)).await?)?.ok_or(NOTHING)
+        let taken = self.wait_for_async(names(keys), Attempt::Pop(End::Front)).await?;
+        decode_element(taken)?.ok_or(NOTHING)
+    }
+
+    /// [`pop_back_of_wait`](Self::pop_back_of_wait) for a task, without end. `BRPOP`, O(keys).
+    ///
+    /// # Errors
+    /// Those of [`List::pop_front_async`].
+    #[doc(alias = "BRPOP")]
+    pub async fn pop_back_of_async<'k, T: Decode>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
+    ) -> Result<(Bytes, T)> {
+        let taken = self.wait_for_async(names(keys), Attempt::Pop(End::Back)).await?;
+        decode_element(taken)?.ok_or(NOTHING)
     }
 }
 

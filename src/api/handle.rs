@@ -73,3 +73,17 @@ pub(crate) fn decode_option<T: Decode>(bytes: Option<Bytes>) -> Result<Option<T>
 pub(crate) fn decode_all<T: Decode>(bytes: impl IntoIterator<Item = Bytes>) -> Result<Vec<T>> {
     bytes.into_iter().map(decode).collect()
 }
+
+/// The values of elements that were taken out; if one of them does not decode, all are handed to
+/// `put_back`, so that none is lost.
+pub(crate) fn decode_taken<T, C>(taken: C, put_back: impl FnOnce(C) -> Result<()>) -> Result<Vec<T>>
+where
+    T: Decode,
+    C: Clone + IntoIterator<Item = Bytes>,
+{
+    decode_all(taken.clone()).or_else(|error| {
+        // It fails only where the key was given another type meanwhile; the first error says more.
+        put_back(taken).ok();
+        Err(error)
+    })
+}

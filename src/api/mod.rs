@@ -3,6 +3,7 @@
 //! A handle turns Rust values into bytes before a lock is taken and back after it was let go; what
 //! happens in between is a typed operation of `command`.
 
+mod blocking;
 mod builder;
 mod database;
 mod handle;
@@ -13,6 +14,7 @@ mod load;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod pubsub;
+mod rate_limit;
 mod set;
 mod snapshot;
 mod sorted_set;
@@ -24,7 +26,8 @@ mod transaction;
 pub use builder::{KeyEvents, StoreBuilder};
 pub use database::Database;
 pub use keys::Ttl;
-pub use list::List;
+pub use list::{List, ListIter};
+pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
 pub use stats::{DatabaseStats, Stats};
 pub use store::Store;

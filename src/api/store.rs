@@ -55,6 +55,19 @@ impl Store {
         self.0.select(index).map(Store)
     }
 
+    /// How many places are taken in the queues of this database's keys, by threads and tasks that wait
+    /// for an element; whoever waits for two keys takes two. O(keys waited for).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.waiting()?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn waiting(&self) -> Result<usize> {
+        let db = self.index();
+        self.space().read_all(|shards| shards.iter().map(|shard| shard.waiters.len(db)).sum())
+    }
+
     /// Removes all keys whose time has come, in every database; gives how many. Needed only where
     /// the store was built with [`Sweeping::ByHand`](crate::Sweeping::ByHand). O(keys due).
     ///

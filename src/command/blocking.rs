@@ -15,7 +15,7 @@ use crate::keyspace::shard::{Serve, Waiting};
 use crate::keyspace::writer::{Absent, Writer};
 use crate::sync::{Condvar, Mutex};
 use crate::value::list::End;
-use crate::{Bytes, Result, Type};
+use crate::{Bytes, Error, Result, Type};
 
 /// What a waiter wants from one of its keys.
 pub(crate) enum Attempt {
@@ -44,7 +44,7 @@ impl Attempt {
             }
             Attempt::Move { from, to, destination } => {
                 let destination = writer.space().key_ref(destination);
-                Ok(list::move_(writer, key, *from, destination, *to)?.map(Served::Moved))
+                Ok(list::move_(writer, key, destination, *from, *to)?.map(Served::Moved))
             }
         }
     }
@@ -68,7 +68,7 @@ impl Attempt {
         match (self, served) {
             (Attempt::Pop(end), Served::Element(key, element)) => {
                 let key = writer.space().key_ref(&key);
-                list::push(writer, key, *end, vec![element], Absent::Create).map(drop)
+                list::push(writer, key, *end, [element], Absent::Create).map(drop)
             }
             // What was moved is where it was meant to go.
             _ => Ok(()),
@@ -128,7 +128,8 @@ pub(crate) fn start(
     attempt: Attempt,
     patience: Patience,
 ) -> Result<Start> {
-    let names: Vec<KeyRef<'_>> = keys.iter().chain(attempt.destination()).map(|key| space.key_ref(key)).collect();
+    let names: Vec<KeyRef<'_>> =
+        keys.iter().chain(attempt.destination()).map(|key| space.key_ref(key)).collect();
     let waiter = Arc::new(Waiter {
         db,
         keys: keys.clone(),
@@ -138,7 +139,7 @@ pub(crate) fn start(
     });
     let served = space.write(db, &names, |writer| {
         if let Some(served) = try_each(writer, &waiter.keys, &waiter.attempt)? {
-            return Ok(Some(served));
+            return Ok::<_, Error>(Some(served));
         }
         if patience == Patience::Waits {
             for name in &waiter.keys {

@@ -5,9 +5,11 @@
 //! [`KeyRef`](crate::key::KeyRef). It holds locks, so it runs no user code: elements come in as
 //! bytes and go out as bytes.
 
+pub(crate) mod blocking;
 pub(crate) mod hash;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod rate_limit;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 pub(crate) mod string;

@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     fn subscriber(hub: &Arc<Hub>, backlog: Backlog) -> Subscription {
-        Hub::subscriber(hub, &Clock::system(), backlog)
+        Hub::subscriber(hub, &Clock::System, backlog)
     }
 
     fn publish(hub: &Hub, channel: &str, payload: &str) -> usize {

@@ -383,7 +383,7 @@ mod tests {
 
     fn store() -> (Arc<Hub>, Subscription) {
         let hub = Hub::new();
-        let sub = Hub::subscriber(&hub, &Clock::system(), Backlog::new());
+        let sub = Hub::subscriber(&hub, &Clock::System, Backlog::new());
         sub.subscribe("c");
         (hub, sub)
     }
@@ -424,7 +424,7 @@ mod tests {
         fn reenter(&self) {
             if let Some(hub) = self.hub.upgrade() {
                 publish(&hub, "from the waker");
-                Hub::subscriber(&hub, &Clock::system(), Backlog::new()).psubscribe("*");
+                Hub::subscriber(&hub, &Clock::System, Backlog::new()).psubscribe("*");
             }
         }
     }
@@ -523,7 +523,7 @@ mod tests {
     #[test]
     fn the_end_reaches_a_reader_that_listens_to_nothing() {
         let hub = Hub::new();
-        let sub = Hub::subscriber(&hub, &Clock::system(), Backlog::new());
+        let sub = Hub::subscriber(&hub, &Clock::System, Backlog::new());
         thread::scope(|scope| {
             let reader = scope.spawn(|| sub.recv());
             drop(hub);
@@ -545,9 +545,9 @@ mod tests {
 
     #[test]
     fn a_timeout_is_the_clocks() {
-        let clock = Clock::manual();
+        let clock = crate::ManualClock::new();
         let hub = Hub::new();
-        let sub = Hub::subscriber(&hub, &clock, Backlog::new());
+        let sub = Hub::subscriber(&hub, &Clock::from(&clock), Backlog::new());
         sub.subscribe("c");
         assert_eq!(sub.recv_timeout(Duration::ZERO), None);
         publish(&hub, "one");
@@ -568,7 +568,7 @@ mod tests {
     #[test]
     fn a_stalled_reader_holds_up_nobody() {
         let (hub, reads) = store();
-        let stalled = Hub::subscriber(&hub, &Clock::system(), Backlog::new().messages(4));
+        let stalled = Hub::subscriber(&hub, &Clock::System, Backlog::new().messages(4));
         stalled.subscribe("c");
         for at in 0..10_000 {
             assert_eq!(publish(&hub, &at.to_string()), 2);

@@ -15,10 +15,14 @@ use std::sync::Arc;
 use super::chunk::{CHUNK, Chunk, SMALLEST};
 use crate::Bytes;
 
-/// One of the two ends of a [`List`]: Redis's LEFT and RIGHT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One of the two ends of a list: Redis's LEFT and RIGHT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
+    /// Where the first element is: `LEFT`, the head.
+    #[doc(alias = "LEFT")]
     Front,
+    /// Where the last element is: `RIGHT`, the tail.
+    #[doc(alias = "RIGHT")]
     Back,
 }
 

@@ -75,11 +75,11 @@ fn several_keys_are_tried_in_order_and_the_first_to_be_filled_serves() {
     let (_clock, store) = manual_store();
     store.list::<i32>("b").push_back(&2).unwrap();
     store.list::<i32>("c").push_back(&3).unwrap();
-    let got = store.pop_any_wait::<i32>(["a", "b", "c"], End::Front, LONG).unwrap();
+    let got = store.pop_front_of_wait::<i32>(["a", "b", "c"], LONG).unwrap();
     assert_eq!(got, Some(("b".into(), 2)));
     store.remove("c").unwrap();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| store.pop_any_wait::<i32>(["a", "b", "c"], End::Front, LONG).unwrap());
+        let waiter = scope.spawn(|| store.pop_front_of_wait::<i32>(["a", "b", "c"], LONG).unwrap());
         until_waiting(&store, 3);
         store.list::<i32>("c").push_back(&4).unwrap();
         assert_eq!(waiter.join().unwrap(), Some(("c".into(), 4)));

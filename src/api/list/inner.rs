@@ -1,0 +1,257 @@
+//! What lies between the ends of a list: by position, by value, and all of it.
+
+use std::borrow::Borrow;
+
+use super::{List, ListIter};
+use crate::api::handle::{decode_all, decode_option};
+use crate::command::list::{self, PositionOptions, Side};
+use crate::value::list::End;
+use crate::{Decode, Encode, Result};
+
+impl<T: Encode + Decode> List<'_, T> {
+    /// The first element, which stays. `LINDEX` 0, O(1).
+    #[doc(alias = "LINDEX")]
+    pub fn front(&self) -> Result<Option<T>> {
+        self.get(0)
+    }
+
+    /// The last element, which stays. `LINDEX` -1, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob"])?;
+    /// assert_eq!(names.back()?.as_deref(), Some("bob"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LINDEX")]
+    pub fn back(&self) -> Result<Option<T>> {
+        self.get(-1)
+    }
+
+    /// The element at a position, which counts from the back if it is negative. `LINDEX`: O(1) at the
+    /// ends and in lists that were only changed there, else O(n / 128).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "cid"])?;
+    /// assert_eq!(names.get(-2)?.as_deref(), Some("bob"));
+    /// assert_eq!(names.get(3)?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LINDEX")]
+    pub fn get(&self, index: i64) -> Result<Option<T>> {
+        decode_option(self.handle.read(|view, key| list::get(view, key, index))?)
+    }
+
+    /// Replaces the element at a position, which counts from the back if it is negative. `LSET`, costs
+    /// as [`get`](Self::get).
+    ///
+    /// ```
+    /// use larder::{Error, Store};
+    ///
+    /// let store = Store::new();
+    /// let names = store.list::<String>("names");
+    /// assert!(matches!(names.set(0, "ann"), Err(Error::NoSuchKey)));
+    /// names.push_back("ann")?;
+    /// names.set(-1, "bob")?;
+    /// assert!(matches!(names.set(1, "cid"), Err(Error::IndexOutOfRange)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSuchKey`](crate::Error::NoSuchKey) if there is no list,
+    /// [`Error::IndexOutOfRange`](crate::Error::IndexOutOfRange) if it has no such position.
+    #[doc(alias = "LSET")]
+    pub fn set<Q>(&self, index: i64, element: &Q) -> Result<()>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        let element = self.handle.encode(element)?;
+        self.handle.write(|writer, key| list::set(writer, key, index, element))
+    }
+
+    /// The elements from `start` to `stop`, both included, cut to the list; negative ones count from
+    /// the back. `LRANGE`, O(given), and O(n / 128) to start.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "cid"])?;
+    /// assert_eq!(names.range(0, 1)?, ["ann", "bob"]);
+    /// assert_eq!(names.range(-2, -1)?, ["bob", "cid"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LRANGE")]
+    pub fn range(&self, start: i64, stop: i64) -> Result<Vec<T>> {
+        decode_all(self.handle.read(|view, key| list::range(view, key, start, stop))?)
+    }
+
+    /// All elements. `LRANGE` 0 -1, O(n).
+    #[doc(alias = "LRANGE")]
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        self.range(0, -1)
+    }
+
+    /// Iterates over the elements as they are now: what is changed later is not seen, and no lock is
+    /// held. O(n / 128) to start, O(1) an element.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let numbers = store.list::<u32>("numbers");
+    /// numbers.extend_back(&[1, 2, 3])?;
+    /// let iter = numbers.iter()?;
+    /// numbers.pop_front()?;
+    /// assert_eq!(iter.sum::<Result<u32, _>>()?, 6);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An item is [`Error::Decode`](crate::Error::Decode) where the element is no `T`.
+    #[doc(alias = "LRANGE")]
+    pub fn iter(&self) -> Result<ListIter<T>> {
+        Ok(ListIter::new(self.handle.read(list::snapshot)?))
+    }
+
+    /// Adds an element before the first one equal to `pivot`; gives the new length, `None` if there is
+    /// none. `LINSERT BEFORE`, O(n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "cid"])?;
+    /// assert_eq!(names.insert_before("cid", "bob")?, Some(3));
+    /// assert_eq!(names.insert_before("eve", "dan")?, None);
+    /// assert_eq!(names.to_vec()?, ["ann", "bob", "cid"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LINSERT")]
+    pub fn insert_before<P, Q>(&self, pivot: &P, element: &Q) -> Result<Option<usize>>
+    where
+        T: Borrow<P> + Borrow<Q>,
+        P: Encode + ?Sized,
+        Q: Encode + ?Sized,
+    {
+        self.insert(Side::Before, pivot, element)
+    }
+
+    /// Adds an element after the first one equal to `pivot`; gives the new length, `None` if there is
+    /// none. `LINSERT AFTER`, O(n).
+    #[doc(alias = "LINSERT")]
+    pub fn insert_after<P, Q>(&self, pivot: &P, element: &Q) -> Result<Option<usize>>
+    where
+        T: Borrow<P> + Borrow<Q>,
+        P: Encode + ?Sized,
+        Q: Encode + ?Sized,
+    {
+        self.insert(Side::After, pivot, element)
+    }
+
+    /// Removes the first `count` elements equal to `value`; gives how many there were. `LREM` with a
+    /// positive count, O(n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "ann", "ann"])?;
+    /// assert_eq!(names.remove_first("ann", 2)?, 2);
+    /// assert_eq!(names.to_vec()?, ["bob", "ann"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LREM")]
+    pub fn remove_first<Q>(&self, value: &Q, count: usize) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        self.remove(value, End::Front, Some(count))
+    }
+
+    /// Removes the last `count` elements equal to `value`; gives how many there were. `LREM` with a
+    /// negative count, O(n).
+    #[doc(alias = "LREM")]
+    pub fn remove_last<Q>(&self, value: &Q, count: usize) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        self.remove(value, End::Back, Some(count))
+    }
+
+    /// Removes all elements equal to `value`; gives how many there were. `LREM` with a count of 0,
+    /// O(n).
+    #[doc(alias = "LREM")]
+    pub fn remove_all<Q>(&self, value: &Q) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        self.remove(value, End::Front, None)
+    }
+
+    /// Keeps the elements from `start` to `stop`, both included, and drops the others; negative ones
+    /// count from the back. `LTRIM`, O(dropped).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let recent = store.list::<u32>("recent");
+    /// recent.extend_front(&[1, 2, 3, 4])?;
+    /// recent.trim(0, 2)?;
+    /// assert_eq!(recent.to_vec()?, [4, 3, 2]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LTRIM")]
+    pub fn trim(&self, start: i64, stop: i64) -> Result<()> {
+        self.handle.write(|writer, key| list::trim(writer, key, start, stop)).map(drop)
+    }
+
+    /// The position of the first element equal to `value`. `LPOS`, O(n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob"])?;
+    /// assert_eq!(names.position("bob")?, Some(1));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LPOS")]
+    pub fn position<Q>(&self, value: &Q) -> Result<Option<usize>>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.positions(value, PositionOptions::new().count(1))?.pop())
+    }
+
+    /// The positions, from the front, of elements equal to `value`, in the order of the search: all,
+    /// or those that the options name. `LPOS`, O(n).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a rank of 0.
+    #[doc(alias = "LPOS")]
+    pub fn positions<Q>(&self, value: &Q, options: PositionOptions) -> Result<Vec<usize>>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        let value = value.encode()?;
+        self.handle.read(|view, key| list::positions(view, key, &value, options))
+    }
+
+    fn insert<P, Q>(&self, side: Side, pivot: &P, element: &Q) -> Result<Option<usize>>
+    where
+        P: Encode + ?Sized,
+        Q: Encode + ?Sized,
+    {
+        let (pivot, element) = (pivot.encode()?, self.handle.encode(element)?);
+        let len = self.handle.write(|writer, key| list::insert(writer, key, side, &pivot, element))?;
+        Ok(len.flatten())
+    }
+
+    fn remove<Q: Encode + ?Sized>(&self, value: &Q, from: End, limit: Option<usize>) -> Result<usize> {
+        let value = value.encode()?;
+        self.handle.write(|writer, key| list::remove(writer, key, &value, from, limit))
+    }
+}

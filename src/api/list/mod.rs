@@ -1,0 +1,298 @@
+//! Lists: the handle, and what it does at the ends.
+
+mod inner;
+mod iter;
+mod several;
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::Database;
+use super::handle::{Handle, decode_option, decode_taken};
+use crate::command::list;
+use crate::keyspace::writer::Absent;
+use crate::value::list::End;
+use crate::{Decode, Encode, Key, Result};
+
+pub use iter::ListIter;
+
+/// A handle on a list of `T`: a deque whose both ends are O(1).
+///
+/// - **Ends**: [`push_back`](Self::push_back), [`push_front`](Self::push_front),
+///   [`pop_front`](Self::pop_front), [`pop_back`](Self::pop_back), their kin for several elements,
+///   [`front`](Self::front), [`back`](Self::back).
+/// - **By position**: [`get`](Self::get), [`set`](Self::set), [`range`](Self::range),
+///   [`trim`](Self::trim).
+/// - **By value**: [`position`](Self::position), [`insert_before`](Self::insert_before),
+///   [`remove_first`](Self::remove_first).
+/// - **All**: [`to_vec`](Self::to_vec), [`iter`](Self::iter), [`len`](Self::len).
+/// - **Between lists**: [`move_to`](Self::move_to), [`Database::pop_front_of`].
+///
+/// Positions count from 0 at the front and from -1 at the back. A missing key is an empty list, and a
+/// key goes with its last element. Elements are compared by their stored bytes.
+///
+/// ```
+/// use larder::Store;
+///
+/// let store = Store::new();
+/// let jobs = store.list::<String>("jobs");
+/// jobs.push_back("resize")?;
+/// jobs.push_back("upload")?;
+/// assert_eq!(jobs.pop_front()?.as_deref(), Some("resize"));
+/// assert_eq!(jobs.len()?, 1);
+/// # Ok::<(), larder::Error>(())
+/// ```
+///
+/// # Errors
+/// Every method gives [`Error::WrongType`](crate::Error::WrongType) where the key holds another type.
+/// One that takes elements can give [`Error::TooLong`](crate::Error::TooLong) and
+/// [`Error::Encode`](crate::Error::Encode); one that gives elements,
+/// [`Error::Decode`](crate::Error::Decode) for one that is no `T`.
+pub struct List<'a, T> {
+    pub(super) handle: Handle<'a>,
+    element: PhantomData<fn() -> T>,
+}
+
+impl Database {
+    /// A handle on the list at `key`. Nothing is made until something is pushed, and the key goes
+    /// with the last element.
+    pub fn list<'a, T>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
+        List { handle: Handle::new(self, key.into()), element: PhantomData }
+    }
+}
+
+impl<T> Clone for List<'_, T> {
+    fn clone(&self) -> Self {
+        List { handle: self.handle.clone(), element: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List").field("key", &Key::from(self.handle.name())).finish_non_exhaustive()
+    }
+}
+
+impl<T: Encode + Decode> List<'_, T> {
+    /// Adds an element at the back; gives the new length. `RPUSH`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.list::<String>("names").push_back("ann")?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "RPUSH")]
+    pub fn push_back<Q>(&self, element: &Q) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        self.push(End::Back, element, Absent::Create)
+    }
+
+    /// Adds an element at the front; gives the new length. `LPUSH`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.push_front("bob")?;
+    /// names.push_front("ann")?;
+    /// assert_eq!(names.to_vec()?, ["ann", "bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LPUSH")]
+    pub fn push_front<Q>(&self, element: &Q) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        self.push(End::Front, element, Absent::Create)
+    }
+
+    /// Adds elements at the back, in their order and in one step; gives the new length. `RPUSH`,
+    /// O(elements).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.list::<String>("names").extend_back(["ann", "bob"])?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "RPUSH")]
+    pub fn extend_back<'q, Q>(&self, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized + 'q,
+    {
+        self.extend(End::Back, elements)
+    }
+
+    /// Adds elements at the front, one before the other and in one step, so that the last of them is
+    /// the list's first; gives the new length. `LPUSH`, O(elements).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_front(["ann", "bob"])?;
+    /// assert_eq!(names.to_vec()?, ["bob", "ann"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LPUSH")]
+    pub fn extend_front<'q, Q>(&self, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized + 'q,
+    {
+        self.extend(End::Front, elements)
+    }
+
+    /// Adds an element at the back of a list that is there; gives its new length, `None` if there is
+    /// no such list. `RPUSHX`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// assert_eq!(names.push_back_if_exists("ann")?, None);
+    /// names.push_back("ann")?;
+    /// assert_eq!(names.push_back_if_exists("bob")?, Some(2));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "RPUSHX")]
+    pub fn push_back_if_exists<Q>(&self, element: &Q) -> Result<Option<usize>>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(Some(self.push(End::Back, element, Absent::Skip)?).filter(|len| *len > 0))
+    }
+
+    /// Adds an element at the front of a list that is there; gives its new length, `None` if there is
+    /// no such list. `LPUSHX`, O(1).
+    #[doc(alias = "LPUSHX")]
+    pub fn push_front_if_exists<Q>(&self, element: &Q) -> Result<Option<usize>>
+    where
+        T: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(Some(self.push(End::Front, element, Absent::Skip)?).filter(|len| *len > 0))
+    }
+
+    /// Takes the first element. `LPOP`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.push_back("ann")?;
+    /// assert_eq!(names.pop_front()?.as_deref(), Some("ann"));
+    /// assert_eq!(names.pop_front()?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
+    #[doc(alias = "LPOP")]
+    pub fn pop_front(&self) -> Result<Option<T>> {
+        self.pop(End::Front)
+    }
+
+    /// Takes the last element. `RPOP`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob"])?;
+    /// assert_eq!(names.pop_back()?.as_deref(), Some("bob"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
+    #[doc(alias = "RPOP")]
+    pub fn pop_back(&self) -> Result<Option<T>> {
+        self.pop(End::Back)
+    }
+
+    /// Takes at most `count` elements from the front, in the list's order and in one step. `LPOP` with
+    /// a count, O(taken).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "cid"])?;
+    /// assert_eq!(names.pop_front_many(2)?, ["ann", "bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back at the
+    /// front in their order (before what was pushed there in between), unless the key was given another
+    /// type meanwhile.
+    #[doc(alias = "LPOP")]
+    pub fn pop_front_many(&self, count: usize) -> Result<Vec<T>> {
+        self.pop_many(End::Front, count)
+    }
+
+    /// Takes at most `count` elements from the back, the last one first, in one step. `RPOP` with a
+    /// count, O(taken).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "cid"])?;
+    /// assert_eq!(names.pop_back_many(2)?, ["cid", "bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back, as
+    /// [`pop_front_many`](Self::pop_front_many) does.
+    #[doc(alias = "RPOP")]
+    pub fn pop_back_many(&self, count: usize) -> Result<Vec<T>> {
+        self.pop_many(End::Back, count)
+    }
+
+    /// How many elements there are; 0 if the key is missing. `LLEN`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.list::<String>("names").len()?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "LLEN")]
+    pub fn len(&self) -> Result<usize> {
+        self.handle.read(list::len)
+    }
+
+    /// Whether there are no elements. O(1).
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    fn push<Q: Encode + ?Sized>(&self, end: End, element: &Q, absent: Absent) -> Result<usize> {
+        let element = self.handle.encode(element)?;
+        self.handle.write(|writer, key| list::push(writer, key, end, [element], absent))
+    }
+
+    fn extend<'q, Q>(&self, end: End, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
+    where
+        Q: Encode + ?Sized + 'q,
+    {
+        let elements = self.handle.encode_all(elements)?;
+        self.handle.write(|writer, key| list::push(writer, key, end, elements, Absent::Create))
+    }
+
+    fn pop(&self, end: End) -> Result<Option<T>> {
+        let popped = self.handle.write(|writer, key| list::pop(writer, key, end, 1))?;
+        decode_option(popped.and_then(|mut popped| popped.pop()))
+    }
+
+    fn pop_many(&self, end: End, count: usize) -> Result<Vec<T>> {
+        let (deadline, popped) = self.handle.write(|writer, key| {
+            let deadline = writer.deadline(key);
+            Ok((deadline, list::pop(writer, key, end, count)?.unwrap_or_default()))
+        })?;
+        decode_taken(popped, |popped| {
+            self.handle.write(|writer, key| list::put_back(writer, key, end, popped, deadline))
+        })
+    }
+}
