@@ -20,5 +20,6 @@ pub use builder::{KeyEvents, StoreBuilder};
 pub use database::Database;
 pub use keys::Ttl;
 pub use list::{List, ListIter};
+pub use set::{Set, SetIter};
 pub use store::Store;
 pub use transaction::{Tx, Watched};
