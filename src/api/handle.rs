@@ -81,9 +81,8 @@ where
     T: Decode,
     C: Clone + IntoIterator<Item = Bytes>,
 {
-    decode_all(taken.clone()).or_else(|error| {
+    decode_all(taken.clone()).inspect_err(|_| {
         // It fails only where the key was given another type meanwhile; the first error says more.
         put_back(taken).ok();
-        Err(error)
     })
 }

@@ -30,6 +30,7 @@ pub use list::{List, ListIter};
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
 pub use stats::{DatabaseStats, Stats};
+pub use set::{Set, SetIter};
 pub use store::Store;
 pub use transaction::{Tx, Watched};
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use crate::clock::NEVER;
+use super::Taken;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
@@ -13,9 +11,6 @@ use crate::value::Value;
 use crate::value::index::{resolve_index, resolve_range};
 use crate::value::list::{End, List};
 use crate::{Bytes, Error, Result};
-
-/// What was taken from a list, in the order in which it was taken; a single element needs no allocation.
-pub(crate) type Popped = SmallVec<[Bytes; 1]>;
 
 /// LPUSH, RPUSH (and with [`Absent::Skip`] LPUSHX, RPUSHX): the list's new length, 0 if there is none.
 pub(crate) fn push(
@@ -34,14 +29,9 @@ pub(crate) fn push(
 }
 
 /// LPOP, RPOP: at most `count` elements; `None` if the key is missing.
-pub(crate) fn pop(
-    writer: &mut Writer<'_>,
-    key: KeyRef<'_>,
-    end: End,
-    count: usize,
-) -> Result<Option<Popped>> {
+pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, end: End, count: usize) -> Result<Option<Taken>> {
     writer.update(key, Absent::Skip, |list: &mut List| {
-        let popped: Popped = (0..count).map_while(|_| list.pop(end)).collect();
+        let popped: Taken = (0..count).map_while(|_| list.pop(end)).collect();
         let event = (!popped.is_empty()).then_some(popped_at(end));
         Ok((popped, event))
     })
@@ -53,7 +43,7 @@ pub(crate) fn pop_any(
     keys: &[KeyRef<'_>],
     end: End,
     count: usize,
-) -> Result<Option<(usize, Popped)>> {
+) -> Result<Option<(usize, Taken)>> {
     if count == 0 {
         return Err(Error::Invalid("count should be greater than 0"));
     }
@@ -71,15 +61,12 @@ pub(crate) fn put_back(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
     end: End,
-    popped: Popped,
+    popped: Taken,
     deadline: Option<u64>,
 ) -> Result<()> {
-    let went = writer.deadline(key).is_none();
-    push(writer, key, end, popped.into_iter().rev(), Absent::Create)?;
-    if let (true, Some(deadline)) = (went, deadline.filter(|deadline| *deadline != NEVER)) {
-        writer.set_deadline(key, deadline);
-    }
-    Ok(())
+    super::put_back(writer, key, deadline, |writer| {
+        push(writer, key, end, popped.into_iter().rev(), Absent::Create)
+    })
 }
 
 /// LMOVE, RPOPLPUSH: the element that was moved; `None` if the source is missing. A list that is moved

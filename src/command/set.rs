@@ -1,1 +1,284 @@
-//! set: what its commands mean.
+//! Sets: what SADD and its kin mean.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::Taken;
+use crate::event::KeyEvent;
+use crate::key::KeyRef;
+use crate::keyspace::view::View;
+use crate::keyspace::writer::{Absent, Deadline, Writer};
+use crate::rng::Rng;
+use crate::value::set::{Member, Set};
+use crate::value::{Kind, Value};
+use crate::{Bytes, Error, Result};
+
+/// SADD: how many members are new.
+pub(crate) fn insert(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    members: impl IntoIterator<Item = Bytes>,
+) -> Result<usize> {
+    let inserted = writer.update(key, Absent::Create, |set: &mut Set| {
+        let inserted = members.into_iter().map(|member| usize::from(set.insert(member))).sum();
+        Ok((inserted, (inserted > 0).then_some(KeyEvent::SAdd)))
+    })?;
+    Ok(inserted.unwrap_or(0))
+}
+
+/// SREM: how many members were there.
+pub(crate) fn remove(writer: &mut Writer<'_>, key: KeyRef<'_>, members: &[Bytes]) -> Result<usize> {
+    let removed = writer.update(key, Absent::Skip, |set: &mut Set| {
+        let removed = members.iter().filter(|member| set.remove(member)).count();
+        Ok((removed, (removed > 0).then_some(KeyEvent::SRem)))
+    })?;
+    Ok(removed.unwrap_or(0))
+}
+
+/// SISMEMBER
+pub(crate) fn contains(view: &View<'_>, key: KeyRef<'_>, member: &[u8]) -> Result<bool> {
+    Ok(view.find::<Set>(key)?.is_some_and(|set| set.contains(member)))
+}
+
+/// SMISMEMBER
+pub(crate) fn contains_many(view: &View<'_>, key: KeyRef<'_>, members: &[Bytes]) -> Result<Vec<bool>> {
+    let set = view.find::<Set>(key)?;
+    Ok(members.iter().map(|member| set.is_some_and(|set| set.contains(member))).collect())
+}
+
+/// SCARD
+pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
+    Ok(view.find::<Set>(key)?.map_or(0, Set::len))
+}
+
+/// SMEMBERS
+pub(crate) fn members(view: &View<'_>, key: KeyRef<'_>) -> Result<Vec<Bytes>> {
+    let Some(set) = view.find::<Set>(key)? else { return Ok(Vec::new()) };
+    let mut members = Vec::with_capacity(set.len());
+    members.extend(set.iter().cloned());
+    Ok(members)
+}
+
+/// The whole set at this instant, shared with the store. O(1).
+pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Arc<Set>> {
+    match view.entry(key).map(|entry| &entry.value) {
+        Some(Value::Set(set)) => Ok(Arc::clone(set)),
+        Some(_) => Err(Error::WrongType),
+        None => Ok(Arc::default()),
+    }
+}
+
+/// SPOP: at most `count` members, drawn and removed.
+pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, count: usize) -> Result<Taken> {
+    let rng = writer.space().rng();
+    let popped = writer.update(key, Absent::Skip, |set: &mut Set| {
+        let popped: Taken = (0..count).map_while(|_| set.remove_at(rng.below(set.len()))).collect();
+        let event = (!popped.is_empty()).then_some(KeyEvent::SPop);
+        Ok((popped, event))
+    })?;
+    Ok(popped.unwrap_or_default())
+}
+
+/// Takes a [`pop`] back: a key that went with its members has its deadline again.
+pub(crate) fn put_back(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    popped: Taken,
+    deadline: Option<u64>,
+) -> Result<()> {
+    super::put_back(writer, key, deadline, |writer| insert(writer, key, popped))
+}
+
+/// Whether a member can be drawn more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Draw {
+    /// No: at most all members are given, each once.
+    Distinct,
+    /// Yes: as many are given as were asked for, if there are any.
+    Repeated,
+}
+
+/// SRANDMEMBER: members that were drawn, and stay.
+///
+/// # Errors
+/// [`Error::Invalid`] for more repeated members than memory can hold.
+pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, count: usize, draw: Draw) -> Result<Taken> {
+    let mut drawn = Taken::new();
+    let Some(set) = view.find::<Set>(key)? else { return Ok(drawn) };
+    let rng = view.space().rng();
+    let count = if draw == Draw::Distinct { count.min(set.len()) } else { count };
+    drawn.try_reserve_exact(count).map_err(|_| Error::Invalid("value is out of range"))?;
+    match draw {
+        Draw::Distinct if count == set.len() => drawn.extend(set.iter().cloned()),
+        Draw::Distinct => {
+            let positions = sample(rng, count, set.len());
+            drawn.extend(positions.into_iter().filter_map(|at| set.get_at(at)).cloned());
+        }
+        Draw::Repeated => {
+            drawn.extend((0..count).filter_map(|_| set.get_at(rng.below(set.len()))).cloned());
+        }
+    }
+    Ok(drawn)
+}
+
+/// SMOVE: whether the source had the member.
+pub(crate) fn move_(
+    writer: &mut Writer<'_>,
+    source: KeyRef<'_>,
+    destination: KeyRef<'_>,
+    member: Bytes,
+) -> Result<bool> {
+    let Some(set) = writer.find::<Set>(source)? else { return Ok(false) };
+    let is_there = set.contains(&member);
+    writer.find::<Set>(destination)?;
+    if !is_there || source.bytes == destination.bytes {
+        return Ok(is_there);
+    }
+    // Nothing can fail from here on, so that a member that was removed is also inserted.
+    destination.check(writer.space().limits().value)?;
+    remove(writer, source, std::slice::from_ref(&member))?;
+    insert(writer, destination, [member])?;
+    Ok(true)
+}
+
+/// What is made of several sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Combine {
+    /// The members that all have.
+    Intersection,
+    /// The members that any has.
+    Union,
+    /// The members of the first that no other has.
+    Difference,
+}
+
+/// SINTER, SUNION, SDIFF
+pub(crate) fn combine(view: &View<'_>, how: Combine, keys: &[KeyRef<'_>]) -> Result<Vec<Bytes>> {
+    Ok(match combined(view, how, keys)? {
+        Combined::Of(members) => members.into_iter().map(|member| member.bytes().clone()).collect(),
+        Combined::Made(set) => set.iter().cloned().collect(),
+    })
+}
+
+/// SINTERSTORE, SUNIONSTORE, SDIFFSTORE: how many members the destination has now, whatever it held
+/// before. None removes it.
+pub(crate) fn combine_into(
+    writer: &mut Writer<'_>,
+    how: Combine,
+    destination: KeyRef<'_>,
+    keys: &[KeyRef<'_>],
+) -> Result<usize> {
+    let set = match combined(&writer.view(), how, keys)? {
+        Combined::Of(members) => Set::of(members),
+        Combined::Made(set) => set,
+    };
+    let len = set.len();
+    if len == 0 {
+        writer.discard(destination, KeyEvent::Del);
+        return Ok(0);
+    }
+    let event = match how {
+        Combine::Intersection => KeyEvent::SInterStore,
+        Combine::Union => KeyEvent::SUnionStore,
+        Combine::Difference => KeyEvent::SDiffStore,
+    };
+    if let Some(old) = writer.set(destination, set.into_value(), Deadline::Clear, event)? {
+        writer.discard_value(old);
+    }
+    Ok(len)
+}
+
+/// SINTERCARD: how many members all of the sets have, counted up to `limit`.
+pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Option<usize>) -> Result<usize> {
+    let Some(sets) = find_all(view, keys)?.into_iter().collect() else { return Ok(0) };
+    Ok(Set::intersection(sets).take(limit.unwrap_or(usize::MAX)).count())
+}
+
+/// Members as they stand in the sources, or a set that was made of them.
+enum Combined<'v> {
+    Of(Vec<&'v Member>),
+    Made(Set),
+}
+
+fn combined<'v>(view: &View<'v>, how: Combine, keys: &[KeyRef<'_>]) -> Result<Combined<'v>> {
+    let mut sets = find_all(view, keys)?.into_iter();
+    Ok(match how {
+        Combine::Intersection => match sets.collect() {
+            Some(sets) => Combined::Of(Set::intersection(sets).collect()),
+            None => Combined::Of(Vec::new()),
+        },
+        Combine::Union => Combined::Made(Set::union(sets.flatten().collect())),
+        Combine::Difference => match sets.next().flatten() {
+            Some(first) => Combined::Of(first.difference(sets.flatten().collect())),
+            None => Combined::Of(Vec::new()),
+        },
+    })
+}
+
+/// The sets of all keys. One of another type is an error even where a missing one decides the result.
+fn find_all<'v>(view: &View<'v>, keys: &[KeyRef<'_>]) -> Result<Vec<Option<&'v Set>>> {
+    keys.iter().map(|key| view.find::<Set>(*key)).collect()
+}
+
+/// `count` different numbers below `len`, by Floyd's algorithm (Bentley and Floyd, "A sample of
+/// brilliance", 1987). O(count). Each choice of numbers is as likely as any other; their order is not
+/// random.
+fn sample(rng: &Rng, count: usize, len: usize) -> Vec<usize> {
+    let mut chosen = HashSet::with_capacity_and_hasher(count, ahash::RandomState::default());
+    let draw = |last| {
+        let drawn = rng.below(last + 1);
+        if chosen.insert(drawn) {
+            return drawn;
+        }
+        chosen.insert(last);
+        last
+    };
+    (len.saturating_sub(count)..len).map(draw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::pubsub::{Backlog, Hub, Subscription};
+    use crate::{KeyEvents, Store};
+
+    /// The events that have come, each as `key event`.
+    fn seen(events: &Subscription) -> Vec<String> {
+        let messages = std::iter::from_fn(|| events.try_recv());
+        let text = |bytes: &Bytes| bytes.as_str().unwrap_or_default().to_owned();
+        messages.map(|m| format!("{} {}", &text(&m.channel)[15..], text(&m.payload))).collect()
+    }
+
+    #[test]
+    fn each_change_is_announced_once_and_in_order() {
+        let store = Store::builder().key_events(KeyEvents::On).build();
+        let events = Hub::subscriber(store.space().hub(), &Clock::System, Backlog::new());
+        events.psubscribe("__keyspace@0__:*");
+        let (a, b) = (store.set::<String>("a"), store.set::<String>("b"));
+        let check = |expected: &[&str]| assert_eq!(seen(&events), expected);
+        a.insert_all(["1", "2", "3"]).unwrap();
+        a.insert("1").unwrap();
+        a.remove("4").unwrap();
+        a.pop_many(0).unwrap();
+        check(&["a sadd"]);
+        a.move_to("b", "1").unwrap();
+        a.move_to("a", "2").unwrap();
+        check(&["a srem", "b sadd"]);
+        b.move_to("a", "1").unwrap();
+        check(&["b srem", "b del", "a sadd"]);
+        b.insert("1").unwrap();
+        a.move_to("b", "1").unwrap();
+        check(&["b sadd", "a srem"]);
+        a.union_into("c", ["b"]).unwrap();
+        a.difference_into("c", ["b"]).unwrap();
+        a.intersection_into("c", ["c"]).unwrap();
+        check(&["c sunionstore", "c sdiffstore", "c sinterstore"]);
+        a.intersection_into("c", ["b"]).unwrap();
+        a.intersection_into("c", ["b"]).unwrap();
+        check(&["c del"]);
+        a.pop_many(5).unwrap();
+        check(&["a spop", "a del"]);
+    }
+}

@@ -1,10 +1,249 @@
-#[derive(Clone, Default)]
-pub(crate) struct Set;
-impl Set {
-    pub(crate) fn is_empty(&self) -> bool {
-        true
+//! A set: byte strings without order, each once, and what several sets give together.
+
+use std::cmp::Reverse;
+
+use super::hash_of;
+use crate::Bytes;
+use crate::dense::{Dense, Named};
+
+/// A member with its hash, which is the same in every set.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    name: Bytes,
+    hash: u32,
+}
+
+impl Named for Member {
+    fn name(&self) -> &[u8] {
+        &self.name
     }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.name.heap_bytes()
+    }
+}
+
+impl Member {
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.name
+    }
+}
+
+/// Different byte strings in no order that means anything; a clone shares them.
+#[derive(Clone, Default)]
+pub(crate) struct Set(Dense<Member>);
+
+impl Set {
+    /// How many members there are. O(1).
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes of memory held outside this value. O(1), but for the list of pages.
     pub(crate) fn bytes(&self) -> usize {
-        0
+        self.0.bytes()
+    }
+
+    /// O(1).
+    pub(crate) fn contains(&self, member: &[u8]) -> bool {
+        self.0.find(hash_of(member), member).is_some()
+    }
+
+    /// Adds a member; false if it was there. O(1).
+    pub(crate) fn insert(&mut self, member: Bytes) -> bool {
+        let hash = hash_of(&member);
+        let is_new = self.0.find(hash, &member).is_none();
+        if is_new {
+            self.0.push(Member { name: member, hash });
+        }
+        is_new
+    }
+
+    /// Removes a member; false if it was not there. O(1).
+    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+        let at = self.0.find(hash_of(member), member);
+        at.and_then(|at| self.0.swap_remove(at)).is_some()
+    }
+
+    /// The member at a position below [`len`](Self::len): positions are dense, and change when a member
+    /// is removed. O(1).
+    pub(crate) fn get_at(&self, at: usize) -> Option<&Bytes> {
+        self.0.get(u32::try_from(at).ok()?).map(Member::bytes)
+    }
+
+    /// Takes the member at a position. O(1).
+    pub(crate) fn remove_at(&mut self, at: usize) -> Option<Bytes> {
+        self.0.swap_remove(u32::try_from(at).ok()?).map(|member| member.name)
+    }
+
+    /// All members, from the first position to the last.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        self.0.iter().map(Member::bytes)
+    }
+
+    /// A set of members of another, each named once. O(members).
+    pub(crate) fn of<'m>(members: impl IntoIterator<Item = &'m Member>) -> Set {
+        let mut set = Set::default();
+        for member in members {
+            set.0.push(member.clone());
+        }
+        set
+    }
+
+    /// The members that all of the sets have: those of the smallest that are in the others too.
+    /// O(smallest * sets).
+    pub(crate) fn intersection(mut sets: Vec<&Set>) -> impl Iterator<Item = &Member> {
+        sets.sort_by_key(|set| set.len());
+        let mut sets = sets.into_iter();
+        let smallest = sets.next();
+        smallest
+            .into_iter()
+            .flat_map(|smallest| smallest.0.iter())
+            .filter(move |member| sets.as_slice().iter().all(|set| set.has(member)))
+    }
+
+    /// The members that any of the sets has: a clone of the largest, and what the others add.
+    /// O(members of all others), and what a clone of the largest costs.
+    pub(crate) fn union(mut sets: Vec<&Set>) -> Set {
+        sets.sort_by_key(|set| Reverse(set.len()));
+        let Some((largest, others)) = sets.split_first() else { return Set::default() };
+        let mut union = Set::clone(largest);
+        for member in others.iter().flat_map(|set| set.0.iter()) {
+            if !union.has(member) {
+                union.0.push(member.clone());
+            }
+        }
+        union
+    }
+
+    /// The members that none of the `others` has, by whichever is less work: to look for each in the
+    /// others, O(members * others), or for all of theirs here, O(members of the others).
+    pub(crate) fn difference<'s>(&'s self, mut others: Vec<&Set>) -> Vec<&'s Member> {
+        let strangers: usize = others.iter().map(|set| set.len()).sum();
+        // Looking into the others stops at the first that has the member: in half of their number, say.
+        if self.len().saturating_mul(others.len()) / 2 <= strangers {
+            // The largest is the likeliest to have it.
+            others.sort_by_key(|set| Reverse(set.len()));
+            return self.0.iter().filter(|member| !others.iter().any(|set| set.has(member))).collect();
+        }
+        let mut kept = vec![true; self.len()];
+        for member in others.iter().flat_map(|set| set.0.iter()) {
+            let at = self.0.find(member.hash, &member.name);
+            if let Some(kept) = at.and_then(|at| kept.get_mut(at as usize)) {
+                *kept = false;
+            }
+        }
+        let members = self.0.iter().zip(kept);
+        members.filter(|(_, kept)| *kept).map(|(member, _)| member).collect()
+    }
+
+    fn has(&self, member: &Member) -> bool {
+        self.0.find(member.hash, &member.name).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Insert(u8),
+        Remove(u8),
+        RemoveAt(usize),
+        Clone,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            8 => (0u8..40).prop_map(Op::Insert),
+            4 => (0u8..40).prop_map(Op::Remove),
+            3 => (0usize..45).prop_map(Op::RemoveAt),
+            1 => Just(Op::Clone),
+        ]
+    }
+
+    /// Inline for even numbers, shared for odd ones.
+    fn name(number: u8) -> Bytes {
+        Bytes::from(vec![number; if number % 2 == 0 { 3 } else { 30 }])
+    }
+
+    fn number(name: &Bytes) -> u8 {
+        name[0]
+    }
+
+    fn numbers(set: &Set) -> BTreeSet<u8> {
+        let numbers: BTreeSet<u8> = set.iter().map(number).collect();
+        assert_eq!(numbers.len(), set.len());
+        numbers
+    }
+
+    fn check(set: &Set, model: &BTreeSet<u8>) {
+        assert_eq!(numbers(set), *model);
+        assert_eq!(set.is_empty(), model.is_empty());
+        for number in 0..40 {
+            assert_eq!(set.contains(&name(number)), model.contains(&number));
+        }
+        let held: usize = set.iter().map(|name| name.heap_bytes() + size_of::<Member>()).sum();
+        assert!((held..=3 * held + 400).contains(&set.bytes()) || model.is_empty());
+        assert!(!model.is_empty() || set.bytes() == 0);
+    }
+
+    fn made(numbers: &BTreeSet<u8>) -> Set {
+        let mut set = Set::default();
+        numbers.iter().for_each(|number| assert!(set.insert(name(*number))));
+        set
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_does_what_a_set_does(ops in prop::collection::vec(op(), 1..120)) {
+            let (mut set, mut model) = (Set::default(), BTreeSet::new());
+            let mut clones = Vec::new();
+            for op in ops {
+                match op {
+                    Op::Insert(number) => prop_assert_eq!(set.insert(name(number)), model.insert(number)),
+                    Op::Remove(number) => prop_assert_eq!(set.remove(&name(number)), model.remove(&number)),
+                    Op::RemoveAt(at) => {
+                        let expected = set.get_at(at).map(number);
+                        prop_assert_eq!(expected.is_some(), at < model.len());
+                        prop_assert_eq!(set.remove_at(at).as_ref().map(number), expected);
+                        expected.map(|number| model.remove(&number));
+                    }
+                    Op::Clone => clones.push((set.clone(), model.clone())),
+                }
+                check(&set, &model);
+            }
+            clones.iter().for_each(|(set, model)| check(set, model));
+        }
+
+        #[test]
+        fn sets_give_together_what_sets_do(
+            models in prop::collection::vec(prop::collection::btree_set(0u8..40, 0..40), 1..5),
+        ) {
+            let sets: Vec<Set> = models.iter().map(made).collect();
+            let all: Vec<&Set> = sets.iter().collect();
+            let set_of = |members: Vec<&Member>| numbers(&Set::of(members));
+            let has = |number: &u8, models: &[BTreeSet<u8>]| models.iter().filter(|m| m.contains(number)).count();
+            let chosen = |keep: &dyn Fn(&u8) -> bool| (0..40).filter(keep).collect::<BTreeSet<u8>>();
+            let both = chosen(&|number| has(number, &models) == models.len());
+            prop_assert_eq!(set_of(Set::intersection(all.clone()).collect()), both);
+            prop_assert_eq!(numbers(&Set::union(all.clone())), chosen(&|number| has(number, &models) > 0));
+            let only = chosen(&|number| models[0].contains(number) && has(number, &models[1..]) == 0);
+            prop_assert_eq!(set_of(sets[0].difference(all[1..].to_vec())), only);
+            sets.iter().zip(&models).for_each(|(set, model)| check(set, model));
+        }
     }
 }

@@ -303,8 +303,8 @@ fn between(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
 }
 
 fn check_contents(store: &Store, model: &mut Model) {
-    for key in 0..TEXT {
-        let list = store.list::<u8>(KEYS[key]);
+    for (key, name) in KEYS.iter().enumerate().take(TEXT) {
+        let list = store.list::<u8>(*name);
         let elements = model.elements(key).unwrap();
         assert_eq!(list.to_vec().unwrap(), elements);
         let ttl = match (elements.is_empty(), model.deadlines.get(&key)) {
@@ -312,7 +312,7 @@ fn check_contents(store: &Store, model: &mut Model) {
             (false, None) => Ttl::Forever,
             (false, Some(at)) => Ttl::Left(Duration::from_millis(at - model.now)),
         };
-        assert_eq!(store.ttl(KEYS[key]).unwrap(), ttl);
+        assert_eq!(store.ttl(*name).unwrap(), ttl);
     }
 }
 
