@@ -24,6 +24,7 @@ pub use api::*;
 pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock};
 pub use codec::*;
+pub use command::hash::FieldExpiry;
 pub use command::keys::ExpireIf;
 pub use error::{DecodeError, Error, Result};
 pub use event::KeyEvent;

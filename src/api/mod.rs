@@ -18,7 +18,8 @@ mod transaction;
 
 pub use builder::{KeyEvents, StoreBuilder};
 pub use database::Database;
-pub use keys::Ttl;
+pub use hash::{Hash, HashIter, HashOptions};
+pub use keys::{ExpiresAt, Ttl};
 pub use list::List;
 pub use store::Store;
 pub use transaction::{Tx, Watched};
