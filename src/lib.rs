@@ -26,6 +26,7 @@ pub use api::*;
 pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock};
 pub use codec::*;
+pub use command::hash::FieldExpiry;
 pub use command::keys::ExpireIf;
 pub use command::list::PositionOptions;
 pub use error::{DecodeError, Error, Result};

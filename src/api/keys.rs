@@ -1,6 +1,6 @@
 //! Keys, whatever they hold.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Database;
 use crate::clock::millis;
@@ -16,6 +16,17 @@ pub enum Ttl {
     Forever,
     /// The key expires after this time, in whole milliseconds.
     Left(Duration),
+}
+
+/// When a key, or a field of a hash, expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiresAt {
+    /// There is no such key or field.
+    Missing,
+    /// It has no deadline.
+    Never,
+    /// It expires at this wall time, in whole milliseconds.
+    At(SystemTime),
 }
 
 impl Database {

@@ -25,12 +25,13 @@ mod transaction;
 
 pub use builder::{KeyEvents, StoreBuilder};
 pub use database::Database;
-pub use keys::Ttl;
 pub use list::{List, ListIter};
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
 pub use stats::{DatabaseStats, Stats};
 pub use set::{Set, SetIter};
+pub use hash::{Hash, HashIter, HashOptions};
+pub use keys::{ExpiresAt, Ttl};
 pub use store::Store;
 pub use transaction::{Tx, Watched};
 

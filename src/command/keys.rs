@@ -44,17 +44,23 @@ pub enum ExpireIf {
     Earlier,
 }
 
+impl ExpireIf {
+    /// Whether the new deadline takes the old one's place.
+    pub(crate) fn admits(self, old: u64, new: u64) -> bool {
+        match self {
+            ExpireIf::Always => true,
+            ExpireIf::Forever => old == NEVER,
+            ExpireIf::Expiring => old != NEVER,
+            ExpireIf::Later => new > old,
+            ExpireIf::Earlier => new < old,
+        }
+    }
+}
+
 /// PEXPIRE, PEXPIREAT: whether the deadline was set.
 pub(crate) fn expire(writer: &mut Writer<'_>, key: KeyRef<'_>, deadline: u64, condition: ExpireIf) -> bool {
     let Some(old) = writer.deadline(key) else { return false };
-    let applies = match condition {
-        ExpireIf::Always => true,
-        ExpireIf::Forever => old == NEVER,
-        ExpireIf::Expiring => old != NEVER,
-        ExpireIf::Later => deadline > old,
-        ExpireIf::Earlier => deadline < old,
-    };
-    applies && writer.set_deadline(key, deadline)
+    condition.admits(old, deadline) && writer.set_deadline(key, deadline)
 }
 
 /// PERSIST: whether there was a deadline to take away.

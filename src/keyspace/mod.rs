@@ -17,10 +17,11 @@ mod wheel;
 pub(crate) mod writer;
 
 use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::load::Flights;
@@ -141,6 +142,25 @@ impl Keyspace {
             Some(deadline) if ttl > 0 && deadline < i64::MAX as u64 => Ok(deadline),
             _ => Err(Error::InvalidExpire(command)),
         }
+    }
+
+    /// The deadline at a wall time: 0, which is over already, for one that has passed.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
+    pub(crate) fn deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
+        let wall = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
+        match wall.saturating_sub(self.clock.wall()) {
+            0 => Ok(0),
+            ttl => self.deadline_in(ttl, command),
+        }
+    }
+
+    /// The wall time of a deadline, as the clock sees it now.
+    pub(crate) fn wall_at(&self, deadline: u64) -> SystemTime {
+        let wall = self.clock.wall().saturating_add(deadline.saturating_sub(self.clock.now()));
+        // Beyond the range of the system's type there is no better answer than its start.
+        UNIX_EPOCH.checked_add(Duration::from_millis(wall)).unwrap_or(UNIX_EPOCH)
     }
 
     /// Starts to watch keys. The mark is set by the first change to any of them; hand the same keys

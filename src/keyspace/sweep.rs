@@ -177,13 +177,16 @@ impl Writer<'_> {
             if steps == 0 {
                 return Swept { removed, is_done: false };
             }
-            steps -= 1;
             let key = self.space().key_ref(&name);
             // The road to the key removes it if all its fields are over.
-            match self.live(key) {
-                Some(at) => self.expire_parts::<Hash>(key, at),
-                None => removed += 1,
-            }
+            let taken = match self.live(key) {
+                Some(at) => self.expire_parts::<Hash>(key, at, steps),
+                None => {
+                    removed += 1;
+                    1
+                }
+            };
+            steps = steps.saturating_sub(taken.max(1));
         }
         Swept { removed, is_done: true }
     }

@@ -147,7 +147,7 @@ impl<'w> Writer<'w> {
             }
             return Ok(Some(result));
         };
-        self.expire_parts::<K>(key, at);
+        self.expire_parts::<K>(key, at, usize::MAX);
         self.remember(key);
         let Some(table) = self.table_mut(key) else { return Ok(None) };
         let outcome = table.update(at, |value| {
@@ -378,20 +378,23 @@ impl<'w> Writer<'w> {
         Some((entry.value, deadline))
     }
 
-    /// Removes the parts of a value that have expired, before an operation changes the rest. A value
-    /// of which all parts have expired is not there in the first place.
-    pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32) {
-        let parts = self.table(key).and_then(|table| table.get(at)).map(|entry| entry.value.next_deadline());
+    /// Removes parts of a value that have expired, `limit` of them at most; gives how many those were.
+    /// A value of which all parts have expired is not there in the first place.
+    pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32, limit: usize) -> usize {
+        let entry = self.table(key).and_then(|table| table.get(at));
+        let parts =
+            entry.filter(|entry| K::of(&entry.value).is_some()).map(|entry| entry.value.next_deadline());
         if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
-            return;
+            return 0;
         }
         self.remember(key);
         let now = self.now();
-        if let Some(table) = self.table_mut(key) {
-            table.update(at, |value| K::of_mut(value).map(|inner| inner.expire(now)));
-        }
+        let table = self.table_mut(key);
+        let removed =
+            table.and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, limit)))?);
         self.note_parts(key, at);
         self.changed(key, KeyEvent::HExpired);
+        removed.unwrap_or(0)
     }
 
     /// Has the sweeper come for the parts of a value that expire by themselves.

@@ -1,19 +1,292 @@
+//! A hash: fields with a value each, of which single ones may have a deadline.
+//!
+//! What holds between any two calls:
+//! - every name with a deadline is that of a field;
+//! - `expiry` is there if and only if a field has a deadline, so that other hashes pay one word.
+//!
+//! Fields that have expired stay until [`Hash::remove_expired`]; whoever looks says what time it is.
+
+use super::deadlines::Deadlines;
+use super::hash_of;
+use crate::Bytes;
+use crate::clock::NEVER;
+use crate::dense::{Dense, Named};
+
+/// See the [module](self). A clone shares the fields, a page at a time, until one of both writes.
 #[derive(Clone, Default)]
-pub(crate) struct Hash;
+pub(crate) struct Hash {
+    fields: Dense<Field>,
+    expiry: Option<Box<Deadlines>>,
+}
+
+/// A field and its value.
+#[derive(Clone)]
+pub(crate) struct Field {
+    pub name: Bytes,
+    pub value: Bytes,
+    hash: u32,
+}
+
+impl Named for Field {
+    fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.name.heap_bytes() + self.value.heap_bytes()
+    }
+}
+
 impl Hash {
+    /// How many fields live at `now`. O(1), O(log n) when some are due.
+    pub(crate) fn len(&self, now: u64) -> usize {
+        self.fields.len() - self.expiry.as_ref().map_or(0, |expiry| expiry.count_due(now))
+    }
+
+    /// Whether there is no field at all, expired ones included. O(1).
     pub(crate) fn is_empty(&self) -> bool {
-        true
+        self.fields.is_empty()
     }
-    pub(crate) fn bytes(&self) -> usize {
-        0
-    }
+
+    /// When the next field expires, [`NEVER`] if none does. O(1).
     pub(crate) fn next_deadline(&self) -> u64 {
-        u64::MAX
+        self.expiry.as_ref().map_or(NEVER, |expiry| expiry.next())
     }
-    pub(crate) fn len(&self, _now: u64) -> usize {
-        0
+
+    /// The field of that name, if it lives at `now`. O(1).
+    pub(crate) fn get(&self, name: &[u8], now: u64) -> Option<&Field> {
+        let field = self.fields.get(self.fields.find(hash_of(name), name)?)?;
+        (!self.is_over(field, now)).then_some(field)
     }
-    pub(crate) fn remove_expired(&mut self, _now: u64) -> usize {
-        0
+
+    /// The field at one of the [`positions`](Self::positions), if it lives at `now`. O(1).
+    pub(crate) fn at(&self, position: u32, now: u64) -> Option<&Field> {
+        self.fields.get(position).filter(|field| !self.is_over(field, now))
+    }
+
+    /// How many positions there are, those of expired fields included. O(1).
+    pub(crate) fn positions(&self) -> u32 {
+        // Positions are u32 throughout.
+        self.fields.len() as u32
+    }
+
+    /// The deadline of a field that lives at `now`: [`NEVER`] if it has none. O(1).
+    pub(crate) fn deadline(&self, name: &[u8], now: u64) -> Option<u64> {
+        let field = self.get(name, now)?;
+        Some(self.expiry.as_ref().map_or(NEVER, |expiry| expiry.get(field.hash, name)))
+    }
+
+    /// Sets a field that then has no deadline; gives back the value that it had. O(1), O(log n) if it
+    /// had a deadline.
+    pub(crate) fn insert(&mut self, name: Bytes, value: Bytes) -> Option<Bytes> {
+        if self.expiry.is_some() {
+            self.set_deadline(&name, NEVER);
+        }
+        self.put(name, value)
+    }
+
+    /// Sets a field, which keeps its deadline if it has one; gives back the value that it had. O(1).
+    pub(crate) fn put(&mut self, name: Bytes, value: Bytes) -> Option<Bytes> {
+        let hash = hash_of(&name);
+        match self.fields.find(hash, &name) {
+            Some(at) => self.fields.update(at, |field| std::mem::replace(&mut field.value, value)),
+            None => {
+                self.fields.push(Field { name, value, hash });
+                None
+            }
+        }
+    }
+
+    /// Takes a field out; gives its value. O(1), O(log n) if it had a deadline.
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Bytes> {
+        let at = self.fields.find(hash_of(name), name)?;
+        if self.expiry.is_some() {
+            self.set_deadline(name, NEVER);
+        }
+        self.fields.swap_remove(at).map(|field| field.value)
+    }
+
+    /// Gives a field another deadline, or with [`NEVER`] none; gives the old one back. `None` if
+    /// there is no such field. O(log n).
+    pub(crate) fn set_deadline(&mut self, name: &[u8], deadline: u64) -> Option<u64> {
+        let field = self.fields.get(self.fields.find(hash_of(name), name)?)?;
+        if deadline == NEVER && self.expiry.is_none() {
+            return Some(NEVER);
+        }
+        let expiry = self.expiry.get_or_insert_default();
+        let old = expiry.set(field.hash, &field.name, deadline);
+        if expiry.is_empty() {
+            self.expiry = None;
+        }
+        Some(old)
+    }
+
+    /// Removes fields that have expired by `now`, `limit` of them at most; gives how many those were.
+    /// O(log n) each.
+    pub(crate) fn remove_expired(&mut self, now: u64, limit: usize) -> usize {
+        let Some(expiry) = &mut self.expiry else { return 0 };
+        let mut removed = 0;
+        while removed < limit {
+            let Some((hash, name)) = expiry.pop_due(now) else { break };
+            if let Some(at) = self.fields.find(hash, &name) {
+                self.fields.swap_remove(at);
+            }
+            removed += 1;
+        }
+        if expiry.is_empty() {
+            self.expiry = None;
+        }
+        removed
+    }
+
+    /// Heap memory of the fields and their deadlines, in bytes. O(1), but for the list of pages.
+    pub(crate) fn bytes(&self) -> usize {
+        let expiry = self.expiry.as_ref().map_or(0, |expiry| size_of::<Deadlines>() + expiry.bytes());
+        self.fields.bytes() + expiry
+    }
+
+    /// Whether a field has expired by `now`. Its own deadline is looked up only when some field is due.
+    fn is_over(&self, field: &Field, now: u64) -> bool {
+        let due = self.expiry.as_ref().filter(|expiry| expiry.next() <= now);
+        due.is_some_and(|expiry| expiry.get(field.hash, &field.name) <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert(u8, u8),
+        Put(u8, u8),
+        Remove(u8),
+        SetDeadline(u8, u64),
+        RemoveExpired(u64, usize),
+        Clone,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let name = || 0u8..24;
+        let deadline = prop_oneof![4 => 0u64..20, 1 => Just(NEVER), 1 => LARGE];
+        prop_oneof![
+            4 => (name(), any::<u8>()).prop_map(|(name, value)| Step::Insert(name, value)),
+            2 => (name(), any::<u8>()).prop_map(|(name, value)| Step::Put(name, value)),
+            2 => name().prop_map(Step::Remove),
+            4 => (name(), deadline).prop_map(|(name, deadline)| Step::SetDeadline(name, deadline)),
+            1 => (0u64..20, prop_oneof![0usize..4, Just(usize::MAX)])
+                .prop_map(|(now, limit)| Step::RemoveExpired(now, limit)),
+            1 => Just(Step::Clone),
+        ]
+    }
+
+    /// The last deadline that a field can be given through the commands.
+    const LARGE: Just<u64> = Just((1 << 46) - 1);
+
+    /// Short names are inline, long ones are shared.
+    fn bytes(id: u8) -> Bytes {
+        Bytes::from(if id % 2 == 0 { format!("{id}") } else { format!("{id:0>40}") })
+    }
+
+    type Model = BTreeMap<Bytes, (Bytes, u64)>;
+
+    fn check(hash: &Hash, model: &Model) -> Result<(), TestCaseError> {
+        prop_assert_eq!(hash.is_empty(), model.is_empty());
+        let next = model.values().map(|(_, deadline)| *deadline).min().unwrap_or(NEVER);
+        prop_assert_eq!(hash.next_deadline(), next);
+        prop_assert_eq!(hash.expiry.is_some(), next != NEVER);
+        for now in [0, 5, 10, 19, 1 << 46, NEVER - 1] {
+            let live = || model.iter().filter(move |(_, (_, deadline))| *deadline > now);
+            prop_assert_eq!(hash.len(now), live().count());
+            let mut seen: Vec<_> = (0..hash.positions())
+                .filter_map(|at| hash.at(at, now))
+                .map(|field| (field.name.clone(), field.value.clone()))
+                .collect();
+            seen.sort();
+            prop_assert_eq!(
+                seen,
+                live().map(|(name, (value, _))| (name.clone(), value.clone())).collect::<Vec<_>>()
+            );
+            for id in 0..24 {
+                let name = bytes(id);
+                let expected = model.get(&name).filter(|(_, deadline)| *deadline > now);
+                prop_assert_eq!(hash.get(&name, now).map(|f| &f.value), expected.map(|(value, _)| value));
+                prop_assert_eq!(hash.deadline(&name, now), expected.map(|(_, deadline)| *deadline));
+            }
+        }
+        let heap: usize = model.iter().map(|(name, (value, _))| name.heap_bytes() + value.heap_bytes()).sum();
+        prop_assert!(hash.bytes() >= heap + model.len() * size_of::<Field>());
+        prop_assert!(!model.is_empty() || hash.bytes() == 0);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn does_what_a_map_does(steps in prop::collection::vec(step(), 1..120)) {
+            let (mut hash, mut model) = (Hash::default(), Model::new());
+            let mut clones = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Insert(name, value) => {
+                        let old = model.insert(bytes(name), (bytes(value), NEVER));
+                        prop_assert_eq!(hash.insert(bytes(name), bytes(value)), old.map(|(value, _)| value));
+                    }
+                    Step::Put(name, value) => {
+                        let deadline = model.get(&bytes(name)).map_or(NEVER, |(_, deadline)| *deadline);
+                        let old = model.insert(bytes(name), (bytes(value), deadline));
+                        prop_assert_eq!(hash.put(bytes(name), bytes(value)), old.map(|(value, _)| value));
+                    }
+                    Step::Remove(name) => {
+                        let old = model.remove(&bytes(name));
+                        prop_assert_eq!(hash.remove(&bytes(name)), old.map(|(value, _)| value));
+                    }
+                    Step::SetDeadline(name, deadline) => {
+                        let entry = model.get_mut(&bytes(name));
+                        let old = entry.map(|entry| std::mem::replace(&mut entry.1, deadline));
+                        prop_assert_eq!(hash.set_deadline(&bytes(name), deadline), old);
+                    }
+                    Step::RemoveExpired(now, limit) => {
+                        let due = model.values().filter(|(_, deadline)| *deadline <= now).count();
+                        let removed = hash.remove_expired(now, limit);
+                        prop_assert_eq!(removed, due.min(limit));
+                        // Which of the due ones went first is told by their deadlines alone.
+                        let gone: Vec<Bytes> =
+                            model.keys().filter(|name| hash.get(name, 0).is_none()).cloned().collect();
+                        let gone: Vec<Bytes> = gone
+                            .into_iter()
+                            .filter(|name| !hash.fields.iter().any(|field| field.name == *name))
+                            .collect();
+                        prop_assert_eq!(gone.len(), removed);
+                        let last = gone.iter().map(|name| model[name].1).max().unwrap_or(0);
+                        gone.iter().for_each(|name| drop(model.remove(name)));
+                        prop_assert!(last <= now);
+                        prop_assert!(model.values().all(|(_, deadline)| *deadline >= last));
+                    }
+                    Step::Clone => clones.push((hash.clone(), model.clone())),
+                }
+            }
+            check(&hash, &model)?;
+            for (hash, model) in &clones {
+                check(hash, model)?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_without_deadlines_pays_a_word_for_them() {
+        assert_eq!(size_of::<Option<Box<Deadlines>>>(), size_of::<usize>());
+        let mut hash = Hash::default();
+        hash.insert(bytes(0), bytes(1));
+        let before = hash.bytes();
+        hash.set_deadline(&bytes(0), 7);
+        assert!(hash.bytes() > before);
+        hash.set_deadline(&bytes(0), NEVER);
+        assert_eq!(hash.bytes(), before);
     }
 }

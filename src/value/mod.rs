@@ -1,6 +1,7 @@
 //! What a key can hold: pure data structures that know no key, no clock, no lock and no reply.
 
 mod chunk;
+mod deadlines;
 pub(crate) mod hash;
 pub(crate) mod index;
 pub(crate) mod list;
@@ -107,8 +108,8 @@ pub(crate) trait Kind: Default + Clone {
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     fn into_value(self) -> Value;
     fn is_empty(&self) -> bool;
-    /// Removes what has expired by `now`; gives how many parts that were.
-    fn expire(&mut self, _now: u64) -> usize {
+    /// Removes parts that have expired by `now`, `limit` of them at most; gives how many those were.
+    fn expire(&mut self, _now: u64, _limit: usize) -> usize {
         0
     }
 }
@@ -152,8 +153,8 @@ macro_rules! collection {
                 $kind::is_empty(self)
             }
             $(
-            fn expire(&mut self, now: u64) -> usize {
-                $kind::$expire(self, now)
+            fn expire(&mut self, now: u64, limit: usize) -> usize {
+                $kind::$expire(self, now, limit)
             })?
         }
     };

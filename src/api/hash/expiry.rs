@@ -1,0 +1,267 @@
+//! Fields that expire.
+
+use std::borrow::Borrow;
+use std::time::{Duration, SystemTime};
+
+use super::{Hash, HashOptions};
+use crate::api::handle::decode_option;
+use crate::api::keys::{ExpiresAt, Ttl};
+use crate::clock::{NEVER, millis};
+use crate::command::hash::{self as fields, FieldExpiry};
+use crate::command::keys::ExpireIf;
+use crate::{Bytes, Decode, Encode, Result};
+
+/// # Fields that expire
+/// A field's deadline is kept to the millisecond, and is gone when the field is set anew. A field is
+/// never seen once it has expired, and the key goes with the last field. A deadline that has passed
+/// (a time to live of zero, a time in the past) removes the field. One beyond what Redis can hold
+/// (46 bits of milliseconds, the year 4199) gives [`Error::InvalidExpire`](crate::Error::InvalidExpire).
+impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
+    /// Sets a field that expires `ttl` from now; true if it is new. `HSETEX` with `PX`, O(log n).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let user = store.hash::<String, String>("user:1");
+    /// user.insert("name", "ann")?;
+    /// user.insert_ex("token", "k7Yp", Duration::from_secs(60))?;
+    ///
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(user.keys()?, ["name"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "HSETEX")]
+    pub fn insert_ex<Q, W>(&self, field: &Q, value: &W, ttl: Duration) -> Result<bool>
+    where
+        F: Borrow<Q>,
+        V: Borrow<W>,
+        Q: Encode + ?Sized,
+        W: Encode + ?Sized,
+    {
+        Ok(self.insert_counted([(field, value)], HashOptions::new().expire_in(ttl))? == Some(1))
+    }
+
+    /// The value of a field, which then expires `ttl` from now. `HGETEX` with `PX`, O(log n).
+    #[doc(alias = "HGETEX")]
+    pub fn get_and_expire<Q>(&self, field: &Q, ttl: Duration) -> Result<Option<V>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.get_many_and_expire([field], ttl)?.pop().flatten())
+    }
+
+    /// The values of several fields, which then expire `ttl` from now. `HGETEX` with `PX`,
+    /// O(fields * log n).
+    #[doc(alias = "HGETEX")]
+    pub fn get_many_and_expire<'t, Q>(
+        &self,
+        fields: impl IntoIterator<Item = &'t Q>,
+        ttl: Duration,
+    ) -> Result<Vec<Option<V>>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hgetex")?;
+        self.get_and_time(self.handle.encode_all(fields)?, deadline)
+    }
+
+    /// The values of several fields, which then expire at a wall time. `HGETEX` with `PXAT`,
+    /// O(fields * log n).
+    #[doc(alias = "HGETEX")]
+    pub fn get_many_and_expire_at<'t, Q>(
+        &self,
+        fields: impl IntoIterator<Item = &'t Q>,
+        time: SystemTime,
+    ) -> Result<Vec<Option<V>>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let deadline = fields::deadline_at(self.handle.db().space(), time, "hgetex")?;
+        self.get_and_time(self.handle.encode_all(fields)?, deadline)
+    }
+
+    /// The value of a field, which then has no deadline. `HGETEX` with `PERSIST`, O(log n).
+    #[doc(alias = "HGETEX")]
+    pub fn get_and_persist<Q>(&self, field: &Q) -> Result<Option<V>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.get_many_and_persist([field])?.pop().flatten())
+    }
+
+    /// The values of several fields, which then have no deadline. `HGETEX` with `PERSIST`,
+    /// O(fields * log n).
+    #[doc(alias = "HGETEX")]
+    pub fn get_many_and_persist<'t, Q>(
+        &self,
+        fields: impl IntoIterator<Item = &'t Q>,
+    ) -> Result<Vec<Option<V>>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        self.get_and_time(self.handle.encode_all(fields)?, NEVER)
+    }
+
+    /// Has a field expire `ttl` from now; tells what came of it. `HPEXPIRE`, O(log n).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{FieldExpiry, Store, Ttl};
+    ///
+    /// let store = Store::new();
+    /// let user = store.hash::<String, String>("user:1");
+    /// user.insert("token", "k7Yp")?;
+    /// assert_eq!(user.expire_field("token", Duration::from_secs(60))?, FieldExpiry::Set);
+    /// assert_eq!(user.expire_field("nothing", Duration::from_secs(60))?, FieldExpiry::Missing);
+    /// assert!(matches!(user.field_ttl("token")?, Ttl::Left(_)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "HEXPIRE")]
+    #[doc(alias = "HPEXPIRE")]
+    pub fn expire_field<Q>(&self, field: &Q, ttl: Duration) -> Result<FieldExpiry>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(first(self.expire_fields([field], ttl, ExpireIf::Always)?, FieldExpiry::Missing))
+    }
+
+    /// Has several fields expire `ttl` from now, each under a condition on the deadline that it has
+    /// now; tells what came of each. `HPEXPIRE`, O(fields * log n).
+    #[doc(alias = "HEXPIRE")]
+    #[doc(alias = "HPEXPIRE")]
+    pub fn expire_fields<'t, Q>(
+        &self,
+        fields: impl IntoIterator<Item = &'t Q>,
+        ttl: Duration,
+        condition: ExpireIf,
+    ) -> Result<Vec<FieldExpiry>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hpexpire")?;
+        let names = self.handle.encode_all(fields)?;
+        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+    }
+
+    /// Has several fields expire at a wall time, each under a condition on the deadline that it has
+    /// now; tells what came of each. `HPEXPIREAT`, O(fields * log n).
+    #[doc(alias = "HEXPIREAT")]
+    #[doc(alias = "HPEXPIREAT")]
+    pub fn expire_fields_at<'t, Q>(
+        &self,
+        fields: impl IntoIterator<Item = &'t Q>,
+        time: SystemTime,
+        condition: ExpireIf,
+    ) -> Result<Vec<FieldExpiry>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let deadline = fields::deadline_at(self.handle.db().space(), time, "hpexpireat")?;
+        let names = self.handle.encode_all(fields)?;
+        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+    }
+
+    /// How long a field still lives. `HPTTL`, O(1).
+    #[doc(alias = "HTTL")]
+    #[doc(alias = "HPTTL")]
+    pub fn field_ttl<Q>(&self, field: &Q) -> Result<Ttl>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(first(self.field_ttls([field])?, Ttl::Missing))
+    }
+
+    /// How long each of several fields still lives. `HPTTL`, O(fields).
+    #[doc(alias = "HTTL")]
+    #[doc(alias = "HPTTL")]
+    pub fn field_ttls<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<Ttl>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let names = self.handle.encode_all(fields)?;
+        self.handle.read(|view, key| {
+            let ttl = |deadline| match deadline {
+                None => Ttl::Missing,
+                Some(NEVER) => Ttl::Forever,
+                Some(deadline) => Ttl::Left(Duration::from_millis(deadline.saturating_sub(view.now()))),
+            };
+            Ok(fields::deadlines(view, key, &names)?.into_iter().map(ttl).collect())
+        })
+    }
+
+    /// When a field expires. `HPEXPIRETIME`, O(1).
+    #[doc(alias = "HEXPIRETIME")]
+    #[doc(alias = "HPEXPIRETIME")]
+    pub fn field_expires_at<Q>(&self, field: &Q) -> Result<ExpiresAt>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(first(self.fields_expire_at([field])?, ExpiresAt::Missing))
+    }
+
+    /// When each of several fields expires. `HPEXPIRETIME`, O(fields).
+    #[doc(alias = "HEXPIRETIME")]
+    #[doc(alias = "HPEXPIRETIME")]
+    pub fn fields_expire_at<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<ExpiresAt>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let names = self.handle.encode_all(fields)?;
+        self.handle.read(|view, key| {
+            let at = |deadline| match deadline {
+                None => ExpiresAt::Missing,
+                Some(NEVER) => ExpiresAt::Never,
+                Some(deadline) => ExpiresAt::At(view.space().wall_at(deadline)),
+            };
+            Ok(fields::deadlines(view, key, &names)?.into_iter().map(at).collect())
+        })
+    }
+
+    /// Takes a field's deadline away; true if it had one. `HPERSIST`, O(log n).
+    #[doc(alias = "HPERSIST")]
+    pub fn persist_field<Q>(&self, field: &Q) -> Result<bool>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(first(self.persist_fields([field])?, false))
+    }
+
+    /// Takes the deadlines of several fields away; true for each that had one. `HPERSIST`,
+    /// O(fields * log n).
+    #[doc(alias = "HPERSIST")]
+    pub fn persist_fields<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<bool>>
+    where
+        F: Borrow<Q>,
+        Q: Encode + ?Sized + 't,
+    {
+        let names = self.handle.encode_all(fields)?;
+        let old = self.handle.write(|writer, key| fields::persist(writer, key, &names))?;
+        Ok(old.into_iter().map(|old| old.is_some_and(|old| old != NEVER)).collect())
+    }
+
+    fn get_and_time(&self, names: Vec<Bytes>, deadline: u64) -> Result<Vec<Option<V>>> {
+        let got = self.handle.write(|writer, key| fields::get_and_expire(writer, key, &names, deadline))?;
+        got.into_iter().map(decode_option).collect()
+    }
+}
+
+/// The answer for the one field that was asked about.
+fn first<T>(answers: Vec<T>, otherwise: T) -> T {
+    answers.into_iter().next().unwrap_or(otherwise)
+}
