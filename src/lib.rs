@@ -33,4 +33,7 @@ pub use keyspace::Sweeping;
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
 pub use value::Type;
+pub use value::bitfield::{BitInt, Overflow};
+pub use value::bits::{BitOp, BitUnit};
+pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;

@@ -3,7 +3,9 @@
 //! A handle turns Rust values into bytes before a lock is taken and back after it was let go; what
 //! happens in between is a typed operation of `command`.
 
+mod bitmap;
 mod builder;
+mod counter;
 mod database;
 mod handle;
 mod hash;
@@ -14,18 +16,24 @@ mod load;
 mod metrics;
 mod pubsub;
 mod set;
+mod set_options;
 mod sorted_set;
 mod stats;
 mod store;
 mod strings;
+mod text;
 mod transaction;
 
+pub use bitmap::{BitFields, Bitmap};
 pub use builder::{KeyEvents, StoreBuilder};
+pub use counter::Counter;
 pub use database::Database;
 pub use keys::Ttl;
 pub use list::List;
+pub use set_options::SetOptions;
 pub use stats::{DatabaseStats, Stats};
 pub use store::Store;
+pub use text::Text;
 pub use transaction::{Tx, Watched};
 
 use crate::{Bytes, Key};

@@ -17,10 +17,11 @@ mod wheel;
 pub(crate) mod writer;
 
 use std::sync::{Arc, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::load::Flights;
@@ -140,6 +141,18 @@ impl Keyspace {
         match self.clock.now().checked_add(ttl) {
             Some(deadline) if ttl > 0 && deadline < i64::MAX as u64 => Ok(deadline),
             _ => Err(Error::InvalidExpire(command)),
+        }
+    }
+
+    /// The deadline at a wall time: 0, which is over already, for one that has passed.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
+    pub(crate) fn deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
+        let wall = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
+        match wall.saturating_sub(self.clock.wall()) {
+            0 => Ok(0),
+            ttl => self.deadline_in(ttl, command),
         }
     }
 
