@@ -37,4 +37,7 @@ pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
 pub use snapshot::{Progress, SnapshotError};
 pub use value::Type;
+pub use value::bitfield::{BitInt, Overflow};
+pub use value::bits::{BitOp, BitUnit};
+pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Database;
-use crate::clock::millis;
+use crate::clock::{NEVER, millis};
 use crate::command::keys::{self, ExpireIf};
 use crate::{Key, Result, Type};
 
@@ -27,6 +27,16 @@ pub enum ExpiresAt {
     Never,
     /// It expires at this wall time, in whole milliseconds.
     At(SystemTime),
+}
+
+impl Ttl {
+    /// What is left until a deadline on the monotonic line.
+    pub(super) fn until(deadline: u64, now: impl FnOnce() -> u64) -> Self {
+        match deadline {
+            NEVER => Ttl::Forever,
+            deadline => Ttl::Left(Duration::from_millis(deadline.saturating_sub(now()))),
+        }
+    }
 }
 
 impl Database {

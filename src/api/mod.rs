@@ -4,7 +4,9 @@
 //! happens in between is a typed operation of `command`.
 
 mod blocking;
+mod bitmap;
 mod builder;
+mod counter;
 mod database;
 mod handle;
 mod hash;
@@ -16,23 +18,29 @@ mod metrics;
 mod pubsub;
 mod rate_limit;
 mod set;
+mod set_options;
 mod snapshot;
 mod sorted_set;
 mod stats;
 mod store;
 mod strings;
+mod text;
 mod transaction;
 
+pub use bitmap::{BitFields, Bitmap};
 pub use builder::{KeyEvents, StoreBuilder};
+pub use counter::Counter;
 pub use database::Database;
 pub use list::{List, ListIter};
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
+pub use set_options::SetOptions;
 pub use stats::{DatabaseStats, Stats};
 pub use set::{Set, SetIter};
 pub use hash::{Hash, HashIter, HashOptions};
 pub use keys::{ExpiresAt, Ttl};
 pub use store::Store;
+pub use text::Text;
 pub use transaction::{Tx, Watched};
 
 use crate::{Bytes, Key};

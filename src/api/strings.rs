@@ -1,14 +1,15 @@
-//! Plain values and counters.
+//! Plain values: one string, number or record to a key.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::Database;
-use super::handle::{Handle, decode_option};
+use super::handle::{decode, decode_option};
+use super::keys::Ttl;
+use super::{Database, SetOptions, names};
 use crate::clock::millis;
 use crate::codec::encode;
-use crate::command::string;
+use crate::command::string::{self, Condition};
 use crate::keyspace::writer::Deadline;
-use crate::{Decode, IntoValue, Key, Result};
+use crate::{Bytes, Decode, Encode, IntoValue, Key, Result};
 
 impl Database {
     /// The value of a key. `GET`, O(1); a value of at most 22 bytes, or one read as
@@ -23,12 +24,79 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType), [`Error::Decode`](crate::Error::Decode).
+    /// [`Error::Decode`](crate::Error::Decode)
     #[doc(alias = "GET")]
     pub fn get<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
         let key = key.into();
         let key = self.key_ref(&key);
         decode_option(self.read(&[key], |view| string::get(view, key))?)
+    }
+
+    /// What `look` makes of a key's bytes, without copying them; `None`, and it is not called, if the
+    /// key is missing. `GET`, O(1). No lock is held meanwhile: `look` may use the store.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("page", "x".repeat(100_000))?;
+    /// assert_eq!(store.get_with("page", |bytes| bytes.len())?, Some(100_000));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn get_with<'k, R>(
+        &self,
+        key: impl Into<Key<'k>>,
+        look: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
+        let key = key.into();
+        let key = self.key_ref(&key);
+        let bytes = self.read(&[key], |view| string::get(view, key))?;
+        Ok(bytes.map(|bytes| look(&bytes)))
+    }
+
+    /// The value of a key and how long it still lives, both of one instant. `GET` and `PTTL`, O(1).
+    ///
+    /// ```
+    /// use larder::{Store, Ttl};
+    ///
+    /// let store = Store::new();
+    /// store.insert("answer", 42)?;
+    /// assert_eq!(store.get_with_ttl("answer")?, Some((42, Ttl::Forever)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode)
+    #[doc(alias = "PTTL")]
+    pub fn get_with_ttl<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<(T, Ttl)>> {
+        let key = key.into();
+        let key = self.key_ref(&key);
+        let found = self.read(&[key], |view| {
+            let found = string::get_with_deadline(view, key)?;
+            Ok(found.map(|(bytes, deadline)| (bytes, Ttl::until(deadline, || view.now()))))
+        })?;
+        found.map(|(bytes, ttl)| Ok((decode(bytes)?, ttl))).transpose()
+    }
+
+    /// The values of several keys at one instant, in their order; `None` for a key that is missing or
+    /// of another type. `MGET`, O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("a", 1), ("b", 2)])?;
+    /// assert_eq!(store.get_many::<i64>(["a", "x", "b"])?, [Some(1), None, Some(2)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode) for the first value that does not decode.
+    #[doc(alias = "MGET")]
+    pub fn get_many<'k, T: Decode>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
+    ) -> Result<Vec<Option<T>>> {
+        let names = names(keys);
+        let keys = self.key_refs(&names);
+        let values = self.read(&keys, |view| Ok(string::get_many(view, &keys)))?;
+        values.into_iter().map(decode_option).collect()
     }
 
     /// Sets a key to a value that stays until it is removed, whatever the key held before. `SET`, O(1).
@@ -44,9 +112,7 @@ impl Database {
     /// [`Error::TooLong`](crate::Error::TooLong), [`Error::Encode`](crate::Error::Encode).
     #[doc(alias = "SET")]
     pub fn insert<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<()> {
-        let key = key.into();
-        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
-        self.write(&[key], |writer| string::set(writer, key, value, Deadline::Clear))
+        self.store_value(key.into(), value, Deadline::Clear)
     }
 
     /// Sets a key to a value that expires `ttl` from now (to the millisecond). `SET` with `PX`, O(1).
@@ -66,37 +132,272 @@ impl Database {
     #[doc(alias = "SETEX")]
     #[doc(alias = "PSETEX")]
     pub fn insert_ex<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue, ttl: Duration) -> Result<()> {
-        let key = key.into();
-        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
         let deadline = self.space().deadline_in(millis(ttl), "set")?;
-        self.write(&[key], |writer| string::set(writer, key, value, Deadline::At(deadline)))
+        self.store_value(key.into(), value, Deadline::At(deadline))
     }
 
-    /// A handle on a counter: a decimal integer that several threads can raise and lower.
+    /// Sets a key to a value, with a condition and a deadline; true if the condition was met. `SET`,
+    /// O(1), or O(n) where values are compared.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{SetOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// let lease = SetOptions::new().if_absent().expire_in(Duration::from_secs(10));
+    /// assert!(store.insert_with("lock", "me", lease)?);
+    ///
+    /// let renewed = SetOptions::new().if_equal("me").expire_in(Duration::from_secs(10));
+    /// assert!(store.insert_with("lock", "me", renewed)?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) only where values are compared; else those of
+    /// [`insert_ex`](Self::insert_ex).
+    #[doc(alias = "SET")]
+    pub fn insert_with<'k>(
+        &self,
+        key: impl Into<Key<'k>>,
+        value: impl IntoValue,
+        options: SetOptions,
+    ) -> Result<bool> {
+        let key = key.into();
+        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
+        let (condition, deadline) = options.resolve(self.space(), "set")?;
+        self.write(&[key], |writer| string::set_if(writer, key, value, &condition, deadline))
+    }
+
+    /// Sets a key to a value if the key is missing; true if it was. `SETNX`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert_eq!(store.counter("hits").incr()?, 1);
+    /// assert!(store.insert_if_absent("leader", "ann")?);
+    /// assert!(!store.insert_if_absent("leader", "bob")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
-    pub fn counter<'a>(&'a self, key: impl Into<Key<'a>>) -> Counter<'a> {
-        Counter { handle: Handle::new(self, key.into()) }
-    }
-}
-
-/// A handle on a counter; see [`Database::counter`].
-#[derive(Clone)]
-pub struct Counter<'a> {
-    handle: Handle<'a>,
-}
-
-impl Counter<'_> {
-    /// Adds one; gives the new value. `INCR`, O(1). A missing key counts as 0.
     ///
     /// # Errors
-    /// [`Error::NotAnInteger`](crate::Error::NotAnInteger), [`Error::Overflow`](crate::Error::Overflow).
-    #[doc(alias = "INCR")]
-    pub fn incr(&self) -> Result<i64> {
-        self.handle.write(|writer, key| string::increase(writer, key, 1))
+    /// As [`insert`](Self::insert).
+    #[doc(alias = "SETNX")]
+    pub fn insert_if_absent<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
+        self.insert_with(key, value, SetOptions::new().if_absent())
+    }
+
+    /// Sets a key to a value that expires `ttl` from now if the key is missing; true if it was. `SET`
+    /// with `NX` and `PX`, O(1).
+    ///
+    /// # Errors
+    /// As [`insert_ex`](Self::insert_ex).
+    #[doc(alias = "SETNX")]
+    pub fn insert_if_absent_ex<'k>(
+        &self,
+        key: impl Into<Key<'k>>,
+        value: impl IntoValue,
+        ttl: Duration,
+    ) -> Result<bool> {
+        self.insert_with(key, value, SetOptions::new().if_absent().expire_in(ttl))
+    }
+
+    /// Sets a key to a value if the key is there, and takes its deadline away; true if it was. `SET`
+    /// with `XX`, O(1).
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    #[doc(alias = "SETXX")]
+    pub fn insert_if_present<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
+        self.insert_with(key, value, SetOptions::new().if_present())
+    }
+
+    /// Sets a key to a value and takes its deadline away; gives the value before. `GETSET`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.swap::<String>("leader", "ann")?, None);
+    /// assert_eq!(store.swap::<String>("leader", "bob")?.as_deref(), Some("ann"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert); [`Error::Decode`](crate::Error::Decode) with the bytes of the
+    /// value before, which has been replaced.
+    #[doc(alias = "GETSET")]
+    pub fn swap<'k, T: Decode>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<Option<T>> {
+        self.swap_with(key, value, SetOptions::new())
+    }
+
+    /// [`insert_with`](Self::insert_with) that gives the value before, whether or not the condition
+    /// was met. `SET` with `GET`, O(1).
+    ///
+    /// # Errors
+    /// As [`swap`](Self::swap) and [`insert_ex`](Self::insert_ex).
+    #[doc(alias = "SET")]
+    pub fn swap_with<'k, T: Decode>(
+        &self,
+        key: impl Into<Key<'k>>,
+        value: impl IntoValue,
+        options: SetOptions,
+    ) -> Result<Option<T>> {
+        let key = key.into();
+        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
+        let (condition, deadline) = options.resolve(self.space(), "set")?;
+        let old = self.write(&[key], |writer| string::swap(writer, key, value, &condition, deadline))?;
+        decode_option(old)
+    }
+
+    /// Sets several keys, as one: nobody sees some of them changed and others not. Of a key that is
+    /// named twice the last value stays. `MSET`, O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("a", 1), ("b", 2)])?;
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    #[doc(alias = "MSET")]
+    pub fn insert_many<'k, K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<()>
+    where
+        K: Into<Key<'k>>,
+        V: IntoValue,
+    {
+        self.insert_many_with(pairs, SetOptions::new()).map(|_| ())
+    }
+
+    /// Sets several keys, as one, if all of them are missing; true if they were. `MSETNX`, O(keys).
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    #[doc(alias = "MSETNX")]
+    pub fn insert_many_if_absent<'k, K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<bool>
+    where
+        K: Into<Key<'k>>,
+        V: IntoValue,
+    {
+        self.insert_many_with(pairs, SetOptions::new().if_absent())
+    }
+
+    /// Sets several keys, as one, to values with one deadline, if each of them meets the condition;
+    /// true if they did. `MSETEX`, O(keys).
+    ///
+    /// # Errors
+    /// As [`insert_with`](Self::insert_with).
+    #[doc(alias = "MSETEX")]
+    pub fn insert_many_with<'k, K, V>(
+        &self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        options: SetOptions,
+    ) -> Result<bool>
+    where
+        K: Into<Key<'k>>,
+        V: IntoValue,
+    {
+        let limit = self.space().limits().value;
+        let pairs =
+            pairs.into_iter().map(|(key, value)| Ok((key.into().into_bytes(), encode(value, limit)?)));
+        let (names, values): (Vec<Bytes>, Vec<Bytes>) =
+            pairs.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let keys = self.key_refs(&names);
+        let (condition, deadline) = options.resolve(self.space(), "msetex")?;
+        let pairs = keys.iter().copied().zip(values).collect();
+        self.write(&keys, |writer| string::set_many(writer, pairs, &condition, deadline))
+    }
+
+    /// The value of a key, which is removed. `GETDEL`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("token", "abc")?;
+    /// assert_eq!(store.get_and_remove::<String>("token")?.as_deref(), Some("abc"));
+    /// assert!(!store.contains("token")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode) with the value's bytes, which have been removed.
+    #[doc(alias = "GETDEL")]
+    pub fn get_and_remove<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
+        let key = key.into();
+        let key = self.key_ref(&key);
+        decode_option(self.write(&[key], |writer| string::take(writer, key))?)
+    }
+
+    /// The value of a key, which from now on lives for `ttl`. `GETEX` with `PX`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let store = larder::Store::new();
+    /// store.insert("session:42", "ann")?;
+    /// let who: Option<String> = store.get_and_expire("session:42", Duration::from_secs(30))?;
+    /// assert_eq!(who.as_deref(), Some("ann"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) if `ttl` is under a millisecond or ends
+    /// beyond the clock's range; [`Error::Decode`](crate::Error::Decode).
+    #[doc(alias = "GETEX")]
+    pub fn get_and_expire<'k, T: Decode>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<Option<T>> {
+        let deadline = self.space().deadline_in(millis(ttl), "getex")?;
+        self.get_ex(key.into(), Deadline::At(deadline))
+    }
+
+    /// The value of a key, which from now on expires at `time`; at once if that has passed. `GETEX`
+    /// with `PXAT`, O(1).
+    ///
+    /// # Errors
+    /// As [`get_and_expire`](Self::get_and_expire).
+    #[doc(alias = "GETEX")]
+    pub fn get_and_expire_at<'k, T: Decode>(
+        &self,
+        key: impl Into<Key<'k>>,
+        time: SystemTime,
+    ) -> Result<Option<T>> {
+        let deadline = self.space().deadline_at(time, "getex")?;
+        self.get_ex(key.into(), Deadline::At(deadline))
+    }
+
+    /// The value of a key, whose deadline is taken away. `GETEX` with `PERSIST`, O(1).
+    ///
+    /// # Errors
+    /// [`Error::Decode`](crate::Error::Decode)
+    #[doc(alias = "GETEX")]
+    pub fn get_and_persist<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
+        self.get_ex(key.into(), Deadline::Clear)
+    }
+
+    /// Removes a key if its value is this one; true if it was. `DELEX` with `IFEQ`, O(n) for n bytes.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("lock", "me")?;
+    /// assert!(!store.remove_if_equal("lock", "you")?);
+    /// assert!(store.remove_if_equal("lock", "me")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode)
+    #[doc(alias = "DELEX")]
+    pub fn remove_if_equal<'k, T: Encode + ?Sized>(
+        &self,
+        key: impl Into<Key<'k>>,
+        value: &T,
+    ) -> Result<bool> {
+        let key = key.into();
+        let (key, value) = (self.key_ref(&key), value.encode()?);
+        self.write(&[key], |writer| string::remove_if(writer, key, &Condition::Equal(value)))
+    }
+
+    fn store_value(&self, key: Key<'_>, value: impl IntoValue, deadline: Deadline) -> Result<()> {
+        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
+        self.write(&[key], |writer| string::set(writer, key, value, deadline))
+    }
+
+    fn get_ex<T: Decode>(&self, key: Key<'_>, deadline: Deadline) -> Result<Option<T>> {
+        let key = self.key_ref(&key);
+        decode_option(self.write(&[key], |writer| string::get_and_expire(writer, key, deadline))?)
     }
 }

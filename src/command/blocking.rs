@@ -128,15 +128,15 @@ pub(crate) fn start(
     attempt: Attempt,
     patience: Patience,
 ) -> Result<Start> {
-    let names: Vec<KeyRef<'_>> =
-        keys.iter().chain(attempt.destination()).map(|key| space.key_ref(key)).collect();
     let waiter = Arc::new(Waiter {
         db,
-        keys: keys.clone(),
+        keys,
         attempt,
         state: Mutex::new(State { phase: Phase::Waiting, task: None }),
         woken: Arc::default(),
     });
+    let names: Vec<KeyRef<'_>> =
+        waiter.keys.iter().chain(waiter.attempt.destination()).map(|key| space.key_ref(key)).collect();
     let served = space.write(db, &names, |writer| {
         if let Some(served) = try_each(writer, &waiter.keys, &waiter.attempt)? {
             return Ok::<_, Error>(Some(served));

@@ -6,6 +6,7 @@
 //! bytes and go out as bytes.
 
 pub(crate) mod blocking;
+pub(crate) mod bitmap;
 pub(crate) mod hash;
 pub(crate) mod keys;
 pub(crate) mod list;

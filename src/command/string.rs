@@ -1,16 +1,66 @@
-//! Strings: what SET, INCR and their kin mean.
+//! Strings: what SET, INCR, APPEND and their kin mean.
 
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::keys;
+use crate::bytes::INLINE;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
+use crate::text::long_double::LongDouble;
 use crate::text::number;
 use crate::value::Value;
 use crate::{Bytes, Error, Result};
 
+/// What a key must hold for an operation to go ahead.
+#[derive(Debug, Clone)]
+pub(crate) enum Condition {
+    /// Anything, or nothing.
+    Always,
+    /// Nothing (NX).
+    Absent,
+    /// Anything (XX).
+    Present,
+    /// This string (IFEQ).
+    Equal(Bytes),
+    /// Nothing, or another string (IFNE).
+    NotEqual(Bytes),
+}
+
+impl Condition {
+    /// # Errors
+    /// [`Error::WrongType`] if a string is to be compared with what is none.
+    fn holds(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<bool> {
+        Ok(match self {
+            Condition::Always => true,
+            Condition::Absent => writer.value(key).is_none(),
+            Condition::Present => writer.value(key).is_some(),
+            Condition::Equal(bytes) => writer.find::<Bytes>(key)?.is_some_and(|held| held == bytes),
+            Condition::NotEqual(bytes) => writer.find::<Bytes>(key)?.is_none_or(|held| held != bytes),
+        })
+    }
+}
+
 /// GET
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     Ok(view.find::<Bytes>(key)?.cloned())
+}
+
+/// GET and PTTL at one instant: the value, and its deadline on the monotonic line.
+pub(crate) fn get_with_deadline(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<(Bytes, u64)>> {
+    let Some(entry) = view.entry(key) else { return Ok(None) };
+    match &entry.value {
+        Value::String(string) => Ok(Some((string.clone(), entry.deadline()))),
+        _ => Err(Error::WrongType),
+    }
+}
+
+/// MGET: a key of another type counts as missing.
+pub(crate) fn get_many(view: &View<'_>, keys: &[KeyRef<'_>]) -> Vec<Option<Bytes>> {
+    keys.iter().map(|key| get(view, *key).unwrap_or(None)).collect()
 }
 
 /// SET, whatever the key held before.
@@ -21,13 +71,213 @@ pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, value: Bytes, deadli
     Ok(())
 }
 
-/// INCR, INCRBY, DECR, DECRBY: the new value.
+/// SET with a condition: whether it was met.
+pub(crate) fn set_if(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    value: Bytes,
+    condition: &Condition,
+    deadline: Deadline,
+) -> Result<bool> {
+    let holds = condition.holds(writer, key)?;
+    if holds {
+        set(writer, key, value, deadline)?;
+    }
+    Ok(holds)
+}
+
+/// SET with GET, GETSET: the value before, whether or not the condition was met.
+pub(crate) fn swap(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    value: Bytes,
+    condition: &Condition,
+    deadline: Deadline,
+) -> Result<Option<Bytes>> {
+    let old = writer.find::<Bytes>(key)?.cloned();
+    set_if(writer, key, value, condition, deadline)?;
+    Ok(old)
+}
+
+/// MSET, MSETNX, MSETEX: sets all if the condition is met by each of the keys. Of a key that is named
+/// twice the last value stays.
+pub(crate) fn set_many(
+    writer: &mut Writer<'_>,
+    pairs: Vec<(KeyRef<'_>, Bytes)>,
+    condition: &Condition,
+    deadline: Deadline,
+) -> Result<bool> {
+    let limit = writer.space().limits().value;
+    for (key, _) in &pairs {
+        key.check(limit)?;
+        if !condition.holds(writer, *key)? {
+            return Ok(false);
+        }
+    }
+    for (key, value) in pairs {
+        set(writer, key, value, deadline)?;
+    }
+    Ok(true)
+}
+
+/// DELEX: whether the key was there, met the condition, and is gone.
+pub(crate) fn remove_if(writer: &mut Writer<'_>, key: KeyRef<'_>, condition: &Condition) -> Result<bool> {
+    Ok(condition.holds(writer, key)? && keys::remove(writer, key))
+}
+
+/// GETDEL
+pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
+    let old = writer.find::<Bytes>(key)?.cloned();
+    if old.is_some() {
+        keys::remove(writer, key);
+    }
+    Ok(old)
+}
+
+/// GETEX: the value, with its deadline kept, cleared (PERSIST) or changed.
+pub(crate) fn get_and_expire(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    deadline: Deadline,
+) -> Result<Option<Bytes>> {
+    let value = writer.find::<Bytes>(key)?.cloned();
+    if value.is_some() {
+        match deadline {
+            Deadline::Keep => false,
+            Deadline::Clear => keys::persist(writer, key),
+            Deadline::At(at) => writer.set_deadline(key, at),
+        };
+    }
+    Ok(value)
+}
+
+/// INCR, INCRBY, DECR, DECRBY: the new value. A missing key counts as 0, an empty string as no number.
 pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, by: i64) -> Result<i64> {
-    let increased = writer.update(key, Absent::Create, |string: &mut Bytes| {
-        let old = if string.is_empty() { Some(0) } else { number::parse_i64(string) };
-        let new = old.ok_or(Error::NotAnInteger)?.checked_add(by).ok_or(Error::Overflow)?;
+    let increased = writer.update(key, Absent::Skip, |string: &mut Bytes| {
+        let old = number::parse_i64(string).ok_or(Error::NotAnInteger)?;
+        let new = old.checked_add(by).ok_or(Error::Overflow)?;
         *string = number::decimal(new.into());
         Ok((new, Some(KeyEvent::IncrBy)))
     })?;
+    if increased.is_none() {
+        let value = Value::String(number::decimal(by.into()));
+        writer.set(key, value, Deadline::Clear, KeyEvent::IncrBy)?;
+    }
     Ok(increased.unwrap_or(by))
+}
+
+/// INCRBYFLOAT: the new value, as it is stored.
+pub(crate) fn increase_float(writer: &mut Writer<'_>, key: KeyRef<'_>, by: LongDouble) -> Result<Bytes> {
+    let add = |old: &[u8]| {
+        let old = LongDouble::parse(old).ok_or(Error::NotAFloat)?;
+        old.checked_add(&by).map(|sum| Bytes::from(sum.to_human())).ok_or(Error::NanOrInfinity)
+    };
+    let increased = writer.update(key, Absent::Skip, |string: &mut Bytes| {
+        *string = add(string)?;
+        Ok((string.clone(), Some(KeyEvent::IncrByFloat)))
+    })?;
+    if let Some(new) = increased {
+        return Ok(new);
+    }
+    let new = add(b"0")?;
+    writer.set(key, Value::String(new.clone()), Deadline::Clear, KeyEvent::IncrByFloat)?;
+    Ok(new)
+}
+
+/// STRLEN
+pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
+    Ok(view.find::<Bytes>(key)?.map_or(0, |string| string.len()))
+}
+
+/// APPEND: the new length.
+pub(crate) fn append(writer: &mut Writer<'_>, key: KeyRef<'_>, tail: Bytes) -> Result<usize> {
+    let limit = writer.space().limits().value;
+    let len = writer.update(key, Absent::Create, |string: &mut Bytes| {
+        let len = string.len().saturating_add(tail.len());
+        if len > limit {
+            return Err(Error::TooLong);
+        }
+        if string.is_empty() {
+            *string = tail;
+        } else if len <= INLINE {
+            let mut joined = SmallVec::<[u8; INLINE]>::from_slice(string);
+            joined.extend_from_slice(&tail);
+            *string = Bytes::from(&joined[..]);
+        } else {
+            string.make_mut().extend_from_slice(&tail);
+        }
+        Ok((len, Some(KeyEvent::Append)))
+    })?;
+    Ok(len.unwrap_or(0))
+}
+
+/// GETRANGE: what lies between two inclusive ends, which count from the end where negative.
+pub(crate) fn range(view: &View<'_>, key: KeyRef<'_>, start: i64, stop: i64) -> Result<Bytes> {
+    let Some(string) = view.find::<Bytes>(key)? else { return Ok(Bytes::new()) };
+    let range = substring(start, stop, string.len());
+    if range.len() == string.len() {
+        return Ok(string.clone());
+    }
+    Ok(Bytes::from(string.get(range).unwrap_or_default()))
+}
+
+/// SETRANGE: the new length. Nothing is made or changed by an empty patch.
+pub(crate) fn set_range(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    offset: usize,
+    patch: &[u8],
+) -> Result<usize> {
+    if patch.is_empty() {
+        return Ok(writer.find::<Bytes>(key)?.map_or(0, |string| string.len()));
+    }
+    let end = offset.saturating_add(patch.len());
+    if end > writer.space().limits().value {
+        return Err(Error::TooLong);
+    }
+    let len = writer.update(key, Absent::Create, |string: &mut Bytes| {
+        edit(string, |bytes| {
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            // Just made long enough.
+            if let Some(part) = bytes.get_mut(offset..end) {
+                part.copy_from_slice(patch);
+            }
+        });
+        Ok((string.len(), Some(KeyEvent::SetRange)))
+    })?;
+    Ok(len.unwrap_or(0))
+}
+
+/// Two strings at one instant, missing ones as empty: what LCS compares when the locks are free.
+pub(crate) fn get_two(view: &View<'_>, keys: [KeyRef<'_>; 2]) -> Result<[Bytes; 2]> {
+    let [a, b] = keys;
+    Ok([get(view, a)?.unwrap_or_default(), get(view, b)?.unwrap_or_default()])
+}
+
+/// Writes into a string's bytes; a short string is kept inline again.
+pub(super) fn edit<R>(string: &mut Bytes, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let result = change(string.make_mut());
+    if string.len() <= INLINE {
+        *string = Bytes::from(string.as_slice());
+    }
+    result
+}
+
+/// GETRANGE's rule, which is not that of lists: ends before the start mean the first byte, unless
+/// both are negative and in the wrong order.
+fn substring(start: i64, stop: i64, len: usize) -> Range<usize> {
+    if len == 0 || (start < 0 && stop < 0 && start > stop) {
+        return 0..0;
+    }
+    // A string in memory is never longer than `i64::MAX`.
+    let total = i64::try_from(len).unwrap_or(i64::MAX);
+    let place = |end: i64| if end < 0 { end.saturating_add(total).max(0) } else { end };
+    let (start, stop) = (place(start), place(stop).min(total - 1));
+    if start > stop {
+        return 0..0;
+    }
+    // 0 <= start <= stop < len, so both have a `usize`.
+    start as usize..stop as usize + 1
 }

@@ -88,12 +88,14 @@ impl Entry {
                 set.iter().try_for_each(|member| write_bytes(out, member))
             }
             Value::Hash(hash) => {
-                // Live fields: those that are over by the snapshot's moment are not in it.
+                // Fields that are over by the snapshot's moment are not in it.
                 write_varint(out, hash.len(moment.now) as u64)?;
-                hash.iter(moment.now).try_for_each(|(name, value)| {
-                    write_bytes(out, name)?;
-                    write_bytes(out, value)?;
-                    write_varint(out, moment.write(hash.deadline(name).unwrap_or(NEVER)))
+                let mut live = (0..hash.positions()).filter_map(|position| hash.at(position, moment.now));
+                live.try_for_each(|field| {
+                    write_bytes(out, &field.name)?;
+                    write_bytes(out, &field.value)?;
+                    let deadline = hash.deadline(&field.name, moment.now);
+                    write_varint(out, moment.write(deadline.unwrap_or(NEVER)))
                 })
             }
             Value::SortedSet(set) => {
@@ -180,7 +182,7 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.blocks.read_varint()? {
             let (name, value) = (self.bytes()?, self.bytes()?);
             let Some(deadline) = moment.read(self.blocks.read_varint()?) else { continue };
-            if !hash.insert(name.clone(), value) {
+            if hash.insert(name.clone(), value).is_some() {
                 return Err(self.blocks.damaged("a hash has a field twice"));
             }
             if deadline != NEVER {

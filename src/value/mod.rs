@@ -1,9 +1,12 @@
 //! What a key can hold: pure data structures that know no key, no clock, no lock and no reply.
 
+pub(crate) mod bitfield;
+pub(crate) mod bits;
 mod chunk;
 mod deadlines;
 pub(crate) mod hash;
 pub(crate) mod index;
+pub(crate) mod lcs;
 pub(crate) mod list;
 pub(crate) mod ranked;
 pub(crate) mod set;

@@ -1,0 +1,169 @@
+//! Strings as arrays of bits: what SETBIT, BITOP, BITFIELD and their kin mean.
+
+use super::string::edit;
+use crate::event::KeyEvent;
+use crate::key::KeyRef;
+use crate::keyspace::Limits;
+use crate::keyspace::view::View;
+use crate::keyspace::writer::{Absent, Deadline, Writer};
+use crate::value::Value;
+use crate::value::bitfield::{self, BitInt, Overflow};
+use crate::value::bits::{self, BitOp, BitUnit, Within};
+use crate::{Bytes, Error, Result};
+
+/// One step of a BITFIELD; offsets are in bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FieldOp {
+    Get { int: BitInt, offset: u64 },
+    Set { int: BitInt, offset: u64, value: i64, overflow: Overflow },
+    Incr { int: BitInt, offset: u64, by: i64, overflow: Overflow },
+}
+
+/// GETBIT
+pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, offset: u64) -> Result<bool> {
+    check(offset, 1, view.space().limits())?;
+    Ok(view.find::<Bytes>(key)?.is_some_and(|string| bits::get(string, offset)))
+}
+
+/// SETBIT: the bit before. The string grows to hold the bit, also where that is cleared.
+pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, offset: u64, bit: bool) -> Result<bool> {
+    check(offset, 1, writer.space().limits())?;
+    let old = writer.update(key, Absent::Create, |string: &mut Bytes| {
+        let old = bits::get(string, offset);
+        let grows = offset / 8 >= string.len() as u64;
+        if !grows && old == bit {
+            return Ok((old, None));
+        }
+        edit(string, |bytes| bits::set(bytes, offset, bit));
+        Ok((old, Some(KeyEvent::SetBit)))
+    })?;
+    Ok(old.unwrap_or(false))
+}
+
+/// BITCOUNT
+pub(crate) fn count(view: &View<'_>, key: KeyRef<'_>, range: Option<(i64, i64, BitUnit)>) -> Result<u64> {
+    Ok(view.find::<Bytes>(key)?.map_or(0, |string| bits::count(string, range)))
+}
+
+/// BITPOS. A missing key is zeros without end.
+pub(crate) fn position(view: &View<'_>, key: KeyRef<'_>, bit: bool, within: Within) -> Result<Option<u64>> {
+    Ok(match view.find::<Bytes>(key)? {
+        Some(string) => bits::position(string, bit, within),
+        None => (!bit).then_some(0),
+    })
+}
+
+/// BITOP: the length of the result, which takes the destination's place; an empty one removes it.
+///
+/// # Errors
+/// [`Error::Invalid`] for too few sources, or too many.
+pub(crate) fn combine(
+    writer: &mut Writer<'_>,
+    op: BitOp,
+    destination: KeyRef<'_>,
+    sources: &[KeyRef<'_>],
+) -> Result<usize> {
+    check_count(op, sources.len())?;
+    let strings = {
+        let view = writer.view();
+        let strings = sources.iter().map(|source| Ok(view.find::<Bytes>(*source)?.cloned()));
+        strings.collect::<Result<Vec<_>>>()?
+    };
+    let inputs: Vec<&[u8]> = strings.iter().map(|string| string.as_deref().unwrap_or_default()).collect();
+    let result = Bytes::from(bits::combine(op, &inputs));
+    let len = result.len();
+    if len == 0 {
+        writer.discard(destination, KeyEvent::Del);
+    } else if let Some(old) =
+        writer.set(destination, Value::String(result), Deadline::Clear, KeyEvent::Set)?
+    {
+        writer.discard_value(old);
+    }
+    Ok(len)
+}
+
+/// BITFIELD: runs the steps in order, as one. `None` for a step that overflowed and was to fail. The
+/// string grows for all that writes, even if it fails.
+pub(crate) fn fields(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    steps: &[FieldOp],
+) -> Result<Vec<Option<i64>>> {
+    let limits = writer.space().limits();
+    for step in steps {
+        let (int, offset) = step.place();
+        check(offset, int.bits(), limits)?;
+    }
+    if steps.iter().all(FieldOp::reads) {
+        return read_fields(&writer.view(), key, steps);
+    }
+    let results = writer.update(key, Absent::Create, |string: &mut Bytes| {
+        let len = string.len();
+        let mut changes = false;
+        let results: Vec<_> = edit(string, |bytes| {
+            for step in steps.iter().filter(|step| !step.reads()) {
+                let (int, offset) = step.place();
+                bitfield::grow(bytes, int, offset);
+            }
+            let run = |step: &FieldOp| match *step {
+                FieldOp::Get { int, offset } => Some(bitfield::get(bytes, int, offset)),
+                FieldOp::Set { int, offset, value, overflow } => {
+                    let old = bitfield::set(bytes, int, offset, value, overflow);
+                    changes |= old.is_some();
+                    old
+                }
+                FieldOp::Incr { int, offset, by, overflow } => {
+                    let new = bitfield::incr(bytes, int, offset, by, overflow);
+                    changes |= new.is_some();
+                    new
+                }
+            };
+            steps.iter().map(run).collect()
+        });
+        Ok((results, (changes || string.len() != len).then_some(KeyEvent::SetBit)))
+    })?;
+    Ok(results.unwrap_or_default())
+}
+
+/// BITFIELD_RO: the integers where the steps are, none of which may write.
+pub(crate) fn read_fields(view: &View<'_>, key: KeyRef<'_>, steps: &[FieldOp]) -> Result<Vec<Option<i64>>> {
+    let string = view.find::<Bytes>(key)?.map_or(&[][..], |string| string);
+    let read = |step: &FieldOp| {
+        let (int, offset) = step.place();
+        check(offset, int.bits(), view.space().limits())?;
+        Ok(Some(bitfield::get(string, int, offset)))
+    };
+    steps.iter().map(read).collect()
+}
+
+impl FieldOp {
+    pub(crate) fn reads(&self) -> bool {
+        matches!(self, FieldOp::Get { .. })
+    }
+
+    fn place(&self) -> (BitInt, u64) {
+        match *self {
+            FieldOp::Get { int, offset }
+            | FieldOp::Set { int, offset, .. }
+            | FieldOp::Incr { int, offset, .. } => (int, offset),
+        }
+    }
+}
+
+/// Refuses a number of sources that the operation has no meaning for.
+fn check_count(op: BitOp, sources: usize) -> Result<()> {
+    match (op, sources) {
+        (_, 0) => Err(Error::Invalid("wrong number of arguments for 'bitop' command")),
+        (BitOp::Not, 2..) => Err(Error::Invalid("BITOP NOT must be called with a single source key.")),
+        (BitOp::Diff, 1) => Err(Error::Invalid("BITOP DIFF must be called with at least two source keys.")),
+        (BitOp::Diff1, 1) => Err(Error::Invalid("BITOP DIFF1 must be called with at least two source keys.")),
+        (BitOp::AndOr, 1) => Err(Error::Invalid("BITOP ANDOR must be called with at least two source keys.")),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses bits that lie beyond what a string may hold.
+fn check(offset: u64, width: u8, limits: Limits) -> Result<()> {
+    let last = offset.saturating_add(u64::from(width) - 1);
+    if last / 8 < limits.value as u64 { Ok(()) } else { Err(Error::BitOffset) }
+}
