@@ -13,6 +13,7 @@ mod hash;
 mod keys;
 mod list;
 mod load;
+mod lock;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod pubsub;
@@ -32,6 +33,7 @@ pub use builder::{KeyEvents, StoreBuilder};
 pub use counter::Counter;
 pub use database::Database;
 pub use list::{List, ListIter};
+pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
 pub use set_options::SetOptions;

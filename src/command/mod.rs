@@ -10,6 +10,7 @@ pub(crate) mod bitmap;
 pub(crate) mod hash;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod lock;
 pub(crate) mod rate_limit;
 pub(crate) mod set;
 pub(crate) mod sorted_set;

@@ -1,0 +1,88 @@
+//! Locks with an owner and a deadline.
+
+use std::time::Duration;
+
+use super::Store;
+use crate::clock::millis;
+use crate::command::lock;
+use crate::{Bytes, Error, Key, Result};
+
+impl Store {
+    /// Takes the lock at `key` for `ttl`, if it is free. Whoever holds it is known by a token, so nobody
+    /// frees a lock that is no longer theirs; and if its holder never frees it, its time runs out.
+    /// `SET NX PX`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let store = larder::Store::new();
+    /// let lock = store.try_lock("report", Duration::from_secs(30))?.expect("it is free");
+    /// assert!(store.try_lock("report", Duration::from_secs(30))?.is_none());
+    /// // ... make the report; if it takes longer than thought: lock.extend(..)
+    /// assert!(lock.unlock()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`] if `ttl` is under a millisecond or beyond the clock's range;
+    /// [`Error::WrongType`] never: a key of another type counts as a lock that is held.
+    #[doc(alias = "redlock")]
+    pub fn try_lock<'k>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<Option<Lock>> {
+        let name = key.into().into_bytes();
+        let rng = self.space().rng();
+        let token = Bytes::from(format!("{:016x}{:016x}", rng.next(), rng.next()));
+        let deadline = self.space().deadline_in(millis(ttl), "set")?;
+        let key = self.key_ref(&name);
+        let acquired = self.write(&[key], |writer| lock::acquire(writer, key, token.clone(), deadline))?;
+        Ok(acquired.then(|| Lock { store: self.clone(), name, token }))
+    }
+}
+
+/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Lock {
+    store: Store,
+    name: Bytes,
+    token: Bytes,
+}
+
+impl Lock {
+    /// What tells this holder from all others: the value of the lock's key.
+    pub fn token(&self) -> &[u8] {
+        &self.token
+    }
+
+    /// Has the lock last `ttl` from now; false if it is no longer held.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`] as for [`Store::try_lock`]; [`Error::WrongType`] if the key was given
+    /// another type.
+    pub fn extend(&self, ttl: Duration) -> Result<bool> {
+        let deadline = self.store.space().deadline_in(millis(ttl), "set")?;
+        let key = self.store.key_ref(&self.name);
+        self.store.write(&[key], |writer| lock::extend(writer, key, &self.token, deadline))
+    }
+
+    /// Frees the lock; false if it was no longer held, because its time had run out: then others may
+    /// have done meanwhile what it was to keep them from.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key was given another type.
+    pub fn unlock(self) -> Result<bool> {
+        self.release()
+    }
+
+    fn release(&self) -> Result<bool> {
+        let key = self.store.key_ref(&self.name);
+        self.store.write(&[key], |writer| lock::release(writer, key, &self.token))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Nobody is left to tell: a lock that is no longer held needs no freeing, and one that cannot be
+        // freed here (inside a transaction of the same store) runs out by itself.
+        let _: Result<bool, Error> = self.release();
+    }
+}
