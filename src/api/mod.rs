@@ -35,6 +35,7 @@ pub use list::{List, ListIter};
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
 pub use set_options::SetOptions;
+pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};
 pub use stats::{DatabaseStats, Stats};
 pub use set::{Set, SetIter};
 pub use hash::{Hash, HashIter, HashOptions};
