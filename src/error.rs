@@ -49,9 +49,12 @@ pub enum Error {
     /// The sum of two scores is not a number (`inf` and `-inf`).
     #[error("ERR resulting score is not a number (NaN)")]
     NanScore,
-    /// A score, weight or bound is NaN.
+    /// A bound of a range of scores is NaN.
     #[error("ERR min or max is not a float")]
     NanBound,
+    /// A weight with which scores are to be multiplied is NaN.
+    #[error("ERR weight value is not a float")]
+    NanWeight,
     /// The operation needs the key to exist.
     #[error("ERR no such key")]
     NoSuchKey,

@@ -29,6 +29,7 @@ pub use codec::*;
 pub use command::hash::FieldExpiry;
 pub use command::keys::ExpireIf;
 pub use command::list::PositionOptions;
+pub use command::sorted_set::{Aggregate, Combine, InsertCount, InsertIf, Inserted, Window};
 pub use error::{DecodeError, Error, Result};
 pub use event::KeyEvent;
 pub use key::Key;

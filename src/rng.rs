@@ -1,5 +1,7 @@
 //! Random numbers from one source that can be seeded: SplitMix64 (Steele, Lea, Flood 2014).
 
+use std::collections::HashSet;
+
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -22,5 +24,19 @@ impl Rng {
     /// A number below `bound`, by Lemire's multiplication; 0 if the bound is 0.
     pub(crate) fn below(&self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+
+    /// `count` different numbers below `len`, or all of them, in no order: Floyd's algorithm (Bentley and
+    /// Floyd, "A sample of brilliance", 1987). Each choice is as likely as any other. O(count).
+    pub(crate) fn sample(&self, count: usize, len: usize) -> Vec<usize> {
+        let count = count.min(len);
+        let mut chosen = HashSet::with_capacity_and_hasher(count, ahash::RandomState::default());
+        let draw = |last| {
+            let drawn = self.below(last + 1);
+            let fresh = if chosen.insert(drawn) { drawn } else { last };
+            chosen.insert(fresh);
+            fresh
+        };
+        (len - count..len).map(draw).collect()
     }
 }

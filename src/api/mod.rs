@@ -37,6 +37,7 @@ pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use snapshot::{Autosave, Saving};
 pub use set_options::SetOptions;
+pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};
 pub use stats::{DatabaseStats, Stats};
 pub use set::{Set, SetIter};
 pub use hash::{Hash, HashIter, HashOptions};

@@ -1,1 +1,0 @@
-//! sorted set handles.

@@ -1,0 +1,192 @@
+//! Several sorted sets as one.
+
+use super::{SortedSet, decode_all_scored, names_with};
+use crate::command::sorted_set::Combine;
+use crate::command::sorted_set::combine::{self, Operation};
+use crate::{Bytes, Decode, Encode, Key, Result};
+
+/// Several sorted sets as one. All of them are read at one instant; plain sets can stand among the
+/// others, as if each of their members had the score 1.
+impl<M: Encode + Decode> SortedSet<'_, M> {
+    /// The members that this set or one of the others has, each with the sum of its scores, in order.
+    /// `ZUNION`, O(n log n) with n the members of all.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 1.0)?;
+    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// let both = today.union(["yesterday"])?;
+    /// assert_eq!(both, [("bob".to_owned(), 1.0), ("ann".to_owned(), 3.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZUNION")]
+    pub fn union<'k>(&self, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<(M, f64)>> {
+        self.union_with(others, &Combine::new())
+    }
+
+    /// [`union`](Self::union) with weights and another way to make one score of several. `ZUNION` with
+    /// `WEIGHTS` and `AGGREGATE`. See [`Combine`] for an example.
+    ///
+    /// # Errors
+    /// [`Error::NanWeight`](crate::Error::NanWeight); [`Error::Invalid`](crate::Error::Invalid) if
+    /// there are weights, but not one for each set.
+    #[doc(alias = "ZUNION")]
+    pub fn union_with<'k>(
+        &self,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        combine: &Combine,
+    ) -> Result<Vec<(M, f64)>> {
+        self.combine(names_with(&self.handle, others), Operation::Union(combine))
+    }
+
+    /// The members that this set and all of the others have, each with the sum of its scores, in order.
+    /// `ZINTER`, O(n) with n the members of the smallest, and O(m log m) for the result.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 1.0)?;
+    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// assert_eq!(today.intersection(["yesterday"])?, [("ann".to_owned(), 3.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZINTER")]
+    pub fn intersection<'k>(
+        &self,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+    ) -> Result<Vec<(M, f64)>> {
+        self.intersection_with(others, &Combine::new())
+    }
+
+    /// [`intersection`](Self::intersection) with weights and another way to make one score of several.
+    /// `ZINTER` with `WEIGHTS` and `AGGREGATE`.
+    ///
+    /// # Errors
+    /// [`Error::NanWeight`](crate::Error::NanWeight); [`Error::Invalid`](crate::Error::Invalid) if
+    /// there are weights, but not one for each set.
+    #[doc(alias = "ZINTER")]
+    pub fn intersection_with<'k>(
+        &self,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        combine: &Combine,
+    ) -> Result<Vec<(M, f64)>> {
+        self.combine(names_with(&self.handle, others), Operation::Intersection(combine))
+    }
+
+    /// The members that this set has and none of the others, with the scores that they have here, in
+    /// order. `ZDIFF`, O(n) with n the members of this set, and O(m log m) for the result.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// store.sorted_set::<String>("yesterday").insert("ann", 1.0)?;
+    /// assert_eq!(today.difference(["yesterday"])?, [("bob".to_owned(), 1.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZDIFF")]
+    pub fn difference<'k>(
+        &self,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+    ) -> Result<Vec<(M, f64)>> {
+        self.combine(names_with(&self.handle, others), Operation::Difference)
+    }
+
+    /// How many members this set and all of the others have, counted no further than `limit`.
+    /// `ZINTERCARD`, O(n) with n the members of the smallest.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 1.0)?;
+    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// assert_eq!(today.intersection_len(["yesterday"], None)?, 1);
+    /// assert_eq!(today.intersection_len(["yesterday"], Some(0))?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZINTERCARD")]
+    pub fn intersection_len<'k>(
+        &self,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        limit: Option<usize>,
+    ) -> Result<usize> {
+        let names = names_with(&self.handle, others);
+        let keys = self.handle.db().key_refs(&names);
+        self.handle.db().read(&keys, |view| combine::intersection_len(view, &keys, limit))
+    }
+
+    /// Makes `destination` the [union](Self::union_with), whatever it held before; gives how many
+    /// members it has. An empty result removes it. `ZUNIONSTORE`, O(n log n).
+    ///
+    /// ```
+    /// use larder::{Combine, Store};
+    ///
+    /// let store = Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 1.0)?;
+    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// assert_eq!(today.union_into("both", ["yesterday"], &Combine::new())?, 2);
+    /// assert_eq!(store.sorted_set::<String>("both").score("ann")?, Some(3.0));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`union_with`](Self::union_with).
+    #[doc(alias = "ZUNIONSTORE")]
+    pub fn union_into<'d, 'k>(
+        &self,
+        destination: impl Into<Key<'d>>,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        combine: &Combine,
+    ) -> Result<usize> {
+        self.combine_into(destination.into(), names_with(&self.handle, others), Operation::Union(combine))
+    }
+
+    /// Makes `destination` the [intersection](Self::intersection_with), whatever it held before; gives
+    /// how many members it has. An empty result removes it. `ZINTERSTORE`, O(n + m log m).
+    ///
+    /// # Errors
+    /// Those of [`intersection_with`](Self::intersection_with).
+    #[doc(alias = "ZINTERSTORE")]
+    pub fn intersection_into<'d, 'k>(
+        &self,
+        destination: impl Into<Key<'d>>,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        combine: &Combine,
+    ) -> Result<usize> {
+        let names = names_with(&self.handle, others);
+        self.combine_into(destination.into(), names, Operation::Intersection(combine))
+    }
+
+    /// Makes `destination` the [difference](Self::difference), whatever it held before; gives how many
+    /// members it has. An empty result removes it. `ZDIFFSTORE`, O(n + m log m).
+    #[doc(alias = "ZDIFFSTORE")]
+    pub fn difference_into<'d, 'k>(
+        &self,
+        destination: impl Into<Key<'d>>,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+    ) -> Result<usize> {
+        self.combine_into(destination.into(), names_with(&self.handle, others), Operation::Difference)
+    }
+
+    fn combine(&self, names: Vec<Bytes>, operation: Operation<'_>) -> Result<Vec<(M, f64)>> {
+        let keys = self.handle.db().key_refs(&names);
+        decode_all_scored(self.handle.db().read(&keys, |view| combine::combine(view, &keys, operation))?)
+    }
+
+    fn combine_into(
+        &self,
+        destination: Key<'_>,
+        mut names: Vec<Bytes>,
+        operation: Operation<'_>,
+    ) -> Result<usize> {
+        names.push(destination.into_bytes());
+        let keys = self.handle.db().key_refs(&names);
+        self.handle.db().write(&keys, |writer| match keys.split_last() {
+            Some((destination, sources)) => combine::combine_into(writer, *destination, sources, operation),
+            // There is a destination: it was just added.
+            None => Ok(0),
+        })
+    }
+}

@@ -1,0 +1,403 @@
+//! Sorted sets.
+
+mod combine;
+mod iter;
+mod pop;
+mod range;
+
+pub use iter::SortedSetIter;
+pub use pop::PoppedFrom;
+
+use std::borrow::Borrow;
+use std::marker::PhantomData;
+
+use super::Database;
+use super::handle::{Handle, decode};
+use crate::command::sorted_set::{self, InsertCount, InsertIf, Inserted};
+use crate::value::list::End;
+use crate::value::sorted_set::Scored;
+use crate::{Bytes, Decode, Encode, Key, Result};
+
+/// A handle on a sorted set: members of type `M`, each once, with a score each. They stand in the
+/// order of their scores, and those with the same score in the order of their bytes, so that the rank
+/// of a member and the member of a rank are found in O(log n).
+///
+/// A missing key is an empty set: methods give what an empty set would give.
+///
+/// # Errors
+/// Every method can give [`Error::WrongType`](crate::Error::WrongType); those that store members
+/// [`Error::TooLong`](crate::Error::TooLong), those that take some
+/// [`Error::Encode`](crate::Error::Encode), those that give some
+/// [`Error::Decode`](crate::Error::Decode).
+///
+/// ```
+/// use larder::Store;
+///
+/// let store = Store::new();
+/// let board = store.sorted_set::<String>("board");
+/// board.insert_all([("ann", 120.0), ("bob", 80.0)])?;
+/// board.incr("bob", 60.0)?;
+/// assert_eq!(board.rev_rank("bob")?, Some(0));
+/// assert_eq!(board.range_rev(0, 9)?, [("bob".to_owned(), 140.0), ("ann".to_owned(), 120.0)]);
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SortedSet<'a, M> {
+    handle: Handle<'a>,
+    member: PhantomData<fn() -> M>,
+}
+
+impl Database {
+    /// A handle on the sorted set at `key`. Nothing is made until a member is inserted, and the key
+    /// goes with the last member.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert!(store.sorted_set::<String>("board").is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn sorted_set<'a, M>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
+        SortedSet { handle: Handle::new(self, key.into()), member: PhantomData }
+    }
+}
+
+impl<M: Encode + Decode> SortedSet<'_, M> {
+    /// Gives a member a score, whatever it had before; whether it is new. `ZADD`, O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// assert!(board.insert("ann", 1.0)?);
+    /// assert!(!board.insert("ann", 2.0)?);
+    /// assert_eq!(board.score("ann")?, Some(2.0));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
+    #[doc(alias = "ZADD")]
+    pub fn insert<Q>(&self, member: &Q, score: f64) -> Result<bool>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.insert_with(member, score, InsertIf::Always)? == Inserted::Added)
+    }
+
+    /// Gives several members their scores in one step; how many of them are new. `ZADD`,
+    /// O(log n) each. Where a member is named twice, the last score counts.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// assert_eq!(board.insert_all([("ann", 1.0), ("bob", 2.0)])?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
+    #[doc(alias = "ZADD")]
+    pub fn insert_all<'q, Q>(&self, members: impl IntoIterator<Item = (&'q Q, f64)>) -> Result<usize>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized + 'q,
+    {
+        Ok(self.insert_all_with(members, InsertIf::Always)?.added)
+    }
+
+    /// Gives a member a score under a condition; what came of it. `ZADD` with `NX`, `XX`, `GT`, `LT`,
+    /// O(log n).
+    ///
+    /// ```
+    /// use larder::{InsertIf, Inserted, Store};
+    ///
+    /// let store = Store::new();
+    /// let best = store.sorted_set::<String>("best");
+    /// assert_eq!(best.insert_with("ann", 9.0, InsertIf::Greater)?, Inserted::Added);
+    /// assert_eq!(best.insert_with("ann", 5.0, InsertIf::Greater)?, Inserted::Unchanged);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
+    #[doc(alias = "ZADD")]
+    pub fn insert_with<Q>(&self, member: &Q, score: f64, condition: InsertIf) -> Result<Inserted>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.insert_all_with([(member, score)], condition)?.into())
+    }
+
+    /// Gives several members their scores in one step, each under a condition; how many are new, and
+    /// how many have another score now. `ZADD` with `NX`, `XX`, `GT`, `LT` and `CH`, O(log n) each.
+    ///
+    /// ```
+    /// use larder::{InsertIf, Store};
+    ///
+    /// let store = Store::new();
+    /// let best = store.sorted_set::<String>("best");
+    /// best.insert_all([("ann", 9.0), ("bob", 9.0)])?;
+    /// let counts = best.insert_all_with([("ann", 5.0), ("bob", 12.0), ("cid", 1.0)], InsertIf::Greater)?;
+    /// assert_eq!((counts.added, counts.updated), (1, 1));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
+    #[doc(alias = "ZADD")]
+    pub fn insert_all_with<'q, Q>(
+        &self,
+        members: impl IntoIterator<Item = (&'q Q, f64)>,
+        condition: InsertIf,
+    ) -> Result<InsertCount>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized + 'q,
+    {
+        let members = members.into_iter().map(|(member, score)| Ok((self.handle.encode(member)?, score)));
+        let members = members.collect::<Result<Vec<_>>>()?;
+        self.handle.write(|writer, key| sorted_set::add(writer, key, members, condition))
+    }
+
+    /// Adds to a member's score, that of a missing one counting as 0; gives the new score. `ZINCRBY`,
+    /// O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// assert_eq!(board.incr("ann", 1.5)?, 1.5);
+    /// assert_eq!(board.incr("ann", -2.0)?, -0.5);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
+    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
+    #[doc(alias = "ZINCRBY")]
+    pub fn incr<Q>(&self, member: &Q, by: f64) -> Result<f64>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        // Without a condition there is always a score.
+        Ok(self.incr_with(member, by, InsertIf::Always)?.unwrap_or(by))
+    }
+
+    /// Adds to a member's score under a condition on the sum; gives the new score, `None` if the
+    /// condition does not hold. `ZADD` with `INCR`, O(log n).
+    ///
+    /// ```
+    /// use larder::{InsertIf, Store};
+    ///
+    /// let store = Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// assert_eq!(board.incr_with("ann", 1.0, InsertIf::Present)?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
+    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
+    #[doc(alias = "ZADD")]
+    pub fn incr_with<Q>(&self, member: &Q, by: f64, condition: InsertIf) -> Result<Option<f64>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        let member = self.handle.encode(member)?;
+        self.handle.write(|writer, key| sorted_set::increase(writer, key, member, by, condition))
+    }
+
+    /// Takes a member out; whether it was there. `ZREM`, O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert("ann", 1.0)?;
+    /// assert!(board.remove("ann")?);
+    /// assert!(!board.remove("ann")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZREM")]
+    pub fn remove<Q>(&self, member: &Q) -> Result<bool>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.remove_all([member])? > 0)
+    }
+
+    /// Takes several members out in one step; how many of them were there. `ZREM`, O(log n) each.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert("ann", 1.0)?;
+    /// assert_eq!(board.remove_all(["ann", "bob"])?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZREM")]
+    pub fn remove_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized + 'q,
+    {
+        let members = encode_sought(members)?;
+        self.handle.write(|writer, key| sorted_set::remove(writer, key, &members))
+    }
+
+    /// A member's score. `ZSCORE`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert("ann", 1.0)?;
+    /// assert_eq!((board.score("ann")?, board.score("bob")?), (Some(1.0), None));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZSCORE")]
+    pub fn score<Q>(&self, member: &Q) -> Result<Option<f64>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.scores([member])?.pop().flatten())
+    }
+
+    /// The scores of several members at one instant, `None` for those that are not there. `ZMSCORE`,
+    /// O(1) each.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert("ann", 1.0)?;
+    /// assert_eq!(board.scores(["bob", "ann"])?, [None, Some(1.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZMSCORE")]
+    pub fn scores<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<Option<f64>>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized + 'q,
+    {
+        let members = encode_sought(members)?;
+        self.handle.read(|view, key| sorted_set::scores(view, key, &members))
+    }
+
+    /// Whether a member is there. O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert!(!store.sorted_set::<String>("board").contains("ann")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn contains<Q>(&self, member: &Q) -> Result<bool>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.score(member)?.is_some())
+    }
+
+    /// How many members come before this one, from the lowest score up; `None` if it is not there.
+    /// `ZRANK`, O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// assert_eq!(board.rank("bob")?, Some(1));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZRANK")]
+    pub fn rank<Q>(&self, member: &Q) -> Result<Option<usize>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.rank_with_score(member)?.map(|(rank, _)| rank))
+    }
+
+    /// [`rank`](Self::rank) and the member's score. `ZRANK` with `WITHSCORE`, O(log n).
+    #[doc(alias = "ZRANK")]
+    pub fn rank_with_score<Q>(&self, member: &Q) -> Result<Option<(usize, f64)>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        let member = member.encode()?;
+        self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Front))
+    }
+
+    /// How many members come before this one, from the highest score down; `None` if it is not there.
+    /// `ZREVRANK`, O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// assert_eq!(board.rev_rank("bob")?, Some(0));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZREVRANK")]
+    pub fn rev_rank<Q>(&self, member: &Q) -> Result<Option<usize>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        Ok(self.rev_rank_with_score(member)?.map(|(rank, _)| rank))
+    }
+
+    /// [`rev_rank`](Self::rev_rank) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
+    #[doc(alias = "ZREVRANK")]
+    pub fn rev_rank_with_score<Q>(&self, member: &Q) -> Result<Option<(usize, f64)>>
+    where
+        M: Borrow<Q>,
+        Q: Encode + ?Sized,
+    {
+        let member = member.encode()?;
+        self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Back))
+    }
+
+    /// How many members there are; 0 if the key is missing. `ZCARD`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.sorted_set::<String>("board").len()?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "ZCARD")]
+    pub fn len(&self) -> Result<usize> {
+        self.handle.read(sorted_set::len)
+    }
+
+    /// Whether there is no member. `ZCARD`, O(1).
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// The bytes of members that are only looked for: of any length.
+fn encode_sought<'q, Q: Encode + ?Sized + 'q>(
+    members: impl IntoIterator<Item = &'q Q>,
+) -> Result<Vec<Bytes>> {
+    members.into_iter().map(Encode::encode).collect()
+}
+
+/// A member and its score, as they were stored.
+fn decode_scored<M: Decode>((score, member): Scored) -> Result<(M, f64)> {
+    Ok((decode(member)?, score))
+}
+
+/// Members and their scores, as they were stored.
+fn decode_all_scored<M: Decode>(members: impl IntoIterator<Item = Scored>) -> Result<Vec<(M, f64)>> {
+    members.into_iter().map(decode_scored).collect()
+}
+
+/// The names of a handle's key and of other keys.
+fn names_with<'k>(handle: &Handle<'_>, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Vec<Bytes> {
+    let mut names = vec![Bytes::from(handle.name())];
+    names.extend(others.into_iter().map(|key| key.into().into_bytes()));
+    names
+}

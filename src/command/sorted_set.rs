@@ -1,1 +1,0 @@
-//! sorted set: what its commands mean.

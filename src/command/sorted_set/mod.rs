@@ -1,0 +1,196 @@
+//! Sorted sets: what ZADD, ZRANGE and their kin mean.
+
+pub(crate) mod combine;
+mod options;
+pub(crate) mod range;
+
+pub use options::{Aggregate, Combine, InsertCount, InsertIf, Inserted, Window};
+
+use crate::clock::NEVER;
+use crate::event::KeyEvent;
+use crate::key::KeyRef;
+use crate::keyspace::view::View;
+use crate::keyspace::writer::{Absent, Writer};
+use crate::value::list::End;
+use crate::value::sorted_set::{Scored, SortedSet};
+use crate::{Bytes, Error, Result};
+
+/// ZADD: how many members were added, and how many were given another score.
+pub(crate) fn add(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    entries: Vec<(Bytes, f64)>,
+    condition: InsertIf,
+) -> Result<InsertCount> {
+    if entries.iter().any(|(_, score)| score.is_nan()) {
+        return Err(Error::NotAFloat);
+    }
+    let counts = writer.update(key, condition.absent(), |set: &mut SortedSet| {
+        let mut counts = InsertCount::default();
+        for (member, score) in entries {
+            let old = set.score(&member);
+            if condition.allows(old, score) && old != Some(score) {
+                match set.insert(member, score) {
+                    true => counts.added += 1,
+                    false => counts.updated += 1,
+                }
+            }
+        }
+        let event = (counts != InsertCount::default()).then_some(KeyEvent::ZAdd);
+        Ok((counts, event))
+    })?;
+    Ok(counts.unwrap_or_default())
+}
+
+/// ZINCRBY, ZADD with INCR: the new score, `None` where the condition does not hold.
+pub(crate) fn increase(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    member: Bytes,
+    by: f64,
+    condition: InsertIf,
+) -> Result<Option<f64>> {
+    if by.is_nan() {
+        return Err(Error::NotAFloat);
+    }
+    let increased = writer.update(key, condition.absent(), |set: &mut SortedSet| {
+        let old = set.score(&member);
+        let new = old.map_or(by, |old| old + by);
+        if new.is_nan() && condition.admits(old) {
+            return Err(Error::NanScore);
+        }
+        if !condition.allows(old, new) {
+            return Ok((None, None));
+        }
+        let changes = old != Some(new);
+        if changes {
+            set.insert(member, new);
+        }
+        Ok((Some(new), changes.then_some(KeyEvent::ZIncr)))
+    })?;
+    Ok(increased.flatten())
+}
+
+/// ZREM: how many of the members were there.
+pub(crate) fn remove(writer: &mut Writer<'_>, key: KeyRef<'_>, members: &[Bytes]) -> Result<usize> {
+    let removed = writer.update(key, Absent::Skip, |set: &mut SortedSet| {
+        let removed = members.iter().filter(|member| set.remove(member).is_some()).count();
+        Ok((removed, (removed > 0).then_some(KeyEvent::ZRem)))
+    })?;
+    Ok(removed.unwrap_or(0))
+}
+
+/// ZCARD
+pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
+    Ok(view.find::<SortedSet>(key)?.map_or(0, SortedSet::len))
+}
+
+/// ZSCORE, ZMSCORE: a score for each of the members that is there.
+pub(crate) fn scores(view: &View<'_>, key: KeyRef<'_>, members: &[Bytes]) -> Result<Vec<Option<f64>>> {
+    let set = view.find::<SortedSet>(key)?;
+    Ok(members.iter().map(|member| set?.score(member)).collect())
+}
+
+/// ZRANK, ZREVRANK: how many members come before this one, counted from the end that is given, and
+/// its score.
+pub(crate) fn rank(
+    view: &View<'_>,
+    key: KeyRef<'_>,
+    member: &[u8],
+    from: End,
+) -> Result<Option<(usize, f64)>> {
+    let Some(set) = view.find::<SortedSet>(key)? else { return Ok(None) };
+    Ok(set.rank(member).map(|(rank, score)| match from {
+        End::Front => (rank, score),
+        // A rank is below the length.
+        End::Back => (set.len() - 1 - rank, score),
+    }))
+}
+
+/// ZPOPMIN, ZPOPMAX: at most `count` members, the outermost first.
+pub(crate) fn pop(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    end: End,
+    count: usize,
+) -> Result<Option<Vec<Scored>>> {
+    writer.update(key, Absent::Skip, |set: &mut SortedSet| {
+        let len = set.len();
+        let popped = match end {
+            End::Front => set.remove_range(0..count.min(len)),
+            End::Back => {
+                let mut popped = set.remove_range(len.saturating_sub(count)..len);
+                popped.reverse();
+                popped
+            }
+        };
+        let event = match end {
+            End::Front => KeyEvent::ZPopMin,
+            End::Back => KeyEvent::ZPopMax,
+        };
+        let event = (!popped.is_empty()).then_some(event);
+        Ok((popped, event))
+    })
+}
+
+/// ZMPOP: at most `count` members of the first sorted set that is there, and which of the keys that is.
+pub(crate) fn pop_any(
+    writer: &mut Writer<'_>,
+    keys: &[KeyRef<'_>],
+    end: End,
+    count: usize,
+) -> Result<Option<(usize, Vec<Scored>)>> {
+    if count == 0 {
+        return Err(Error::Invalid("count should be greater than 0"));
+    }
+    for (at, key) in keys.iter().enumerate() {
+        if let Some(popped) = pop(writer, *key, end, count)? {
+            return Ok(Some((at, popped)));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes a [`pop`] back: members that were not added again meanwhile have the score that they had, and
+/// a key that went with them has its deadline again.
+pub(crate) fn put_back(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    popped: Vec<Scored>,
+    deadline: Option<u64>,
+) -> Result<()> {
+    let went = writer.deadline(key).is_none();
+    let entries = popped.into_iter().map(|(score, member)| (member, score)).collect();
+    add(writer, key, entries, InsertIf::Absent)?;
+    if let (true, Some(deadline)) = (went, deadline.filter(|deadline| *deadline != NEVER)) {
+        writer.set_deadline(key, deadline);
+    }
+    Ok(())
+}
+
+/// How members are drawn at random.
+#[derive(Clone, Copy)]
+pub(crate) enum Draw {
+    /// Each at most once, so at most as many as there are.
+    Distinct(usize),
+    /// As many as are asked for, each drawn from all.
+    Repeated(usize),
+}
+
+/// ZRANDMEMBER
+pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Scored>> {
+    let Some(set) = view.find::<SortedSet>(key)? else { return Ok(Vec::new()) };
+    let (rng, len) = (view.space().rng(), set.len());
+    let mut drawn = Vec::new();
+    let count = match draw {
+        Draw::Distinct(count) => count.min(len),
+        Draw::Repeated(count) => count,
+    };
+    drawn.try_reserve_exact(count).map_err(|_| Error::Invalid("value is out of range"))?;
+    let mut take = |position| drawn.extend(set.at(position).map(|(score, member)| (score, member.clone())));
+    match draw {
+        Draw::Distinct(_) => rng.sample(count, len).into_iter().for_each(take),
+        Draw::Repeated(_) => (0..count).for_each(|_| take(rng.below(len))),
+    }
+    Ok(drawn)
+}
