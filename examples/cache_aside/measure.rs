@@ -15,12 +15,12 @@ pub fn measure<T, E: Send>(
     wanted: &[Vec<u64>],
     read: impl Fn(u64) -> Result<Option<T>, E> + Sync,
 ) -> Result<Figures, E> {
-    let start = Barrier::new(wanted.len());
+    let (start, read) = (&Barrier::new(wanted.len()), &read);
     let threads = thread::scope(|scope| {
         let threads: Vec<_> = wanted
             .iter()
             .map(|ids| {
-                scope.spawn(|| {
+                scope.spawn(move || {
                     let mut times = Vec::with_capacity(ids.len());
                     start.wait();
                     let began = Instant::now();

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Database;
+use super::{Database, names};
 use crate::clock::{NEVER, millis};
-use crate::command::keys::{self, ExpireIf};
-use crate::{Key, Result, Type};
+use crate::command::keys::{self, Existing, ExpireIf};
+use crate::{Error, Key, Result, Type};
 
 /// How long a key still lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,43 @@ pub enum ExpiresAt {
     Never,
     /// It expires at this wall time, in whole milliseconds.
     At(SystemTime),
+}
+
+/// How a key is copied; without options within the database, and not over a key that is there.
+///
+/// ```
+/// use larder::{CopyOptions, Store};
+///
+/// let store = Store::new();
+/// store.insert("greeting", "hello")?;
+/// assert!(store.copy_with("greeting", "greeting", CopyOptions::new().to_db(3))?);
+/// assert!(store.db(3)?.contains("greeting")?);
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+#[must_use]
+pub struct CopyOptions {
+    replace: bool,
+    db: Option<u16>,
+}
+
+impl CopyOptions {
+    /// Within the database, and not over a key that is there.
+    pub const fn new() -> Self {
+        CopyOptions { replace: false, db: None }
+    }
+
+    /// A key of that name is replaced (`REPLACE`).
+    pub const fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// The copy goes into this database (`DB`).
+    pub const fn to_db(mut self, index: u16) -> Self {
+        self.db = Some(index);
+        self
+    }
 }
 
 impl Ttl {
@@ -52,6 +89,27 @@ impl Database {
         let key = key.into();
         let key = self.key_ref(&key);
         self.read(&[key], |view| Ok(keys::exists(view, key)))
+    }
+
+    /// How many of the keys are there; one that is named twice counts twice. `EXISTS`, O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("a", 1)?;
+    /// assert_eq!(store.contains_many(["a", "b", "a"])?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "EXISTS")]
+    pub fn contains_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
+        let names = names(keys);
+        let keys = self.key_refs(&names);
+        self.read(&keys, |view| Ok(keys::count(view, &keys)))
+    }
+
+    /// Marks keys as just used, where the store is bounded; gives how many are there. `TOUCH`, O(keys).
+    #[doc(alias = "TOUCH")]
+    pub fn touch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
+        self.contains_many(keys)
     }
 
     /// The type of the key's value; `None` if the key is missing. `TYPE`, O(1).
@@ -86,11 +144,112 @@ impl Database {
         self.write(&[key], |writer| Ok(keys::remove(writer, key)))
     }
 
+    /// Removes several keys, as one; gives how many were there. `DEL` and `UNLINK`, O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("a", 1)?;
+    /// assert_eq!(store.remove_many(["a", "b"])?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "DEL")]
+    #[doc(alias = "UNLINK")]
+    pub fn remove_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
+        let names = names(keys);
+        let keys = self.key_refs(&names);
+        self.write(&keys, |writer| Ok(keys::remove_many(writer, &keys)))
+    }
+
+    /// Gives a key another name, under which a key that was there is replaced. Its deadline goes with
+    /// it. `RENAME`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("draft", "hello")?;
+    /// store.rename("draft", "page")?;
+    /// assert_eq!(store.get::<String>("page")?.as_deref(), Some("hello"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSuchKey`], [`Error::TooLong`] for the new name.
+    #[doc(alias = "RENAME")]
+    pub fn rename<'f, 't>(&self, from: impl Into<Key<'f>>, to: impl Into<Key<'t>>) -> Result<()> {
+        self.rename_to(from.into(), to.into(), Existing::Replaced).map(drop)
+    }
+
+    /// Gives a key another name if there is no key of that name; true if there was none. `RENAMENX`,
+    /// O(1).
+    ///
+    /// # Errors
+    /// As [`rename`](Self::rename).
+    #[doc(alias = "RENAMENX")]
+    pub fn rename_if_absent<'f, 't>(&self, from: impl Into<Key<'f>>, to: impl Into<Key<'t>>) -> Result<bool> {
+        self.rename_to(from.into(), to.into(), Existing::Kept)
+    }
+
+    /// Copies a key and its deadline to another name; false, and nothing is done, if the key is missing
+    /// or one of that name is there. `COPY`, O(1): a collection is shared, and copied bit by bit as
+    /// one of the two is changed.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// assert!(store.copy("jobs", "backup")?);
+    /// assert_eq!(store.list::<String>("backup").len()?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SameKey`], [`Error::TooLong`] for the new name.
+    #[doc(alias = "COPY")]
+    pub fn copy<'f, 't>(&self, from: impl Into<Key<'f>>, to: impl Into<Key<'t>>) -> Result<bool> {
+        self.copy_with(from, to, CopyOptions::new())
+    }
+
+    /// [`copy`](Self::copy) over a key that is there, or into another database. `COPY`, O(1).
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy), and [`Error::NoSuchDatabase`].
+    #[doc(alias = "COPY")]
+    pub fn copy_with<'f, 't>(
+        &self,
+        from: impl Into<Key<'f>>,
+        to: impl Into<Key<'t>>,
+        options: CopyOptions,
+    ) -> Result<bool> {
+        let (from, to) = (from.into(), to.into());
+        let (from, to) = (self.key_ref(&from), self.key_ref(&to));
+        let db = self.check_index(options.db.unwrap_or(self.index()))?;
+        let existing = if options.replace { Existing::Replaced } else { Existing::Kept };
+        self.write(&[from, to], |writer| keys::copy(writer, from, db, to, existing))
+    }
+
+    /// Moves a key and its deadline to another database; false, and nothing is done, if the key is
+    /// missing, or is there already. `MOVE`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("greeting", "hello")?;
+    /// assert!(store.move_to_db("greeting", 3)?);
+    /// assert!(store.db(3)?.contains("greeting")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SameKey`] if the key is in that database; [`Error::NoSuchDatabase`].
+    #[doc(alias = "MOVE")]
+    pub fn move_to_db<'k>(&self, key: impl Into<Key<'k>>, index: u16) -> Result<bool> {
+        let key = key.into();
+        let (key, db) = (self.key_ref(&key), self.check_index(index)?);
+        self.write(&[key], |writer| keys::move_to(writer, key, db))
+    }
+
     /// Has a key expire `ttl` from now, in whole milliseconds; false if the key is missing. A `ttl` of
     /// zero removes it. `PEXPIRE`, O(1).
     ///
     /// # Errors
-    /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) if that is beyond the clock's range.
+    /// [`Error::InvalidExpire`] if that is beyond the clock's range.
     #[doc(alias = "EXPIRE")]
     #[doc(alias = "PEXPIRE")]
     pub fn expire<'k>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<bool> {
@@ -108,6 +267,37 @@ impl Database {
         self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
     }
 
+    /// Has a key expire at a wall time, in whole milliseconds; false if the key is missing. A time that
+    /// has passed removes it. `PEXPIREAT`, O(1).
+    ///
+    /// The time is turned into a time to live when this is called: a later step of the system's clock
+    /// does not move it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`] if that is beyond the clock's range.
+    #[doc(alias = "EXPIREAT")]
+    #[doc(alias = "PEXPIREAT")]
+    pub fn expire_at<'k>(&self, key: impl Into<Key<'k>>, time: SystemTime) -> Result<bool> {
+        self.expire_at_if(key, time, ExpireIf::Always)
+    }
+
+    /// [`expire_at`](Self::expire_at) under a condition on the deadline that the key has now.
+    ///
+    /// # Errors
+    /// As [`expire_at`](Self::expire_at).
+    #[doc(alias = "EXPIREAT")]
+    #[doc(alias = "PEXPIREAT")]
+    pub fn expire_at_if<'k>(
+        &self,
+        key: impl Into<Key<'k>>,
+        time: SystemTime,
+        condition: ExpireIf,
+    ) -> Result<bool> {
+        let key = key.into();
+        let (key, deadline) = (self.key_ref(&key), self.space().deadline_at(time, "pexpireat")?);
+        self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
+    }
+
     /// How long a key still lives. `PTTL`, O(1).
     #[doc(alias = "TTL")]
     #[doc(alias = "PTTL")]
@@ -115,11 +305,30 @@ impl Database {
         let key = key.into();
         let key = self.key_ref(&key);
         self.read(&[key], |view| {
-            Ok(match keys::deadline(view, key) {
-                None => Ttl::Missing,
-                Some(None) => Ttl::Forever,
-                Some(Some(deadline)) => Ttl::Left(Duration::from_millis(deadline.saturating_sub(view.now()))),
-            })
+            let deadline = keys::deadline(view, key);
+            Ok(deadline.map_or(Ttl::Missing, |deadline| Ttl::until(deadline, || view.now())))
+        })
+    }
+
+    /// When a key expires, by the wall clock. `PEXPIRETIME`, O(1).
+    ///
+    /// ```
+    /// use larder::{ExpiresAt, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("answer", 42)?;
+    /// assert_eq!(store.expires_at("answer")?, ExpiresAt::Never);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "EXPIRETIME")]
+    #[doc(alias = "PEXPIRETIME")]
+    pub fn expires_at<'k>(&self, key: impl Into<Key<'k>>) -> Result<ExpiresAt> {
+        let key = key.into();
+        let key = self.key_ref(&key);
+        Ok(match self.read(&[key], |view| Ok(keys::deadline(view, key)))? {
+            None => ExpiresAt::Missing,
+            Some(NEVER) => ExpiresAt::Never,
+            Some(deadline) => ExpiresAt::At(self.space().wall_at(deadline)),
         })
     }
 
@@ -129,5 +338,14 @@ impl Database {
         let key = key.into();
         let key = self.key_ref(&key);
         self.write(&[key], |writer| Ok(keys::persist(writer, key)))
+    }
+
+    fn rename_to(&self, from: Key<'_>, to: Key<'_>, existing: Existing) -> Result<bool> {
+        let (from, to) = (self.key_ref(&from), self.key_ref(&to));
+        self.write(&[from, to], |writer| keys::rename(writer, from, to, existing))
+    }
+
+    fn check_index(&self, index: u16) -> Result<u16> {
+        if index < self.space().limits().databases { Ok(index) } else { Err(Error::NoSuchDatabase) }
     }
 }

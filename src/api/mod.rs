@@ -3,8 +3,8 @@
 //! A handle turns Rust values into bytes before a lock is taken and back after it was let go; what
 //! happens in between is a typed operation of `command`.
 
-mod blocking;
 mod bitmap;
+mod blocking;
 mod builder;
 mod counter;
 mod database;
@@ -18,6 +18,7 @@ mod lock;
 mod metrics;
 mod pubsub;
 mod rate_limit;
+mod scan;
 mod set;
 mod set_options;
 mod snapshot;
@@ -27,21 +28,23 @@ mod store;
 mod strings;
 mod text;
 mod transaction;
+mod whole;
 
 pub use bitmap::{BitFields, Bitmap};
 pub use builder::{KeyEvents, StoreBuilder};
 pub use counter::Counter;
 pub use database::Database;
+pub use hash::{Hash, HashIter, HashOptions};
+pub use keys::{CopyOptions, ExpiresAt, Ttl};
 pub use list::{List, ListIter};
 pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
-pub use snapshot::{Autosave, Saving};
+pub use scan::Scan;
+pub use set::{Set, SetIter};
 pub use set_options::SetOptions;
+pub use snapshot::{Autosave, Saving};
 pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};
 pub use stats::{DatabaseStats, Stats};
-pub use set::{Set, SetIter};
-pub use hash::{Hash, HashIter, HashOptions};
-pub use keys::{ExpiresAt, Ttl};
 pub use store::Store;
 pub use text::Text;
 pub use transaction::{Tx, Watched};

@@ -5,8 +5,8 @@
 //! [`KeyRef`](crate::key::KeyRef). It holds locks, so it runs no user code: elements come in as
 //! bytes and go out as bytes.
 
-pub(crate) mod blocking;
 pub(crate) mod bitmap;
+pub(crate) mod blocking;
 pub(crate) mod hash;
 pub(crate) mod keys;
 pub(crate) mod list;

@@ -43,7 +43,7 @@ impl Keyspace {
         self.check_not_in_transaction()?;
         let mut effects = Effects::new();
         let result = self.write_with(db, keys, &mut effects, op);
-        self.settle(db, effects);
+        self.settle(effects);
         Ok(result)
     }
 
@@ -74,11 +74,11 @@ impl Keyspace {
 
     /// What had to wait until the locks were free: freeing memory, waking tasks, serving waiters for
     /// whom keys of other shards are needed, telling the sweeper of an earlier deadline.
-    pub(super) fn settle(&self, db: u16, mut effects: Effects) {
+    pub(super) fn settle(&self, mut effects: Effects) {
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
         let mut across = mem::take(&mut effects.across);
         drop(effects);
-        while let Some((name, other)) = across.pop() {
+        while let Some((db, name, other)) = across.pop() {
             let keys = [self.key_ref(&name), self.key_ref(&other)];
             let mut effects = Effects::new();
             self.write_with(db, &keys, &mut effects, |writer| writer.look_again(&name));

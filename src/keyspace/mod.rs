@@ -14,6 +14,7 @@ mod undo;
 pub(crate) mod view;
 pub(crate) mod watch;
 mod wheel;
+mod whole;
 pub(crate) mod writer;
 
 use std::sync::{Arc, Weak};
@@ -35,7 +36,6 @@ pub use sweep::Sweeping;
 
 use shard::Shard;
 use sweep::Sweeper;
-use table::Entry;
 use watch::Watch;
 
 /// The shards that are held, by index.
@@ -183,45 +183,6 @@ impl Keyspace {
         for key in keys {
             self.shards[self.shard_of(key.hash) as usize].0.write().watches.remove(db, key.bytes, watch);
         }
-    }
-
-    /// Removes all keys of a database. Their memory is freed after the locks are, a shard at a time.
-    pub(crate) fn clear(&self, db: u16) -> Result<()> {
-        let tables = self.write_all(|shards| {
-            let mut tables = Vec::new();
-            for shard in shards {
-                let Some(mut table) = shard.take_table(db) else {
-                    shard.watches.mark_all(db, |_| false);
-                    continue;
-                };
-                shard.watches.mark_all(db, |key| table.find(self.key_ref(key).hash, key).is_some());
-                shard.table_mut(db).counters = std::mem::take(&mut table.counters);
-                tables.push(table);
-            }
-            tables
-        })?;
-        drop(tables);
-        Ok(())
-    }
-
-    /// Visits the entries of one shard's table that have not expired, in pages from a cursor (0 starts
-    /// and ends the walk); the lock is held for one page. Every entry that stays is met.
-    pub(crate) fn walk(
-        &self,
-        db: u16,
-        shard: usize,
-        cursor: usize,
-        count: usize,
-        mut visit: impl FnMut(&Entry),
-    ) -> Result<usize> {
-        self.check_not_in_transaction()?;
-        let Some(shard) = self.shards.get(shard) else { return Ok(0) };
-        let guard = shard.0.read();
-        let Some(table) = guard.table(db) else { return Ok(0) };
-        let now = self.clock.now();
-        let (next, entries) = table.entries().walk(cursor, count);
-        entries.filter(|entry| !entry.is_expired(|| now)).for_each(&mut visit);
-        Ok(next)
     }
 
     /// Tells subscribers of key events, in the order of the changes: this runs under the shard's

@@ -7,11 +7,12 @@
 use std::sync::{Arc, Weak};
 
 use super::Keyspace;
+use super::shard::Shard;
 use super::wheel::Due;
 use super::writer::{Effects, Writer};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, thread};
+use crate::sync::{Condvar, Mutex, Padded, RwLock, thread};
 use crate::trace;
 use crate::value::hash::Hash;
 
@@ -124,25 +125,37 @@ impl Keyspace {
         let mut removed = 0;
         for (index, shard) in (0..).zip(&self.shards) {
             let databases: Vec<u16> = shard.0.read().tables().map(|(db, _)| db).collect();
-            for db in databases {
-                loop {
-                    let mut effects = Effects::new();
-                    let swept = {
-                        let mut guard = shard.0.write();
-                        let shards = smallvec::smallvec![(index, &mut *guard)];
-                        let mut writer = Writer::new(self, db, shards, &mut effects);
-                        writer.sweep(STEPS)
-                    };
-                    self.settle(db, effects);
-                    removed += swept.removed;
-                    if swept.is_done {
-                        break;
-                    }
-                }
-            }
+            removed += databases.into_iter().map(|db| self.sweep_table(index, shard, db)).sum::<usize>();
         }
         trace::swept(removed);
         removed
+    }
+
+    /// Removes all that is due in one database.
+    pub(super) fn sweep_database(&self, db: u16) {
+        for (index, shard) in (0..).zip(&self.shards) {
+            if shard.0.read().table(db).is_some() {
+                self.sweep_table(index, shard, db);
+            }
+        }
+    }
+
+    fn sweep_table(&self, index: u32, shard: &Padded<RwLock<Shard>>, db: u16) -> usize {
+        let mut removed = 0;
+        loop {
+            let mut effects = Effects::new();
+            let swept = {
+                let mut guard = shard.0.write();
+                let shards = smallvec::smallvec![(index, &mut *guard)];
+                let mut writer = Writer::new(self, db, shards, &mut effects);
+                writer.sweep(STEPS)
+            };
+            self.settle(effects);
+            removed += swept.removed;
+            if swept.is_done {
+                return removed;
+            }
+        }
     }
 
     /// The earliest time at which something may be due.

@@ -178,6 +178,12 @@ impl Table {
         self.parts.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| key.clone())
     }
 
+    /// How many keys have not expired by `now`; `None` if some of those must be swept out first. O(1),
+    /// and O(k) for k keys that are due within the same 16 ms.
+    pub(crate) fn count_live(&self, now: u64) -> Option<usize> {
+        (self.next_wake() > now).then(|| self.len() - self.wheel.overdue(&self.entries, now))
+    }
+
     /// The earliest time at which something may be due.
     pub(crate) fn next_wake(&self) -> u64 {
         let parts = self.parts.first().map_or(NEVER, |(deadline, _)| *deadline);

@@ -114,6 +114,6 @@ impl Drop for Session<'_> {
         }
         self.guards.clear();
         self.holding = None;
-        space.settle(*db, effects);
+        space.settle(effects);
     }
 }

@@ -13,28 +13,28 @@ type State = Option<(Value, u64)>;
 /// shared until the transaction writes to them.
 #[derive(Default)]
 pub(crate) struct Undo {
-    states: HashMap<Bytes, State, ahash::RandomState>,
-    events: Vec<(Bytes, KeyEvent)>,
+    states: HashMap<(u16, Bytes), State, ahash::RandomState>,
+    events: Vec<(u16, Bytes, KeyEvent)>,
 }
 
 impl Undo {
-    pub(crate) fn knows(&self, key: &[u8]) -> bool {
-        self.states.contains_key(key)
+    pub(crate) fn knows(&self, db: u16, key: &[u8]) -> bool {
+        self.states.contains_key(&(db, Bytes::from(key)))
     }
 
-    pub(crate) fn remember(&mut self, key: &[u8], state: State) {
-        self.states.insert(Bytes::from(key), state);
+    pub(crate) fn remember(&mut self, db: u16, key: &[u8], state: State) {
+        self.states.insert((db, Bytes::from(key)), state);
     }
 
-    pub(crate) fn changed(&mut self, key: &[u8], event: KeyEvent) {
-        self.events.push((Bytes::from(key), event));
+    pub(crate) fn changed(&mut self, db: u16, key: &[u8], event: KeyEvent) {
+        self.events.push((db, Bytes::from(key), event));
     }
 
-    pub(crate) fn into_states(self) -> impl Iterator<Item = (Bytes, State)> {
-        self.states.into_iter()
+    pub(crate) fn into_states(self) -> impl Iterator<Item = (u16, Bytes, State)> {
+        self.states.into_iter().map(|((db, key), state)| (db, key, state))
     }
 
-    pub(crate) fn into_events(self) -> impl Iterator<Item = (Bytes, KeyEvent)> {
+    pub(crate) fn into_events(self) -> impl Iterator<Item = (u16, Bytes, KeyEvent)> {
         self.events.into_iter()
     }
 }

@@ -208,6 +208,24 @@ impl Wheel {
         Some(wake.saturating_mul(1 << TICK_BITS).min(NO_DEADLINE - 1))
     }
 
+    /// How many timers have a deadline that is no later than `now`, which must be before
+    /// [`next_wake`](Self::next_wake): those are due, and not given back before the tick is over. O(k)
+    /// for k timers of that tick.
+    pub(crate) fn overdue(&self, timers: &impl Timers, now: u64) -> usize {
+        if self.len == 0 {
+            return 0;
+        }
+        // A coarse slot that reaches so far would have to be spread by now.
+        let mut at = self.head(slot_at(0, tick_reached(now) + 1));
+        let mut count = 0;
+        while at != NIL {
+            let timer = timers.timer(at);
+            count += usize::from(timer.deadline <= now);
+            at = timer.next;
+        }
+        count
+    }
+
     /// The number of linked timers. O(1).
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -481,6 +499,10 @@ mod tests {
             let wake = wheel.next_wake();
             assert_eq!(wake.is_some(), rounded.is_some());
             assert!(wake <= rounded, "{wake:?} is after {rounded:?}");
+            if wake > Some(self.now) {
+                let overdue = self.model.iter().filter(|(at, _)| *at <= self.now).count();
+                assert_eq!(wheel.overdue(&self.table, self.now), overdue);
+            }
         }
     }
 

@@ -32,9 +32,9 @@ pub(crate) struct Effects {
     garbage: Vec<Value>,
     pub wakes: Wakes,
     /// Keys that hold something new for those who wait for them.
-    ready: VecDeque<Bytes>,
-    /// Ready keys whose first waiter needs another key too.
-    pub across: Vec<(Bytes, Bytes)>,
+    ready: VecDeque<(u16, Bytes)>,
+    /// Ready keys whose first waiter needs another key of their database too.
+    pub across: Vec<(u16, Bytes, Bytes)>,
     /// The earliest deadline that was set.
     pub wake_at: u64,
     /// In a transaction: how to take everything back, and what to announce at its end.
@@ -91,6 +91,19 @@ impl<'w> Writer<'w> {
             self.now = self.space.clock().now();
         }
         self.now
+    }
+
+    /// The number of the database.
+    pub(crate) fn db(&self) -> u16 {
+        self.db
+    }
+
+    /// Runs an operation on the same keys in another database: a key's shard is the same in all.
+    pub(crate) fn in_db<R>(&mut self, db: u16, op: impl FnOnce(&mut Self) -> R) -> R {
+        let home = std::mem::replace(&mut self.db, db);
+        let result = op(self);
+        self.db = home;
+        result
     }
 
     /// The same keys, for an operation that only reads.
@@ -281,21 +294,25 @@ impl<'w> Writer<'w> {
 
     /// Serves those who wait for keys that have something new, before the locks are let go.
     pub(crate) fn serve_waiters(&mut self) {
-        while let Some(name) = self.effects.ready.pop_front() {
-            let key = self.space.key_ref(&name);
-            let db = self.db;
-            while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.first(db, &name)) {
-                match waiter.serve(self, key) {
-                    Serve::Done => {
-                        if let Some(shard) = self.shard_mut(key) {
-                            shard.waiters.remove(db, &name, &waiter);
-                        }
+        while let Some((db, name)) = self.effects.ready.pop_front() {
+            self.in_db(db, |writer| writer.serve_waiters_of(&name));
+        }
+    }
+
+    fn serve_waiters_of(&mut self, name: &Bytes) {
+        let key = self.space.key_ref(name);
+        let db = self.db;
+        while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.first(db, name)) {
+            match waiter.serve(self, key) {
+                Serve::Done => {
+                    if let Some(shard) = self.shard_mut(key) {
+                        shard.waiters.remove(db, name, &waiter);
                     }
-                    Serve::Nothing => break,
-                    Serve::Needs(other) => {
-                        self.effects.across.push((name.clone(), other));
-                        break;
-                    }
+                }
+                Serve::Nothing => break,
+                Serve::Needs(other) => {
+                    self.effects.across.push((db, name.clone(), other));
+                    break;
                 }
             }
         }
@@ -303,7 +320,25 @@ impl<'w> Writer<'w> {
 
     /// Has those who wait for a key served again, now that more shards are held.
     pub(super) fn look_again(&mut self, name: &Bytes) {
-        self.effects.ready.push_back(name.clone());
+        self.effects.ready.push_back((self.db, name.clone()));
+    }
+
+    /// Exchanges two databases in the shards that are held.
+    pub(super) fn swap_tables(&mut self, a: u16, b: u16) {
+        for (_, shard) in &mut self.shards {
+            let (first, second) = (shard.take_table(a), shard.take_table(b));
+            for db in [a, b] {
+                shard.watches.mark_all(db, |name| {
+                    let hash = self.space.key_ref(name).hash;
+                    [&first, &second].into_iter().flatten().any(|table| table.find(hash, name).is_some())
+                });
+            }
+            shard.put_table(a, second);
+            shard.put_table(b, first);
+            for db in [a, b] {
+                self.effects.ready.extend(shard.waiters.keys(db).into_iter().map(|name| (db, name)));
+            }
+        }
     }
 
     /// The table of the one shard that a sweep holds.
@@ -329,9 +364,9 @@ impl<'w> Writer<'w> {
     /// Takes back all that a transaction has done so far.
     pub(crate) fn roll_back(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        for (name, before) in undo.into_states() {
+        for (db, name, before) in undo.into_states() {
             let key = self.space.key_ref(&name);
-            let Some(table) = self.table_mut(key) else { continue };
+            let Some(table) = self.shard_mut(key).map(|shard| shard.table_mut(db)) else { continue };
             let now = table.find(key.hash, key.bytes).and_then(|at| table.remove(at));
             if let Some((value, deadline)) = before {
                 table.insert(key.hash, name.clone(), value, deadline);
@@ -343,8 +378,8 @@ impl<'w> Writer<'w> {
     /// Announces all that a transaction has done.
     pub(crate) fn commit(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        for (name, event) in undo.into_events() {
-            self.announce(self.space.key_ref(&name), event);
+        for (db, name, event) in undo.into_events() {
+            self.in_db(db, |writer| writer.announce(writer.space.key_ref(&name), event));
         }
     }
 
@@ -416,7 +451,7 @@ impl<'w> Writer<'w> {
             }
         }
         match &mut self.effects.undo {
-            Some(undo) => undo.changed(key.bytes, event),
+            Some(undo) => undo.changed(self.db, key.bytes, event),
             None => self.announce(key, event),
         }
     }
@@ -427,18 +462,19 @@ impl<'w> Writer<'w> {
         let Some(shard) = self.shard_mut(key) else { return };
         shard.watches.mark(db, key.bytes, event);
         if shard.waiters.has(db, key.bytes) {
-            self.effects.ready.push_back(Bytes::from(key.bytes));
+            self.effects.ready.push_back((db, Bytes::from(key.bytes)));
         }
         space.publish_event(db, key.bytes, event, &mut self.effects.wakes);
     }
 
     /// Keeps the key's state as it is now, for a transaction that may be taken back.
     fn remember(&mut self, key: KeyRef<'_>) {
-        if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(key.bytes)) {
+        let db = self.db;
+        if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(db, key.bytes)) {
             let entry = self.table(key).and_then(|table| table.get(table.find(key.hash, key.bytes)?));
             let state = entry.map(|entry| (entry.value.clone(), entry.deadline()));
             if let Some(undo) = &mut self.effects.undo {
-                undo.remember(key.bytes, state);
+                undo.remember(db, key.bytes, state);
             }
         }
     }

@@ -1,0 +1,115 @@
+//! A whole database: how many keys there are, which, and away with them.
+
+use super::Store;
+use crate::text::glob::Pattern;
+use crate::{Bytes, Error, Result};
+
+impl Store {
+    /// How many keys the database has at one instant; those that have expired are not counted.
+    /// `DBSIZE`, O(shards), and O(k) for k keys that have expired and not been swept out.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("a", 1), ("b", 2)])?;
+    /// assert_eq!(store.len()?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "DBSIZE")]
+    pub fn len(&self) -> Result<usize> {
+        self.space().count(self.index())
+    }
+
+    /// Whether the database has no keys. `DBSIZE`, at the cost of [`len`](Self::len).
+    #[doc(alias = "DBSIZE")]
+    pub fn is_empty(&self) -> Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// The names that match a glob, sorted: `*`, `?`, `[a-z]`, `[^x]`, and `\` before a byte that is to
+    /// be taken as it is. `KEYS`, O(keys); O(1) for a pattern without any of these.
+    ///
+    /// The names are gathered as by [`scan`](Self::scan), which needs less memory: not at one instant.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("user:2", "bob"), ("user:1", "ann"), ("page:1", "hello")])?;
+    /// assert_eq!(store.keys("user:*")?, ["user:1", "user:2"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "KEYS")]
+    pub fn keys(&self, pattern: impl AsRef<[u8]>) -> Result<Vec<Bytes>> {
+        let pattern = Pattern::new(pattern.as_ref());
+        if let Some(name) = pattern.literal() {
+            return Ok(self.contains(name)?.then(|| Bytes::from(name)).into_iter().collect());
+        }
+        let mut names = Vec::new();
+        self.space().walk_all(self.index(), |entry| {
+            if pattern.matches(&entry.key) {
+                names.push(entry.key.clone());
+            }
+        })?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The name of a random key, each as likely as the others; `None` if there is none. `RANDOMKEY`,
+    /// O(shards).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.random_key()?, None);
+    /// store.insert("a", 1)?;
+    /// assert_eq!(store.random_key()?.as_deref(), Some(&b"a"[..]));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "RANDOMKEY")]
+    pub fn random_key(&self) -> Result<Option<Bytes>> {
+        self.space().random_key(self.index())
+    }
+
+    /// Removes all keys of the database, at one instant. `FLUSHDB`, O(shards) under the locks; the
+    /// memory is freed after them, O(keys).
+    ///
+    /// Who watches a key that was there is told; there is no key event for each.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("a", 1)?;
+    /// store.clear()?;
+    /// assert!(store.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "FLUSHDB")]
+    pub fn clear(&self) -> Result<()> {
+        self.space().clear(self.index()..self.index().saturating_add(1))
+    }
+
+    /// Removes all keys of all databases, as [`clear`](Self::clear). `FLUSHALL`, O(shards x databases)
+    /// under the locks.
+    #[doc(alias = "FLUSHALL")]
+    pub fn clear_all(&self) -> Result<()> {
+        self.space().clear(0..self.space().limits().databases)
+    }
+
+    /// Exchanges two databases, at one instant: whoever uses the one sees the keys of the other.
+    /// `SWAPDB`, O(shards), and O(k) for k keys that somebody waits for or watches.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.db(1)?.insert("rates", "new")?;
+    /// store.swap_databases(0, 1)?;
+    /// assert_eq!(store.get::<String>("rates")?.as_deref(), Some("new"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDatabase`]
+    #[doc(alias = "SWAPDB")]
+    pub fn swap_databases(&self, a: u16, b: u16) -> Result<()> {
+        if a.max(b) >= self.space().limits().databases {
+            return Err(Error::NoSuchDatabase);
+        }
+        self.space().swap(a, b)
+    }
+}
