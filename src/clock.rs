@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{self, Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A deadline that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -73,7 +73,7 @@ impl Clock {
             Clock::System if deadline != NEVER => {
                 // A deadline too far off for the system's clock is as good as never.
                 if let Some(instant) = origin().checked_add(Duration::from_millis(deadline)) {
-                    sync::wait_until(condvar, guard, instant);
+                    condvar.wait_until(guard, instant);
                 } else {
                     condvar.wait(guard);
                 }

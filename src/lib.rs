@@ -15,6 +15,8 @@ mod keyspace;
 mod load;
 mod pubsub;
 mod rng;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod snapshot;
 mod sync;
 mod text;

@@ -1,38 +1,33 @@
 //! The locks and atomics of the crate, in one place so that the model checker can take their stead.
 //!
-//! `RUSTFLAGS="--cfg shuttle"` swaps them for shuttle's, which tries out thread interleavings.
+//! `RUSTFLAGS="--cfg shuttle"` swaps them for shuttle's, which tries out thread interleavings; see
+//! `shuttle_tests`.
 
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use std::sync::Arc;
 #[cfg(not(shuttle))]
-pub(crate) use std::{
-    sync::{Arc, atomic},
-    thread,
-};
+pub(crate) use std::{sync::atomic, thread, thread_local};
 
 #[cfg(shuttle)]
 pub(crate) use model::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[cfg(shuttle)]
-pub(crate) use shuttle::{sync::atomic, thread};
-#[cfg(shuttle)]
-pub(crate) use std::sync::Arc;
+pub(crate) use shuttle::{sync::atomic, thread, thread_local};
 
-/// Waits on `condvar` until it is notified or the instant has come; true when it has come.
+/// A static of the process. Under the model, each run is a process of its own.
 #[cfg(not(shuttle))]
-pub(crate) fn wait_until<T>(
-    condvar: &Condvar,
-    guard: &mut MutexGuard<'_, T>,
-    instant: std::time::Instant,
-) -> bool {
-    condvar.wait_until(guard, instant).timed_out()
+macro_rules! process_wide {
+    ($(#[$doc:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        $(#[$doc])* static $name: $type = $value;
+    };
 }
-
-/// Under the model there is no real time: the wait ends at once, as if the instant had come.
 #[cfg(shuttle)]
-pub(crate) fn wait_until<T>(_: &Condvar, _: &mut MutexGuard<'_, T>, _: std::time::Instant) -> bool {
-    thread::yield_now();
-    true
+macro_rules! process_wide {
+    ($(#[$doc:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        shuttle::lazy_static! { $(#[$doc])* static ref $name: $type = $value; }
+    };
 }
+pub(crate) use process_wide;
 
 /// A value on a cache line of its own, so that two shards' locks do not fight over one.
 #[repr(align(128))]
@@ -43,31 +38,42 @@ pub(crate) struct Padded<T>(pub T);
 #[cfg(shuttle)]
 mod model {
     use std::ops::{Deref, DerefMut};
+    use std::sync::PoisonError;
+    use std::time::Instant;
 
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
-    pub(crate) struct MutexGuard<'a, T>(Option<shuttle::sync::MutexGuard<'a, T>>);
+
+    pub(crate) struct MutexGuard<'a, T> {
+        mutex: &'a Mutex<T>,
+        /// Missing only while its thread waits for a condvar.
+        inner: Option<shuttle::sync::MutexGuard<'a, T>>,
+    }
 
     impl<T> Mutex<T> {
         pub(crate) const fn new(value: T) -> Self {
             Mutex(shuttle::sync::Mutex::new(value))
         }
+    }
 
+    impl<T> Mutex<T> {
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            MutexGuard(Some(self.0.lock().unwrap_or_else(|poison| poison.into_inner())))
+            let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            MutexGuard { mutex: self, inner: Some(inner) }
         }
     }
 
     impl<T> Deref for MutexGuard<'_, T> {
         type Target = T;
+
         fn deref(&self) -> &T {
-            self.0.as_ref().expect("taken only while waiting")
+            self.inner.as_ref().expect("its thread does not wait")
         }
     }
 
     impl<T> DerefMut for MutexGuard<'_, T> {
         fn deref_mut(&mut self) -> &mut T {
-            self.0.as_mut().expect("taken only while waiting")
+            self.inner.as_mut().expect("its thread does not wait")
         }
     }
 
@@ -75,13 +81,21 @@ mod model {
     pub(crate) struct Condvar(shuttle::sync::Condvar);
 
     impl Condvar {
-        pub(crate) fn new() -> Self {
+        pub(crate) const fn new() -> Self {
             Condvar(shuttle::sync::Condvar::new())
         }
 
         pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            let inner = guard.0.take().expect("taken only while waiting");
-            guard.0 = Some(self.0.wait(inner).unwrap_or_else(|poison| poison.into_inner()));
+            if let Some(inner) = guard.inner.take() {
+                guard.inner = Some(self.0.wait(inner).unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+
+        /// The model has no real time: this ends at once, as a wait may do at any time.
+        pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) {
+            guard.inner = None;
+            shuttle::thread::yield_now();
+            guard.inner = guard.mutex.lock().inner;
         }
 
         pub(crate) fn notify_all(&self) {
@@ -98,13 +112,15 @@ mod model {
         pub(crate) const fn new(value: T) -> Self {
             RwLock(shuttle::sync::RwLock::new(value))
         }
+    }
 
+    impl<T> RwLock<T> {
         pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-            self.0.read().unwrap_or_else(|poison| poison.into_inner())
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
         }
 
         pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.write().unwrap_or_else(|poison| poison.into_inner())
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }

@@ -128,9 +128,7 @@ pub(crate) fn remove_if(writer: &mut Writer<'_>, key: KeyRef<'_>, condition: &Co
 /// GETDEL
 pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     let old = writer.find::<Bytes>(key)?.cloned();
-    if old.is_some() {
-        keys::remove(writer, key);
-    }
+    keys::remove(writer, key);
     Ok(old)
 }
 

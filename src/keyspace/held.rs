@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::Keyspace;
+use crate::sync::thread_local;
 use crate::{Error, Result};
 
 thread_local! {
@@ -21,8 +22,8 @@ impl Keyspace {
 
     /// Marks the store as held by this thread.
     pub(super) fn hold(&self) -> Holding {
-        DEPTH.set(DEPTH.get() + 1);
-        HELD.with_borrow_mut(|held| held.push(self.id()));
+        DEPTH.with(|depth| depth.set(depth.get() + 1));
+        HELD.with(|held| held.borrow_mut().push(self.id()));
         Holding(self.id())
     }
 
@@ -30,7 +31,7 @@ impl Keyspace {
     /// [`Error::InTransaction`] if this thread is inside a transaction of this store.
     #[inline]
     pub(crate) fn check_not_in_transaction(&self) -> Result<()> {
-        if DEPTH.get() != 0 && HELD.with_borrow(|held| held.contains(&self.id())) {
+        if DEPTH.with(Cell::get) != 0 && HELD.with(|held| held.borrow().contains(&self.id())) {
             return Err(Error::InTransaction);
         }
         Ok(())
@@ -39,8 +40,9 @@ impl Keyspace {
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-        HELD.with_borrow_mut(|held| {
+        DEPTH.with(|depth| depth.set(depth.get() - 1));
+        HELD.with(|held| {
+            let mut held = held.borrow_mut();
             if let Some(at) = held.iter().rposition(|id| *id == self.0) {
                 held.remove(at);
             }

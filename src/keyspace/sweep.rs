@@ -85,9 +85,13 @@ impl Sweeper {
         let alarm: Arc<dyn Alarm> = Arc::<Sweeper>::clone(&self);
         loop {
             let mut state = self.state.lock();
-            while !state.stopped && clock.now() < state.next {
+            while !state.stopped {
                 let next = state.next;
+                // Before the clock is read: should it be moved after that, the alarm rings.
                 clock.set_alarm(next, Arc::downgrade(&alarm));
+                if clock.now() >= next {
+                    break;
+                }
                 clock.wait(&self.woken, &mut state, next);
             }
             if state.stopped {

@@ -38,6 +38,11 @@ impl Watch {
 pub(crate) struct Watches(HashMap<(u16, Bytes), Vec<Arc<Watch>>, ahash::RandomState>);
 
 impl Watches {
+    #[cfg(all(test, shuttle))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn add(&mut self, db: u16, key: &[u8], watch: &Arc<Watch>) {
         self.0.entry((db, Bytes::from(key))).or_default().push(Arc::clone(watch));
     }

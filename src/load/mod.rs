@@ -18,7 +18,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::watch::Watch;
 use crate::keyspace::writer::Deadline;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::thread::ThreadId;
+use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex};
 use crate::value::Value;
 use crate::{Bytes, Result, trace};
@@ -82,7 +82,7 @@ impl Flights {
     /// Leads the load of a key, or waits for the one under way.
     pub(crate) fn join<'s>(&self, space: &'s Keyspace, db: u16, key: KeyRef<'_>) -> Result<Join<'s>> {
         let id = (db, Bytes::from(key.bytes));
-        let me = crate::sync::thread::current().id();
+        let me = thread::current().id();
         // The fence stands before the load is announced, so that none is ever without one.
         let fence = space.watch(db, &[key])?;
         let flight = {
@@ -127,6 +127,10 @@ impl Flights {
 }
 
 impl Flight {
+    fn has_ended(&self) -> bool {
+        self.outcome.lock().is_some()
+    }
+
     fn wait(&self) -> Outcome {
         let mut outcome = self.outcome.lock();
         loop {
@@ -190,9 +194,8 @@ impl Lead<'_> {
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        let has_ended = self.flight.outcome.lock().is_some();
-        if !has_ended {
-            if std::thread::panicking() {
+        if !self.flight.has_ended() {
+            if thread::panicking() {
                 self.count_failure();
             }
             self.end(Outcome::Abandoned);
