@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{builder, explore, join, store, with};
 use crate::{KeyEvents, Sweeping, Ttl};
 
-const SHORT: Duration = Duration::from_millis(20);
+const SHORT: Duration = Duration::from_millis(32);
 
 #[test]
 fn the_thread_comes_for_each_key_and_goes_with_the_store() {
@@ -14,17 +14,18 @@ fn the_thread_comes_for_each_key_and_goes_with_the_store() {
         let store = builder.sweeping(Sweeping::Background).key_events(KeyEvents::On).build();
         let expired = store.subscribe(["__keyevent@0__:expired"]);
         let (tick, tock) = (clock.clone(), clock);
+        store.insert_ex("early", 1, SHORT).unwrap();
         let threads = [
-            with(&store, |store| store.insert_ex("a", 1, 2 * SHORT).unwrap()),
-            with(&store, |store| store.insert_ex("b", 2, SHORT).unwrap()),
-            with(&store, move |_| tick.advance(SHORT / 2)),
+            with(&store, |store| store.insert_ex("a", 1, 3 * SHORT).unwrap()),
+            with(&store, |store| store.insert_ex("b", 2, 2 * SHORT).unwrap()),
+            with(&store, move |_| tick.advance(SHORT)),
         ];
         join(threads);
         tock.advance(10 * SHORT);
         // Nobody else removes them: without the sweeper this would wait for ever.
-        let mut names = [expired.recv(), expired.recv()].map(|event| event.unwrap().payload);
+        let mut names = [0; 3].map(|_| expired.recv().unwrap().payload);
         names.sort_unstable();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "b", "early"]);
         drop(store);
         // A sweep that is under way holds a handle to its end.
         assert!(expired.recv().is_none());
