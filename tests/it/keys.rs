@@ -472,7 +472,7 @@ fn who_watches_is_told() {
 
 #[test]
 fn who_waits_is_served_by_a_name_as_by_a_push() {
-    let (_, store) = manual_store();
+    let (clock, store) = manual_store();
     let jobs = store.list::<String>("jobs");
     let draft = store.list::<String>("draft");
     let pushes: [&dyn Fn(); 4] = [
@@ -490,12 +490,14 @@ fn who_waits_is_served_by_a_name_as_by_a_push() {
     for push in pushes {
         store.clear_all().unwrap();
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| jobs.pop_front_wait(None));
+            let waiter = scope.spawn(|| jobs.pop_front_wait(Duration::from_secs(1)));
             while store.waiting().unwrap() == 0 {
                 std::thread::yield_now();
             }
             draft.push_back("resize").unwrap();
             push();
+            // Who was not served by now gives up.
+            clock.advance(Duration::from_secs(1));
             assert_eq!(waiter.join().unwrap().unwrap().as_deref(), Some("resize"));
         });
         assert!(!store.contains("jobs").unwrap());
