@@ -1,5 +1,6 @@
 //! Tests of the sorted set operations.
 
+mod agreement;
 mod model;
 
 use std::time::Duration;
