@@ -23,9 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let saving = store.save_in_background(&path)?;
     while !saving.is_finished() {
         let progress = saving.progress();
-        if progress.total > 0 {
-            print!("\rsaving: {:>3} %", progress.entries * 100 / progress.total);
-        }
+        print!("\rsaving: {:>3} %", progress.entries * 100 / progress.total.max(1));
         std::thread::yield_now();
     }
     let saved = saving.wait()?;
