@@ -555,7 +555,7 @@ mod tests {
         let mut list = numbers(200);
         list.truncate_to(100..101);
         assert!(list.bytes() <= numbers(1).bytes() + SMALLEST * size_of::<usize>());
-        assert_eq!(list.pop(End::Front.opposite()), Some(Bytes::from(&[100])));
+        assert_eq!(list.pop(End::Back), Some(Bytes::from(&[100])));
         assert_eq!((list.len(), list.held), (0, 0));
     }
 }
