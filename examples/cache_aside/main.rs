@@ -6,7 +6,7 @@ mod measure;
 mod products;
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,10 +75,12 @@ fn fill(sqlite: &SqliteProducts) -> Result<(), Box<dyn Error>> {
             description: format!("The {id}th product, as good as all the others. ").repeat(4),
         }))?;
         let done = step as usize;
-        print!("\rFilling SQLite [{}{}] {:>3} %", "#".repeat(done), " ".repeat(50 - done), done * 2);
-        std::io::stdout().flush()?;
+        if std::io::stdout().is_terminal() {
+            print!("\rFilling SQLite [{}{}] {:>3} %  ", "#".repeat(done), " ".repeat(50 - done), done * 2);
+            std::io::stdout().flush()?;
+        }
     }
-    println!("  {PRODUCTS} products in {:.1} s", started.elapsed().as_secs_f64());
+    println!("SQLite: {PRODUCTS} products in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
