@@ -13,7 +13,7 @@ type Load = Result<u64, LoadError<String>>;
 
 #[test]
 fn one_load_serves_all() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let loads = Arc::new(Plain::new(0));
         let ask = |loads: Arc<Plain>| {
@@ -36,7 +36,7 @@ fn one_load_serves_all() {
 
 #[test]
 fn a_failure_is_shared_and_not_retried() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let loads = Arc::new(Plain::new(0));
         let ask = |loads: Arc<Plain>| {
@@ -70,7 +70,7 @@ fn a_failure_is_shared_and_not_retried() {
 /// What becomes of those who wait when a loader panics.
 #[test]
 fn an_abandoned_load_is_taken_over_by_one() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let quitter = with(&store, |store| {
             let key = store.key_ref(b"k");
@@ -147,7 +147,7 @@ fn race(times: usize, writers: usize, follow: fn(&Store, u64)) {
 
 #[test]
 fn a_removal_fences_loads() {
-    race(600, 2, |store, _| {
+    race(1200, 2, |store, _| {
         let _ = store.remove("k").unwrap();
     });
 }
@@ -173,7 +173,7 @@ fn all_that_drops_a_key_fences_loads() {
         },
     ];
     for follow in ways {
-        race(120, 1, follow);
+        race(240, 1, follow);
     }
 }
 
@@ -195,14 +195,14 @@ fn all_that_writes_a_key_fences_loads() {
         |store, version| store.transaction(["j", "k"], |tx| tx.insert("k", version)).unwrap(),
     ];
     for follow in ways {
-        race(120, 1, follow);
+        race(240, 1, follow);
     }
 }
 
 /// What is taken back was no write, and what is written beside it still is one.
 #[test]
 fn a_transaction_that_fails_keeps_no_old_version() {
-    race(200, 1, |store, _| {
+    race(400, 1, |store, _| {
         let failed = store.transaction(["j", "k"], |tx| {
             tx.insert("k", 1000)?;
             Err::<(), _>(Error::NoSuchKey)
@@ -238,13 +238,13 @@ fn loads_in_a_circle_are_errors() {
             assert_nothing_left(&store);
         });
     }
-    check(500, &["a", "b"]);
-    check(300, &["a", "b", "c"]);
+    check(1000, &["a", "b"]);
+    check(600, &["a", "b", "c"]);
 }
 
 #[test]
 fn loads_in_a_row_are_none() {
-    explore(800, || {
+    explore(1600, || {
         let (_clock, store) = store();
         let keys = &["a", "b"];
         let whole = with(&store, move |store| load_chain(store, keys, 0, false));

@@ -33,7 +33,7 @@ fn sum_of_all(store: &Store) -> i64 {
 
 #[test]
 fn transactions_never_block_each_other_for_good_and_nobody_sees_their_middle() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let [a, b, c, d] = keys(&store);
         store.insert_many([(&a, 10), (&b, 10), (&c, 10)]).unwrap();
@@ -65,7 +65,7 @@ fn transactions_never_block_each_other_for_good_and_nobody_sees_their_middle() {
 
 #[test]
 fn operations_on_two_keys_and_on_all_never_block_each_other_for_good() {
-    explore(400, || {
+    explore(800, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
         store.list::<i64>(&a).extend_back(&[1, 2]).unwrap();
@@ -98,7 +98,7 @@ fn operations_on_two_keys_and_on_all_never_block_each_other_for_good() {
 
 #[test]
 fn moves_lose_no_element() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
         store.list::<i64>(&a).extend_back(&[1, 2]).unwrap();
@@ -126,7 +126,7 @@ fn moves_lose_no_element() {
 /// Optimistic transactions: what was read outside is what is changed, or nothing is.
 #[test]
 fn a_watched_key_loses_no_update() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let raise = |store: &Store| loop {
             let watched = store.watch(["k"]).unwrap();

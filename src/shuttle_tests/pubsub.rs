@@ -29,7 +29,7 @@ fn drain(sub: &Subscription) -> Vec<u64> {
 
 #[test]
 fn each_reader_of_a_subscription_is_woken() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let sub = Arc::new(store.subscribe(["c"]));
         let (first, second, third) = (Arc::clone(&sub), Arc::clone(&sub), Arc::clone(&sub));
@@ -47,7 +47,7 @@ fn each_reader_of_a_subscription_is_woken() {
 
 #[test]
 fn all_see_one_order_also_by_pattern() {
-    explore(400, || {
+    explore(800, || {
         let (_clock, store) = store();
         let subs = [store.subscribe(["c"]), store.psubscribe(["?"])];
         let publishers =
@@ -65,7 +65,7 @@ fn all_see_one_order_also_by_pattern() {
 /// Who subscribes gets all from some moment on; who unsubscribes, all up to one.
 #[test]
 fn a_subscription_has_no_gaps() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let late = with(&store, |store| {
             let sub = store.subscribe(["none"]);
@@ -94,7 +94,7 @@ fn a_subscription_has_no_gaps() {
 
 #[test]
 fn readers_get_all_and_then_the_end() {
-    explore(400, || {
+    explore(800, || {
         let (_clock, store) = store();
         let (threads_sub, tasks_sub) = (store.subscribe(["c"]), store.subscribe(["c"]));
         let reader = thread::spawn(move || threads_sub.iter().map(|message| number(Some(message))).collect());
@@ -120,7 +120,7 @@ fn readers_get_all_and_then_the_end() {
 
 #[test]
 fn a_reader_that_gives_up_takes_no_message_along() {
-    explore(500, || {
+    explore(1000, || {
         let (clock, store) = store();
         let sub = Arc::new(store.subscribe(["c"]));
         let (patient, hasty, quitter) = (Arc::clone(&sub), Arc::clone(&sub), sub);
@@ -157,7 +157,7 @@ fn a_reader_that_gives_up_takes_no_message_along() {
 
 #[test]
 fn key_events_come_in_the_order_of_the_changes() {
-    explore(400, || {
+    explore(800, || {
         let (_clock, builder) = builder();
         let store = builder.sweeping(Sweeping::ByHand).key_events(KeyEvents::On).build();
         let sub = store.subscribe(["__keyspace@0__:k"]);

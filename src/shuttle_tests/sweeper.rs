@@ -9,7 +9,7 @@ const SHORT: Duration = Duration::from_millis(32);
 
 #[test]
 fn the_thread_comes_for_each_key_and_goes_with_the_store() {
-    explore(400, || {
+    explore(800, || {
         let (clock, builder) = builder();
         let store = builder.sweeping(Sweeping::Background).key_events(KeyEvents::On).build();
         let expired = store.subscribe(["__keyevent@0__:expired"]);
@@ -34,7 +34,7 @@ fn the_thread_comes_for_each_key_and_goes_with_the_store() {
 
 #[test]
 fn the_thread_goes_whatever_it_is_doing() {
-    explore(500, || {
+    explore(1000, || {
         let (clock, builder) = builder();
         let store = builder.sweeping(Sweeping::Background).build();
         store.insert_ex("a", 1, SHORT).unwrap();
@@ -47,7 +47,7 @@ fn the_thread_goes_whatever_it_is_doing() {
 
 #[test]
 fn a_sweep_takes_only_what_is_due() {
-    explore(500, || {
+    explore(1000, || {
         let (clock, store) = store();
         store.insert_ex("renewed", 1, SHORT).unwrap();
         store.insert_ex("kept", 1, SHORT).unwrap();

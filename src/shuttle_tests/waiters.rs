@@ -25,7 +25,7 @@ fn pop(store: &Store, key: &str) -> i64 {
 
 #[test]
 fn each_who_waits_is_served_an_element_of_its_own() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
         let [(c, d), (e, f), (g, h), (i, j)] = [0; 4].map(|_| (a.clone(), b.clone()));
@@ -76,10 +76,10 @@ fn whatever_fills_the_key_serves() {
         },
     ];
     for fill in fill {
-        explore(150, move || {
+        explore(300, move || {
             let (_clock, store) = store();
             let popper = with(&store, |store| pop(store, "k"));
-            let filler = with(&store, move |store| fill(store));
+            let filler = with(&store, fill);
             let taken_back = with(&store, |store| {
                 let failed = store.transaction(["k"], |tx| {
                     tx.list::<i64>("k").push_back(&1)?;
@@ -98,7 +98,7 @@ fn whatever_fills_the_key_serves() {
 /// Time is up as an element comes: it goes to the one or the other, and never nowhere.
 #[test]
 fn a_timeout_loses_no_element() {
-    explore(500, || {
+    explore(1000, || {
         let (clock, store) = store();
         let patient = with(&store, |store| pop(store, "k"));
         let is_over = Arc::new(AtomicBool::new(false));
@@ -140,7 +140,7 @@ fn poll_once(store: &Store, keys: [String; 2]) -> Option<i64> {
 
 #[test]
 fn a_dropped_future_gives_its_element_to_the_next() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
         let (c, d) = (b.clone(), b.clone());
@@ -159,7 +159,7 @@ fn a_dropped_future_gives_its_element_to_the_next() {
 
 #[test]
 fn a_dropped_future_puts_its_element_back_where_it_was() {
-    explore(500, || {
+    explore(1000, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
         let c = b.clone();
@@ -184,7 +184,7 @@ fn move_on(store: &Store, from: &str, to: &str) -> JoinHandle<i64> {
 
 #[test]
 fn an_element_goes_down_a_chain_of_moves() {
-    explore(400, || {
+    explore(800, || {
         let (_clock, store) = store();
         let [a, b, c, d] = keys(&store);
         // The shards' order is not the chain's.
@@ -201,7 +201,7 @@ fn an_element_goes_down_a_chain_of_moves() {
 
 #[test]
 fn an_element_goes_around_a_ring_of_moves_once() {
-    explore(400, || {
+    explore(800, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
         let movers = [move_on(&store, &a, &b), move_on(&store, &b, &a)];

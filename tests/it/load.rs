@@ -138,6 +138,9 @@ fn a_removal_fences_though_there_is_nothing_to_remove() {
     // The row has changed, the caller drops it from the cache, and the load has read the old row.
     assert_eq!(during_a_load(&store, || assert!(!store.remove("k").unwrap())), "old");
     assert_eq!(store.get::<String>("k").unwrap(), None);
+    let take = || assert_eq!(store.get_and_remove::<String>("k").unwrap(), None);
+    assert_eq!(during_a_load(&store, take), "old");
+    assert_eq!(store.get::<String>("k").unwrap(), None);
 }
 
 #[test]
