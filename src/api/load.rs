@@ -167,6 +167,5 @@ enum Seek<'s> {
 
 /// Runs a loader, with no lock held.
 fn run<R>(key: KeyRef<'_>, loader: impl FnOnce() -> R) -> R {
-    let _span = trace::load(key.bytes);
-    loader()
+    trace::load(key.bytes, loader)
 }
