@@ -151,7 +151,8 @@ impl Keyspace {
         let mut removed = 0;
         for (index, shard) in (0..).zip(&self.shards) {
             let databases: Vec<u16> = shard.0.read().tables().map(|(db, _)| db).collect();
-            removed += databases.into_iter().map(|db| self.sweep_table(index, shard, db, precision)).sum::<usize>();
+            removed +=
+                databases.into_iter().map(|db| self.sweep_table(index, shard, db, precision)).sum::<usize>();
         }
         trace::swept(removed);
         removed
@@ -166,13 +167,7 @@ impl Keyspace {
         }
     }
 
-    fn sweep_table(
-        &self,
-        index: u32,
-        shard: &Padded<RwLock<Shard>>,
-        db: u16,
-        precision: Precision,
-    ) -> usize {
+    fn sweep_table(&self, index: u32, shard: &Padded<RwLock<Shard>>, db: u16, precision: Precision) -> usize {
         let mut removed = 0;
         loop {
             let mut effects = Effects::new();

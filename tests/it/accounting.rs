@@ -29,7 +29,11 @@ const OPERATIONS: u8 = 36;
 
 /// Short or long: in the entry itself or outside of it.
 fn element(number: u16) -> String {
-    if number % 3 == 0 { format!("{number}") } else { format!("{number} {}", "x".repeat(usize::from(number))) }
+    if number % 3 == 0 {
+        format!("{number}")
+    } else {
+        format!("{number} {}", "x".repeat(usize::from(number)))
+    }
 }
 
 fn run(store: &Store, step: &Step) -> Result<(), Error> {
@@ -76,13 +80,12 @@ fn run(store: &Store, step: &Step) -> Result<(), Error> {
         32 => store.copy(key, other).map(drop),
         33 => store.expire(key, millis(u64::from(number))).map(drop),
         34 => store.move_to_db(key, 1).map(drop),
-        _ => store
-            .transaction([key, other], |tx| {
-                tx.list::<String>(key).push_back(&element)?;
-                tx.remove(other)?;
-                tx.set::<String>(other).insert_all(&several)?;
-                if number % 2 == 0 { Err(Error::NoSuchKey) } else { Ok(()) }
-            }),
+        _ => store.transaction([key, other], |tx| {
+            tx.list::<String>(key).push_back(&element)?;
+            tx.remove(other)?;
+            tx.set::<String>(other).insert_all(&several)?;
+            if number % 2 == 0 { Err(Error::NoSuchKey) } else { Ok(()) }
+        }),
     }
 }
 
@@ -152,17 +155,15 @@ fn bytes_follow_what_is_held() {
     assert!((1_000_000..1_020_000).contains(&bytes()), "{}", bytes());
     store.insert("k", 1).unwrap();
     assert!(bytes() < 20_000, "{}", bytes());
+    store.remove("k").unwrap();
+    assert_eq!(bytes(), 0);
     let names: Vec<String> = (0..10_000).map(|n| format!("a member of {n} that is not inline")).collect();
     let least = names.iter().map(String::len).sum::<usize>();
     let fills: [fn(&Store, &[String]) -> Result<usize, Error>; 4] = [
         |store, names| store.list::<String>("c").extend_back(names),
         |store, names| store.set::<String>("c").insert_all(names),
-        |store, names| {
-            store.hash::<String, String>("c").insert_all(names.iter().map(|name| (name, name)))
-        },
-        |store, names| {
-            store.sorted_set::<String>("c").insert_all(names.iter().map(|name| (name, 1.0)))
-        },
+        |store, names| store.hash::<String, String>("c").insert_all(names.iter().map(|name| (name, name))),
+        |store, names| store.sorted_set::<String>("c").insert_all(names.iter().map(|name| (name, 1.0))),
     ];
     for (at, fill) in fills.into_iter().enumerate() {
         let before = bytes();
@@ -216,7 +217,8 @@ fn hits_misses_and_writes_are_counted() {
     check("an expired key", 0, 1, 0);
     store.sweep().unwrap();
     check("its end", 0, 0, 0);
-    let reads = |tx: &larder::Tx| Ok::<_, Error>((tx.insert("k", 1)?, tx.get::<i32>("k")?, tx.contains("x")?));
+    let reads =
+        |tx: &larder::Tx| Ok::<_, Error>((tx.insert("k", 1)?, tx.get::<i32>("k")?, tx.contains("x")?));
     store.transaction(["k", "x"], reads).unwrap();
     check("a transaction", 1, 1, 1);
     store.clear().unwrap();

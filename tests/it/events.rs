@@ -141,7 +141,9 @@ fn tasks_are_woken_by_messages_and_by_events() {
     store.publish("c", 2).unwrap();
     assert_eq!(woken(), 1, "once, until it has looked");
     for expected in ["1", "2"] {
-        let Poll::Ready(Some(message)) = stream.as_mut().poll_next(&mut context) else { panic!("{expected}") };
+        let Poll::Ready(Some(message)) = stream.as_mut().poll_next(&mut context) else {
+            panic!("{expected}")
+        };
         assert_eq!(message.payload, expected);
     }
     assert!(stream.as_mut().poll_next(&mut context).is_pending());
@@ -216,7 +218,10 @@ fn keys_and_strings_tell() {
             (|s| s.insert("l", 6), &["l set"]),
             (|s| s.insert_ex("s", 6, millis(1)), &["s set", "s expire"]),
             (|s| s.insert_with("t", 6, SetOptions::new().keep_ttl()).map(drop), &["t set"]),
-            (|s| s.insert_with("s", 6, SetOptions::new().expire_in(millis(5))).map(drop), &["s set", "s expire"]),
+            (
+                |s| s.insert_with("s", 6, SetOptions::new().expire_in(millis(5))).map(drop),
+                &["s set", "s expire"],
+            ),
             (|s| s.insert_with("s", 6, SetOptions::new().if_absent()).map(drop), &[]),
             (|s| s.insert_if_absent_ex("n", 6, millis(5)).map(drop), &["n set", "n expire"]),
             (|s| s.insert_many([("a", 1), ("b", 2)]), &["a set", "b set"]),
@@ -230,12 +235,16 @@ fn keys_and_strings_tell() {
             (|s| s.counter("s").incr().map(drop), &["s incrby"]),
             (|s| s.counter("s").decr_by(3).map(drop), &["s incrby"]),
             (|s| s.counter("n").incr_by_float(0.5).map(drop), &["n incrbyfloat"]),
-            (|s| s.counter("s").reset().map(drop), &["s set"]),
+            (|s| s.counter("s").set(7), &["s set"]),
+            (|s| s.counter("s").reset().map(drop), &["s del"]),
             (|s| s.string("n").append("x").map(drop), &["n append"]),
             (|s| s.string("s").set_range(3, "x").map(drop), &["s setrange"]),
             (|s| s.string("s").set_range(3, "").map(drop), &[]),
             (|s| s.bitmap("n").set(3, true).map(drop), &["n setbit"]),
-            (|s| s.bitmap("s").fields().set(BitInt::unsigned(4).unwrap(), 0, 1).run().map(drop), &["s setbit"]),
+            (
+                |s| s.bitmap("s").fields().set(BitInt::unsigned(4).unwrap(), 0, 1).run().map(drop),
+                &["s setbit"],
+            ),
             (|s| s.bit_op(BitOp::Not, ["s"], "n").map(drop), &["n set"]),
             (|s| s.bit_op(BitOp::And, ["nothing"], "s").map(drop), &["s del"]),
             (|s| s.remove("s").map(drop), &["s del"]),
@@ -257,12 +266,22 @@ fn keys_and_strings_tell() {
             (|s| s.clear(), &[]),
             (|s| FixedWindow::new(1, millis(5)).check(s, "n").map(drop), &["n set", "n expire"]),
             (|s| s.try_lock("n", millis(5)).map(drop), &["n set", "n expire", "n del"]),
-            (|s| s.get_or_load("n", millis(5), || Ok::<_, String>(1)).map(drop).map_err(|_| Error::NoSuchKey), &[
-                "n set", "n expire",
-            ]),
-            (|s| s.transaction(["s", "n"], |tx| tx.insert_ex("n", 1, millis(5)).and_then(|()| tx.insert("s", 2))), &[
-                "n set", "n expire", "s set",
-            ]),
+            (
+                |s| {
+                    s.get_or_load("n", millis(5), || Ok::<_, String>(1))
+                        .map(drop)
+                        .map_err(|_| Error::NoSuchKey)
+                },
+                &["n set", "n expire"],
+            ),
+            (
+                |s| {
+                    s.transaction(["s", "n"], |tx| {
+                        tx.insert_ex("n", 1, millis(5)).and_then(|()| tx.insert("s", 2))
+                    })
+                },
+                &["n set", "n expire", "s set"],
+            ),
         ],
     );
 }
@@ -306,10 +325,14 @@ fn lists_tell() {
             (|s| s.list::<i32>("l").trim(0, 1), &["l ltrim"]),
             (|s| s.list::<i32>("l").trim(5, 9), &["l ltrim", "l del"]),
             (|s| s.list::<i32>("l").move_to("n", End::Back, End::Front).map(drop), &["n lpush", "l rpop"]),
-            (|s| s.list::<i32>("one").move_to("l", End::Front, End::Back).map(drop), &[
-                "l rpush", "one lpop", "one del",
-            ]),
-            (|s| s.list::<i32>("one").move_to("one", End::Front, End::Back).map(drop), &["one rpush", "one lpop"]),
+            (
+                |s| s.list::<i32>("one").move_to("l", End::Front, End::Back).map(drop),
+                &["l rpush", "one lpop", "one del"],
+            ),
+            (
+                |s| s.list::<i32>("one").move_to("one", End::Front, End::Back).map(drop),
+                &["one rpush", "one lpop"],
+            ),
         ],
     );
 }
@@ -370,7 +393,10 @@ fn hashes_tell() {
             (|s| s.hash::<String, i32>("n").insert("f", &1).map(drop), &["n hset"]),
             (|s| s.hash::<String, i32>("h").insert_all([("f", &1), ("x", &1)]).map(drop), &["h hset"]),
             (|s| s.hash::<String, i32>("h").insert_if_absent("f", &1).map(drop), &[]),
-            (|s| s.hash::<String, i32>("h").insert_ex("f", &1, millis(5)).map(drop), &["h hset", "h hexpire"]),
+            (
+                |s| s.hash::<String, i32>("h").insert_ex("f", &1, millis(5)).map(drop),
+                &["h hset", "h hexpire"],
+            ),
             (
                 |s| {
                     let options = HashOptions::new().expire_key_in(millis(5));
@@ -385,7 +411,10 @@ fn hashes_tell() {
             (|s| s.hash::<String, i32>("h").incr_by_float("f", 0.5).map(drop), &["h hincrbyfloat"]),
             (|s| s.hash::<String, i32>("h").expire_field("f", millis(5)).map(drop), &["h hexpire"]),
             (|s| s.hash::<String, i32>("h").expire_field("f", Duration::ZERO).map(drop), &["h hdel"]),
-            (|s| s.hash::<String, i32>("one").expire_field("f", Duration::ZERO).map(drop), &["one hdel", "one del"]),
+            (
+                |s| s.hash::<String, i32>("one").expire_field("f", Duration::ZERO).map(drop),
+                &["one hdel", "one del"],
+            ),
             (|s| s.hash::<String, i32>("timed").persist_field("f").map(drop), &["timed hpersist"]),
             (|s| s.hash::<String, i32>("h").persist_field("f").map(drop), &[]),
             (|s| s.hash::<String, i32>("h").get_and_expire("f", millis(5)).map(drop), &["h hexpire"]),
@@ -418,10 +447,14 @@ fn sorted_sets_tell() {
             (|s| s.sorted_set::<String>("z").remove_by_member("a".."b").map(drop), &["z zremrangebylex"]),
             (|s| s.sorted_set::<String>("z").range_into("n", 0, -1).map(drop), &["n zrangestore"]),
             (|s| s.sorted_set::<String>("z").range_into("one", 5, 9).map(drop), &["one del"]),
-            (|s| s.sorted_set::<String>("z").union_into("n", ["one"], &Combine::new()).map(drop), &["n zunionstore"]),
-            (|s| s.sorted_set::<String>("z").intersection_into("n", ["one"], &Combine::new()).map(drop), &[
-                "n zinterstore",
-            ]),
+            (
+                |s| s.sorted_set::<String>("z").union_into("n", ["one"], &Combine::new()).map(drop),
+                &["n zunionstore"],
+            ),
+            (
+                |s| s.sorted_set::<String>("z").intersection_into("n", ["one"], &Combine::new()).map(drop),
+                &["n zinterstore"],
+            ),
             (|s| s.sorted_set::<String>("z").difference_into("n", ["one"]).map(drop), &["n zdiffstore"]),
             (|s| s.sorted_set::<String>("one").difference_into("one", ["z"]).map(drop), &["one del"]),
         ],

@@ -59,7 +59,9 @@ fn content(db: &Store, key: &[u8]) -> Content {
             let hash = db.hash::<Vec<u8>, Vec<u8>>(key);
             let entries = hash.entries().unwrap().into_iter();
             Content::Hash(
-                entries.map(|(name, value)| (name.clone(), (value, hash.field_ttl(&name).unwrap()))).collect(),
+                entries
+                    .map(|(name, value)| (name.clone(), (value, hash.field_ttl(&name).unwrap())))
+                    .collect(),
             )
         }
         Type::SortedSet => Content::SortedSet(db.sorted_set(key).to_vec().unwrap()),
