@@ -146,12 +146,15 @@ proptest! {
     }
 }
 
+/// Puts elements into a collection; gives how many are new.
+type Fill = fn(&Store, &[String]) -> Result<usize, Error>;
+
 #[test]
 fn bytes_follow_what_is_held() {
     let (_clock, store) = manual_store();
     let bytes = || store.stats().unwrap().bytes;
     assert_eq!(bytes(), 0);
-    store.insert("k", &vec![0_u8; 1_000_000]).unwrap();
+    store.insert("k", vec![0_u8; 1_000_000]).unwrap();
     assert!((1_000_000..1_020_000).contains(&bytes()), "{}", bytes());
     store.insert("k", 1).unwrap();
     assert!(bytes() < 20_000, "{}", bytes());
@@ -159,7 +162,7 @@ fn bytes_follow_what_is_held() {
     assert_eq!(bytes(), 0);
     let names: Vec<String> = (0..10_000).map(|n| format!("a member of {n} that is not inline")).collect();
     let least = names.iter().map(String::len).sum::<usize>();
-    let fills: [fn(&Store, &[String]) -> Result<usize, Error>; 4] = [
+    let fills: [Fill; 4] = [
         |store, names| store.list::<String>("c").extend_back(names),
         |store, names| store.set::<String>("c").insert_all(names),
         |store, names| store.hash::<String, String>("c").insert_all(names.iter().map(|name| (name, name))),

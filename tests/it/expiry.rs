@@ -414,9 +414,12 @@ fn the_sweeper_comes_by_itself() {
     stay(2);
 }
 
+/// Makes one key that has 10 ms left.
+type Way = fn(&Store) -> Result<(), Error>;
+
 #[test]
 fn deadlines_set_in_any_way_wake_the_sweeper() {
-    let ways: &[fn(&Store) -> Result<(), Error>] = &[
+    let ways: &[Way] = &[
         |s| s.insert_ex("k", 1, millis(10)),
         |s| s.insert("k", 1).and_then(|()| s.expire("k", millis(10)).map(drop)),
         |s| s.insert("k", 1).and_then(|()| s.get_and_expire::<i32>("k", millis(10)).map(drop)),

@@ -78,9 +78,11 @@ fn during_a_load(store: &Store, meanwhile: impl FnOnce()) -> String {
     })
 }
 
+type Write = fn(&Store);
+
 #[test]
 fn a_write_during_a_load_fences_it() {
-    let writes: [(&str, fn(&Store), Option<&str>); 9] = [
+    let writes: [(&str, Write, Option<&str>); 9] = [
         ("insert", |store| store.insert("k", "new").unwrap(), Some("new")),
         (
             "insert and remove",

@@ -83,9 +83,9 @@ fn small(folder: &Folder) -> (Vec<u8>, Picture) {
 
 /// A snapshot of several blocks. Chance is not fixed, so that each has an id of its own.
 fn large(folder: &Folder) -> File {
-    let store = Store::builder().clock(&ManualClock::new()).shards(1).build();
+    let store = Store::builder().clock(ManualClock::new()).shards(1).build();
     for key in ["a", "b", "c"] {
-        store.insert(key, &vec![key.as_bytes()[0]; BLOCK]).unwrap();
+        store.insert(key, vec![key.as_bytes()[0]; BLOCK]).unwrap();
     }
     let file = File::parse(&saved(folder, &store));
     assert_eq!(file.blocks.len(), 5, "three full ones, one that is not, and the last");
@@ -205,7 +205,7 @@ fn load_garbage(folder: &Folder, header: &[u8], payload: &[u8]) {
         assert_eq!(before.len(), store.stats().unwrap().entries);
         let path = folder.join("again");
         store.save(&path).unwrap();
-        let again = Store::builder().clock(&ManualClock::new()).sweeping(Sweeping::ByHand).load(&path);
+        let again = Store::builder().clock(ManualClock::new()).sweeping(Sweeping::ByHand).load(&path);
         assert_eq!(picture(&again.unwrap()), before);
         store.clear_all().unwrap();
         assert_eq!(store.stats().unwrap().bytes, 0);

@@ -58,7 +58,7 @@ fn every_type_comes_back() {
     fill(&store);
     store.insert("", "").unwrap();
     store.insert(&binary, &binary).unwrap();
-    store.insert("long", &vec![7_u8; 700_000]).unwrap();
+    store.insert("long", vec![7_u8; 700_000]).unwrap();
     store.list::<Vec<u8>>("binary list").extend_back(&[vec![], binary.clone(), vec![0]]).unwrap();
     store.set::<Vec<u8>>("binary set").insert_all(&[vec![], binary.clone()]).unwrap();
     store.hash::<Vec<u8>, Vec<u8>>("binary hash").insert(&vec![], &vec![]).unwrap();
