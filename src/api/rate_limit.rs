@@ -82,10 +82,12 @@ pub struct Gcra {
 
 impl Gcra {
     /// `limit` in each `period` on the long run, and no burst: they must be `period / limit` apart.
-    /// A limit of 0 counts as 1; periods of over a year count as a year.
+    /// A limit of 0 counts as 1; periods of over a year count as a year, and those of under `limit`
+    /// nanoseconds as that many.
     pub fn new(limit: u32, period: Duration) -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-        Gcra { interval: period.min(YEAR) / limit.max(1), burst: 1 }
+        let interval = period.min(YEAR) / limit.max(1);
+        Gcra { interval: interval.max(Duration::from_nanos(1)), burst: 1 }
     }
 
     /// Lets up to `burst` through at once, at least one, after a time of rest. At most a million.

@@ -84,7 +84,8 @@ impl Store {
         let shared = Arc::new(Periodic { state: Mutex::default(), woken: Condvar::new() });
         let (store, path) = (self.clone(), path.as_ref().to_owned());
         let (periodic, at) = (Arc::clone(&shared), path.clone());
-        let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every))?;
+        let due = next_save(&store, every);
+        let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every, due))?;
         Ok(Autosave { shared, thread: Some(thread) })
     }
 
@@ -198,11 +199,10 @@ impl Drop for Autosave {
 }
 
 impl Periodic {
-    fn run(self: &Arc<Self>, store: &Store, path: &Path, every: Duration) {
+    fn run(self: &Arc<Self>, store: &Store, path: &Path, every: Duration, mut due: u64) {
         let clock = store.space().clock();
         let alarm: Arc<dyn Alarm> = Arc::<Periodic>::clone(self);
         loop {
-            let due = clock.now().saturating_add(millis(every).max(1)).min(NEVER - 1);
             clock.set_alarm(due, Arc::downgrade(&alarm));
             let mut state = self.state.lock();
             while !state.stopped && clock.now() < due {
@@ -213,11 +213,18 @@ impl Periodic {
             }
             drop(state);
             let saved = store.save(path);
+            due = next_save(store, every);
             let mut state = self.state.lock();
             state.saves += u64::from(saved.is_ok());
             state.error = saved.err();
         }
     }
+}
+
+/// When the next save is due. Reckoned before the last one is reported: who has seen that one can move
+/// the clock on to this one.
+fn next_save(store: &Store, every: Duration) -> u64 {
+    store.space().clock().now().saturating_add(millis(every).max(1)).min(NEVER - 1)
 }
 
 impl Alarm for Periodic {

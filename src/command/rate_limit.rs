@@ -1,11 +1,10 @@
 //! Rate limits: how often something may be done. Redis has no command for them; these are the atomic
 //! steps that its users write as scripts.
 
-use crate::event::KeyEvent;
+use super::string;
 use crate::key::KeyRef;
 use crate::keyspace::writer::{Deadline, Writer};
 use crate::text::number;
-use crate::value::Value;
 use crate::{Bytes, Error, Result};
 
 const NANOS: u128 = 1_000_000;
@@ -43,9 +42,9 @@ pub(crate) fn fixed_window(
         let retry_after = (cost <= limit).then_some(reset_after);
         return Ok(Verdict { allowed: false, remaining: left, retry_after, reset_after });
     }
-    let used = limit - left + cost;
-    set(writer, key, number::decimal(used.into()), ends)?;
-    Ok(Verdict { allowed: true, remaining: limit - used, retry_after: Some(0), reset_after })
+    let used = used.unwrap_or(0).saturating_add(cost);
+    string::set(writer, key, number::decimal(used.into()), Deadline::At(ends))?;
+    Ok(Verdict { allowed: true, remaining: limit.saturating_sub(used), retry_after: Some(0), reset_after })
 }
 
 /// The generic cell rate algorithm (ATM Forum, 1996): a bucket of `burst` permits that drains one each
@@ -83,14 +82,8 @@ pub(crate) fn gcra(
     if asked > now {
         // The capacity is bounded by its constructor, so the deadline fits.
         let deadline = u64::try_from(ends).unwrap_or(i64::MAX as u64);
-        set(writer, key, number::decimal((ends * NANOS - asked) as i128), deadline)?;
+        let rounded = number::decimal((ends * NANOS - asked) as i128);
+        string::set(writer, key, rounded, Deadline::At(deadline))?;
     }
     Ok(Verdict { allowed: true, remaining: remaining(asked), retry_after: Some(0), reset_after: asked - now })
-}
-
-fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, value: Bytes, deadline: u64) -> Result<()> {
-    if let Some(old) = writer.set(key, Value::String(value), Deadline::At(deadline), KeyEvent::Set)? {
-        writer.discard_value(old);
-    }
-    Ok(())
 }

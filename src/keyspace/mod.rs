@@ -197,7 +197,7 @@ impl Keyspace {
     /// Tells subscribers of key events, in the order of the changes: this runs under the shard's
     /// lock, and only puts messages into their buffers.
     pub(crate) fn publish_event(&self, db: u16, key: &[u8], event: KeyEvent, wakes: &mut Wakes) {
-        if self.events == KeyEvents::Off {
+        if self.events == KeyEvents::Off || !self.hub.has_listeners() {
             return;
         }
         let name = event.as_str();

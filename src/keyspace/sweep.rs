@@ -31,6 +31,15 @@ pub enum Sweeping {
     ByHand,
 }
 
+/// How exact a sweep is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Precision {
+    /// To the tick of the wheel, so that a bounded number of steps is enough for each part.
+    Tick,
+    /// To the millisecond: all keys of the tick under way are looked at.
+    Millisecond,
+}
+
 /// When to sweep next, and the thread that does.
 pub(super) struct Sweeper {
     mode: Sweeping,
@@ -85,23 +94,23 @@ impl Sweeper {
         let alarm: Arc<dyn Alarm> = Arc::<Sweeper>::clone(&self);
         loop {
             let mut state = self.state.lock();
-            while !state.stopped {
+            loop {
                 let next = state.next;
-                // Before the clock is read: should it be moved after that, the alarm rings.
+                // Set before the clock is read: one that is moved in between rings it.
                 clock.set_alarm(next, Arc::downgrade(&alarm));
+                if state.stopped {
+                    return;
+                }
                 if clock.now() >= next {
                     break;
                 }
                 clock.wait(&self.woken, &mut state, next);
             }
-            if state.stopped {
-                return;
-            }
             self.wake_at(&mut state, NEVER);
             drop(state);
             // The last handle may go at any time: between two sweeps nothing keeps the store alive.
             let Some(space) = space.upgrade() else { return };
-            space.sweep();
+            space.sweep_all(space.precision());
             let next = space.next_wake();
             let mut state = self.state.lock();
             let next = next.min(state.next);
@@ -123,13 +132,27 @@ impl Alarm for Sweeper {
 }
 
 impl Keyspace {
+    /// Removes all that is due, to the millisecond; gives how many keys that were.
+    pub(crate) fn sweep(&self) -> usize {
+        self.sweep_all(Precision::Millisecond)
+    }
+
+    /// How exact the sweeper's thread is: a clock that is moved by hand shows each millisecond.
+    fn precision(&self) -> Precision {
+        match self.clock {
+            Clock::System => Precision::Tick,
+            Clock::Manual(_) => Precision::Millisecond,
+        }
+    }
+
     /// Removes all that is due; gives how many keys that were. A shard is locked for a bounded number
     /// of steps at a time.
-    pub(crate) fn sweep(&self) -> usize {
+    fn sweep_all(&self, precision: Precision) -> usize {
         let mut removed = 0;
         for (index, shard) in (0..).zip(&self.shards) {
             let databases: Vec<u16> = shard.0.read().tables().map(|(db, _)| db).collect();
-            removed += databases.into_iter().map(|db| self.sweep_table(index, shard, db)).sum::<usize>();
+            removed +=
+                databases.into_iter().map(|db| self.sweep_table(index, shard, db, precision)).sum::<usize>();
         }
         trace::swept(removed);
         removed
@@ -139,12 +162,12 @@ impl Keyspace {
     pub(super) fn sweep_database(&self, db: u16) {
         for (index, shard) in (0..).zip(&self.shards) {
             if shard.0.read().table(db).is_some() {
-                self.sweep_table(index, shard, db);
+                self.sweep_table(index, shard, db, Precision::Tick);
             }
         }
     }
 
-    fn sweep_table(&self, index: u32, shard: &Padded<RwLock<Shard>>, db: u16) -> usize {
+    fn sweep_table(&self, index: u32, shard: &Padded<RwLock<Shard>>, db: u16, precision: Precision) -> usize {
         let mut removed = 0;
         loop {
             let mut effects = Effects::new();
@@ -152,7 +175,7 @@ impl Keyspace {
                 let mut guard = shard.0.write();
                 let shards = smallvec::smallvec![(index, &mut *guard)];
                 let mut writer = Writer::new(self, db, shards, &mut effects);
-                writer.sweep(STEPS)
+                writer.sweep(STEPS, precision)
             };
             self.settle(effects);
             removed += swept.removed;
@@ -166,7 +189,11 @@ impl Keyspace {
     fn next_wake(&self) -> u64 {
         let shards = self.shards.iter().map(|shard| {
             let guard = shard.0.read();
-            guard.tables().map(|(_, table)| table.next_wake()).min().unwrap_or(NEVER)
+            let wakes = guard.tables().map(|(_, table)| match self.precision() {
+                Precision::Tick => table.next_wake(),
+                Precision::Millisecond => table.next_exact_wake(self.clock.now()),
+            });
+            wakes.min().unwrap_or(NEVER)
         });
         shards.min().unwrap_or(NEVER)
     }
@@ -180,7 +207,7 @@ struct Swept {
 
 impl Writer<'_> {
     /// Removes what is due in the one shard that this writer holds.
-    fn sweep(&mut self, mut steps: usize) -> Swept {
+    fn sweep(&mut self, mut steps: usize, precision: Precision) -> Swept {
         let now = self.now();
         let mut removed = 0;
         loop {
@@ -188,6 +215,18 @@ impl Writer<'_> {
                 Due::Entry(at) => removed += usize::from(self.expire_at(at)),
                 Due::BudgetSpent => return Swept { removed, is_done: false },
                 Due::Nothing => break,
+            }
+        }
+        if precision == Precision::Millisecond {
+            if let Some(table) = self.only_table() {
+                table.raise_overdue(now);
+            }
+            while let Some(at) = self.only_table().and_then(|table| table.pop_overdue(now)) {
+                removed += usize::from(self.expire_at(at));
+                steps = steps.saturating_sub(1);
+                if steps == 0 {
+                    return Swept { removed, is_done: false };
+                }
             }
         }
         while let Some(name) = self.only_table().and_then(|table| table.due_parts(now)) {

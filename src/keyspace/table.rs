@@ -173,6 +173,16 @@ impl Table {
         self.wheel.pop_due(&mut self.entries, now, budget)
     }
 
+    /// Readies what [`pop_overdue`](Self::pop_overdue) finds, once nothing else is due.
+    pub(crate) fn raise_overdue(&mut self, now: u64) {
+        self.wheel.raise_overdue(&mut self.entries, now);
+    }
+
+    /// A key that is due by `now`, to the millisecond.
+    pub(crate) fn pop_overdue(&mut self, now: u64) -> Option<u32> {
+        self.wheel.pop_overdue(&mut self.entries, now)
+    }
+
     /// A hash with a field that is due by `now`.
     pub(crate) fn due_parts(&self, now: u64) -> Option<Bytes> {
         self.parts.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| key.clone())
@@ -186,7 +196,15 @@ impl Table {
 
     /// The earliest time at which something may be due.
     pub(crate) fn next_wake(&self) -> u64 {
-        let parts = self.parts.first().map_or(NEVER, |(deadline, _)| *deadline);
-        self.wheel.next_wake().unwrap_or(NEVER).min(parts)
+        self.wheel.next_wake().unwrap_or(NEVER).min(self.next_part())
+    }
+
+    /// The same, to the millisecond.
+    pub(crate) fn next_exact_wake(&self, now: u64) -> u64 {
+        self.wheel.next_exact_wake(&self.entries, now).unwrap_or(NEVER).min(self.next_part())
+    }
+
+    fn next_part(&self) -> u64 {
+        self.parts.first().map_or(NEVER, |(deadline, _)| *deadline)
     }
 }

@@ -215,8 +215,7 @@ impl Wheel {
         if self.len == 0 {
             return 0;
         }
-        // A coarse slot that reaches so far would have to be spread by now.
-        let mut at = self.head(slot_at(0, tick_reached(now) + 1));
+        let mut at = self.head(open_slot(now));
         let mut count = 0;
         while at != NIL {
             let timer = timers.timer(at);
@@ -224,6 +223,48 @@ impl Wheel {
             at = timer.next;
         }
         count
+    }
+
+    /// Brings the timers that [`overdue`](Self::overdue) counts to the front of their slot, where
+    /// [`pop_overdue`](Self::pop_overdue) finds them. To be called when nothing is due. O(k) for k
+    /// timers of that tick.
+    pub(crate) fn raise_overdue(&mut self, timers: &mut impl Timers, now: u64) {
+        let slot = open_slot(now);
+        let mut at = self.head(slot);
+        while at != NIL {
+            let Timer { deadline, next, .. } = *timers.timer(at);
+            if deadline <= now {
+                self.unlink(timers, at);
+                self.link(timers, at, slot);
+            }
+            at = next;
+        }
+    }
+
+    /// Finds an entry whose deadline is at or before `now` though its tick is not over, and unlinks it,
+    /// as [`pop_due`](Self::pop_due) does. O(1).
+    pub(crate) fn pop_overdue(&mut self, timers: &mut impl Timers, now: u64) -> Option<u32> {
+        let at = self.head(open_slot(now));
+        if at == NIL || timers.timer(at).deadline > now {
+            return None;
+        }
+        self.unlink(timers, at);
+        Some(at)
+    }
+
+    /// When to look for overdue timers next, for a clock on which each millisecond counts: never after
+    /// the first deadline. O(k) for k timers of the tick under way.
+    pub(crate) fn next_exact_wake(&self, timers: &impl Timers, now: u64) -> Option<u64> {
+        let mut first = NO_DEADLINE;
+        let mut at = self.head(open_slot(now));
+        while at != NIL {
+            let timer = timers.timer(at);
+            first = first.min(timer.deadline);
+            at = timer.next;
+        }
+        // What lies in a later tick has been rounded up by less than a tick.
+        let later = self.next_wake()?.saturating_sub((1 << TICK_BITS) - 1).max(now.saturating_add(1));
+        Some(first.min(later))
     }
 
     /// The number of linked timers. O(1).
@@ -356,6 +397,12 @@ fn tick_reached(now: u64) -> u64 {
     if now >= NO_DEADLINE - 1 { LAST_TICK } else { now >> TICK_BITS }
 }
 
+/// The slot of the tick that has begun before `now` and ends after it. All timers of that tick are in
+/// it once nothing is due: a coarse slot that reaches so far would have to be spread by then.
+fn open_slot(now: u64) -> usize {
+    slot_at(0, tick_reached(now) + 1)
+}
+
 /// By how many bits a tick is shifted for its index in a level.
 fn shift(level: usize) -> usize {
     level * SPREAD_BITS
@@ -453,16 +500,7 @@ mod tests {
         fn pop(&mut self, mut budget: usize) -> bool {
             loop {
                 match self.wheel.pop_due(&mut self.table, self.now, &mut budget) {
-                    Due::Entry(at) => {
-                        let Entry { id, timer: Timer { deadline, .. } } = self.table[at as usize];
-                        assert!(deadline <= self.now, "{deadline} is early at {}", self.now);
-                        assert!(self.model.remove(&(deadline, id)), "not scheduled");
-                        match id % 3 {
-                            0 => self.cancel(at as usize),
-                            1 => self.schedule(at as usize, self.now.saturating_add(40)),
-                            _ => self.remove(at as usize),
-                        }
-                    }
+                    Due::Entry(at) => self.popped(at),
                     Due::BudgetSpent => {
                         assert_eq!(budget, 0);
                         return false;
@@ -474,6 +512,30 @@ mod tests {
                         return true;
                     }
                 }
+            }
+        }
+
+        /// Pops what is due to the millisecond, when nothing else is.
+        fn pop_overdue(&mut self) {
+            self.wheel.raise_overdue(&mut self.table, self.now);
+            while let Some(at) = self.wheel.pop_overdue(&mut self.table, self.now) {
+                self.popped(at);
+            }
+            let first = self.model.first().map(|(deadline, _)| *deadline);
+            assert!(first.is_none_or(|first| first > self.now), "{first:?} is late");
+            let wake = self.wheel.next_exact_wake(&self.table, self.now);
+            assert!(wake.is_none_or(|wake| wake > self.now), "busy loop");
+            assert!(wake <= first, "{wake:?} is after {first:?}");
+        }
+
+        fn popped(&mut self, at: u32) {
+            let Entry { id, timer: Timer { deadline, .. } } = self.table[at as usize];
+            assert!(deadline <= self.now, "{deadline} is early at {}", self.now);
+            assert!(self.model.remove(&(deadline, id)), "not scheduled");
+            match id % 3 {
+                0 => self.cancel(at as usize),
+                1 => self.schedule(at as usize, self.now.saturating_add(40)),
+                _ => self.remove(at as usize),
             }
         }
 
@@ -559,7 +621,10 @@ mod tests {
             Op::WakeUp => bench.now = bench.wheel.next_wake().unwrap_or(0).max(bench.now),
             Op::Pop(budget) => _ = bench.pop(budget),
             // Enough for each entry to pass all levels and for each slot to be visited.
-            Op::Drain => assert!(bench.pop(2 * bench.wheel.len() * (LEVELS + 4) + DUE)),
+            Op::Drain => {
+                assert!(bench.pop(2 * bench.wheel.len() * (LEVELS + 4) + DUE));
+                bench.pop_overdue();
+            }
             _ if len == 0 => {}
             Op::Schedule(at, when) => bench.schedule(at % len, deadline(when)),
             Op::Cancel(at) => bench.cancel(at % len),

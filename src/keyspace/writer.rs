@@ -224,6 +224,13 @@ impl<'w> Writer<'w> {
             self.note_parts(key, at);
         }
         self.changed(key, event);
+        if event == KeyEvent::Set && matches!(deadline, Deadline::At(_)) {
+            // One change, and two events.
+            match &mut self.effects.undo {
+                Some(undo) => undo.changed(self.db, key.bytes, KeyEvent::Expire),
+                None => self.announce(key, KeyEvent::Expire),
+            }
+        }
         Ok(old)
     }
 

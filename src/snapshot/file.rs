@@ -15,6 +15,8 @@ use crate::Result;
 pub(super) struct Draft {
     target: PathBuf,
     temporary: PathBuf,
+    /// Its number among all drafts of this process.
+    number: u64,
     file: File,
 }
 
@@ -24,14 +26,14 @@ impl Draft {
         collect_leftovers(target);
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let mut name = target.file_name().unwrap_or_default().to_owned();
-        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        name.push(format!(".{process}-{count}{SUFFIX}"));
+        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        name.push(format!(".{process}-{number}{SUFFIX}"));
         let temporary = target.with_file_name(name);
-        under_way().insert(temporary.clone());
+        under_way().insert(number);
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(file) => Ok(Draft { target: target.into(), temporary, file }),
+            Ok(file) => Ok(Draft { target: target.into(), temporary, number, file }),
             Err(error) => {
-                under_way().remove(&temporary);
+                under_way().remove(&number);
                 Err(SnapshotError::io("create", &temporary, error))
             }
         }
@@ -55,7 +57,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         // After a commit there is no such file any more; before it, what was written is of no use.
         let _ = fs::remove_file(&self.temporary);
-        under_way().remove(&self.temporary);
+        under_way().remove(&self.number);
     }
 }
 
@@ -71,18 +73,23 @@ pub(super) fn collect_leftovers(target: &Path) {
     let Ok(files) = fs::read_dir(folder(target)) else { return };
     for file in files.flatten() {
         let name = file.file_name();
-        let middle = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(SUFFIX));
-        let process = middle.and_then(|middle| middle.split_once('-')?.0.parse().ok());
-        if process.is_some_and(|process| is_abandoned(process, &target.with_file_name(&name))) {
+        let draft = name.to_str().and_then(|name| draft_named(name.strip_prefix(&prefix)?));
+        if draft.is_some_and(|(process, number)| is_abandoned(process, number, &file.path())) {
             let _ = fs::remove_file(file.path());
         }
     }
 }
 
+/// The process that is writing a draft, and the draft's number, by what follows the target's name.
+fn draft_named(rest: &str) -> Option<(u32, u64)> {
+    let (process, number) = rest.strip_suffix(SUFFIX)?.split_once('-')?;
+    Some((process.parse().ok()?, number.parse().ok()?))
+}
+
 /// Whether the process that was writing a file has ended, as far as can be told.
-fn is_abandoned(process: u32, temporary: &Path) -> bool {
+fn is_abandoned(process: u32, number: u64, temporary: &Path) -> bool {
     if process == std::process::id() {
-        return !under_way().contains(temporary);
+        return !under_way().contains(&number);
     }
     if cfg!(target_os = "linux") {
         return !Path::new("/proc").join(process.to_string()).exists();
@@ -91,9 +98,9 @@ fn is_abandoned(process: u32, temporary: &Path) -> bool {
     matches!(age, Ok(Ok(age)) if age.as_secs() > 3600)
 }
 
-/// The files that this process is writing right now.
-fn under_way() -> MutexGuard<'static, HashSet<PathBuf>> {
-    static UNDER_WAY: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+/// The drafts that this process is writing right now.
+fn under_way() -> MutexGuard<'static, HashSet<u64>> {
+    static UNDER_WAY: LazyLock<Mutex<HashSet<u64>>> = LazyLock::new(Mutex::default);
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -62,7 +62,8 @@ fn a_thousand_callers_make_one_load() {
 fn during_a_load(store: &Store, meanwhile: impl FnOnce()) -> String {
     let (began, begins) = channel();
     let (go, goes) = channel();
-    thread::scope(|scope| {
+    // `go` is moved in: if `meanwhile` panics, the loader ends too.
+    thread::scope(move |scope| {
         let loader = scope.spawn(move || {
             store.get_or_load("k", TTL, || {
                 began.send(()).unwrap();
@@ -77,9 +78,11 @@ fn during_a_load(store: &Store, meanwhile: impl FnOnce()) -> String {
     })
 }
 
+type Write = fn(&Store);
+
 #[test]
 fn a_write_during_a_load_fences_it() {
-    let writes: [(&str, fn(&Store), Option<&str>); 9] = [
+    let writes: [(&str, Write, Option<&str>); 9] = [
         ("insert", |store| store.insert("k", "new").unwrap(), Some("new")),
         (
             "insert and remove",
@@ -148,9 +151,10 @@ fn expiry_of_the_old_value_does_not_fence_and_an_expired_insert_does() {
     let (clock, store) = manual_store();
     store.insert_ex("k", "older", Duration::from_millis(1)).unwrap();
     clock.advance(Duration::from_millis(1));
-    let expires = || assert_eq!(store.sweep().unwrap(), 1);
-    assert_eq!(during_a_load(&store, expires), "old");
+    let swept = || assert_eq!(store.sweep().unwrap(), 0, "who loads has removed what had expired");
+    assert_eq!(during_a_load(&store, swept), "old");
     assert_eq!(store.get::<String>("k").unwrap().as_deref(), Some("old"));
+    assert_eq!(store.stats().unwrap().expirations, 1);
 
     store.remove("k").unwrap();
     during_a_load(&store, || {

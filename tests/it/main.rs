@@ -1,9 +1,17 @@
 //! The tests of the whole library through its public interface, in one binary.
 
+mod accounting;
+mod blocking;
+mod events;
+mod expiry;
 mod hash;
 mod keys;
 mod list;
+mod load;
+mod recipes;
 mod set;
+mod snapshot;
 mod sorted_set;
 mod strings;
 mod support;
+mod transaction;

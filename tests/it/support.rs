@@ -1,10 +1,106 @@
 //! What the tests share.
 
-use larder::{ManualClock, Store, Sweeping};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+use larder::{ManualClock, Store, Sweeping, Ttl, Type};
 
 /// A store with a clock that stands still, no thread of its own, and fixed chance.
 pub fn manual_store() -> (ManualClock, Store) {
     let clock = ManualClock::new();
     let store = Store::builder().clock(&clock).sweeping(Sweeping::ByHand).shards(4).seed(7).build();
     (clock, store)
+}
+
+/// Returns once something that other threads do has happened; a test that would wait for ever fails.
+#[track_caller]
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(120), "still no {what}");
+        thread::yield_now();
+    }
+}
+
+/// What a key holds, in an order of its own where the store has none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    String(Vec<u8>),
+    List(Vec<Vec<u8>>),
+    Set(BTreeSet<Vec<u8>>),
+    Hash(BTreeMap<Vec<u8>, (Vec<u8>, Ttl)>),
+    SortedSet(Vec<(Vec<u8>, f64)>),
+}
+
+/// All that can be seen of a store: each key of each database, what it holds and how long it lives.
+pub type Picture = BTreeMap<(u16, Vec<u8>), (Content, Ttl)>;
+
+pub fn picture(store: &Store) -> Picture {
+    let databases = (0..).map_while(|index| store.db(index).ok());
+    databases
+        .flat_map(|db| {
+            let keys = db.keys("*").unwrap();
+            keys.into_iter()
+                .map(|key| ((db.index(), key.to_vec()), (content(&db, &key), db.ttl(&key).unwrap())))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn content(db: &Store, key: &[u8]) -> Content {
+    match db.type_of(key).unwrap().unwrap() {
+        Type::String => Content::String(db.get(key).unwrap().unwrap()),
+        Type::List => Content::List(db.list(key).to_vec().unwrap()),
+        Type::Set => Content::Set(db.set(key).members().unwrap().into_iter().collect()),
+        Type::Hash => {
+            let hash = db.hash::<Vec<u8>, Vec<u8>>(key);
+            let entries = hash.entries().unwrap().into_iter();
+            Content::Hash(
+                entries
+                    .map(|(name, value)| (name.clone(), (value, hash.field_ttl(&name).unwrap())))
+                    .collect(),
+            )
+        }
+        Type::SortedSet => Content::SortedSet(db.sorted_set(key).to_vec().unwrap()),
+        other => panic!("a type that the tests do not know: {other:?}"),
+    }
+}
+
+/// A folder of a test's own, gone when it is dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("larder-tests-{}-{count}", process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The names of the files and folders in it, in order.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
 }
