@@ -1,5 +1,6 @@
 //! The tests of the whole library through its public interface, in one binary.
 
+mod differential;
 mod hash;
 mod keys;
 mod list;
