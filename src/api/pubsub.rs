@@ -49,7 +49,9 @@ impl Store {
         channels: impl IntoIterator<Item = impl Into<Key<'k>>>,
     ) -> Subscription {
         let subscription = Hub::subscriber(self.space().hub(), self.space().clock(), backlog);
-        channels.into_iter().for_each(|channel| drop(subscription.subscribe(&*channel.into())));
+        for channel in channels {
+            subscription.subscribe(&*channel.into());
+        }
         subscription
     }
 
@@ -66,7 +68,9 @@ impl Store {
     #[doc(alias = "PSUBSCRIBE")]
     pub fn psubscribe<'k>(&self, patterns: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Subscription {
         let subscription = Hub::subscriber(self.space().hub(), self.space().clock(), Backlog::new());
-        patterns.into_iter().for_each(|pattern| drop(subscription.psubscribe(&*pattern.into())));
+        for pattern in patterns {
+            subscription.psubscribe(&*pattern.into());
+        }
         subscription
     }
 
@@ -81,5 +85,11 @@ impl Store {
     #[doc(alias = "PUBSUB NUMSUB")]
     pub fn subscribers<'k>(&self, channel: impl Into<Key<'k>>) -> usize {
         self.space().hub().subscribers(&channel.into())
+    }
+
+    /// How many subscriptions to patterns there are. `PUBSUB NUMPAT`, O(1).
+    #[doc(alias = "PUBSUB NUMPAT")]
+    pub fn pattern_subscribers(&self) -> usize {
+        self.space().hub().patterns()
     }
 }

@@ -88,12 +88,6 @@ macro_rules! integers {
             }
         }
 
-        impl IntoValue for $integer {
-            fn into_value(self) -> Result<Bytes> {
-                self.encode()
-            }
-        }
-
         impl Decode for $integer {
             fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
                 let number = bytes.as_str().and_then(|text| text.parse().ok());
@@ -105,41 +99,41 @@ macro_rules! integers {
 
 integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
-macro_rules! floats {
-    ($($float:ty)*) => {$(
-        impl Encode for $float {
-            fn encode(&self) -> Result<Bytes> {
-                Ok(format!("{self}").into())
-            }
-        }
-
-        impl IntoValue for $float {
-            fn into_value(self) -> Result<Bytes> {
-                self.encode()
-            }
-        }
-
-        impl Decode for $float {
-            fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
-                let number = bytes.as_str().and_then(|text| text.parse().ok());
-                number.ok_or_else(|| DecodeError::new::<Self>(bytes, "not a number"))
-            }
-        }
-    )*};
+/// Written as Redis writes a double, and read as it reads one.
+impl Encode for f64 {
+    fn encode(&self) -> Result<Bytes> {
+        Ok(if self.is_nan() { Bytes::from("nan") } else { number::format_score(*self) })
+    }
 }
 
-floats!(f32 f64);
+impl Decode for f64 {
+    fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+        match number::parse_f64(&bytes) {
+            Some(number) => Ok(number),
+            None if bytes.eq_ignore_ascii_case(b"nan") => Ok(f64::NAN),
+            None => Err(DecodeError::new::<Self>(bytes, "not a number")),
+        }
+    }
+}
+
+/// The shortest text that is this number among the `f32`.
+impl Encode for f32 {
+    fn encode(&self) -> Result<Bytes> {
+        Ok(format!("{self}").into())
+    }
+}
+
+impl Decode for f32 {
+    fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+        let number = bytes.as_str().and_then(|text| text.parse().ok());
+        number.ok_or_else(|| DecodeError::new::<Self>(bytes, "not a number"))
+    }
+}
 
 /// `1` or `0`, the way Redis clients write a bool.
 impl Encode for bool {
     fn encode(&self) -> Result<Bytes> {
         Ok(Bytes::from(if *self { "1" } else { "0" }))
-    }
-}
-
-impl IntoValue for bool {
-    fn into_value(self) -> Result<Bytes> {
-        self.encode()
     }
 }
 
@@ -152,3 +146,15 @@ impl Decode for bool {
         }
     }
 }
+
+macro_rules! by_value {
+    ($($scalar:ty)*) => {$(
+        impl IntoValue for $scalar {
+            fn into_value(self) -> Result<Bytes> {
+                self.encode()
+            }
+        }
+    )*};
+}
+
+by_value!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 bool);

@@ -1,6 +1,5 @@
 //! Hashes: what HSET, HEXPIRE and their kin mean.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +10,6 @@ use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
-use crate::rng::Rng;
 use crate::text::long_double::LongDouble;
 use crate::text::number;
 use crate::value::Value;
@@ -128,7 +126,7 @@ pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec
         _ if count == 0 => Vec::new(),
         Draw::Repeated(wanted) => (0..wanted).filter_map(|_| nth(rng.below(count))).collect(),
         Draw::Distinct(wanted) if wanted >= count => (0..count).filter_map(nth).collect(),
-        Draw::Distinct(wanted) => distinct(rng, wanted, count).into_iter().filter_map(nth).collect(),
+        Draw::Distinct(wanted) => rng.sample(wanted, count).into_iter().filter_map(nth).collect(),
     })
 }
 
@@ -326,19 +324,6 @@ fn look<'v>(view: &View<'v>, key: KeyRef<'_>) -> Result<Option<(&'v Hash, u64)>>
 /// The time at which a hash is looked at: the clock is not read for one without deadlines.
 fn time(view: &View<'_>, hash: &Hash) -> u64 {
     if hash.next_deadline() == NEVER { 0 } else { view.now() }
-}
-
-/// So many different numbers below `count`, each choice as likely as any other: Robert Floyd's
-/// algorithm. O(wanted).
-fn distinct(rng: &Rng, wanted: usize, count: usize) -> Vec<usize> {
-    let mut chosen = HashSet::with_capacity(wanted);
-    let draw = |last: usize| {
-        let drawn = rng.below(last + 1);
-        let fresh = if chosen.insert(drawn) { drawn } else { last };
-        chosen.insert(fresh);
-        fresh
-    };
-    (count - wanted..count).map(draw).collect()
 }
 
 fn expire_one(hash: &mut Hash, name: &[u8], deadline: u64, now: u64, condition: ExpireIf) -> FieldExpiry {

@@ -407,9 +407,11 @@ impl<'w> Writer<'w> {
 
     fn remove_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) -> Option<(Value, u64)> {
         self.remember(key);
-        let entry = self.table_mut(key)?.remove(at)?;
+        let table = self.table_mut(key)?;
+        // The table takes the deadline from what it removes.
+        let deadline = table.get(at)?.deadline();
+        let entry = table.remove(at)?;
         self.changed(key, event);
-        let deadline = entry.deadline();
         Some((entry.value, deadline))
     }
 

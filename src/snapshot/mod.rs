@@ -54,7 +54,7 @@ pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progres
     let (entries, moment) = collect(space)?;
     let mut progress = Progress { total: entries.len() as u64, ..Progress::default() };
     let draft = Draft::create(path)?;
-    let mut write = || {
+    let write = || {
         let mut blocks = BlockWriter::start(draft.file(), space.rng().next(), moment.wall)?;
         blocks.write_all(&progress.total.to_le_bytes())?;
         for entry in entries {

@@ -193,11 +193,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     {
         let names = self.handle.encode_all(fields)?;
         self.handle.read(|view, key| {
-            let ttl = |deadline| match deadline {
-                None => Ttl::Missing,
-                Some(NEVER) => Ttl::Forever,
-                Some(deadline) => Ttl::Left(Duration::from_millis(deadline.saturating_sub(view.now()))),
-            };
+            let until = |deadline| Ttl::until(deadline, || view.now());
+            let ttl = |deadline: Option<u64>| deadline.map_or(Ttl::Missing, until);
             Ok(fields::deadlines(view, key, &names)?.into_iter().map(ttl).collect())
         })
     }

@@ -274,11 +274,10 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         let names = self.handle.encode_all(fields)?;
         let taken = self.take(&names)?;
         let values = taken.iter().map(|taken| decode_option(taken.as_ref().map(|taken| taken.value.clone())));
-        values.collect::<Result<_>>().or_else(|error| {
+        values.collect::<Result<_>>().inspect_err(|_| {
             let taken = names.into_iter().zip(taken).filter_map(|(name, taken)| Some((name, taken?)));
             // It fails where the key was given another type meanwhile: the fields would be gone too.
             self.handle.write(|writer, key| fields::put_back(writer, key, taken.collect())).ok();
-            Err(error)
         })
     }
 

@@ -1,0 +1,139 @@
+//! How soon memory is back once keys are due, and what other operations wait meanwhile.
+//!
+//! `expiry [KEYS]` runs two cases: all keys due at one moment, and one in twenty of them. A thread
+//! goes on reading keys without a deadline; its waits are told for the second before the deadline,
+//! and for the time from the deadline until the last key is gone.
+
+use std::env;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use larder::{Bytes, Store};
+use larder_benches::counting::{self, Counting};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Keys without a deadline that are read all the while.
+const OTHERS: usize = 1_000;
+/// How long reads are watched before the deadline.
+const CALM: Duration = Duration::from_secs(1);
+/// How long memory is watched after it.
+const WATCHED: Duration = Duration::from_secs(3);
+
+/// Room for so many reads to be told of.
+const READS: usize = 4 << 20;
+
+/// When a read began, and how long it took.
+type Wait = (Instant, Duration);
+
+fn main() {
+    let keys = env::args().nth(1).map_or(1_000_000, |keys| keys.parse().expect("a number of keys"));
+    run("all due at once", keys, keys);
+    run("one in twenty due", keys / 20, keys);
+}
+
+fn run(title: &str, due: usize, keys: usize) {
+    // Allocated and touched in advance, so that no read waits for it and the count stands still.
+    let mut waits = vec![(Instant::now(), Duration::ZERO); READS];
+    let empty = counting::live();
+    let store = Store::new();
+    for other in 0..OTHERS {
+        store.insert(format!("other:{other:010}"), &[b'v'; 16]).expect("within all limits");
+    }
+    for stay in due..keys {
+        store.insert(format!("stay:{stay:011}"), &[b'v'; 16]).expect("within all limits");
+    }
+    // Time enough to insert them all, on a slow machine too.
+    let deadline = Instant::now() + Duration::from_secs(2) + Duration::from_micros(4) * due as u32;
+    for key in 0..due {
+        let ttl = deadline.saturating_duration_since(Instant::now());
+        store.insert_ex(format!("due:{key:012}"), &[b'v'; 16], ttl).expect("within all limits");
+    }
+    let inserted = Instant::now();
+    assert!(inserted + CALM < deadline, "inserting took too long: {:?} late", inserted + CALM - deadline);
+
+    let before = store.stats().expect("in no transaction");
+    let done = AtomicBool::new(false);
+    let samples = thread::scope(|scope| {
+        let reader = scope.spawn(|| read_others(&store, deadline, &done, &mut waits));
+        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        let samples = watch(deadline);
+        done.store(true, Ordering::Relaxed);
+        reader.join().expect("reading does not panic");
+        samples
+    });
+    let after = store.stats().expect("in no transaction");
+
+    let (first, last) = (samples[0].1, samples[samples.len() - 1].1);
+    let back = |percent: usize| {
+        let fall = (first - last) * percent / 100;
+        let sample = samples.iter().find(|(_, live)| first.saturating_sub(*live) >= fall);
+        sample.map_or(WATCHED, |(at, _)| *at)
+    };
+    println!("{title}: {due} of {keys}");
+    println!("  keys           {} -> {} (of {})", before.entries, after.entries, keys - due + OTHERS);
+    println!("  allocated      {:.1} MB -> {:.1} MB", megabytes(first - empty), megabytes(last - empty));
+    println!("  as accounted   {:.1} MB -> {:.1} MB", megabytes(before.bytes), megabytes(after.bytes));
+    println!(
+        "  memory back    50 % {:.0?}, 99 % {:.0?}, all {:.0?} after the deadline",
+        back(50),
+        back(99),
+        back(100)
+    );
+    let (calm, busy): (Vec<_>, Vec<_>) = waits.into_iter().partition(|(at, _)| *at < deadline);
+    let busy = busy.into_iter().filter(|(at, _)| *at < deadline + back(100)).collect();
+    tell("before", calm);
+    tell("meanwhile", busy);
+}
+
+/// What is allocated, looked at every half a millisecond. The store is not asked: that takes locks.
+fn watch(deadline: Instant) -> Vec<(Duration, usize)> {
+    let mut samples = Vec::with_capacity(1 << 14);
+    while deadline.elapsed() < WATCHED {
+        samples.push((deadline.elapsed(), counting::live()));
+        thread::sleep(Duration::from_micros(500));
+    }
+    samples
+}
+
+/// Reads keys that have no deadline, and notes what each read waits.
+fn read_others(store: &Store, deadline: Instant, done: &AtomicBool, waits: &mut Vec<Wait>) {
+    let names: Vec<String> = (0..OTHERS).map(|other| format!("other:{other:010}")).collect();
+    thread::sleep((deadline - CALM).saturating_duration_since(Instant::now()));
+    let mut len = 0;
+    for (wait, name) in waits.iter_mut().zip(names.iter().cycle()) {
+        let start = Instant::now();
+        black_box(store.get::<Bytes>(name).expect("holds strings"));
+        *wait = (start, start.elapsed());
+        len += 1;
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        // A reader that never rests would take the machine from everybody else.
+        if len % 16 == 0 {
+            thread::sleep(Duration::from_micros(20));
+        }
+    }
+    waits.truncate(len);
+}
+
+fn tell(when: &str, waits: Vec<Wait>) {
+    let mut waits: Vec<Duration> = waits.into_iter().map(|(_, wait)| wait).collect();
+    waits.sort_unstable();
+    let at = |share: f64| waits.get((waits.len() as f64 * share) as usize).copied().unwrap_or_default();
+    let longest = waits.last().copied().unwrap_or_default();
+    println!(
+        "  reads {when:<9} p50 {:?}, p99 {:?}, p99.9 {:?}, longest {longest:?} ({} reads)",
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        waits.len()
+    );
+}
+
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
+}
