@@ -117,7 +117,7 @@ impl SetOptions {
             Until::Removed => Deadline::Clear,
             Until::Kept => Deadline::Keep,
             Until::In(ttl) => Deadline::At(space.deadline_in(millis(ttl), command)?),
-            Until::At(time) => Deadline::At(space.deadline_at(time, command)?),
+            Until::At(time) => Deadline::At(space.value_deadline_at(time, command)?),
         };
         Ok((condition, deadline))
     }

@@ -355,7 +355,7 @@ impl Database {
         key: impl Into<Key<'k>>,
         time: SystemTime,
     ) -> Result<Option<T>> {
-        let deadline = self.space().deadline_at(time, "getex")?;
+        let deadline = self.space().value_deadline_at(time, "getex")?;
         self.get_ex(key.into(), Deadline::At(deadline))
     }
 

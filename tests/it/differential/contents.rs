@@ -28,7 +28,7 @@ pub fn compare(redis: &mut Redis, root: &Store, databases: &[u16], slack: i64) -
             if !ours.is(&theirs, slack) {
                 let key = key.escape_ascii();
                 return Err(format!(
-                    "in {key:?} (database {database}) larder has {ours:?}\nRedis has {theirs:?}"
+                    "in \"{key}\" of database {database} larder has {ours:?}\nRedis has {theirs:?}"
                 ));
             }
         }

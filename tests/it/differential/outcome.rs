@@ -10,7 +10,7 @@ use redis::Value;
 pub enum Outcome {
     Nil,
     Int(i64),
-    /// As Rust writes it, so that -0 is not 0.
+    /// As Rust writes it; -0 as 0, since Redis keeps the sign in large sorted sets and not in small ones.
     Float(String),
     Bytes(Bytes),
     List(Vec<Outcome>),
@@ -160,7 +160,7 @@ impl std::fmt::Debug for Outcome {
         match self {
             Outcome::Nil => write!(f, "nil"),
             Outcome::Int(number) => write!(f, "{number}"),
-            Outcome::Float(number) => write!(f, "{number}f"),
+            Outcome::Float(number) => write!(f, "{number}"),
             Outcome::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
             Outcome::List(items) => f.debug_list().entries(items).finish(),
             Outcome::Set(items) => f.debug_set().entries(items).finish(),
@@ -217,7 +217,8 @@ impl From<u64> for Outcome {
 
 impl From<f64> for Outcome {
     fn from(number: f64) -> Self {
-        Outcome::Float(format!("{number:?}"))
+        // Adding 0 changes -0 only.
+        Outcome::Float(format!("{:?}", number + 0.0))
     }
 }
 
