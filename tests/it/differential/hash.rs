@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use larder::{Bytes, ExpireIf, FieldExpiry, Hash, Store};
+use larder::{Bytes, ExpireIf, FieldExpiry, Hash, HashOptions, Store};
 use redis::Cmd;
 
 use super::chance::{Chance, Key};
@@ -12,6 +12,21 @@ use super::{Operation, Rule, wire};
 
 type Field = Vec<u8>;
 type Value = Vec<u8>;
+
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    Always,
+    Absent,
+    Present,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    Removed,
+    Kept,
+    In(u64),
+    At(u64),
+}
 
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -42,6 +57,7 @@ pub enum Op {
     GetAndExpire(Key, Vec<Field>, u64),
     GetAndExpireAt(Key, Vec<Field>, u64),
     GetAndPersist(Key, Vec<Field>),
+    InsertWith(Key, Vec<(Field, Value)>, When, Until),
 }
 
 impl Op {
@@ -58,7 +74,7 @@ impl Op {
             ])
         };
         let known = match version {
-            (8.., _) => 38,
+            (8.., _) => 42,
             version if version >= FIELD_TTL => 32,
             _ => 25,
         };
@@ -94,7 +110,17 @@ impl Op {
             32 | 33 => Op::GetAndRemove(key, chance.members()),
             34 | 35 => Op::GetAndExpire(key, chance.members(), chance.ttl()),
             36 => Op::GetAndExpireAt(key, chance.members(), chance.time()),
-            _ => Op::GetAndPersist(key, chance.members()),
+            37 => Op::GetAndPersist(key, chance.members()),
+            _ => {
+                let when = chance.pick(&[When::Always, When::Absent, When::Present]);
+                let until = match chance.below(4) {
+                    0 => Until::Removed,
+                    1 => Until::Kept,
+                    2 => Until::In(chance.ttl()),
+                    _ => Until::At(chance.time()),
+                };
+                Op::InsertWith(key, chance.many(1, 4, pair), when, until)
+            }
         }
     }
 }
@@ -124,6 +150,20 @@ fn codes(result: larder::Result<Vec<FieldExpiry>>) -> Outcome {
         other => panic!("not a result of this test: {other:?}"),
     };
     result.map(|results| results.into_iter().map(code).collect::<Vec<i64>>()).into()
+}
+
+fn options(when: When, until: Until) -> HashOptions {
+    let options = match when {
+        When::Always => HashOptions::new(),
+        When::Absent => HashOptions::new().if_absent(),
+        When::Present => HashOptions::new().if_present(),
+    };
+    match until {
+        Until::Removed => options,
+        Until::Kept => options.keep_ttl(),
+        Until::In(ttl) => options.expire_in(ms(ttl)),
+        Until::At(time) => options.expire_at(at(time)),
+    }
 }
 
 fn condition_name(condition: ExpireIf) -> Option<&'static str> {
@@ -189,6 +229,10 @@ impl Operation for Op {
                 bytes(key).get_many_and_expire_at(fields, at(*time)).into()
             }
             Op::GetAndPersist(key, fields) => bytes(key).get_many_and_persist(fields).into(),
+            Op::InsertWith(key, pairs, when, until) => {
+                let pairs = pairs.iter().map(|(field, value)| (field, value));
+                owned(key).insert_with(pairs, options(*when, *until)).into()
+            }
         }
     }
 
@@ -232,6 +276,21 @@ impl Operation for Op {
             }
             Op::GetAndPersist(key, fields) => {
                 wire!("HGETEX", *key, "PERSIST", "FIELDS", fields.len(), fields)
+            }
+            Op::InsertWith(key, pairs, when, until) => {
+                let mut command = wire!("HSETEX", *key);
+                match when {
+                    When::Always => {}
+                    When::Absent => drop(command.arg("FNX")),
+                    When::Present => drop(command.arg("FXX")),
+                }
+                match until {
+                    Until::Removed => {}
+                    Until::Kept => drop(command.arg("KEEPTTL")),
+                    Until::In(ttl) => drop(command.arg("PX").arg(ttl)),
+                    Until::At(time) => drop(command.arg("PXAT").arg(time)),
+                }
+                command.arg("FIELDS").arg(pairs.len()).arg(pairs).take()
             }
         }
     }

@@ -42,7 +42,7 @@ impl Op {
             10 | 11 => Op::Move(key, chance.key(), end(chance), end(chance)),
             12 => Op::Len(key),
             13 | 14 => Op::Get(key, chance.index()),
-            15 => Op::Set(key, chance.index(), chance.member()),
+            15 => Op::Set(key, position(chance), chance.member()),
             16 | 17 => Op::Range(key, chance.index(), chance.index()),
             18 | 19 => {
                 let before = chance.flag();
@@ -60,6 +60,12 @@ impl Op {
             },
         }
     }
+}
+
+/// What can be put in for the position of an element to replace. Of a longer number some servers (8.2 is
+/// one) look at the low 32 bits only.
+fn position(chance: &mut Chance) -> i64 {
+    chance.index().clamp(-i64::from(i32::MAX), i64::from(i32::MAX))
 }
 
 fn list<'a>(store: &'a Store, key: &Key) -> List<'a, Element> {
