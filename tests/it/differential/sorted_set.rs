@@ -86,7 +86,10 @@ impl Op {
                 Op::InsertWith(key, members, condition(chance))
             }
             10 => Op::Incr(key, chance.member(), score(chance)),
-            11 => Op::IncrWith(key, chance.member(), score(chance), condition(chance)),
+            11 => {
+                let by = if chance.one_in(3) { 0.0 } else { score(chance) };
+                Op::IncrWith(key, chance.member(), by, condition(chance))
+            }
             12 => Op::Remove(key, chance.members()),
             13 => Op::Score(key, chance.member()),
             14 => Op::Scores(key, chance.members()),
