@@ -21,10 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let started = Instant::now();
     let saving = store.save_in_background(&path)?;
+    let mut shown = 101;
     while !saving.is_finished() {
         let progress = saving.progress();
-        if progress.total > 0 {
-            print!("\rsaving: {:>3} %", progress.entries * 100 / progress.total);
+        let percent = progress.entries * 100 / progress.total.max(1);
+        if percent != shown {
+            println!("saving: {percent:>3} %");
+            shown = percent;
         }
         std::thread::yield_now();
     }

@@ -12,7 +12,7 @@ pub(crate) const INLINE: usize = 22;
 /// An immutable byte string that is cheap to clone: up to 22 bytes are kept inline, longer ones
 /// are shared behind an [`Arc`].
 ///
-/// It is what the store keeps, so [`Store::get`](crate::Store::get) as `Bytes` copies at most 22
+/// It is what the store keeps, so [`Database::get`](crate::Database::get) as `Bytes` copies at most 22
 /// bytes and allocates nothing.
 ///
 /// ```

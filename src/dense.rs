@@ -311,7 +311,9 @@ mod tests {
             steps in prop::collection::vec((prop::collection::vec((0..40_u8, any::<bool>()), 0..4), 1..5_usize), 1..40),
         ) {
             let mut dense = Dense::default();
-            start.iter().for_each(|name| drop(dense.push(item(*name, 0))));
+            for name in &start {
+                dense.push(item(*name, 0));
+            }
             let (mut stays, mut met): (HashSet<u8>, HashSet<u8>) = (start, HashSet::new());
             let mut cursor = 0;
             for (changes, count) in steps.into_iter().cycle() {
@@ -323,7 +325,9 @@ mod tests {
                 }
                 for (name, add) in changes {
                     match (find(&dense, name), add) {
-                        (None, true) => drop(dense.push(item(name, 0))),
+                        (None, true) => {
+                            dense.push(item(name, 0));
+                        }
                         (Some(at), false) => {
                             dense.swap_remove(at);
                             stays.remove(&name);

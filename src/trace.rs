@@ -1,13 +1,13 @@
 //! Spans and events for `tracing`, and nothing at all without that feature.
 
-/// A span around the load of a key, while the result lives.
-#[cfg(feature = "tracing")]
-pub(crate) fn load(key: &[u8]) -> tracing::span::EnteredSpan {
-    tracing::debug_span!("larder.load", key = %key.escape_ascii()).entered()
+/// Runs the loader of a key within a span.
+pub(crate) fn load<R>(key: &[u8], loader: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::debug_span!("larder.load", key = %key.escape_ascii()).entered();
+    #[cfg(not(feature = "tracing"))]
+    let _ = key;
+    loader()
 }
-
-#[cfg(not(feature = "tracing"))]
-pub(crate) fn load(_: &[u8]) {}
 
 /// What a sweep has removed.
 pub(crate) fn swept(keys: usize) {

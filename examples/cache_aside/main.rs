@@ -6,7 +6,7 @@ mod measure;
 mod products;
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +46,7 @@ fn run(path: &Path) -> Result<(), Box<dyn Error>> {
     let warm_ratio = (after.hits - before.hits) as f64 / (2 * READS) as f64;
 
     on_update(&cached, &sqlite)?;
+    on_removal(&cached)?;
     on_expiry(&sqlite)?;
 
     println!("\n{:28} {:>12} {:>10} {:>10} {:>10}", "", "reads/s", "p50", "p99", "hit ratio");
@@ -74,10 +75,12 @@ fn fill(sqlite: &SqliteProducts) -> Result<(), Box<dyn Error>> {
             description: format!("The {id}th product, as good as all the others. ").repeat(4),
         }))?;
         let done = step as usize;
-        print!("\rFilling SQLite [{}{}] {:>3} %", "#".repeat(done), " ".repeat(50 - done), done * 2);
-        std::io::stdout().flush()?;
+        if std::io::stdout().is_terminal() {
+            print!("\rFilling SQLite [{}{}] {:>3} %  ", "#".repeat(done), " ".repeat(50 - done), done * 2);
+            std::io::stdout().flush()?;
+        }
     }
-    println!("  {PRODUCTS} products in {:.1} s", started.elapsed().as_secs_f64());
+    println!("SQLite: {PRODUCTS} products in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -105,6 +108,21 @@ where
     Ok(())
 }
 
+/// A product that was removed is gone from the cache too; a new one can be found at once.
+fn on_removal<R: ProductsRepository>(cached: &CachedProducts<Arc<R>>) -> Result<(), Box<dyn Error>>
+where
+    R::Error: Error + 'static,
+{
+    let product = cached.find(9)?.ok_or("product 9 is missing")?;
+    cached.remove(9)?;
+    let gone = cached.find(9)?.is_none() && cached.find_by_name(&product.name)?.is_none();
+    cached.insert(&product)?;
+    let back = cached.find_by_name(&product.name)? == Some(product);
+    println!("On removal: product 9 is gone: {gone}; inserted again, it is back: {back}.");
+    assert!(gone && back);
+    Ok(())
+}
+
 /// After its time to live a product is loaded again: here on a clock that is moved by hand.
 fn on_expiry(sqlite: &Arc<SqliteProducts>) -> Result<(), Box<dyn Error>> {
     let clock = ManualClock::new();
@@ -115,7 +133,8 @@ fn on_expiry(sqlite: &Arc<SqliteProducts>) -> Result<(), Box<dyn Error>> {
         of()?;
         Ok(sqlite.reads() - before)
     };
-    let read = || -> Result<(), Box<dyn Error>> { Ok(drop(cached.find(8)?)) };
+    let read =
+        || -> Result<(), Box<dyn Error>> { cached.find(8)?.map(drop).ok_or("product 8 is missing".into()) };
     let (first, second) = (queries(&read)?, queries(&read)?);
     clock.advance(TTL);
     let third = queries(&read)?;

@@ -47,8 +47,9 @@ impl Store {
     /// - [`LoadError::Loader`]: the loader's own error, by value. Nothing is stored.
     /// - [`LoadError::Shared`]: another's load, which this call waited for, failed with that text.
     /// - [`LoadError::Cycle`]: the loader asks for a key whose load waits for this one.
-    /// - [`LoadError::Store`]: [`Error::WrongType`], [`Error::Decode`], [`Error::Encode`],
-    ///   [`Error::TooLong`], [`Error::InvalidExpire`] (a `ttl` under a millisecond).
+    /// - [`LoadError::Store`]: [`WrongType`](crate::Error::WrongType), [`Decode`](crate::Error::Decode),
+    ///   [`Encode`](crate::Error::Encode), [`TooLong`](crate::Error::TooLong),
+    ///   [`InvalidExpire`](crate::Error::InvalidExpire) (a `ttl` under a millisecond).
     #[doc(alias = "cache-aside")]
     pub fn get_or_load<'k, T: Encode + Decode, E: Display>(
         &self,
@@ -167,6 +168,5 @@ enum Seek<'s> {
 
 /// Runs a loader, with no lock held.
 fn run<R>(key: KeyRef<'_>, loader: impl FnOnce() -> R) -> R {
-    let _span = trace::load(key.bytes);
-    loader()
+    trace::load(key.bytes, loader)
 }

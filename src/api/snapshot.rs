@@ -1,6 +1,6 @@
 //! Saving a store to a file, and loading it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -229,7 +229,7 @@ impl Alarm for Periodic {
 
 fn spawn<T: Send + 'static>(
     name: &str,
-    path: &PathBuf,
+    path: &Path,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
     let spawned = thread::Builder::new().name(name.into()).spawn(body);

@@ -61,33 +61,41 @@ impl Stats {
         if reads == 0 { 0.0 } else { self.hits as f64 / reads as f64 }
     }
 
-    /// Adds what one shard's table of a database counts.
-    fn add(&mut self, index: u16, table: &Table) {
+    /// The counters of a database, made where there are none yet.
+    fn database(&mut self, index: u16) -> &mut DatabaseStats {
         let at = self.databases.partition_point(|of| of.index < index);
         if self.databases.get(at).is_none_or(|of| of.index != index) {
             self.databases.insert(at, DatabaseStats { index, ..DatabaseStats::default() });
         }
-        let Some(of) = self.databases.get_mut(at) else { return };
-        let counters = &table.counters;
-        let (hits, misses) = (counters.hits.load(Ordering::Relaxed), counters.misses.load(Ordering::Relaxed));
-        for (total, part, count) in [
-            (&mut self.hits, &mut of.hits, hits),
-            (&mut self.misses, &mut of.misses, misses),
-            (&mut self.writes, &mut of.writes, counters.writes),
-            (&mut self.expirations, &mut of.expirations, counters.expired),
-            (&mut self.evictions, &mut of.evictions, counters.evicted),
-        ] {
-            *total += count;
-            *part += count;
+        &mut self.databases[at]
+    }
+
+    /// Adds the databases up.
+    fn add_up(&mut self) {
+        for of in &self.databases {
+            self.hits += of.hits;
+            self.misses += of.misses;
+            self.writes += of.writes;
+            self.expirations += of.expirations;
+            self.evictions += of.evictions;
+            self.entries += of.entries;
+            self.expiring += of.expiring;
+            self.bytes += of.bytes;
         }
-        for (total, part, count) in [
-            (&mut self.entries, &mut of.entries, table.len()),
-            (&mut self.expiring, &mut of.expiring, table.expiring()),
-            (&mut self.bytes, &mut of.bytes, table.bytes()),
-        ] {
-            *total += count;
-            *part += count;
-        }
+    }
+}
+
+impl DatabaseStats {
+    /// Adds what one shard's table of the database counts.
+    fn add(&mut self, table: &Table) {
+        self.hits += table.counters.hits.load(Ordering::Relaxed);
+        self.misses += table.counters.misses.load(Ordering::Relaxed);
+        self.writes += table.counters.writes;
+        self.expirations += table.counters.expired;
+        self.evictions += table.counters.evicted;
+        self.entries += table.len();
+        self.expiring += table.expiring();
+        self.bytes += table.bytes();
     }
 }
 
@@ -109,9 +117,16 @@ impl Store {
         let mut stats = Stats::default();
         self.space().read_all(|shards| {
             for (index, table) in shards.iter().flat_map(|shard| shard.tables()) {
-                stats.add(index, table);
+                stats.database(index).add(table);
             }
         })?;
+        for (index, misses) in (0..).zip(self.space().other_misses()) {
+            let misses = misses.load(Ordering::Relaxed);
+            if misses > 0 {
+                stats.database(index).misses += misses;
+            }
+        }
+        stats.add_up();
         let loads = &self.space().flights().counters;
         stats.loads = loads.led.load(Ordering::Relaxed);
         stats.failed_loads = loads.failed.load(Ordering::Relaxed);

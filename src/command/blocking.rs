@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::list;
+use super::{list, sorted_set};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
@@ -23,6 +23,8 @@ pub(crate) enum Attempt {
     Pop(End),
     /// BLMOVE: an element of a list, which goes on to another.
     Move { from: End, to: End, destination: Bytes },
+    /// BZPOPMIN, BZPOPMAX: the outermost member of a sorted set.
+    PopScored(End),
 }
 
 /// What a waiter got.
@@ -32,6 +34,8 @@ pub(crate) enum Served {
     Element(Bytes, Bytes),
     /// This element, which is in the destination now.
     Moved(Bytes),
+    /// This member, with its score, of the sorted set at this key.
+    Scored(Bytes, Bytes, f64),
 }
 
 impl Attempt {
@@ -46,6 +50,10 @@ impl Attempt {
                 let destination = writer.space().key_ref(destination);
                 Ok(list::move_(writer, key, destination, *from, *to)?.map(Served::Moved))
             }
+            Attempt::PopScored(end) => {
+                let member = sorted_set::pop(writer, key, *end, 1)?.and_then(|mut popped| popped.pop());
+                Ok(member.map(|(score, member)| Served::Scored(Bytes::from(key.bytes), member, score)))
+            }
         }
     }
 
@@ -53,13 +61,14 @@ impl Attempt {
     pub(crate) fn destination(&self) -> Option<&Bytes> {
         match self {
             Attempt::Move { destination, .. } => Some(destination),
-            Attempt::Pop(_) => None,
+            Attempt::Pop(_) | Attempt::PopScored(_) => None,
         }
     }
 
     fn kind(&self) -> Type {
         match self {
             Attempt::Pop(_) | Attempt::Move { .. } => Type::List,
+            Attempt::PopScored(_) => Type::SortedSet,
         }
     }
 
@@ -69,6 +78,10 @@ impl Attempt {
             (Attempt::Pop(end), Served::Element(key, element)) => {
                 let key = writer.space().key_ref(&key);
                 list::push(writer, key, *end, [element], Absent::Create).map(drop)
+            }
+            (Attempt::PopScored(_), Served::Scored(key, member, score)) => {
+                let key = writer.space().key_ref(&key);
+                sorted_set::put_back(writer, key, vec![(score, member)], None)
             }
             // What was moved is where it was meant to go.
             _ => Ok(()),

@@ -28,6 +28,7 @@ use crate::key::KeyRef;
 use crate::load::Flights;
 use crate::pubsub::Hub;
 use crate::rng::Rng;
+use crate::sync::atomic::AtomicU64;
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, KeyEvents, Result};
@@ -70,6 +71,8 @@ pub(crate) struct Keyspace {
     events: KeyEvents,
     hub: Arc<Hub>,
     rng: Rng,
+    /// Misses of each database in shards where it has no table to count them.
+    misses: Box<[AtomicU64]>,
     flights: Flights,
     sweeper: Arc<Sweeper>,
     me: Weak<Keyspace>,
@@ -93,6 +96,7 @@ impl Keyspace {
             events: config.events,
             hub: Hub::new(),
             rng: Rng::new(seed),
+            misses: (0..config.limits.databases).map(|_| AtomicU64::new(0)).collect(),
             flights: Flights::default(),
             me: me.clone(),
         })
@@ -112,6 +116,11 @@ impl Keyspace {
 
     pub(crate) fn rng(&self) -> &Rng {
         &self.rng
+    }
+
+    /// Misses of each database in shards where it has no table to count them.
+    pub(crate) fn other_misses(&self) -> &[AtomicU64] {
+        &self.misses
     }
 
     pub(crate) fn flights(&self) -> &Flights {

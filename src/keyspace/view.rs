@@ -8,6 +8,7 @@ use super::shard::Shard;
 use super::table::Entry;
 use super::{Keyspace, Parts};
 use crate::key::KeyRef;
+use crate::sync::atomic::Ordering;
 use crate::value::Kind;
 use crate::{Error, Result};
 
@@ -38,12 +39,13 @@ impl<'v> View<'v> {
 
     /// The entry of a key, if it has one that has not expired. Counts a hit or a miss.
     pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<&'v Entry> {
-        let table = self.shard(key)?.table(self.db);
-        let entry = table.and_then(|table| table.get(table.find(key.hash, key.bytes)?));
+        let Some(table) = self.shard(key)?.table(self.db) else {
+            self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let entry = table.find(key.hash, key.bytes).and_then(|at| table.get(at));
         let live = entry.filter(|entry| !entry.is_expired(|| self.now()));
-        if let Some(table) = table {
-            table.counters.looked_up(live.is_some());
-        }
+        table.counters.looked_up(live.is_some());
         live
     }
 

@@ -105,11 +105,6 @@ impl Chunk {
         self.items.insert(offset, element);
     }
 
-    pub(super) fn remove(&mut self, offset: usize) -> Option<Bytes> {
-        self.heap -= self.items.get(offset)?.heap_bytes();
-        self.items.remove(offset)
-    }
-
     pub(super) fn count(&self, value: &[u8]) -> usize {
         self.items.iter().filter(|element| element.as_slice() == value).count()
     }

@@ -26,16 +26,6 @@ pub enum End {
     Back,
 }
 
-impl End {
-    /// The other end.
-    pub(crate) fn opposite(self) -> Self {
-        match self {
-            End::Front => End::Back,
-            End::Back => End::Front,
-        }
-    }
-}
-
 /// A sequence of byte strings with cheap ends; a clone is O(n / 128) and shares every element.
 ///
 /// The first write to a chunk after a clone copies that chunk.
@@ -48,11 +38,6 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// An empty list, without an allocation.
-    pub(crate) fn new() -> Self {
-        List::default()
-    }
-
     /// The number of elements. O(1).
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -131,17 +116,6 @@ impl List {
         }
         self.edit(at, |chunk| chunk.insert(offset, element));
         self.len += 1;
-    }
-
-    /// Takes the element at `index`. O(n / 128).
-    pub(crate) fn remove(&mut self, index: usize) -> Option<Bytes> {
-        let (at, offset) = self.locate(index);
-        let element = self.edit(at, |chunk| chunk.remove(offset));
-        if element.is_some() {
-            self.len -= 1;
-            self.settle(at);
-        }
-        element
     }
 
     /// The elements in order. O(1) to start, O(1) an element.
@@ -380,7 +354,6 @@ mod tests {
         Drain(End, usize),
         Set(usize, Bytes),
         Insert(usize, Vec<Bytes>),
-        Remove(usize, usize),
         RemoveMatching(Bytes, End, usize),
         TruncateTo(usize, usize),
         Clone,
@@ -410,7 +383,6 @@ mod tests {
             1 => (end(), 0usize..40).prop_map(|(end, count)| Op::Drain(end, count)),
             2 => (at.clone(), element()).prop_map(|(at, element)| Op::Set(at, element)),
             6 => (at.clone(), prop::collection::vec(element(), 1..8)).prop_map(|(at, all)| Op::Insert(at, all)),
-            6 => (at.clone(), 1usize..16).prop_map(|(at, count)| Op::Remove(at, count)),
             2 => (element(), end(), 0usize..9).prop_map(|(element, end, limit)| Op::RemoveMatching(element, end, limit)),
             1 => (0usize..20, 0usize..150).prop_map(|(start, end)| Op::TruncateTo(start, end)),
             1 => Just(Op::Clone),
@@ -447,12 +419,6 @@ mod tests {
                 for element in elements {
                     model.insert(at.min(model.len()), element.to_vec());
                     list.insert(at, element);
-                    check(list, model);
-                }
-            }
-            Op::Remove(at, count) => {
-                for _ in 0..count {
-                    assert_eq!(list.remove(at).map(Vec::from), model.remove(at));
                     check(list, model);
                 }
             }
@@ -524,7 +490,7 @@ mod tests {
             start in prop::collection::vec(element(), 0..150),
             ops in prop::collection::vec(op(), 1..80),
         ) {
-            let (mut list, mut model, mut clones) = (List::new(), Model::new(), Vec::new());
+            let (mut list, mut model, mut clones) = (List::default(), Model::new(), Vec::new());
             for element in start {
                 apply(Op::Push(End::Back, element), &mut list, &mut model, &mut clones);
                 check(&list, &model);
@@ -544,7 +510,7 @@ mod tests {
             ops in prop::collection::vec(op(), 0..30),
             ranges in prop::collection::vec((0usize..130, 0usize..130), 8),
         ) {
-            let (mut list, mut model, mut clones) = (List::new(), Model::new(), Vec::new());
+            let (mut list, mut model, mut clones) = (List::default(), Model::new(), Vec::new());
             for at in 0..start {
                 apply(Op::Push(End::Back, Bytes::from(vec![at as u8])), &mut list, &mut model, &mut clones);
             }
@@ -569,7 +535,7 @@ mod tests {
     }
 
     fn numbers(count: u8) -> List {
-        let mut list = List::new();
+        let mut list = List::default();
         (0..count).for_each(|number| list.push(End::Back, Bytes::from(&[number])));
         list
     }
@@ -589,7 +555,7 @@ mod tests {
         let mut list = numbers(200);
         list.truncate_to(100..101);
         assert!(list.bytes() <= numbers(1).bytes() + SMALLEST * size_of::<usize>());
-        assert_eq!(list.pop(End::Front.opposite()), Some(Bytes::from(&[100])));
+        assert_eq!(list.pop(End::Back), Some(Bytes::from(&[100])));
         assert_eq!((list.len(), list.held), (0, 0));
     }
 }

@@ -43,7 +43,7 @@ use crate::{Bytes, Decode, Encode, Key, Result};
 /// ```
 #[derive(Clone)]
 pub struct SortedSet<'a, M> {
-    handle: Handle<'a>,
+    pub(super) handle: Handle<'a>,
     member: PhantomData<fn() -> M>,
 }
 

@@ -27,11 +27,6 @@ pub(crate) struct Ranked {
 }
 
 impl Ranked {
-    /// An empty set, which allocates nothing.
-    pub(crate) fn new() -> Self {
-        Ranked::default()
-    }
-
     /// A set of entries that are in order and without duplicates, its leaves about 90 % full. O(n).
     pub(crate) fn from_sorted(mut entries: Vec<Entry>) -> Self {
         debug_assert!(entries.is_sorted_by(|a, b| (a.0, &a.1) < (b.0, &b.1)));
@@ -71,11 +66,6 @@ impl Ranked {
             Root::Small(leaf) => leaf.entries.len(),
             Root::Tree { len, .. } => *len,
         }
-    }
-
-    /// Whether there is no entry. O(1).
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The heap memory of the nodes, in bytes of capacity; what the members hold themselves is not
@@ -128,13 +118,6 @@ impl Ranked {
     pub(crate) fn pop_first(&mut self) -> Option<Entry> {
         let mut gone = None;
         self.take(Place::Rank(0), 1, &mut |entry| gone = Some(entry));
-        gone
-    }
-
-    /// Takes out the entry with the highest score. O(log n).
-    pub(crate) fn pop_last(&mut self) -> Option<Entry> {
-        let mut gone = None;
-        self.take(Place::Rank(self.len().checked_sub(1)?), 1, &mut |entry| gone = Some(entry));
         gone
     }
 
@@ -334,7 +317,6 @@ mod tests {
         Remove(f64, Bytes),
         RemoveRank(prop::sample::Index),
         PopFirst,
-        PopLast,
         RemoveRange(prop::sample::Index, usize),
         Rebuild,
         Clone,
@@ -358,7 +340,6 @@ mod tests {
             40 => (score(), member()).prop_map(|(score, member)| Op::Remove(score, member)),
             200 => any::<prop::sample::Index>().prop_map(Op::RemoveRank),
             20 => Just(Op::PopFirst),
-            20 => Just(Op::PopLast),
             3 => (any::<prop::sample::Index>(), 0usize..300).prop_map(|(at, len)| Op::RemoveRange(at, len)),
             1 => Just(Op::Rebuild),
             6 => Just(Op::Clone),
@@ -403,7 +384,7 @@ mod tests {
             let (entries, _, bytes) = check(&Node::Inner(Arc::clone(root)), true);
             assert_eq!((entries.len(), bytes), (set.len(), set.bytes()));
         }
-        assert_eq!(set.is_empty(), model.is_empty());
+
         assert_eq!(pairs(set), model);
         for (rank, (score, member)) in model.iter().enumerate() {
             assert_eq!(set.rank(*score, member), Some(rank));
@@ -442,7 +423,6 @@ mod tests {
                 let gone = (!model.is_empty()).then(|| model.remove(0));
                 assert_eq!(set.pop_first(), gone);
             }
-            Op::PopLast => assert_eq!(set.pop_last(), model.pop()),
             Op::RemoveRange(index, len) => {
                 let start = index.index(model.len() + 1);
                 let end = model.len().min(start + len);
@@ -460,7 +440,7 @@ mod tests {
 
         #[test]
         fn agrees_with_a_sorted_vec(ops in prop::collection::vec(op(), 0..3000)) {
-            let (mut set, mut model) = (Ranked::new(), Vec::new());
+            let (mut set, mut model) = (Ranked::default(), Vec::new());
             let mut clones = Vec::new();
             for (step, op) in ops.into_iter().enumerate() {
                 if matches!(op, Op::Clone) {
@@ -501,7 +481,7 @@ mod tests {
     #[test]
     fn fills_in_order_and_empties_again() {
         for down in [false, true] {
-            let (mut set, mut model) = (Ranked::new(), Vec::new());
+            let (mut set, mut model) = (Ranked::default(), Vec::new());
             for n in 0..2000 {
                 let score = f64::from(if down { -n } else { n });
                 assert!(set.insert(score, Bytes::from("m")));
@@ -516,7 +496,7 @@ mod tests {
 
     #[test]
     fn both_zeros_are_one_score() {
-        let mut set = Ranked::new();
+        let mut set = Ranked::default();
         assert!(set.insert(-0.0, Bytes::from("m")));
         assert!(!set.insert(0.0, Bytes::from("m")));
         assert!(set.get(0).is_some_and(|(score, _)| score.is_sign_negative()));

@@ -1,58 +1,13 @@
-//! Waiting for an element, by thread or by task.
+//! Waiting for an element of a list.
 
-use std::future::poll_fn;
 use std::time::Duration;
 
-use super::handle::decode;
-use super::{Database, List, names};
-
-use crate::clock::{NEVER, millis};
-use crate::command::blocking::{self, Attempt, Patience, Served, Start};
+use super::NOTHING;
+use crate::api::handle::decode;
+use crate::api::{Database, List, names};
+use crate::command::blocking::{Attempt, Served};
 use crate::value::list::End;
-use crate::{Bytes, Decode, Encode, Error, Key, Result};
-
-impl Database {
-    /// Waits in this thread; nothing when the timeout has passed.
-    fn wait_for(
-        &self,
-        keys: Vec<Bytes>,
-        attempt: Attempt,
-        timeout: Option<Duration>,
-    ) -> Result<Option<Served>> {
-        if self.in_transaction() {
-            return self.try_once(&keys, &attempt);
-        }
-        let deadline = match timeout {
-            None => NEVER,
-            Some(timeout) => self.space().clock().now().saturating_add(millis_up(timeout)).min(NEVER - 1),
-        };
-        let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
-        match blocking::start(self.space(), self.index(), keys, attempt, patience)? {
-            Start::Served(served) => Ok(Some(served)),
-            Start::Nothing => Ok(None),
-            Start::Waits(ticket) => ticket.wait(self.space().clock(), deadline),
-        }
-    }
-
-    /// Waits in this task, without end; in a transaction it is tried once.
-    async fn wait_for_async(&self, keys: Vec<Bytes>, attempt: Attempt) -> Result<Option<Served>> {
-        if self.in_transaction() {
-            return self.try_once(&keys, &attempt);
-        }
-        match blocking::start(self.space(), self.index(), keys, attempt, Patience::Waits)? {
-            Start::Served(served) => Ok(Some(served)),
-            Start::Nothing => Ok(None),
-            Start::Waits(ticket) => poll_fn(|context| ticket.poll(context)).await.map(Some),
-        }
-    }
-
-    /// Within a transaction nobody else can add anything: one try tells.
-    fn try_once(&self, keys: &[Bytes], attempt: &Attempt) -> Result<Option<Served>> {
-        let names: Vec<_> =
-            keys.iter().chain(attempt.destination()).map(|key| self.space().key_ref(key)).collect();
-        self.write(&names, |writer| blocking::try_each(writer, keys, attempt))
-    }
-}
+use crate::{Bytes, Decode, Encode, Key, Result};
 
 impl<T: Encode + Decode> List<'_, T> {
     /// Takes the first element, and waits for one if there is none: up to `timeout` (zero: not at
@@ -75,7 +30,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] with the element's bytes, which have been taken.
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
     #[doc(alias = "BLPOP")]
     pub fn pop_front_wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<T>> {
         self.pop_wait(End::Front, timeout.into())
@@ -110,7 +65,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] with the element's bytes, which have been taken; [`Error::Invalid`] in a
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken; [`Error::Invalid`](crate::Error::Invalid) in a
     /// transaction, if there is no element.
     #[doc(alias = "BLPOP")]
     pub async fn pop_front_async(&self) -> Result<T> {
@@ -141,7 +96,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] with the element's bytes, which are in the destination.
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which are in the destination.
     #[doc(alias = "BLMOVE")]
     #[doc(alias = "BRPOPLPUSH")]
     pub fn move_to_wait<'k>(
@@ -198,7 +153,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] with the element's bytes, which have been taken.
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
     #[doc(alias = "BLPOP")]
     #[doc(alias = "BLMPOP")]
     pub fn pop_front_of_wait<'k, T: Decode>(
@@ -246,8 +201,6 @@ impl Database {
     }
 }
 
-const NOTHING: Error = Error::Invalid("there is nothing to take, and a transaction does not wait");
-
 fn decode_element<T: Decode>(served: Option<Served>) -> Result<Option<(Bytes, T)>> {
     match served {
         Some(Served::Element(key, element)) => Ok(Some((key, decode(element)?))),
@@ -260,9 +213,4 @@ fn decode_moved<T: Decode>(served: Option<Served>) -> Result<Option<T>> {
         Some(Served::Moved(element)) => Ok(Some(decode(element)?)),
         _ => Ok(None),
     }
-}
-
-/// A timeout in milliseconds, at least one if it is not zero.
-fn millis_up(timeout: Duration) -> u64 {
-    millis(timeout).saturating_add(u64::from(timeout.subsec_nanos() % 1_000_000 > 0))
 }
