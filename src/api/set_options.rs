@@ -89,7 +89,9 @@ impl SetOptions {
         self
     }
 
-    /// The value expires at this time (`PXAT`). If that has passed, the key is removed.
+    /// The value expires at this time (`PXAT`). If that has passed, the key is removed; one
+    /// before 1970-01-01 00:00:00.001 UTC is [`Error::InvalidExpire`](crate::Error::InvalidExpire), as in
+    /// Redis.
     #[doc(alias = "EXAT")]
     #[doc(alias = "PXAT")]
     pub fn expire_at(mut self, time: SystemTime) -> Self {

@@ -3,7 +3,7 @@
 /// A source of random numbers with a seed: SplitMix64 (Steele, Lea, Flood 2014).
 pub struct Chance(u64);
 
-/// Whether a key or a value: bytes that are named in the test.
+/// A key's name.
 pub type Key = &'static [u8];
 
 /// The keys of every family; some names are not text.

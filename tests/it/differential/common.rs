@@ -1,11 +1,10 @@
 //! What any family may meet with: keys that go, expire, or hold another type.
 
-use std::time::Duration;
-
 use larder::{Bytes, Store};
 use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::options::ms;
 use super::outcome::{Outcome, Shape, time};
 use super::{Operation, wire};
 
@@ -50,7 +49,7 @@ impl Operation for Common {
             Common::AddScore(key, member, score) => {
                 store.sorted_set::<Bytes>(*key).insert(&Bytes::from(&member[..]), f64::from(*score)).into()
             }
-            Common::Expire(key, ttl) => store.expire(*key, Duration::from_millis(*ttl)).into(),
+            Common::Expire(key, ttl) => store.expire(*key, ms(*ttl)).into(),
             Common::Ttl(key) => store.ttl(*key).map(time).into(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use larder::{Bytes, ExpiresAt, Store, Type};
 
-use super::outcome::{Outcome, Shape, set};
+use super::outcome::{Outcome, Shape};
 use super::server::Redis;
 use super::wire;
 
@@ -17,7 +17,7 @@ pub fn compare(redis: &mut Redis, root: &Store, databases: &[u16], slack: i64) -
     for database in databases.iter().rev() {
         let store = root.db(*database).unwrap();
         redis.ask(&wire!("SELECT", *database));
-        let ours = set(Outcome::from(store.keys("*")).items().to_vec());
+        let ours = Outcome::from(store.keys("*")).shaped(Shape::Unordered);
         let theirs = redis.ask(&wire!("KEYS", "*")).shaped(Shape::Unordered);
         if ours != theirs {
             return Err(format!("database {database}: larder has the keys {ours:?}\nRedis has {theirs:?}"));
@@ -43,7 +43,7 @@ fn typed(store: &Store, key: &[u8], version: (u32, u32)) -> Outcome {
     let value = match kind {
         Type::String => store.get::<Bytes>(key).into(),
         Type::List => store.list::<Bytes>(key).to_vec().into(),
-        Type::Set => set(Outcome::from(store.set::<Bytes>(key).members()).items().to_vec()),
+        Type::Set => Outcome::from(store.set::<Bytes>(key).members()).shaped(Shape::Unordered),
         Type::SortedSet => store.sorted_set::<Bytes>(key).to_vec().into(),
         Type::Hash => {
             let hash = store.hash::<Bytes, Bytes>(key);

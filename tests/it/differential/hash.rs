@@ -1,32 +1,16 @@
 //! Hashes; the deadlines of their fields where the server knows them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use larder::{Bytes, ExpireIf, FieldExpiry, Hash, HashOptions, Store};
 use redis::Cmd;
 
 use super::chance::{Chance, Key};
 use super::contents::{self, FIELD_TTL};
-use super::outcome::{Outcome, Shape, set, time};
+use super::options::{Until, When, any_expire_if, at, expire_if_name, ms};
+use super::outcome::{Outcome, Shape, time};
 use super::{Operation, Rule, wire};
 
 type Field = Vec<u8>;
 type Value = Vec<u8>;
-
-#[derive(Clone, Copy, Debug)]
-pub enum When {
-    Always,
-    Absent,
-    Present,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Until {
-    Removed,
-    Kept,
-    In(u64),
-    At(u64),
-}
 
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -64,15 +48,6 @@ impl Op {
     pub fn any(chance: &mut Chance, version: (u32, u32)) -> Self {
         let key = chance.key();
         let pair = |chance: &mut Chance| (chance.member(), chance.value());
-        let condition = |chance: &mut Chance| {
-            chance.pick(&[
-                ExpireIf::Always,
-                ExpireIf::Forever,
-                ExpireIf::Expiring,
-                ExpireIf::Later,
-                ExpireIf::Earlier,
-            ])
-        };
         let known = match version {
             (8.., _) => 42,
             version if version >= FIELD_TTL => 32,
@@ -102,8 +77,8 @@ impl Op {
             22 => Op::Keys(key),
             23 => Op::Values(key),
             24 => Op::Entries(key),
-            25 | 26 => Op::ExpireFields(key, chance.members(), chance.ttl(), condition(chance)),
-            27 | 28 => Op::ExpireFieldsAt(key, chance.members(), chance.time(), condition(chance)),
+            25 | 26 => Op::ExpireFields(key, chance.members(), chance.ttl(), any_expire_if(chance)),
+            27 | 28 => Op::ExpireFieldsAt(key, chance.members(), chance.time(), any_expire_if(chance)),
             29 => Op::FieldTtls(key, chance.members()),
             30 => Op::FieldsExpireAt(key, chance.members()),
             31 => Op::PersistFields(key, chance.members()),
@@ -112,32 +87,15 @@ impl Op {
             36 => Op::GetAndExpireAt(key, chance.members(), chance.time()),
             37 => Op::GetAndPersist(key, chance.members()),
             _ => {
-                let when = chance.pick(&[When::Always, When::Absent, When::Present]);
-                let until = match chance.below(4) {
-                    0 => Until::Removed,
-                    1 => Until::Kept,
-                    2 => Until::In(chance.ttl()),
-                    _ => Until::At(chance.time()),
-                };
+                let (when, until) = (When::any(chance), Until::any(chance));
                 Op::InsertWith(key, chance.many(1, 4, pair), when, until)
             }
         }
     }
 }
 
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-fn at(millis: u64) -> SystemTime {
-    UNIX_EPOCH + ms(millis)
-}
-
 fn unordered(result: larder::Result<Vec<Bytes>>) -> Outcome {
-    match Outcome::from(result) {
-        Outcome::List(items) => set(items),
-        other => other,
-    }
+    Outcome::from(result).shaped(Shape::Unordered)
 }
 
 /// The numbers that Redis says for it.
@@ -163,16 +121,6 @@ fn options(when: When, until: Until) -> HashOptions {
         Until::Kept => options.keep_ttl(),
         Until::In(ttl) => options.expire_in(ms(ttl)),
         Until::At(time) => options.expire_at(at(time)),
-    }
-}
-
-fn condition_name(condition: ExpireIf) -> Option<&'static str> {
-    match condition {
-        ExpireIf::Forever => Some("NX"),
-        ExpireIf::Expiring => Some("XX"),
-        ExpireIf::Later => Some("GT"),
-        ExpireIf::Earlier => Some("LT"),
-        _ => None,
     }
 }
 
@@ -259,10 +207,10 @@ impl Operation for Op {
             Op::Values(key) => wire!("HVALS", *key),
             Op::Entries(key) => wire!("HGETALL", *key),
             Op::ExpireFields(key, fields, ttl, condition) => {
-                wire!("HPEXPIRE", *key, ttl, condition_name(*condition), "FIELDS", fields.len(), fields)
+                wire!("HPEXPIRE", *key, ttl, expire_if_name(*condition), "FIELDS", fields.len(), fields)
             }
             Op::ExpireFieldsAt(key, fields, time, condition) => {
-                wire!("HPEXPIREAT", *key, time, condition_name(*condition), "FIELDS", fields.len(), fields)
+                wire!("HPEXPIREAT", *key, time, expire_if_name(*condition), "FIELDS", fields.len(), fields)
             }
             Op::FieldTtls(key, fields) => wire!("HPTTL", *key, "FIELDS", fields.len(), fields),
             Op::FieldsExpireAt(key, fields) => wire!("HPEXPIRETIME", *key, "FIELDS", fields.len(), fields),
@@ -279,17 +227,8 @@ impl Operation for Op {
             }
             Op::InsertWith(key, pairs, when, until) => {
                 let mut command = wire!("HSETEX", *key);
-                match when {
-                    When::Always => {}
-                    When::Absent => drop(command.arg("FNX")),
-                    When::Present => drop(command.arg("FXX")),
-                }
-                match until {
-                    Until::Removed => {}
-                    Until::Kept => drop(command.arg("KEEPTTL")),
-                    Until::In(ttl) => drop(command.arg("PX").arg(ttl)),
-                    Until::At(time) => drop(command.arg("PXAT").arg(time)),
-                }
+                when.add_to(&mut command, "FNX", "FXX");
+                until.add_to(&mut command);
                 command.arg("FIELDS").arg(pairs.len()).arg(pairs).take()
             }
         }

@@ -1,12 +1,11 @@
 //! Keys of any type, in two databases.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use larder::{Bytes, CopyOptions, ExpireIf, Store, Type};
 use redis::Cmd;
 
 use super::chance::{Chance, KEYS, Key};
-use super::outcome::{Outcome, Shape, set, time};
+use super::options::{any_expire_if, at, expire_if_name, ms};
+use super::outcome::{Outcome, Shape, time};
 use super::{Operation, Rule, contents, wire};
 
 /// The database that the operations are for, and the one that keys come from and go to.
@@ -49,15 +48,6 @@ pub enum Op {
 impl Op {
     pub fn any(chance: &mut Chance) -> Self {
         let key = chance.key();
-        let condition = |chance: &mut Chance| {
-            chance.pick(&[
-                ExpireIf::Always,
-                ExpireIf::Forever,
-                ExpireIf::Expiring,
-                ExpireIf::Later,
-                ExpireIf::Earlier,
-            ])
-        };
         let database = |chance: &mut Chance| chance.pick(&[HOME, AWAY, AWAY, AWAY, 16, 999]);
         match chance.below(34) {
             0 => Op::Contains(key),
@@ -72,8 +62,8 @@ impl Op {
                 Op::Copy { from: key, to: chance.key(), replace: chance.flag(), db }
             }
             13 | 14 => Op::MoveToDb(key, database(chance)),
-            15..=17 => Op::Expire(key, chance.ttl(), condition(chance)),
-            18..=20 => Op::ExpireAt(key, chance.time(), condition(chance)),
+            15..=17 => Op::Expire(key, chance.ttl(), any_expire_if(chance)),
+            18..=20 => Op::ExpireAt(key, chance.time(), any_expire_if(chance)),
             21 => Op::Ttl(key),
             22 => Op::ExpiresAt(key),
             23 => Op::Persist(key),
@@ -104,20 +94,6 @@ fn pattern(chance: &mut Chance) -> Pattern {
     chance.many(1, 6, |chance| chance.pick(b"aabbc**??[[]]-^\\\xff"))
 }
 
-fn at(millis: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(millis)
-}
-
-fn condition_name(condition: ExpireIf) -> Option<&'static str> {
-    match condition {
-        ExpireIf::Forever => Some("NX"),
-        ExpireIf::Expiring => Some("XX"),
-        ExpireIf::Later => Some("GT"),
-        ExpireIf::Earlier => Some("LT"),
-        _ => None,
-    }
-}
-
 impl Operation for Op {
     fn typed(&self, store: &Store) -> Outcome {
         match self {
@@ -138,9 +114,7 @@ impl Operation for Op {
                 store.copy_with(*from, *to, options).into()
             }
             Op::MoveToDb(key, db) => store.move_to_db(*key, *db).into(),
-            Op::Expire(key, ttl, condition) => {
-                store.expire_if(*key, Duration::from_millis(*ttl), *condition).into()
-            }
+            Op::Expire(key, ttl, condition) => store.expire_if(*key, ms(*ttl), *condition).into(),
             Op::ExpireAt(key, time, condition) => store.expire_at_if(*key, at(*time), *condition).into(),
             Op::Ttl(key) => store.ttl(*key).map(time).into(),
             Op::ExpiresAt(key) => store.expires_at(*key).map(contents::time).into(),
@@ -182,9 +156,9 @@ impl Operation for Op {
                 command.arg(replace.then_some("REPLACE")).take()
             }
             Op::MoveToDb(key, db) => wire!("MOVE", *key, *db),
-            Op::Expire(key, ttl, condition) => wire!("PEXPIRE", *key, ttl, condition_name(*condition)),
+            Op::Expire(key, ttl, condition) => wire!("PEXPIRE", *key, ttl, expire_if_name(*condition)),
             Op::ExpireAt(key, time, condition) => {
-                wire!("PEXPIREAT", *key, time, condition_name(*condition))
+                wire!("PEXPIREAT", *key, time, expire_if_name(*condition))
             }
             Op::Ttl(key) => wire!("PTTL", *key),
             Op::ExpiresAt(key) => wire!("PEXPIRETIME", *key),
@@ -226,8 +200,5 @@ impl Operation for Op {
 }
 
 fn unordered(names: larder::Result<Vec<Bytes>>) -> Outcome {
-    match Outcome::from(names) {
-        Outcome::List(items) => set(items),
-        other => other,
-    }
+    Outcome::from(names).shaped(Shape::Unordered)
 }

@@ -11,6 +11,7 @@ mod contents;
 mod hash;
 mod keys;
 mod list;
+mod options;
 mod outcome;
 mod server;
 mod set;
@@ -266,7 +267,7 @@ fn is_known<O: Operation>(step: &O, typed: &Outcome, wire: &Outcome) -> bool {
     let Some(Arg::Simple(name)) = command.args_iter().next() else { return false };
     let says = |outcome: &Outcome, text: &str| match outcome {
         Outcome::Error(error) => error == text,
-        Outcome::Nil | Outcome::Int(-2) => text == MISSING,
+        Outcome::Nil => text == MISSING,
         Outcome::List(items) => {
             items.iter().all(|item| matches!(item, Outcome::Nil | Outcome::Int(-2))) && text == MISSING
         }
@@ -307,7 +308,7 @@ fn script<O: Operation>(steps: &[O]) -> String {
     for step in steps {
         for arg in step.wire().args_iter() {
             match arg {
-                Arg::Simple(bytes) if bytes.is_empty() => script.push_str("\"\" "),
+                Arg::Simple([]) => script.push_str("\"\" "),
                 Arg::Simple(bytes) => write!(script, "{} ", bytes.escape_ascii()).unwrap(),
                 _ => script.push_str("? "),
             }

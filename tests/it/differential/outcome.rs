@@ -36,12 +36,10 @@ pub enum Shape {
     AtLeast(i64),
     /// A list of numbers, of which only those above 0 mean that it was done.
     Yes,
-    /// A decimal number, or a list of them.
+    /// A decimal number, or a list that has some.
     Float,
     /// Members, each with its score behind it.
     Scored,
-    /// A rank and a score.
-    RankAndScore,
     /// Fields, each with its value behind it.
     Fields,
     /// Fields with values, in no particular order and perhaps repeated.
@@ -75,20 +73,14 @@ impl Outcome {
             }
             (Shape::Float, other) => other.float(),
             (Shape::Scored, Outcome::List(list)) => Outcome::List(scored(list)),
-            (Shape::RankAndScore, Outcome::List(list)) => {
-                Outcome::List(list.into_iter().map(Outcome::float).collect())
-            }
             (Shape::Fields, Outcome::List(list)) => Outcome::Map(pairs(list).into_iter().collect()),
             (Shape::Entries, Outcome::List(list)) => {
                 set(pairs(list).into_iter().map(|(field, value)| Outcome::List(vec![field, value])).collect())
             }
             (Shape::ScoredFrom, Outcome::List(list)) => {
                 let [key, Outcome::List(members)] = &list[..] else { return Outcome::List(list) };
-                let members = members.iter().map(|member| match member {
-                    Outcome::List(pair) => Outcome::List(vec![pair[0].clone(), pair[1].clone().float()]),
-                    other => other.clone(),
-                });
-                Outcome::List(vec![key.clone(), Outcome::List(members.collect())])
+                let members = members.iter().flat_map(Outcome::items).cloned().collect();
+                Outcome::List(vec![key.clone(), Outcome::List(scored(members))])
             }
             (Shape::Page, Outcome::List(list)) => match <[Outcome; 2]>::try_from(list) {
                 Ok([_, Outcome::List(keys)]) => set(keys),
@@ -141,7 +133,7 @@ impl Outcome {
 }
 
 /// A list in no particular order.
-pub fn set(mut items: Vec<Outcome>) -> Outcome {
+fn set(mut items: Vec<Outcome>) -> Outcome {
     items.sort();
     Outcome::Set(items)
 }

@@ -4,7 +4,7 @@ use larder::{Bytes, Set, Store};
 use redis::Cmd;
 
 use super::chance::{Chance, Key};
-use super::outcome::{Outcome, Shape, set as unordered};
+use super::outcome::{Outcome, Shape};
 use super::{Operation, Rule, wire};
 
 type Member = Vec<u8>;
@@ -62,10 +62,7 @@ impl Op {
 }
 
 fn members(result: larder::Result<Vec<Bytes>>) -> Outcome {
-    match Outcome::from(result) {
-        Outcome::List(items) => unordered(items),
-        other => other,
-    }
+    Outcome::from(result).shaped(Shape::Unordered)
 }
 
 impl Operation for Op {

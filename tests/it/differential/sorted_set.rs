@@ -437,7 +437,7 @@ impl Operation for Op {
         match self {
             Op::Incr(..) | Op::IncrWith(..) | Op::Score(..) | Op::Scores(..) => Shape::Float,
             Op::Range(_, Select::Member(_), _) => Shape::Plain,
-            Op::RankWithScore(..) => Shape::RankAndScore,
+            Op::RankWithScore(..) => Shape::Float,
             Op::Range(..) | Op::Pop(..) | Op::PopMany(..) | Op::RandomMany(..) | Op::RandomRepeated(..) => {
                 Shape::Scored
             }

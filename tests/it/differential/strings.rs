@@ -1,31 +1,15 @@
 //! Strings: values, counters, bytes in place, bits, and what two have in common.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use larder::{BitInt, BitOp, BitUnit, Bytes, LcsMatches, Overflow, SetOptions, Store};
 use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::options::{Until, When, at, ms};
 use super::outcome::{Outcome, Shape};
 use super::{Operation, wire};
 
 type Value = Vec<u8>;
 type Version = (u32, u32);
-
-#[derive(Clone, Copy, Debug)]
-pub enum When {
-    Always,
-    Absent,
-    Present,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Until {
-    Removed,
-    Kept,
-    In(u64),
-    At(u64),
-}
 
 #[derive(Clone, Copy, Debug)]
 pub enum Field {
@@ -78,16 +62,15 @@ pub enum Op {
 impl Op {
     pub fn any(chance: &mut Chance, version: Version) -> Self {
         let key = chance.key();
-        let when = |chance: &mut Chance| chance.pick(&[When::Always, When::Absent, When::Present]);
         let pairs = |chance: &mut Chance| chance.many(1, 4, |chance| (chance.key(), chance.value()));
         match chance.below(42) {
             0 => Op::Get(key),
             1 => Op::GetMany(chance.keys()),
             2..=4 => Op::Insert(key, chance.value()),
             5 => Op::InsertEx(key, chance.value(), chance.ttl()),
-            6 | 7 => Op::InsertWith(key, chance.value(), when(chance), until(chance)),
+            6 | 7 => Op::InsertWith(key, chance.value(), When::any(chance), Until::any(chance)),
             8 => Op::Swap(key, chance.value()),
-            9 => Op::SwapWith(key, chance.value(), when(chance), until(chance)),
+            9 => Op::SwapWith(key, chance.value(), When::any(chance), Until::any(chance)),
             10 => Op::InsertMany(pairs(chance)),
             11 => Op::InsertManyIfAbsent(pairs(chance)),
             12 => Op::GetAndRemove(key),
@@ -139,15 +122,6 @@ impl Op {
     }
 }
 
-fn until(chance: &mut Chance) -> Until {
-    match chance.below(4) {
-        0 => Until::Removed,
-        1 => Until::Kept,
-        2 => Until::In(chance.ttl()),
-        _ => Until::At(chance.time()),
-    }
-}
-
 fn unit(chance: &mut Chance) -> BitUnit {
     chance.pick(&[BitUnit::Byte, BitUnit::Bit])
 }
@@ -171,14 +145,6 @@ fn field(chance: &mut Chance) -> Field {
         3 | 4 => Field::Incr(int, offset, chance.number()),
         _ => Field::Overflow(chance.pick(&[Overflow::Wrap, Overflow::Sat, Overflow::Fail])),
     }
-}
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-fn at(millis: u64) -> SystemTime {
-    UNIX_EPOCH + ms(millis)
 }
 
 fn options(when: When, until: Until) -> SetOptions {
@@ -267,9 +233,9 @@ impl Operation for Op {
             Op::GetMany(keys) => wire!("MGET", keys),
             Op::Insert(key, value) => wire!("SET", *key, value),
             Op::InsertEx(key, value, ttl) => wire!("SET", *key, value, "PX", ttl),
-            Op::InsertWith(key, value, when, until) => set(*key, value, *when, *until),
+            Op::InsertWith(key, value, when, until) => set(key, value, *when, *until),
             Op::Swap(key, value) => wire!("GETSET", *key, value),
-            Op::SwapWith(key, value, when, until) => set(*key, value, *when, *until).arg("GET").take(),
+            Op::SwapWith(key, value, when, until) => set(key, value, *when, *until).arg("GET").take(),
             Op::InsertMany(pairs) => wire!("MSET", pairs),
             Op::InsertManyIfAbsent(pairs) => wire!("MSETNX", pairs),
             Op::GetAndRemove(key) => wire!("GETDEL", *key),
@@ -331,17 +297,8 @@ impl Operation for Op {
 
 fn set(key: Key, value: &[u8], when: When, until: Until) -> Cmd {
     let mut command = wire!("SET", key, value);
-    match when {
-        When::Always => {}
-        When::Absent => drop(command.arg("NX")),
-        When::Present => drop(command.arg("XX")),
-    }
-    match until {
-        Until::Removed => {}
-        Until::Kept => drop(command.arg("KEEPTTL")),
-        Until::In(ttl) => drop(command.arg("PX").arg(ttl)),
-        Until::At(time) => drop(command.arg("PXAT").arg(time)),
-    }
+    when.add_to(&mut command, "NX", "XX");
+    until.add_to(&mut command);
     command
 }
 
