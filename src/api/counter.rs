@@ -87,15 +87,13 @@ impl Counter<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAFloat`] if the key holds no number; [`Error::NanOrInfinity`] if `by` or the sum is
-    /// not finite.
+    /// [`Error::NotAFloat`] if the key holds no number; [`Error::NanOrInfinity`] if the sum is not
+    /// finite.
     #[doc(alias = "INCRBYFLOAT")]
     pub fn incr_by_float(&self, by: f64) -> Result<f64> {
-        if !by.is_finite() {
-            return Err(Error::NanOrInfinity);
-        }
-        // The increment that the f64 is written as, not the binary fraction that it is.
-        let by = LongDouble::parse(by.to_string().as_bytes()).ok_or(Error::NotAFloat)?;
+        // The increment that the f64 is written as, not the binary fraction that it is. All but NaN are
+        // read back.
+        let by = LongDouble::parse(by.to_string().as_bytes()).ok_or(Error::NanOrInfinity)?;
         let sum = self.handle.write(|writer, key| string::increase_float(writer, key, by))?;
         LongDouble::parse(&sum).map(LongDouble::to_f64).ok_or(Error::NotAFloat)
     }

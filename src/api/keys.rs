@@ -262,7 +262,7 @@ impl Database {
         let key = self.key_ref(&key);
         let deadline = match millis(ttl) {
             0 => 0,
-            ttl => self.space().deadline_in(ttl, "expire")?,
+            ttl => self.space().deadline_in(ttl, "pexpire")?,
         };
         self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
     }

@@ -89,7 +89,9 @@ impl SetOptions {
         self
     }
 
-    /// The value expires at this time (`PXAT`). If that has passed, the key is removed.
+    /// The value expires at this time (`PXAT`). If that has passed, the key is removed; one
+    /// before 1970-01-01 00:00:00.001 UTC is [`Error::InvalidExpire`](crate::Error::InvalidExpire), as in
+    /// Redis.
     #[doc(alias = "EXAT")]
     #[doc(alias = "PXAT")]
     pub fn expire_at(mut self, time: SystemTime) -> Self {
@@ -117,7 +119,7 @@ impl SetOptions {
             Until::Removed => Deadline::Clear,
             Until::Kept => Deadline::Keep,
             Until::In(ttl) => Deadline::At(space.deadline_in(millis(ttl), command)?),
-            Until::At(time) => Deadline::At(space.deadline_at(time, command)?),
+            Until::At(time) => Deadline::At(space.value_deadline_at(time, command)?),
         };
         Ok((condition, deadline))
     }

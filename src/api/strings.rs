@@ -348,14 +348,15 @@ impl Database {
     /// with `PXAT`, O(1).
     ///
     /// # Errors
-    /// As [`get_and_expire`](Self::get_and_expire).
+    /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) before 1970-01-01 00:00:00.001 UTC, as in
+    /// Redis, or beyond the clock's range; [`Error::Decode`](crate::Error::Decode).
     #[doc(alias = "GETEX")]
     pub fn get_and_expire_at<'k, T: Decode>(
         &self,
         key: impl Into<Key<'k>>,
         time: SystemTime,
     ) -> Result<Option<T>> {
-        let deadline = self.space().deadline_at(time, "getex")?;
+        let deadline = self.space().value_deadline_at(time, "getex")?;
         self.get_ex(key.into(), Deadline::At(deadline))
     }
 

@@ -89,11 +89,7 @@ pub(crate) fn fields(
     key: KeyRef<'_>,
     steps: &[FieldOp],
 ) -> Result<Vec<Option<i64>>> {
-    let limits = writer.space().limits();
-    for step in steps {
-        let (int, offset) = step.place();
-        check(offset, int.bits(), limits)?;
-    }
+    check_steps(steps, writer.space().limits())?;
     if steps.iter().all(FieldOp::reads) {
         return read_fields(&writer.view(), key, steps);
     }
@@ -127,13 +123,13 @@ pub(crate) fn fields(
 
 /// BITFIELD_RO: the integers where the steps are, none of which may write.
 pub(crate) fn read_fields(view: &View<'_>, key: KeyRef<'_>, steps: &[FieldOp]) -> Result<Vec<Option<i64>>> {
+    check_steps(steps, view.space().limits())?;
     let string = view.find::<Bytes>(key)?.map_or(&[][..], |string| string);
     let read = |step: &FieldOp| {
         let (int, offset) = step.place();
-        check(offset, int.bits(), view.space().limits())?;
-        Ok(Some(bitfield::get(string, int, offset)))
+        Some(bitfield::get(string, int, offset))
     };
-    steps.iter().map(read).collect()
+    Ok(steps.iter().map(read).collect())
 }
 
 impl FieldOp {
@@ -160,6 +156,10 @@ fn check_count(op: BitOp, sources: usize) -> Result<()> {
         (BitOp::AndOr, 1) => Err(Error::Invalid("BITOP ANDOR must be called with at least two source keys.")),
         _ => Ok(()),
     }
+}
+
+fn check_steps(steps: &[FieldOp], limits: Limits) -> Result<()> {
+    steps.iter().map(FieldOp::place).try_for_each(|(int, offset)| check(offset, int.bits(), limits))
 }
 
 /// Refuses bits that lie beyond what a string may hold.

@@ -230,10 +230,11 @@ pub(crate) fn set_range(
         return Ok(writer.find::<Bytes>(key)?.map_or(0, |string| string.len()));
     }
     let end = offset.saturating_add(patch.len());
-    if end > writer.space().limits().value {
-        return Err(Error::TooLong);
-    }
+    let limit = writer.space().limits().value;
     let len = writer.update(key, Absent::Create, |string: &mut Bytes| {
+        if end > limit {
+            return Err(Error::TooLong);
+        }
         edit(string, |bytes| {
             if bytes.len() < end {
                 bytes.resize(end, 0);

@@ -165,6 +165,18 @@ impl Keyspace {
         }
     }
 
+    /// [`deadline_at`](Self::deadline_at) where a value is set or read: Redis refuses the start of 1970
+    /// there, and what lies before.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExpire`]
+    pub(crate) fn value_deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
+        match wall.duration_since(UNIX_EPOCH) {
+            Ok(since) if millis(since) > 0 => self.deadline_at(wall, command),
+            _ => Err(Error::InvalidExpire(command)),
+        }
+    }
+
     /// The wall time of a deadline, as the clock sees it now.
     pub(crate) fn wall_at(&self, deadline: u64) -> SystemTime {
         let wall = self.clock.wall().saturating_add(deadline.saturating_sub(self.clock.now()));

@@ -545,7 +545,7 @@ fn times_out_of_range_are_refused() {
     let (_, store) = manual_store();
     store.insert("k", "v").unwrap();
     let error = store.expire("k", Duration::MAX).unwrap_err();
-    assert_eq!(error.to_string(), "ERR invalid expire time in 'expire' command");
+    assert_eq!(error.to_string(), "ERR invalid expire time in 'pexpire' command");
     let Some(far) = UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64 / 2)) else { return };
     let error = store.expire_at("k", far).unwrap_err();
     assert_eq!(error.to_string(), "ERR invalid expire time in 'pexpireat' command");

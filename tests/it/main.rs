@@ -2,6 +2,7 @@
 
 mod accounting;
 mod blocking;
+mod differential;
 mod events;
 mod expiry;
 mod hash;

@@ -673,7 +673,10 @@ fn a_time_that_has_passed_removes() {
     assert!(store.insert_with("k", "w", SetOptions::new().expire_at(clock.now())).unwrap());
     assert!(!store.contains("k").unwrap());
     store.insert("k", "v").unwrap();
-    assert_eq!(store.get_and_expire_at::<String>("k", UNIX_EPOCH).unwrap().as_deref(), Some("v"));
+    let error = store.get_and_expire_at::<String>("k", UNIX_EPOCH).unwrap_err();
+    assert_eq!(error.to_string(), "ERR invalid expire time in 'getex' command");
+    let past = UNIX_EPOCH + Duration::from_millis(1);
+    assert_eq!(store.get_and_expire_at::<String>("k", past).unwrap().as_deref(), Some("v"));
     assert!(!store.contains("k").unwrap());
 }
 

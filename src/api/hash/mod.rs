@@ -321,7 +321,9 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         let by =
             Some(by).filter(|by| by.is_finite()).and_then(|by| LongDouble::parse(by.to_string().as_bytes()));
         let by = by.ok_or(Error::NanOrInfinity)?;
-        decode(self.handle.write(|writer, key| fields::increase_float(writer, key, field, &by))?)
+        let sum = self.handle.write(|writer, key| fields::increase_float(writer, key, field, &by))?;
+        // Written as a number; one beyond the range of f64 is infinite there.
+        LongDouble::parse(&sum).map(LongDouble::to_f64).ok_or(Error::HashNotAFloat)
     }
 
     /// A field drawn at random; `None` if the key is missing. `HRANDFIELD`, O(1).

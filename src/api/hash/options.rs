@@ -100,7 +100,7 @@ impl HashOptions {
         let key_deadline = match self.key_ttl.map(millis) {
             None => None,
             Some(0) => Some(0),
-            Some(ttl) => Some(space.deadline_in(ttl, "expire")?),
+            Some(ttl) => Some(space.deadline_in(ttl, "pexpire")?),
         };
         Ok((self.condition, deadline, key_deadline))
     }
