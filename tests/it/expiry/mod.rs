@@ -107,7 +107,7 @@ fn times_at_the_ends_of_the_clocks_range() {
     assert_eq!(store.ttl("longest").unwrap(), Ttl::Left(longest));
     for too_long in [longest + millis(1), Duration::MAX] {
         assert!(matches!(store.insert_ex("k", 1, too_long), Err(Error::InvalidExpire("set"))));
-        assert!(matches!(store.expire("longest", too_long), Err(Error::InvalidExpire("expire"))));
+        assert!(matches!(store.expire("longest", too_long), Err(Error::InvalidExpire("pexpire"))));
     }
     for none in [Duration::ZERO, Duration::from_nanos(999_999)] {
         assert!(matches!(store.insert_ex("k", 1, none), Err(Error::InvalidExpire("set"))));
