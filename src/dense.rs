@@ -49,6 +49,7 @@ impl<E: Named + Clone> Dense<E> {
     }
 
     /// The position of the entry of that name. O(1).
+    #[inline]
     pub(crate) fn find(&self, hash: u32, name: &[u8]) -> Option<u32> {
         if self.index.is_empty() {
             let entries = self.pages.iter().flat_map(|page| page.iter());
@@ -61,6 +62,7 @@ impl<E: Named + Clone> Dense<E> {
     }
 
     /// The entry at a position. O(1).
+    #[inline]
     pub(crate) fn get(&self, at: u32) -> Option<&E> {
         self.pages.get(at as usize / PAGE)?.get(at as usize % PAGE)
     }

@@ -12,7 +12,7 @@ use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, Encode, IntoValue, Key, Result};
 
 impl Database {
-    /// The value of a key. `GET`, O(1); a value of at most 22 bytes, or one read as
+    /// The value of a key. `GET`, O(1); a value of at most 23 bytes, or one read as
     /// [`Bytes`](crate::Bytes), is given without allocating.
     ///
     /// ```
@@ -26,10 +26,15 @@ impl Database {
     /// # Errors
     /// [`Error::Decode`](crate::Error::Decode)
     #[doc(alias = "GET")]
+    #[inline]
     pub fn get<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
-        let key = key.into();
-        let key = self.key_ref(&key);
-        decode_option(self.read(&[key], |view| string::get(view, key))?)
+        T::decode_found(self.bytes(&key.into()))
+    }
+
+    /// What `get` does, compiled once for all types.
+    pub(crate) fn bytes(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        let key = self.key_ref(key);
+        self.read(&[key], |view| string::get(view, key))
     }
 
     /// What `look` makes of a key's bytes, without copying them; `None`, and it is not called, if the
@@ -46,9 +51,7 @@ impl Database {
         key: impl Into<Key<'k>>,
         look: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
-        let key = key.into();
-        let key = self.key_ref(&key);
-        let bytes = self.read(&[key], |view| string::get(view, key))?;
+        let bytes = self.bytes(&key.into())?;
         Ok(bytes.map(|bytes| look(&bytes)))
     }
 

@@ -59,6 +59,11 @@ impl Decode for Bytes {
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
         Ok(bytes)
     }
+
+    #[inline]
+    fn decode_found(found: Result<Option<Bytes>>) -> Result<Option<Self>> {
+        found
+    }
 }
 
 impl IntoValue for Bytes {

@@ -45,6 +45,7 @@ impl Condition {
 }
 
 /// GET
+#[inline]
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     Ok(view.find::<Bytes>(key)?.cloned())
 }

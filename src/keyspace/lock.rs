@@ -17,12 +17,13 @@ impl Keyspace {
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
+    #[inline]
     pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
         self.check_not_in_transaction()?;
         if let [key] = keys {
             let index = self.shard_of(key.hash);
             let guard = self.shards[index as usize].0.read();
-            return Ok(op(&View::new(self, db, smallvec::smallvec![(index, &*guard)])));
+            return Ok(op(&View::of_one(self, db, &guard)));
         }
         let guards: Parts<RwLockReadGuard<'_, Shard>> =
             self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.read())).collect();

@@ -21,6 +21,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    #[inline]
     pub(crate) fn table(&self, db: u16) -> Option<&Table> {
         self.tables.get(usize::from(db))?.as_deref()
     }
