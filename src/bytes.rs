@@ -136,6 +136,7 @@ impl Borrow<[u8]> for Bytes {
 }
 
 impl From<&[u8]> for Bytes {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE {
             let mut data = [0; INLINE];
@@ -154,6 +155,7 @@ impl<const N: usize> From<&[u8; N]> for Bytes {
 }
 
 impl From<&str> for Bytes {
+    #[inline]
     fn from(text: &str) -> Self {
         Bytes::from(text.as_bytes())
     }

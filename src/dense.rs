@@ -68,6 +68,7 @@ impl<E: Named + Clone> Dense<E> {
     }
 
     /// Changes the entry at a position, whose name and hash stay as they are. O(1).
+    #[inline]
     pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut E) -> R) -> Option<R> {
         let entry = Arc::make_mut(self.pages.get_mut(at as usize / PAGE)?).get_mut(at as usize % PAGE)?;
         let before = entry.heap_bytes();

@@ -7,7 +7,6 @@ use super::Store;
 use super::handle::{decode, decode_option};
 use crate::clock::millis;
 use crate::codec::encode;
-use crate::command::string;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Join, Lead, LoadError, Outcome};
@@ -59,7 +58,7 @@ impl Store {
     ) -> Result<T, LoadError<E>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.space().deadline_in(millis(ttl), "set")?;
+        check(ttl)?;
         loop {
             match self.seek(key)? {
                 Seek::Found(Some(bytes)) => return Ok(decode(bytes)?),
@@ -96,7 +95,7 @@ impl Store {
     ) -> Result<Option<T>, LoadError<E>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.space().deadline_in(millis(ttl), "set")?;
+        check(ttl)?;
         match self.seek(key)? {
             Seek::Found(bytes) => Ok(decode_option(bytes)?),
             Seek::Lead(lead) => {
@@ -107,11 +106,17 @@ impl Store {
     }
 
     /// Looks a key up, waits for the load that is under way, or becomes the one who loads.
+    #[inline]
     fn seek<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
+        match self.found(key)? {
+            Some(bytes) => Ok(Seek::Found(Some(bytes))),
+            None => self.lead_or_wait(key),
+        }
+    }
+
+    /// Leads the load of a key that was missing, or waits for the one under way.
+    fn lead_or_wait<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
         loop {
-            if let Some(bytes) = self.read(&[key], |view| string::get(view, key))? {
-                return Ok(Seek::Found(Some(bytes)));
-            }
             match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
@@ -158,6 +163,11 @@ impl Store {
         }
         Ok(loaded)
     }
+}
+
+/// A hit does not ask the clock: that the deadline is within its range is seen when there is one.
+fn check(ttl: Duration) -> crate::Result<()> {
+    if millis(ttl) == 0 { Err(crate::Error::InvalidExpire("set")) } else { Ok(()) }
 }
 
 /// How the search for a value ended.

@@ -8,6 +8,7 @@ use super::{Database, SetOptions, names};
 use crate::clock::millis;
 use crate::codec::encode;
 use crate::command::string::{self, Condition};
+use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, Encode, IntoValue, Key, Result};
 
@@ -33,7 +34,11 @@ impl Database {
 
     /// What `get` does, compiled once for all types.
     pub(crate) fn bytes(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let key = self.key_ref(key);
+        self.found(self.key_ref(key))
+    }
+
+    #[inline]
+    pub(super) fn found(&self, key: KeyRef<'_>) -> Result<Option<Bytes>> {
         self.read(&[key], |view| string::get(view, key))
     }
 
@@ -394,8 +399,14 @@ impl Database {
         self.write(&[key], |writer| string::remove_if(writer, key, &Condition::Equal(value)))
     }
 
+    #[inline]
     fn store_value(&self, key: Key<'_>, value: impl IntoValue, deadline: Deadline) -> Result<()> {
-        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
+        self.put(&key, encode(value, self.space().limits().value)?, deadline)
+    }
+
+    /// What `insert` does, compiled once for all types.
+    fn put(&self, key: &[u8], value: Bytes, deadline: Deadline) -> Result<()> {
+        let key = self.key_ref(key);
         self.write(&[key], |writer| string::set(writer, key, value, deadline))
     }
 

@@ -81,12 +81,14 @@ pub trait IntoValue {
 }
 
 impl<T: Encode + ?Sized> IntoValue for &T {
+    #[inline]
     fn into_value(self) -> Result<Bytes> {
         self.encode()
     }
 }
 
 /// Encodes `value`, and refuses what is over the store's limit.
+#[inline]
 pub(crate) fn encode<T: IntoValue>(value: T, limit: usize) -> Result<Bytes> {
     let bytes = value.into_value()?;
     if bytes.len() > limit { Err(Error::TooLong) } else { Ok(bytes) }

@@ -26,6 +26,7 @@ impl Shard {
         self.tables.get(usize::from(db))?.as_deref()
     }
 
+    #[inline]
     pub(crate) fn table_mut(&mut self, db: u16) -> &mut Table {
         let db = usize::from(db);
         if self.tables.len() <= db {

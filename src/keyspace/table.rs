@@ -132,6 +132,7 @@ impl Table {
     }
 
     /// Changes a value in place, and keeps count of its bytes and of when its parts expire.
+    #[inline]
     pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
         let Table { entries, parts, .. } = self;
         entries.update(at, |entry| {
@@ -166,10 +167,7 @@ impl Table {
 
     /// Gives a key another deadline, or none.
     pub(crate) fn set_deadline(&mut self, at: u32, deadline: u64) {
-        self.wheel.cancel(&mut self.entries, at);
-        if deadline != NEVER {
-            self.wheel.schedule(&mut self.entries, at, deadline);
-        }
+        self.wheel.schedule(&mut self.entries, at, deadline);
     }
 
     /// A key that is due by `now`; each step towards it takes one from the budget.

@@ -111,6 +111,15 @@ impl Wheel {
     ///
     /// A deadline in the past is due at once; [`NO_DEADLINE`] is a [`cancel`](Self::cancel).
     pub(crate) fn schedule(&mut self, timers: &mut impl Timers, at: u32, deadline: u64) {
+        let Timer { deadline: before, prev, .. } = *timers.timer(at);
+        if prev != NIL && deadline != NO_DEADLINE {
+            let slot = self.slot_for(tick_of(before));
+            // Wherever the entry stands holds this slot as a whole, unless it may be due already.
+            if slot != DUE && slot == self.slot_for(tick_of(deadline)) {
+                timers.timer_mut(at).deadline = deadline;
+                return;
+            }
+        }
         self.cancel(timers, at);
         if deadline == NO_DEADLINE {
             return;
@@ -126,8 +135,11 @@ impl Wheel {
     ///
     /// To be called before an entry leaves the table.
     pub(crate) fn cancel(&mut self, timers: &mut impl Timers, at: u32) {
-        if timers.timer(at).prev != NIL {
+        let timer = timers.timer(at);
+        if timer.prev != NIL {
             self.unlink(timers, at);
+        } else if timer.deadline == NO_DEADLINE {
+            return;
         }
         timers.timer_mut(at).deadline = NO_DEADLINE;
     }
