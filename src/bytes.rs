@@ -7,12 +7,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// The longest byte string that is kept inline, without an allocation of its own.
-pub(crate) const INLINE: usize = 22;
+pub(crate) const INLINE: usize = 23;
 
-/// An immutable byte string that is cheap to clone: up to 22 bytes are kept inline, longer ones
+/// An immutable byte string that is cheap to clone: up to 23 bytes are kept inline, longer ones
 /// are shared behind an [`Arc`].
 ///
-/// It is what the store keeps, so [`Database::get`](crate::Database::get) as `Bytes` copies at most 22
+/// It is what the store keeps, so [`Database::get`](crate::Database::get) as `Bytes` copies at most 23
 /// bytes and allocates nothing.
 ///
 /// ```
@@ -29,26 +29,53 @@ pub struct Bytes(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Inline {
-        len: u8,
-        data: [u8; INLINE],
-    },
+    Inline(Inline),
     Shared(Arc<[u8]>),
     /// A string that is being appended to or written into: room to grow, behind an `Arc` so that
     /// a reader's clone stays as it was.
     Buffer(Arc<Vec<u8>>),
 }
 
+/// A short string. The values that `len` never has tell the other variants apart, so that a clone
+/// is a copy of three whole words, which the next reader's loads find in the processor's store
+/// buffer; a tag beside it, written by itself, would have them wait for the cache.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Inline {
+    data: [u8; INLINE],
+    len: Len,
+}
+
+/// How many bytes of an [`Inline`] are in use.
+#[rustfmt::skip]
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Len {
+    L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11,
+    L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23,
+}
+
+impl Len {
+    #[rustfmt::skip]
+    const ALL: [Len; INLINE + 1] = [
+        Len::L0, Len::L1, Len::L2, Len::L3, Len::L4, Len::L5, Len::L6, Len::L7,
+        Len::L8, Len::L9, Len::L10, Len::L11, Len::L12, Len::L13, Len::L14, Len::L15,
+        Len::L16, Len::L17, Len::L18, Len::L19, Len::L20, Len::L21, Len::L22, Len::L23,
+    ];
+}
+
 impl Bytes {
     /// An empty byte string.
     pub const fn new() -> Self {
-        Bytes(Repr::Inline { len: 0, data: [0; INLINE] })
+        Bytes(Repr::Inline(Inline { len: Len::L0, data: [0; INLINE] }))
     }
 
     /// The bytes as a slice. O(1).
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, data } => &data[..usize::from(*len)],
+            // No length is over `INLINE`.
+            Repr::Inline(Inline { len, data }) => &data[..*len as usize],
             Repr::Shared(shared) => shared,
             Repr::Buffer(buffer) => buffer,
         }
@@ -74,7 +101,7 @@ impl Bytes {
     pub(crate) fn heap_bytes(&self) -> usize {
         const ARC: usize = 2 * size_of::<usize>();
         match &self.0 {
-            Repr::Inline { .. } => 0,
+            Repr::Inline(_) => 0,
             Repr::Shared(shared) => ARC + shared.len(),
             Repr::Buffer(buffer) => ARC + size_of::<Vec<u8>>() + buffer.capacity(),
         }
@@ -90,6 +117,7 @@ impl Default for Bytes {
 impl Deref for Bytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.as_slice()
     }
@@ -108,11 +136,12 @@ impl Borrow<[u8]> for Bytes {
 }
 
 impl From<&[u8]> for Bytes {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE {
             let mut data = [0; INLINE];
             data[..bytes.len()].copy_from_slice(bytes);
-            Bytes(Repr::Inline { len: bytes.len() as u8, data })
+            Bytes(Repr::Inline(Inline { len: Len::ALL[bytes.len()], data }))
         } else {
             Bytes(Repr::Shared(Arc::from(bytes)))
         }
@@ -126,6 +155,7 @@ impl<const N: usize> From<&[u8; N]> for Bytes {
 }
 
 impl From<&str> for Bytes {
+    #[inline]
     fn from(text: &str) -> Self {
         Bytes::from(text.as_bytes())
     }

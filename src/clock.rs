@@ -49,6 +49,7 @@ impl From<ManualClock> for Clock {
 
 impl Clock {
     /// Milliseconds on the monotonic line.
+    #[inline]
     pub(crate) fn now(&self) -> u64 {
         match self {
             Clock::System => millis(origin().elapsed()),
@@ -169,7 +170,8 @@ impl std::fmt::Debug for ManualClock {
 
 /// Whole milliseconds of a duration; one beyond the line's end counts as its end.
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(NEVER - 1)
+    let seconds = duration.as_secs().saturating_mul(1_000);
+    seconds.saturating_add(u64::from(duration.subsec_millis())).min(NEVER - 1)
 }
 
 /// The start of the monotonic line, one for the process: a second before its first use, so that

@@ -49,6 +49,7 @@ impl<E: Named + Clone> Dense<E> {
     }
 
     /// The position of the entry of that name. O(1).
+    #[inline]
     pub(crate) fn find(&self, hash: u32, name: &[u8]) -> Option<u32> {
         if self.index.is_empty() {
             let entries = self.pages.iter().flat_map(|page| page.iter());
@@ -61,11 +62,13 @@ impl<E: Named + Clone> Dense<E> {
     }
 
     /// The entry at a position. O(1).
+    #[inline]
     pub(crate) fn get(&self, at: u32) -> Option<&E> {
         self.pages.get(at as usize / PAGE)?.get(at as usize % PAGE)
     }
 
     /// Changes the entry at a position, whose name and hash stay as they are. O(1).
+    #[inline]
     pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut E) -> R) -> Option<R> {
         let entry = Arc::make_mut(self.pages.get_mut(at as usize / PAGE)?).get_mut(at as usize % PAGE)?;
         let before = entry.heap_bytes();

@@ -8,7 +8,7 @@ use crate::{Bytes, Error, Result};
 /// The name of a key: any bytes, made from text, byte strings or numbers without allocating.
 ///
 /// Text and byte slices are borrowed, integers are written in decimal into the key itself, and
-/// owned strings of up to 22 bytes are kept inline.
+/// owned strings of up to 23 bytes are kept inline.
 ///
 /// ```
 /// use larder::{Key, Store};
@@ -31,7 +31,7 @@ enum Name<'a> {
 }
 
 impl Key<'_> {
-    /// The same name with no borrow: copies a name of over 22 bytes that was borrowed.
+    /// The same name with no borrow: copies a name of over 23 bytes that was borrowed.
     pub fn into_owned(self) -> Key<'static> {
         Key(Name::Owned(self.into_bytes()))
     }
@@ -47,6 +47,7 @@ impl Key<'_> {
 impl Deref for Key<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Name::Borrowed(bytes) => bytes,
@@ -62,6 +63,7 @@ impl fmt::Debug for Key<'_> {
 }
 
 impl<'a> From<&'a str> for Key<'a> {
+    #[inline]
     fn from(name: &'a str) -> Self {
         Key(Name::Borrowed(name.as_bytes()))
     }

@@ -29,6 +29,18 @@ macro_rules! process_wide {
 }
 pub(crate) use process_wide;
 
+/// Lets a lock go and hands it to those who wait for it, if any do.
+#[cfg(not(shuttle))]
+pub(crate) fn unlock_fair<T>(guard: RwLockWriteGuard<'_, T>) {
+    RwLockWriteGuard::unlock_fair(guard);
+}
+
+/// The model tries every order of those who wait.
+#[cfg(shuttle)]
+pub(crate) fn unlock_fair<T>(guard: RwLockWriteGuard<'_, T>) {
+    drop(guard);
+}
+
 /// A value on a cache line of its own, so that two shards' locks do not fight over one.
 #[repr(align(128))]
 #[derive(Debug, Default)]

@@ -35,7 +35,8 @@ impl Wakes {
         (self.threads.len(), self.tasks.len())
     }
 
-    fn run(&mut self) {
+    #[inline]
+    pub(crate) fn run(&mut self) {
         for thread in self.threads.drain(..) {
             thread.notify_all();
         }

@@ -63,6 +63,7 @@ impl Database {
         self.transaction.is_some()
     }
 
+    #[inline]
     pub(crate) fn key_ref<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
         self.space.key_ref(bytes)
     }

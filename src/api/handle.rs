@@ -60,11 +60,13 @@ impl<'a> Handle<'a> {
 }
 
 /// The value that was stored as `bytes`.
+#[inline]
 pub(crate) fn decode<T: Decode>(bytes: Bytes) -> Result<T> {
     Ok(T::decode(bytes)?)
 }
 
 /// The value that was stored as `bytes`, if there is one.
+#[inline]
 pub(crate) fn decode_option<T: Decode>(bytes: Option<Bytes>) -> Result<Option<T>> {
     bytes.map(decode).transpose()
 }

@@ -7,7 +7,6 @@ use super::Store;
 use super::handle::{decode, decode_option};
 use crate::clock::millis;
 use crate::codec::encode;
-use crate::command::string;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Join, Lead, LoadError, Outcome};
@@ -59,14 +58,14 @@ impl Store {
     ) -> Result<T, LoadError<E>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.space().deadline_in(millis(ttl), "set")?;
+        check(ttl)?;
         loop {
             match self.seek(key)? {
                 Seek::Found(Some(bytes)) => return Ok(decode(bytes)?),
                 // Someone's `get_or_find` found nothing; this loader always gives a value.
                 Seek::Found(None) => {}
                 Seek::Lead(lead) => {
-                    let loaded = run(key, loader);
+                    let loaded = self.run(key, ttl, loader)?;
                     return self.fill(lead, ttl, loaded, |value| Some(value));
                 }
             }
@@ -96,22 +95,28 @@ impl Store {
     ) -> Result<Option<T>, LoadError<E>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.space().deadline_in(millis(ttl), "set")?;
+        check(ttl)?;
         match self.seek(key)? {
             Seek::Found(bytes) => Ok(decode_option(bytes)?),
             Seek::Lead(lead) => {
-                let loaded = run(key, loader);
+                let loaded = self.run(key, ttl, loader)?;
                 self.fill(lead, ttl, loaded, Option::as_ref)
             }
         }
     }
 
     /// Looks a key up, waits for the load that is under way, or becomes the one who loads.
+    #[inline]
     fn seek<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
+        match self.found(key)? {
+            Some(bytes) => Ok(Seek::Found(Some(bytes))),
+            None => self.lead_or_wait(key),
+        }
+    }
+
+    /// Leads the load of a key that was missing, or waits for the one under way.
+    fn lead_or_wait<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
         loop {
-            if let Some(bytes) = self.read(&[key], |view| string::get(view, key))? {
-                return Ok(Seek::Found(Some(bytes)));
-            }
             match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
@@ -127,6 +132,13 @@ impl Store {
                 Join::Cycle(keys) => return Err(LoadError::Cycle(keys)),
             }
         }
+    }
+
+    /// Runs a loader, with no lock held, if what it gives could be stored.
+    fn run<R>(&self, key: KeyRef<'_>, ttl: Duration, loader: impl FnOnce() -> R) -> crate::Result<R> {
+        key.check(self.space().limits().value)?;
+        self.space().deadline_in(millis(ttl), "set")?;
+        Ok(trace::load(key.bytes, loader))
     }
 
     /// Brings a load to its end: stores what the loader gave, and tells those who wait.
@@ -160,13 +172,13 @@ impl Store {
     }
 }
 
+/// A hit does not ask the clock: that the deadline is within its range is seen when there is one.
+fn check(ttl: Duration) -> crate::Result<()> {
+    if millis(ttl) == 0 { Err(crate::Error::InvalidExpire("set")) } else { Ok(()) }
+}
+
 /// How the search for a value ended.
 enum Seek<'s> {
     Found(Option<Bytes>),
     Lead(Lead<'s>),
-}
-
-/// Runs a loader, with no lock held.
-fn run<R>(key: KeyRef<'_>, loader: impl FnOnce() -> R) -> R {
-    trace::load(key.bytes, loader)
 }

@@ -8,11 +8,12 @@ use super::{Database, SetOptions, names};
 use crate::clock::millis;
 use crate::codec::encode;
 use crate::command::string::{self, Condition};
+use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, Encode, IntoValue, Key, Result};
 
 impl Database {
-    /// The value of a key. `GET`, O(1); a value of at most 22 bytes, or one read as
+    /// The value of a key. `GET`, O(1); a value of at most 23 bytes, or one read as
     /// [`Bytes`](crate::Bytes), is given without allocating.
     ///
     /// ```
@@ -26,10 +27,19 @@ impl Database {
     /// # Errors
     /// [`Error::Decode`](crate::Error::Decode)
     #[doc(alias = "GET")]
+    #[inline]
     pub fn get<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
-        let key = key.into();
-        let key = self.key_ref(&key);
-        decode_option(self.read(&[key], |view| string::get(view, key))?)
+        T::decode_found(self.bytes(&key.into()))
+    }
+
+    /// What `get` does, compiled once for all types.
+    pub(crate) fn bytes(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.found(self.key_ref(key))
+    }
+
+    #[inline]
+    pub(super) fn found(&self, key: KeyRef<'_>) -> Result<Option<Bytes>> {
+        self.read(&[key], |view| string::get(view, key))
     }
 
     /// What `look` makes of a key's bytes, without copying them; `None`, and it is not called, if the
@@ -46,9 +56,7 @@ impl Database {
         key: impl Into<Key<'k>>,
         look: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
-        let key = key.into();
-        let key = self.key_ref(&key);
-        let bytes = self.read(&[key], |view| string::get(view, key))?;
+        let bytes = self.bytes(&key.into())?;
         Ok(bytes.map(|bytes| look(&bytes)))
     }
 
@@ -392,8 +400,14 @@ impl Database {
         self.write(&[key], |writer| string::remove_if(writer, key, &Condition::Equal(value)))
     }
 
+    #[inline]
     fn store_value(&self, key: Key<'_>, value: impl IntoValue, deadline: Deadline) -> Result<()> {
-        let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
+        self.put(&key, encode(value, self.space().limits().value)?, deadline)
+    }
+
+    /// What `insert` does, compiled once for all types.
+    fn put(&self, key: &[u8], value: Bytes, deadline: Deadline) -> Result<()> {
+        let key = self.key_ref(key);
         self.write(&[key], |writer| string::set(writer, key, value, deadline))
     }
 

@@ -58,6 +58,16 @@ pub trait Decode: Sized {
     /// # Errors
     /// [`DecodeError`](crate::DecodeError) with the reason and the bytes.
     fn decode(bytes: Bytes) -> Result<Self, crate::DecodeError>;
+
+    /// What a look-up came to, decoded. `Bytes` itself passes through here without being moved.
+    #[doc(hidden)]
+    #[inline]
+    fn decode_found(found: Result<Option<Bytes>>) -> Result<Option<Self>> {
+        match found? {
+            Some(bytes) => Ok(Some(Self::decode(bytes)?)),
+            None => Ok(None),
+        }
+    }
 }
 
 /// What [`Database::insert`](crate::Database::insert) and its kin take: a reference to anything
@@ -71,12 +81,14 @@ pub trait IntoValue {
 }
 
 impl<T: Encode + ?Sized> IntoValue for &T {
+    #[inline]
     fn into_value(self) -> Result<Bytes> {
         self.encode()
     }
 }
 
 /// Encodes `value`, and refuses what is over the store's limit.
+#[inline]
 pub(crate) fn encode<T: IntoValue>(value: T, limit: usize) -> Result<Bytes> {
     let bytes = value.into_value()?;
     if bytes.len() > limit { Err(Error::TooLong) } else { Ok(bytes) }

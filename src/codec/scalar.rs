@@ -5,12 +5,14 @@ use crate::text::number;
 use crate::{Bytes, DecodeError, Result};
 
 impl Encode for str {
+    #[inline]
     fn encode(&self) -> Result<Bytes> {
         Ok(self.into())
     }
 }
 
 impl Encode for String {
+    #[inline]
     fn encode(&self) -> Result<Bytes> {
         Ok(self.as_str().into())
     }
@@ -26,18 +28,21 @@ impl Decode for String {
 }
 
 impl Encode for [u8] {
+    #[inline]
     fn encode(&self) -> Result<Bytes> {
         Ok(self.into())
     }
 }
 
 impl<const N: usize> Encode for [u8; N] {
+    #[inline]
     fn encode(&self) -> Result<Bytes> {
         Ok(self.as_slice().into())
     }
 }
 
 impl Encode for Vec<u8> {
+    #[inline]
     fn encode(&self) -> Result<Bytes> {
         Ok(self.as_slice().into())
     }
@@ -59,21 +64,29 @@ impl Decode for Bytes {
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
         Ok(bytes)
     }
+
+    #[inline]
+    fn decode_found(found: Result<Option<Bytes>>) -> Result<Option<Self>> {
+        found
+    }
 }
 
 impl IntoValue for Bytes {
+    #[inline]
     fn into_value(self) -> Result<Bytes> {
         Ok(self)
     }
 }
 
 impl IntoValue for String {
+    #[inline]
     fn into_value(self) -> Result<Bytes> {
         Ok(self.into())
     }
 }
 
 impl IntoValue for Vec<u8> {
+    #[inline]
     fn into_value(self) -> Result<Bytes> {
         Ok(self.into())
     }

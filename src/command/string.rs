@@ -45,6 +45,7 @@ impl Condition {
 }
 
 /// GET
+#[inline]
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     Ok(view.find::<Bytes>(key)?.cloned())
 }
@@ -64,6 +65,7 @@ pub(crate) fn get_many(view: &View<'_>, keys: &[KeyRef<'_>]) -> Vec<Option<Bytes
 }
 
 /// SET, whatever the key held before.
+#[inline]
 pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, value: Bytes, deadline: Deadline) -> Result<()> {
     if let Some(old) = writer.set(key, Value::String(value), deadline, KeyEvent::Set)? {
         writer.discard_value(old);

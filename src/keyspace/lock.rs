@@ -17,12 +17,13 @@ impl Keyspace {
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
+    #[inline]
     pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
         self.check_not_in_transaction()?;
         if let [key] = keys {
             let index = self.shard_of(key.hash);
             let guard = self.shards[index as usize].0.read();
-            return Ok(op(&View::new(self, db, smallvec::smallvec![(index, &*guard)])));
+            return Ok(op(&View::of_one(self, db, &guard)));
         }
         let guards: Parts<RwLockReadGuard<'_, Shard>> =
             self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.read())).collect();
@@ -34,6 +35,7 @@ impl Keyspace {
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
+    #[inline]
     pub(crate) fn write<R>(
         &self,
         db: u16,
@@ -43,7 +45,7 @@ impl Keyspace {
         self.check_not_in_transaction()?;
         let mut effects = Effects::new();
         let result = self.write_with(db, keys, &mut effects, op);
-        self.settle(effects);
+        self.settle(&mut effects);
         Ok(result)
     }
 
@@ -74,10 +76,11 @@ impl Keyspace {
 
     /// What had to wait until the locks were free: freeing memory, waking tasks, serving waiters for
     /// whom keys of other shards are needed, telling the sweeper of an earlier deadline.
-    pub(super) fn settle(&self, mut effects: Effects) {
+    pub(super) fn settle(&self, effects: &mut Effects) {
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
         let mut across = mem::take(&mut effects.across);
-        drop(effects);
+        effects.garbage.clear();
+        effects.wakes.run();
         while let Some((db, name, other)) = across.pop() {
             let keys = [self.key_ref(&name), self.key_ref(&other)];
             let mut effects = Effects::new();
@@ -86,6 +89,7 @@ impl Keyspace {
         }
     }
 
+    #[inline]
     fn write_with<R>(
         &self,
         db: u16,
@@ -96,7 +100,7 @@ impl Keyspace {
         if let [key] = keys {
             let index = self.shard_of(key.hash);
             let mut guard = self.shards[index as usize].0.write();
-            let mut writer = Writer::new(self, db, smallvec::smallvec![(index, &mut *guard)], effects);
+            let mut writer = Writer::of_one(self, db, index, &mut guard, effects);
             let result = op(&mut writer);
             writer.serve_waiters();
             return result;

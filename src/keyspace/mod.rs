@@ -128,10 +128,12 @@ impl Keyspace {
     }
 
     /// A key with its hash.
+    #[inline]
     pub(crate) fn key_ref<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
         KeyRef { bytes, hash: self.hasher.hash_one(bytes) }
     }
 
+    #[inline]
     pub(crate) fn shard_of(&self, hash: u64) -> u32 {
         // A shift by 64 means one shard only.
         hash.checked_shr(self.shift).unwrap_or(0) as u32

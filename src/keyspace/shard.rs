@@ -21,10 +21,12 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    #[inline]
     pub(crate) fn table(&self, db: u16) -> Option<&Table> {
         self.tables.get(usize::from(db))?.as_deref()
     }
 
+    #[inline]
     pub(crate) fn table_mut(&mut self, db: u16) -> &mut Table {
         let db = usize::from(db);
         if self.tables.len() <= db {

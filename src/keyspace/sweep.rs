@@ -12,7 +12,7 @@ use super::wheel::Due;
 use super::writer::{Effects, Writer};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, Padded, RwLock, thread};
+use crate::sync::{self, Condvar, Mutex, Padded, RwLock, thread};
 use crate::trace;
 use crate::value::hash::Hash;
 
@@ -171,13 +171,11 @@ impl Keyspace {
         let mut removed = 0;
         loop {
             let mut effects = Effects::new();
-            let swept = {
-                let mut guard = shard.0.write();
-                let shards = smallvec::smallvec![(index, &mut *guard)];
-                let mut writer = Writer::new(self, db, shards, &mut effects);
-                writer.sweep(STEPS, precision)
-            };
-            self.settle(effects);
+            let mut guard = shard.0.write();
+            let swept = Writer::of_one(self, db, index, &mut guard, &mut effects).sweep(STEPS, precision);
+            // Else the sweep would have the lock again before one who waits for it has woken.
+            sync::unlock_fair(guard);
+            self.settle(&mut effects);
             removed += swept.removed;
             if swept.is_done {
                 return removed;

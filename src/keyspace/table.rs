@@ -25,6 +25,7 @@ impl Entry {
 
     /// Whether the key counts as missing at the time that `now` gives. The clock is not read for an
     /// entry that has no deadline.
+    #[inline]
     pub(crate) fn is_expired(&self, now: impl FnOnce() -> u64) -> bool {
         let (own, parts) = (self.timer.deadline(), self.value.next_deadline());
         if own == NEVER && parts == NEVER {
@@ -82,6 +83,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    #[inline]
     pub(crate) fn looked_up(&self, found: bool) {
         let counter = if found { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -103,10 +105,12 @@ impl Table {
         self.entries.bytes() + self.wheel.bytes()
     }
 
+    #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         self.entries.find(hash as u32, key)
     }
 
+    #[inline]
     pub(crate) fn get(&self, at: u32) -> Option<&Entry> {
         self.entries.get(at)
     }
@@ -128,6 +132,7 @@ impl Table {
     }
 
     /// Changes a value in place, and keeps count of its bytes and of when its parts expire.
+    #[inline]
     pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
         let Table { entries, parts, .. } = self;
         entries.update(at, |entry| {
@@ -162,10 +167,7 @@ impl Table {
 
     /// Gives a key another deadline, or none.
     pub(crate) fn set_deadline(&mut self, at: u32, deadline: u64) {
-        self.wheel.cancel(&mut self.entries, at);
-        if deadline != NEVER {
-            self.wheel.schedule(&mut self.entries, at, deadline);
-        }
+        self.wheel.schedule(&mut self.entries, at, deadline);
     }
 
     /// A key that is due by `now`; each step towards it takes one from the budget.

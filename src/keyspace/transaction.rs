@@ -108,12 +108,12 @@ impl Drop for Session<'_> {
             writer.roll_back();
         }
         drop(writer);
-        let Held { shards, effects } = held;
+        let Held { shards, mut effects } = held;
         for ((_, guard), (_, shard)) in self.guards.iter_mut().zip(shards) {
             **guard = shard;
         }
         self.guards.clear();
         self.holding = None;
-        space.settle(effects);
+        space.settle(&mut effects);
     }
 }

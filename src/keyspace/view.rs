@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 
-use smallvec::SmallVec;
-
 use super::shard::Shard;
 use super::table::Entry;
 use super::{Keyspace, Parts};
@@ -12,18 +10,30 @@ use crate::sync::atomic::Ordering;
 use crate::value::Kind;
 use crate::{Error, Result};
 
+enum Held<'v> {
+    One(&'v Shard),
+    Several(Parts<&'v Shard>),
+}
+
 /// Read access to the keys of one database in the shards that are held.
 pub(crate) struct View<'v> {
     space: &'v Keyspace,
     db: u16,
-    shards: Parts<&'v Shard>,
+    shards: Held<'v>,
     /// The time of this view, read once, and only when an entry has a deadline; 0 before that.
     now: Cell<u64>,
 }
 
 impl<'v> View<'v> {
-    pub(crate) fn new(space: &'v Keyspace, db: u16, shards: SmallVec<[(u32, &'v Shard); 2]>) -> Self {
-        View { space, db, shards, now: Cell::new(0) }
+    #[inline]
+    pub(crate) fn new(space: &'v Keyspace, db: u16, shards: Parts<&'v Shard>) -> Self {
+        View { space, db, shards: Held::Several(shards), now: Cell::new(0) }
+    }
+
+    /// A view of one shard, in which all keys asked for are.
+    #[inline]
+    pub(crate) fn of_one(space: &'v Keyspace, db: u16, shard: &'v Shard) -> Self {
+        View { space, db, shards: Held::One(shard), now: Cell::new(0) }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -38,6 +48,7 @@ impl<'v> View<'v> {
     }
 
     /// The entry of a key, if it has one that has not expired. Counts a hit or a miss.
+    #[inline]
     pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<&'v Entry> {
         let Some(table) = self.shard(key)?.table(self.db) else {
             self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
@@ -53,6 +64,7 @@ impl<'v> View<'v> {
     ///
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
+    #[inline]
     pub(crate) fn find<K: Kind>(&self, key: KeyRef<'_>) -> Result<Option<&'v K>> {
         match self.entry(key) {
             Some(entry) => K::of(&entry.value).map(Some).ok_or(Error::WrongType),
@@ -60,10 +72,11 @@ impl<'v> View<'v> {
         }
     }
 
+    #[inline]
     fn shard(&self, key: KeyRef<'_>) -> Option<&'v Shard> {
-        match &self.shards[..] {
-            [(_, only)] => Some(only),
-            shards => {
+        match &self.shards {
+            Held::One(only) => Some(only),
+            Held::Several(shards) => {
                 let index = self.space.shard_of(key.hash);
                 shards.iter().find(|(of, _)| *of == index).map(|(_, shard)| *shard)
             }

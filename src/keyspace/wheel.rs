@@ -111,6 +111,15 @@ impl Wheel {
     ///
     /// A deadline in the past is due at once; [`NO_DEADLINE`] is a [`cancel`](Self::cancel).
     pub(crate) fn schedule(&mut self, timers: &mut impl Timers, at: u32, deadline: u64) {
+        let Timer { deadline: before, prev, .. } = *timers.timer(at);
+        if prev != NIL && deadline != NO_DEADLINE {
+            let slot = self.slot_for(tick_of(before));
+            // Wherever the entry stands holds this slot as a whole, unless it may be due already.
+            if slot != DUE && slot == self.slot_for(tick_of(deadline)) {
+                timers.timer_mut(at).deadline = deadline;
+                return;
+            }
+        }
         self.cancel(timers, at);
         if deadline == NO_DEADLINE {
             return;
@@ -126,8 +135,11 @@ impl Wheel {
     ///
     /// To be called before an entry leaves the table.
     pub(crate) fn cancel(&mut self, timers: &mut impl Timers, at: u32) {
-        if timers.timer(at).prev != NIL {
+        let timer = timers.timer(at);
+        if timer.prev != NIL {
             self.unlink(timers, at);
+        } else if timer.deadline == NO_DEADLINE {
+            return;
         }
         timers.timer_mut(at).deadline = NO_DEADLINE;
     }
@@ -253,8 +265,13 @@ impl Wheel {
     }
 
     /// When to look for overdue timers next, for a clock on which each millisecond counts: never after
-    /// the first deadline. O(k) for k timers of the tick under way.
+    /// the first deadline. It lies in the past while work is left, as it may be if `now` has moved on
+    /// since the last sweep. O(k) for k timers of the tick under way.
     pub(crate) fn next_exact_wake(&self, timers: &impl Timers, now: u64) -> Option<u64> {
+        let wake = self.next_wake()?;
+        if wake <= now {
+            return Some(wake);
+        }
         let mut first = NO_DEADLINE;
         let mut at = self.head(open_slot(now));
         while at != NIL {
@@ -263,7 +280,7 @@ impl Wheel {
             at = timer.next;
         }
         // What lies in a later tick has been rounded up by less than a tick.
-        let later = self.next_wake()?.saturating_sub((1 << TICK_BITS) - 1).max(now.saturating_add(1));
+        let later = wake.saturating_sub((1 << TICK_BITS) - 1).max(now.saturating_add(1));
         Some(first.min(later))
     }
 

@@ -87,7 +87,7 @@ impl Keyspace {
             writer.swap_tables(a, b);
             writer.serve_waiters();
         }
-        self.settle(effects);
+        self.settle(&mut effects);
         Ok(())
     }
 

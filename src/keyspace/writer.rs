@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use super::shard::{Serve, Shard};
 use super::table::Table;
 use super::undo::Undo;
@@ -19,17 +21,40 @@ use crate::{Bytes, Error, Result};
 pub(crate) struct Writer<'w> {
     space: &'w Keyspace,
     db: u16,
-    shards: Parts<&'w mut Shard>,
+    shards: Held<'w>,
     effects: &'w mut Effects,
     /// The time of this writer; 0 before it was read.
     now: u64,
+}
+
+/// One shard, as for most operations, or several; both as one slice.
+enum Held<'w> {
+    One([(u32, &'w mut Shard); 1]),
+    Several(Parts<&'w mut Shard>),
+}
+
+impl<'w> Held<'w> {
+    fn parts(&self) -> &[(u32, &'w mut Shard)] {
+        match self {
+            Held::One(one) => one,
+            Held::Several(several) => several,
+        }
+    }
+
+    #[inline]
+    fn parts_mut(&mut self) -> &mut [(u32, &'w mut Shard)] {
+        match self {
+            Held::One(one) => one,
+            Held::Several(several) => several,
+        }
+    }
 }
 
 /// What a writer leaves to be done when its locks are free.
 #[derive(Default)]
 pub(crate) struct Effects {
     /// Removed values: their memory is freed, and their `Drop` run, outside the lock.
-    garbage: Vec<Value>,
+    pub(super) garbage: SmallVec<[Value; 2]>,
     pub wakes: Wakes,
     /// Keys that hold something new for those who wait for them.
     ready: VecDeque<(u16, Bytes)>,
@@ -79,7 +104,19 @@ impl<'w> Writer<'w> {
         shards: Parts<&'w mut Shard>,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards, effects, now: 0 }
+        Writer { space, db, shards: Held::Several(shards), effects, now: 0 }
+    }
+
+    /// A writer to the one shard of this index.
+    #[inline]
+    pub(crate) fn of_one(
+        space: &'w Keyspace,
+        db: u16,
+        index: u32,
+        shard: &'w mut Shard,
+        effects: &'w mut Effects,
+    ) -> Self {
+        Writer { space, db, shards: Held::One([(index, shard)]), effects, now: 0 }
     }
 
     pub(crate) fn space(&self) -> &'w Keyspace {
@@ -108,7 +145,11 @@ impl<'w> Writer<'w> {
 
     /// The same keys, for an operation that only reads.
     pub(crate) fn view(&self) -> View<'_> {
-        View::new(self.space, self.db, self.shards.iter().map(|(index, shard)| (*index, &**shard)).collect())
+        View::new(
+            self.space,
+            self.db,
+            self.shards.parts().iter().map(|(index, shard)| (*index, &**shard)).collect(),
+        )
     }
 
     /// The key's value, if it is there.
@@ -184,6 +225,7 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// [`Error::TooLong`] if the key's name is over the limit.
+    #[inline]
     pub(crate) fn set(
         &mut self,
         key: KeyRef<'_>,
@@ -200,6 +242,8 @@ impl<'w> Writer<'w> {
         key.check(self.space.limits().value)?;
         let found = self.live(key);
         self.remember(key);
+        // The sweeper comes for the parts of the value that expire by themselves.
+        self.effects.wake_at = self.effects.wake_at.min(value.next_deadline());
         let Some(table) = self.table_mut(key) else { return Ok(None) };
         let old = match found {
             Some(at) => {
@@ -219,9 +263,6 @@ impl<'w> Writer<'w> {
         };
         if let Deadline::At(at) = deadline {
             self.effects.wake_at = self.effects.wake_at.min(at);
-        }
-        if let Some(at) = self.table(key).and_then(|table| table.find(key.hash, key.bytes)) {
-            self.note_parts(key, at);
         }
         self.changed(key, event);
         if event == KeyEvent::Set && matches!(deadline, Deadline::At(_)) {
@@ -259,6 +300,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Hands over a value to be freed when the locks are.
+    #[inline]
     pub(crate) fn discard_value(&mut self, value: Value) {
         // A string that lies inline has nothing to free.
         if value.heap_bytes() > 0 {
@@ -285,12 +327,13 @@ impl<'w> Writer<'w> {
     /// Whether the shard of a key is held by this writer.
     pub(crate) fn holds(&self, key: KeyRef<'_>) -> bool {
         let index = self.space.shard_of(key.hash);
-        self.shards.iter().any(|(of, _)| *of == index)
+        self.shards.parts().iter().any(|(of, _)| *of == index)
     }
 
     /// The shard of a key, for those who wait for it or watch it.
+    #[inline]
     pub(crate) fn shard_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Shard> {
-        match &mut self.shards[..] {
+        match self.shards.parts_mut() {
             [(_, only)] => Some(only),
             shards => {
                 let index = self.space.shard_of(key.hash);
@@ -300,6 +343,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Serves those who wait for keys that have something new, before the locks are let go.
+    #[inline]
     pub(crate) fn serve_waiters(&mut self) {
         while let Some((db, name)) = self.effects.ready.pop_front() {
             self.in_db(db, |writer| writer.serve_waiters_of(&name));
@@ -332,7 +376,7 @@ impl<'w> Writer<'w> {
 
     /// Exchanges two databases in the shards that are held.
     pub(super) fn swap_tables(&mut self, a: u16, b: u16) {
-        for (_, shard) in &mut self.shards {
+        for (_, shard) in self.shards.parts_mut() {
             let (first, second) = (shard.take_table(a), shard.take_table(b));
             for db in [a, b] {
                 shard.watches.mark_all(db, |name| {
@@ -351,7 +395,7 @@ impl<'w> Writer<'w> {
     /// The table of the one shard that a sweep holds.
     pub(super) fn only_table(&mut self) -> Option<&mut Table> {
         let db = self.db;
-        self.shards.first_mut().map(|(_, shard)| shard.table_mut(db))
+        self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
     /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
@@ -391,6 +435,7 @@ impl<'w> Writer<'w> {
     }
 
     /// The position of a key that is there. One that has expired is removed on the way.
+    #[inline]
     pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
         let space = self.space;
         let mut now = self.now;
@@ -450,6 +495,7 @@ impl<'w> Writer<'w> {
     }
 
     /// The one exit after a change: counted here, announced here or at the transaction's end.
+    #[inline]
     fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         if let Some(table) = self.table_mut(key) {
             match event {
@@ -466,6 +512,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Tells those who watch the key, wait for it, or subscribe to its events.
+    #[inline]
     fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         let (db, space) = (self.db, self.space);
         let Some(shard) = self.shard_mut(key) else { return };
@@ -477,6 +524,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Keeps the key's state as it is now, for a transaction that may be taken back.
+    #[inline]
     fn remember(&mut self, key: KeyRef<'_>) {
         let db = self.db;
         if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(db, key.bytes)) {
@@ -488,11 +536,13 @@ impl<'w> Writer<'w> {
         }
     }
 
+    #[inline]
     fn table(&mut self, key: KeyRef<'_>) -> Option<&Table> {
         let db = self.db;
         self.shard_mut(key)?.table(db)
     }
 
+    #[inline]
     fn table_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Table> {
         let db = self.db;
         self.shard_mut(key).map(|shard| shard.table_mut(db))

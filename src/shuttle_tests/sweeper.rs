@@ -8,7 +8,6 @@ use crate::{KeyEvents, Sweeping, Ttl};
 const SHORT: Duration = Duration::from_millis(32);
 
 #[test]
-#[ignore = "an open fault: under one schedule the sweeper is not woken for a key"]
 fn the_thread_comes_for_each_key_and_goes_with_the_store() {
     explore(800, || {
         let (clock, builder) = builder();

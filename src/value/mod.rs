@@ -86,6 +86,7 @@ impl Value {
     }
 
     /// When the next part of the value (a field of a hash) expires; never for all others.
+    #[inline]
     pub(crate) fn next_deadline(&self) -> u64 {
         match self {
             Value::Hash(hash) => hash.next_deadline(),

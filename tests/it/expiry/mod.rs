@@ -128,7 +128,7 @@ fn times_at_the_ends_of_the_clocks_range() {
     assert!(store.contains("forever").unwrap());
     assert_eq!(store.hash::<String, i32>("hash").len().unwrap(), 1);
     assert!(matches!(store.insert_ex("k", 1, millis(1)), Err(Error::InvalidExpire("set"))));
-    assert!(matches!(store.expire("forever", millis(1)), Err(Error::InvalidExpire("expire"))));
+    assert!(matches!(store.expire("forever", millis(1)), Err(Error::InvalidExpire("pexpire"))));
     assert_eq!(store.sweep().unwrap(), 0);
     assert!(store.expire("forever", Duration::ZERO).unwrap());
     assert_eq!((store.len().unwrap(), store.stats().unwrap().entries), (1, 1));
