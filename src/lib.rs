@@ -67,6 +67,8 @@ mod key;
 mod keyspace;
 mod load;
 mod pubsub;
+#[allow(dead_code)]
+mod records;
 mod rng;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;

@@ -1,0 +1,367 @@
+//! A hash table of named records, packed one behind the other in pages: what keys, set members and
+//! hash fields stand in once there are more than a few.
+//!
+//! A record is a name and a body, both plain bytes. Records are addressed by position. Removing one
+//! moves the last into its place, so pages stay full, a random record is one draw, and a walk from the
+//! end to the start meets every record that stays, whatever is added, removed or written on the way
+//! (only records behind the walk move, and only towards its start). Clones share pages, segments of
+//! the index and long names, and copy the one that they write.
+
+mod index;
+mod page;
+pub(crate) mod slab;
+
+use smallvec::SmallVec;
+
+use crate::Bytes;
+use index::Index;
+use page::{LONGEST, Page, RECORDS};
+use slab::Slab;
+
+/// Names up to this length stand in the record, longer ones beside it.
+pub(crate) const NAME: usize = 254;
+/// The longest body: what a record takes beside the longest name.
+pub(crate) const BODY: usize = LONGEST - HEAD - NAME;
+
+/// A record begins with its hash, and the length of its name.
+const HEAD: usize = size_of::<u32>() + 1;
+/// In place of the length: what follows is the number of a long name.
+const LONG: u8 = u8::MAX;
+
+/// See the [module](self).
+#[derive(Clone, Default)]
+pub(crate) struct Records {
+    pages: Vec<Page>,
+    len: usize,
+    index: Index,
+    names: Slab<Bytes>,
+    /// What pages and long names hold on the heap, in bytes.
+    held: usize,
+}
+
+/// A record, as it stands in its page.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'r> {
+    pub hash: u32,
+    pub name: &'r [u8],
+    pub body: &'r [u8],
+}
+
+impl Records {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The position of the record of that name. O(1).
+    #[inline]
+    pub(crate) fn find(&self, hash: u32, name: &[u8]) -> Option<u32> {
+        self.seek(hash, name).map(|(at, _)| at)
+    }
+
+    /// The record of that name, and its position. O(1).
+    #[inline]
+    pub(crate) fn seek(&self, hash: u32, name: &[u8]) -> Option<(u32, Record<'_>)> {
+        self.index.find(hash, |at| {
+            let record = self.get(at)?;
+            (record.hash == hash && record.name == name).then_some((at, record))
+        })
+    }
+
+    /// The record at a position. O(1).
+    #[inline]
+    pub(crate) fn get(&self, at: u32) -> Option<Record<'_>> {
+        let (head, rest) = self.raw(at)?.split_first_chunk::<HEAD>()?;
+        let [a, b, c, d, length] = *head;
+        let hash = u32::from_le_bytes([a, b, c, d]);
+        if length == LONG {
+            let (number, body) = rest.split_first_chunk()?;
+            return Some(Record { hash, name: self.names.get(u32::from_le_bytes(*number))?, body });
+        }
+        let (name, body) = rest.split_at_checked(usize::from(length))?;
+        Some(Record { hash, name, body })
+    }
+
+    /// The name of the record at a position, shared if it is long. O(1).
+    pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
+        match self.long_name(at) {
+            Some(number) => self.names.get(number).cloned(),
+            None => self.get(at).map(|record| Bytes::from(record.name)),
+        }
+    }
+
+    /// Adds a record whose name is not there yet, at the end; gives its position. The body is no longer
+    /// than [`BODY`]. O(record).
+    pub(crate) fn push(&mut self, hash: u32, name: &[u8], body: &[u8]) -> u32 {
+        let mut head: SmallVec<[u8; 64]> = SmallVec::from_slice(&hash.to_le_bytes());
+        match u8::try_from(name.len()) {
+            Ok(length) if length != LONG => {
+                head.push(length);
+                head.extend_from_slice(name);
+            }
+            _ => {
+                let name = Bytes::from(name);
+                self.held += name.heap_bytes();
+                head.push(LONG);
+                head.extend_from_slice(&self.names.insert(name).to_le_bytes());
+            }
+        }
+        let at = self.append(&head, body);
+        let Records { pages, index, .. } = self;
+        index.insert(hash, at, |at| hash_at(pages, at));
+        at
+    }
+
+    /// The body of the record at a position, to be written without changing its length. O(1).
+    pub(crate) fn body_mut(&mut self, at: u32) -> Option<&mut [u8]> {
+        let start = self.body_start(at)?;
+        self.pages.get_mut(at as usize / RECORDS)?.get_mut(at as usize % RECORDS)?.get_mut(start..)
+    }
+
+    /// Gives the record at a position another body, no longer than [`BODY`]. O(page), O(body) where the
+    /// length stays the same.
+    pub(crate) fn set_body(&mut self, at: u32, body: &[u8]) {
+        let Some(start) = self.body_start(at) else { return };
+        self.edit(at, |page, place| page.replace(place, start..usize::MAX, body));
+    }
+
+    /// Takes the record at a position out and moves the last one into its place; false if there was
+    /// none. O(page).
+    pub(crate) fn swap_remove(&mut self, at: u32) -> bool {
+        let Some(last) = self.len.checked_sub(1).map(|last| last as u32) else { return false };
+        let Some(hash) = self.get(at).map(|record| record.hash) else { return false };
+        self.index.remove(hash, at);
+        if let Some(number) = self.long_name(at) {
+            self.held -= self.names.remove(number).map_or(0, |name| name.heap_bytes());
+        }
+        if last != at {
+            let moved: SmallVec<[u8; 256]> = self.raw(last).map(SmallVec::from_slice).unwrap_or_default();
+            self.index.moved(hash_of(&moved), last, at);
+            self.edit(at, |page, place| page.replace(place, 0..usize::MAX, &moved));
+        }
+        self.edit(last, |page, _| page.pop());
+        self.len -= 1;
+        if self.len == 0 {
+            *self = Records::default();
+        } else if last as usize % RECORDS == 0 {
+            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
+            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
+                self.pages.shrink_to(self.pages.len() * 2);
+            }
+        }
+        true
+    }
+
+    /// All records, from the first position to the last.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Record<'_>> + Clone {
+        (0..self.len as u32).filter_map(|at| self.get(at))
+    }
+
+    /// The next positions of a walk from the end: those just below `cursor` (0 starts the walk), at
+    /// most `count`, in falling order; their start is the cursor to go on with (0: the walk is over).
+    pub(crate) fn walk(&self, cursor: usize, count: usize) -> std::ops::Range<usize> {
+        let end = if cursor == 0 { self.len } else { cursor.min(self.len) };
+        end.saturating_sub(count.max(1))..end
+    }
+
+    /// Heap memory, in bytes. O(1).
+    pub(crate) fn bytes(&self) -> usize {
+        self.held + self.pages.capacity() * size_of::<Page>() + self.index.bytes() + self.names.bytes()
+    }
+
+    #[inline]
+    fn raw(&self, at: u32) -> Option<&[u8]> {
+        self.pages.get(at as usize / RECORDS)?.get(at as usize % RECORDS)
+    }
+
+    /// The number of the name of the record at a position, if it is a long one.
+    fn long_name(&self, at: u32) -> Option<u32> {
+        let (head, rest) = self.raw(at)?.split_first_chunk::<HEAD>()?;
+        (head[HEAD - 1] == LONG).then(|| rest.first_chunk().map(|number| u32::from_le_bytes(*number)))?
+    }
+
+    /// Where the body begins in the record at a position.
+    fn body_start(&self, at: u32) -> Option<usize> {
+        let length = *self.raw(at)?.get(HEAD - 1)?;
+        Some(HEAD + if length == LONG { size_of::<u32>() } else { usize::from(length) })
+    }
+
+    /// Adds a record at the end.
+    fn append(&mut self, head: &[u8], body: &[u8]) -> u32 {
+        let at = self.len;
+        let length = head.len() + body.len();
+        if at % RECORDS == 0 {
+            // The first page grows with what it holds; the others are likely to become as full as those
+            // before them.
+            let room = match self.pages.first() {
+                Some(first) => (first.bytes() + self.pages[at / RECORDS - 1].bytes()) / 2,
+                None => length,
+            };
+            let page = Page::with_capacity(room.max(length));
+            self.held += page.bytes();
+            if self.pages.len() == self.pages.capacity() {
+                self.pages.reserve_exact(1 + self.pages.len() / 8);
+            }
+            self.pages.push(page);
+        }
+        self.len += 1;
+        let is_last = at % RECORDS == RECORDS - 1;
+        self.edit(at as u32, |page, _| {
+            page.push(head, body);
+            if is_last {
+                page.trim();
+            }
+        });
+        at as u32
+    }
+
+    fn edit(&mut self, at: u32, change: impl FnOnce(&mut Page, usize)) {
+        if let Some(page) = self.pages.get_mut(at as usize / RECORDS) {
+            let before = page.bytes();
+            change(page, at as usize % RECORDS);
+            self.held = self.held + page.bytes() - before;
+        }
+    }
+}
+
+fn hash_at(pages: &[Page], at: u32) -> u32 {
+    pages.get(at as usize / RECORDS).and_then(|page| page.get(at as usize % RECORDS)).map_or(0, hash_of)
+}
+
+fn hash_of(record: &[u8]) -> u32 {
+    record.first_chunk().map_or(0, |hash| u32::from_le_bytes(*hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(u8, usize),
+        Overwrite(u8, u8),
+        Remove(u8),
+        Clone,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let body = prop_oneof![4 => 0usize..20, 1 => Just(BODY), 1 => 100usize..300];
+        prop_oneof![
+            6 => (any::<u8>(), body).prop_map(|(id, length)| Step::Put(id, length)),
+            2 => (any::<u8>(), any::<u8>()).prop_map(|(id, fill)| Step::Overwrite(id, fill)),
+            4 => any::<u8>().prop_map(Step::Remove),
+            1 => Just(Step::Clone),
+        ]
+    }
+
+    fn name_of(id: u8) -> Vec<u8> {
+        let length = match id % 16 {
+            0 => 0,
+            1 => NAME,
+            2 => NAME + 1,
+            3 => 5000,
+            _ => 10,
+        };
+        // All names of length 0 are the same one.
+        vec![id; length]
+    }
+
+    /// Few hashes, so that many names share one.
+    fn hash_of_name(name: &[u8]) -> u32 {
+        u32::from(name.first().copied().unwrap_or(0) % 13).wrapping_mul(0x2545_f491)
+    }
+
+    type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    fn check(records: &Records, model: &Model) -> Result<(), TestCaseError> {
+        prop_assert_eq!(records.len(), model.len());
+        let seen: BTreeSet<_> = records.iter().map(|r| (r.name.to_vec(), r.body.to_vec())).collect();
+        prop_assert_eq!(seen, model.iter().map(|(n, b)| (n.clone(), b.clone())).collect::<BTreeSet<_>>());
+        for at in 0..records.len() as u32 {
+            let record = records.get(at).unwrap();
+            prop_assert_eq!(record.hash, hash_of_name(record.name));
+            prop_assert_eq!(records.find(record.hash, record.name), Some(at));
+            prop_assert_eq!(records.name(at).unwrap(), record.name);
+        }
+        for id in 0..=255 {
+            let name = name_of(id);
+            prop_assert_eq!(records.find(hash_of_name(&name), &name).is_some(), model.contains_key(&name));
+        }
+        let pages: usize = records.pages.iter().map(Page::bytes).sum();
+        let names: usize = records.names.iter().map(Bytes::heap_bytes).sum();
+        prop_assert_eq!(records.held, pages + names);
+        prop_assert!(!model.is_empty() || records.bytes() == 0);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_map(steps in prop::collection::vec(step(), 1..200)) {
+            let (mut records, mut model) = (Records::default(), Model::new());
+            let mut clones = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Put(id, length) => {
+                        let (name, body) = (name_of(id), vec![id; length]);
+                        let hash = hash_of_name(&name);
+                        match records.find(hash, &name) {
+                            Some(at) => records.set_body(at, &body),
+                            None => {
+                                let at = records.push(hash, &name, &body);
+                                prop_assert_eq!(at as usize, records.len() - 1);
+                            }
+                        }
+                        model.insert(name, body);
+                    }
+                    Step::Overwrite(id, fill) => {
+                        let name = name_of(id);
+                        let body = records.find(hash_of_name(&name), &name).and_then(|at| records.body_mut(at));
+                        prop_assert_eq!(body.is_some(), model.contains_key(&name));
+                        if let Some(body) = body {
+                            body.fill(fill);
+                        }
+                        model.entry(name).and_modify(|body| body.fill(fill));
+                    }
+                    Step::Remove(id) => {
+                        let name = name_of(id);
+                        let at = records.find(hash_of_name(&name), &name);
+                        prop_assert_eq!(at.is_some_and(|at| records.swap_remove(at)), model.remove(&name).is_some());
+                    }
+                    Step::Clone => clones.push((records.clone(), model.clone())),
+                }
+            }
+            check(&records, &model)?;
+            for (records, model) in clones {
+                check(&records, &model)?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_meets_what_stays() {
+        let mut records = Records::default();
+        for id in 0..100u8 {
+            records.push(u32::from(id) << 24, &[id], &[]);
+        }
+        let (mut cursor, mut met) = (0, BTreeSet::new());
+        loop {
+            let range = records.walk(cursor, 7);
+            met.extend(range.clone().filter_map(|at| records.get(at as u32)).map(|record| record.name[0]));
+            cursor = range.start;
+            if cursor == 0 {
+                break;
+            }
+            // Something goes and something comes between any two steps.
+            let gone = met.iter().copied().find(|id| id % 2 == 1).unwrap_or(1);
+            records.find(u32::from(gone) << 24, &[gone]).map(|at| records.swap_remove(at));
+            records.push(u32::from(gone) << 24 | 1, &[gone, 0], &[0; 40]);
+        }
+        assert!((0..100).filter(|id| id % 2 == 0).all(|id| met.contains(&id)));
+    }
+}
