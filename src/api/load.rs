@@ -113,9 +113,10 @@ impl Store {
     /// Looks a key up, waits for the load that is under way, or becomes the one who loads.
     #[inline]
     fn seek<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<'_, T>, LoadError<E>> {
-        match self.found(key)?.and_then(|bytes| readable(key, bytes)) {
-            Some(value) => Ok(Seek::Found(Some(value))),
-            None => self.lead_or_wait(key),
+        match self.found(key)?.map(T::decode) {
+            Some(Ok(value)) => Ok(Seek::Found(Some(value))),
+            // What does not decode is loaded anew: the type may have changed since it was stored.
+            Some(Err(_)) | None => self.lead_or_wait(key),
         }
     }
 
@@ -126,14 +127,18 @@ impl Store {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
                     let landed = self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.cloned()))?;
-                    return Ok(match landed.and_then(|bytes| readable(key, bytes)) {
-                        Some(value) => Seek::Found(Some(value)),
-                        None => Seek::Lead(lead),
+                    return Ok(match landed.map(T::decode).transpose() {
+                        Ok(Some(value)) => Seek::Found(Some(value)),
+                        Ok(None) => Seek::Lead(lead),
+                        Err(error) => {
+                            trace::undecodable(key.bytes, &error);
+                            Seek::Lead(lead)
+                        }
                     });
                 }
                 Join::Waited(Outcome::Loaded(None)) => return Ok(Seek::Found(None)),
                 Join::Waited(Outcome::Loaded(Some(bytes))) => {
-                    if let Some(value) = readable(key, bytes) {
+                    if let Ok(value) = T::decode(bytes) {
                         return Ok(Seek::Found(Some(value)));
                     }
                 }
@@ -185,12 +190,6 @@ impl Store {
 /// A hit does not ask the clock: that the deadline is within its range is seen when there is one.
 fn check(ttl: Duration) -> crate::Result<()> {
     if millis(ttl) == 0 { Err(crate::Error::InvalidExpire("set")) } else { Ok(()) }
-}
-
-/// What is stored as `bytes`; none if they are no `T`, as when that has changed since they were written.
-#[inline]
-fn readable<T: Decode>(key: KeyRef<'_>, bytes: Bytes) -> Option<T> {
-    T::decode(bytes).inspect_err(|error| trace::undecodable(key.bytes, error)).ok()
 }
 
 /// How the search for a value ended.

@@ -170,7 +170,7 @@ fn every_field_is_drawn() {
 fn more_draws_than_memory_can_hold_are_refused() {
     let (_, store) = manual_store();
     let hash = store.hash::<u32, u32>("hash");
-    assert_eq!(hash.random_fields_repeated(usize::MAX).unwrap(), []);
+    assert!(hash.random_fields_repeated(usize::MAX).unwrap().is_empty());
     hash.insert(&1, &1).unwrap();
     assert!(matches!(hash.random_fields_repeated(usize::MAX), Err(Error::Invalid(_))));
     assert!(matches!(hash.random_entries_repeated(usize::MAX), Err(Error::Invalid(_))));
