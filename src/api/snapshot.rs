@@ -20,9 +20,9 @@ impl Store {
     /// collections are then written without a lock. `SAVE`, O(all data).
     ///
     /// The new content is written to a file beside the old one, named after it and ending in `.saving`.
-    /// If the process is killed meanwhile, that file is removed by the next save or load of `path` that
-    /// finds it untouched for an hour. Until then it may well be another container's, of which nothing
-    /// but the shared folder is seen from here.
+    /// If the process is killed meanwhile, that file is removed by the next save or load of `path`. One
+    /// that was written in another container or on another machine, of which nothing but the shared
+    /// folder is seen from here, is removed when it has been untouched for an hour.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("larder-doc-save-{}", std::process::id()));
