@@ -8,6 +8,8 @@ pub(crate) mod hash;
 pub(crate) mod index;
 pub(crate) mod lcs;
 pub(crate) mod list;
+pub(crate) mod members;
+mod packed;
 pub(crate) mod ranked;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
