@@ -175,7 +175,7 @@ impl<R: Read> Reader<'_, R> {
     fn set(&mut self) -> Result<Value, Fault> {
         let mut set = Set::default();
         for _ in 0..self.blocks.read_varint()? {
-            if !set.insert(self.bytes()?) {
+            if !set.insert(&self.bytes()?) {
                 return Err(self.blocks.damaged("a set has a member twice"));
             }
         }

@@ -31,7 +31,7 @@ impl<T: Decode> Iterator for SetIter<T> {
 
     fn next(&mut self) -> Option<Result<T>> {
         let at = self.rest.next()?;
-        decode_option(self.set.get_at(at).cloned()).transpose()
+        decode_option(self.set.get_at(at)).transpose()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
