@@ -5,11 +5,13 @@
 //! moves the last into its place, so pages stay full, a random record is one draw, and a walk from the
 //! end to the start meets every record that stays, whatever is added, removed or written on the way
 //! (only records behind the walk move, and only towards its start). Clones share pages, segments of
-//! the index and long names, and copy the one that they write.
+//! the index and what is long, and copy the one that they write.
 
 mod index;
 mod page;
 pub(crate) mod slab;
+
+use std::ops::Deref;
 
 use smallvec::SmallVec;
 
@@ -18,15 +20,16 @@ use index::Index;
 use page::{LONGEST, Page, RECORDS};
 use slab::Slab;
 
-/// Names up to this length stand in the record, longer ones beside it.
-pub(crate) const NAME: usize = 254;
-/// The longest body: what a record takes beside the longest name.
-pub(crate) const BODY: usize = LONGEST - HEAD - NAME;
+/// Names and bodies up to these lengths stand in the record, longer ones beside it.
+pub(crate) const NAME: usize = 126;
+pub(crate) const BODY: usize = 160;
+const _: () = assert!(HEAD + NAME + BODY <= LONGEST);
 
 /// A record begins with its hash, and the length of its name.
 const HEAD: usize = size_of::<u32>() + 1;
-/// In place of the length: what follows is the number of a long name.
-const LONG: u8 = u8::MAX;
+/// In place of a length: the name, or with the highest bit the body, is the number of a long one.
+const LONG_NAME: u8 = 0x7f;
+const LONG_BODY: u8 = 0x80;
 
 /// See the [module](self).
 #[derive(Clone, Default)]
@@ -34,8 +37,9 @@ pub(crate) struct Records {
     pages: Vec<Page>,
     len: usize,
     index: Index,
-    names: Slab<Bytes>,
-    /// What pages and long names hold on the heap, in bytes.
+    /// Long names and bodies.
+    long: Slab<Bytes>,
+    /// What pages and long names and bodies hold on the heap, in bytes.
     held: usize,
 }
 
@@ -45,6 +49,32 @@ pub(crate) struct Record<'r> {
     pub hash: u32,
     pub name: &'r [u8],
     pub body: &'r [u8],
+}
+
+/// Bytes on their way into a record: those that are shared already need not be copied if they are long.
+pub(crate) enum Text<'t> {
+    Slice(&'t [u8]),
+    Shared(&'t Bytes),
+}
+
+impl Deref for Text<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Text::Slice(slice) => slice,
+            Text::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Text<'_>> for Bytes {
+    fn from(text: Text<'_>) -> Self {
+        match text {
+            Text::Slice(slice) => Bytes::from(slice),
+            Text::Shared(bytes) => bytes.clone(),
+        }
+    }
 }
 
 impl Records {
@@ -78,9 +108,8 @@ impl Records {
         let (head, rest) = self.raw(at)?.split_first_chunk::<HEAD>()?;
         let [a, b, c, d, length] = *head;
         let hash = u32::from_le_bytes([a, b, c, d]);
-        if length == LONG {
-            let (number, body) = rest.split_first_chunk()?;
-            return Some(Record { hash, name: self.names.get(u32::from_le_bytes(*number))?, body });
+        if length >= LONG_NAME {
+            return self.get_long(hash, length, rest);
         }
         let (name, body) = rest.split_at_checked(usize::from(length))?;
         Some(Record { hash, name, body })
@@ -88,45 +117,79 @@ impl Records {
 
     /// The name of the record at a position, shared if it is long. O(1).
     pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
-        match self.long_name(at) {
-            Some(number) => self.names.get(number).cloned(),
+        match self.numbers(at).0 {
+            Some(number) => self.long.get(number).cloned(),
             None => self.get(at).map(|record| Bytes::from(record.name)),
         }
     }
 
-    /// Adds a record whose name is not there yet, at the end; gives its position. The body is no longer
-    /// than [`BODY`]. O(record).
-    pub(crate) fn push(&mut self, hash: u32, name: &[u8], body: &[u8]) -> u32 {
-        let mut head: SmallVec<[u8; 64]> = SmallVec::from_slice(&hash.to_le_bytes());
-        match u8::try_from(name.len()) {
-            Ok(length) if length != LONG => {
-                head.push(length);
-                head.extend_from_slice(name);
-            }
-            _ => {
-                let name = Bytes::from(name);
-                self.held += name.heap_bytes();
-                head.push(LONG);
-                head.extend_from_slice(&self.names.insert(name).to_le_bytes());
-            }
+    /// The body of the record at a position, shared if it is long. O(1).
+    pub(crate) fn body(&self, at: u32) -> Option<Bytes> {
+        match self.numbers(at).1 {
+            Some(number) => self.long.get(number).cloned(),
+            None => self.get(at).map(|record| Bytes::from(record.body)),
         }
-        let at = self.append(&head, body);
+    }
+
+    /// Adds a record whose name is not there yet, at the end; gives its position. O(record).
+    pub(crate) fn push(&mut self, hash: u32, name: Text<'_>, body: Text<'_>) -> u32 {
+        let mut head: SmallVec<[u8; 64]> = SmallVec::from_slice(&hash.to_le_bytes());
+        let (long, number);
+        let body_bit = if body.len() > BODY { LONG_BODY } else { 0 };
+        if name.len() > NAME {
+            head.push(LONG_NAME | body_bit);
+            head.extend_from_slice(&self.keep(name.into()).to_le_bytes());
+        } else {
+            // No longer than `NAME`.
+            head.push(name.len() as u8 | body_bit);
+            head.extend_from_slice(&name);
+        }
+        let tail: &[u8] = if body_bit == 0 {
+            &body
+        } else {
+            long = Bytes::from(body);
+            number = self.keep(long).to_le_bytes();
+            &number
+        };
+        let at = self.append(&head, tail);
         let Records { pages, index, .. } = self;
         index.insert(hash, at, |at| hash_at(pages, at));
         at
     }
 
-    /// The body of the record at a position, to be written without changing its length. O(1).
+    /// The body of the record at a position, to be written without changing its length, if it is not a
+    /// long one. O(1).
     pub(crate) fn body_mut(&mut self, at: u32) -> Option<&mut [u8]> {
-        let start = self.body_start(at)?;
+        let length = *self.raw(at)?.get(HEAD - 1)?;
+        if length & LONG_BODY != 0 {
+            return None;
+        }
+        let start = body_start(length);
         self.pages.get_mut(at as usize / RECORDS)?.get_mut(at as usize % RECORDS)?.get_mut(start..)
     }
 
-    /// Gives the record at a position another body, no longer than [`BODY`]. O(page), O(body) where the
-    /// length stays the same.
-    pub(crate) fn set_body(&mut self, at: u32, body: &[u8]) {
-        let Some(start) = self.body_start(at) else { return };
-        self.edit(at, |page, place| page.replace(place, start..usize::MAX, body));
+    /// Gives the record at a position another body. O(page), O(body) where the length stays the same.
+    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) {
+        let Some(length) = self.raw(at).and_then(|record| record.get(HEAD - 1)).copied() else { return };
+        if let Some(number) = self.numbers(at).1 {
+            self.forget(number);
+        }
+        let start = body_start(length);
+        let name = length & !LONG_BODY;
+        if body.len() > BODY {
+            let number = self.keep(body.into()).to_le_bytes();
+            self.edit(at, |page, place| {
+                page.replace(place, start..usize::MAX, &number);
+                page.replace(place, HEAD - 1..HEAD, &[name | LONG_BODY]);
+            });
+        } else {
+            self.edit(at, |page, place| {
+                page.replace(place, start..usize::MAX, &body);
+                if name != length {
+                    page.replace(place, HEAD - 1..HEAD, &[name]);
+                }
+            });
+        }
     }
 
     /// Takes the record at a position out and moves the last one into its place; false if there was
@@ -135,9 +198,8 @@ impl Records {
         let Some(last) = self.len.checked_sub(1).map(|last| last as u32) else { return false };
         let Some(hash) = self.get(at).map(|record| record.hash) else { return false };
         self.index.remove(hash, at);
-        if let Some(number) = self.long_name(at) {
-            self.held -= self.names.remove(number).map_or(0, |name| name.heap_bytes());
-        }
+        let (name, body) = self.numbers(at);
+        name.into_iter().chain(body).for_each(|number| self.forget(number));
         if last != at {
             let moved: SmallVec<[u8; 256]> = self.raw(last).map(SmallVec::from_slice).unwrap_or_default();
             self.index.moved(hash_of(&moved), last, at);
@@ -161,16 +223,9 @@ impl Records {
         (0..self.len as u32).filter_map(|at| self.get(at))
     }
 
-    /// The next positions of a walk from the end: those just below `cursor` (0 starts the walk), at
-    /// most `count`, in falling order; their start is the cursor to go on with (0: the walk is over).
-    pub(crate) fn walk(&self, cursor: usize, count: usize) -> std::ops::Range<usize> {
-        let end = if cursor == 0 { self.len } else { cursor.min(self.len) };
-        end.saturating_sub(count.max(1))..end
-    }
-
     /// Heap memory, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.held + self.pages.capacity() * size_of::<Page>() + self.index.bytes() + self.names.bytes()
+        self.held + self.pages.capacity() * size_of::<Page>() + self.index.bytes() + self.long.bytes()
     }
 
     #[inline]
@@ -178,16 +233,41 @@ impl Records {
         self.pages.get(at as usize / RECORDS)?.get(at as usize % RECORDS)
     }
 
-    /// The number of the name of the record at a position, if it is a long one.
-    fn long_name(&self, at: u32) -> Option<u32> {
-        let (head, rest) = self.raw(at)?.split_first_chunk::<HEAD>()?;
-        (head[HEAD - 1] == LONG).then(|| rest.first_chunk().map(|number| u32::from_le_bytes(*number)))?
+    /// A record with a long name or body, or both.
+    #[cold]
+    fn get_long<'r>(&'r self, hash: u32, length: u8, rest: &'r [u8]) -> Option<Record<'r>> {
+        let (name, rest) = if length & !LONG_BODY == LONG_NAME {
+            let (number, rest) = rest.split_first_chunk()?;
+            (self.long.get(u32::from_le_bytes(*number))?.as_slice(), rest)
+        } else {
+            rest.split_at_checked(usize::from(length & !LONG_BODY))?
+        };
+        let body = if length & LONG_BODY == 0 {
+            rest
+        } else {
+            self.long.get(u32::from_le_bytes(*rest.first_chunk()?))?
+        };
+        Some(Record { hash, name, body })
     }
 
-    /// Where the body begins in the record at a position.
-    fn body_start(&self, at: u32) -> Option<usize> {
-        let length = *self.raw(at)?.get(HEAD - 1)?;
-        Some(HEAD + if length == LONG { size_of::<u32>() } else { usize::from(length) })
+    /// The numbers of the name and of the body of the record at a position, where those are long.
+    fn numbers(&self, at: u32) -> (Option<u32>, Option<u32>) {
+        let Some(record) = self.raw(at) else { return (None, None) };
+        let length = record.get(HEAD - 1).copied().unwrap_or_default();
+        let number = |start: usize| {
+            record.get(start..).and_then(|rest| rest.first_chunk()).map(|number| u32::from_le_bytes(*number))
+        };
+        let name = if length & !LONG_BODY == LONG_NAME { number(HEAD) } else { None };
+        (name, if length & LONG_BODY != 0 { number(body_start(length)) } else { None })
+    }
+
+    fn keep(&mut self, long: Bytes) -> u32 {
+        self.held += long.heap_bytes();
+        self.long.insert(long)
+    }
+
+    fn forget(&mut self, number: u32) {
+        self.held -= self.long.remove(number).map_or(0, |long| long.heap_bytes());
     }
 
     /// Adds a record at the end.
@@ -228,6 +308,14 @@ impl Records {
     }
 }
 
+/// Where the body begins in a record, by what stands there for the length of its name.
+fn body_start(length: u8) -> usize {
+    match length & !LONG_BODY {
+        LONG_NAME => HEAD + size_of::<u32>(),
+        length => HEAD + usize::from(length),
+    }
+}
+
 fn hash_at(pages: &[Page], at: u32) -> u32 {
     pages.get(at as usize / RECORDS).and_then(|page| page.get(at as usize % RECORDS)).map_or(0, hash_of)
 }
@@ -251,7 +339,7 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let body = prop_oneof![4 => 0usize..20, 1 => Just(BODY), 1 => 100usize..300];
+        let body = prop_oneof![4 => 0usize..20, 1 => BODY..BODY + 2, 1 => 100usize..300];
         prop_oneof![
             6 => (any::<u8>(), body).prop_map(|(id, length)| Step::Put(id, length)),
             2 => (any::<u8>(), any::<u8>()).prop_map(|(id, fill)| Step::Overwrite(id, fill)),
@@ -288,14 +376,15 @@ mod tests {
             prop_assert_eq!(record.hash, hash_of_name(record.name));
             prop_assert_eq!(records.find(record.hash, record.name), Some(at));
             prop_assert_eq!(records.name(at).unwrap(), record.name);
+            prop_assert_eq!(records.body(at).unwrap(), record.body);
         }
         for id in 0..=255 {
             let name = name_of(id);
             prop_assert_eq!(records.find(hash_of_name(&name), &name).is_some(), model.contains_key(&name));
         }
         let pages: usize = records.pages.iter().map(Page::bytes).sum();
-        let names: usize = records.names.iter().map(Bytes::heap_bytes).sum();
-        prop_assert_eq!(records.held, pages + names);
+        let long: usize = records.long.iter().map(Bytes::heap_bytes).sum();
+        prop_assert_eq!(records.held, pages + long);
         prop_assert!(!model.is_empty() || records.bytes() == 0);
         Ok(())
     }
@@ -311,9 +400,9 @@ mod tests {
                         let (name, body) = (name_of(id), vec![id; length]);
                         let hash = hash_of_name(&name);
                         match records.find(hash, &name) {
-                            Some(at) => records.set_body(at, &body),
+                            Some(at) => records.set_body(at, Text::Slice(&body)),
                             None => {
-                                let at = records.push(hash, &name, &body);
+                                let at = records.push(hash, Text::Slice(&name), Text::Shared(&Bytes::from(&body[..])));
                                 prop_assert_eq!(at as usize, records.len() - 1);
                             }
                         }
@@ -322,11 +411,14 @@ mod tests {
                     Step::Overwrite(id, fill) => {
                         let name = name_of(id);
                         let body = records.find(hash_of_name(&name), &name).and_then(|at| records.body_mut(at));
-                        prop_assert_eq!(body.is_some(), model.contains_key(&name));
+                        let is_short = model.get(&name).is_some_and(|body| body.len() <= BODY);
+                        prop_assert_eq!(body.is_some(), is_short);
                         if let Some(body) = body {
                             body.fill(fill);
                         }
-                        model.entry(name).and_modify(|body| body.fill(fill));
+                        if is_short {
+                            model.entry(name).and_modify(|body| body.fill(fill));
+                        }
                     }
                     Step::Remove(id) => {
                         let name = name_of(id);
@@ -341,27 +433,5 @@ mod tests {
                 check(&records, &model)?;
             }
         }
-    }
-
-    #[test]
-    fn a_walk_meets_what_stays() {
-        let mut records = Records::default();
-        for id in 0..100u8 {
-            records.push(u32::from(id) << 24, &[id], &[]);
-        }
-        let (mut cursor, mut met) = (0, BTreeSet::new());
-        loop {
-            let range = records.walk(cursor, 7);
-            met.extend(range.clone().filter_map(|at| records.get(at as u32)).map(|record| record.name[0]));
-            cursor = range.start;
-            if cursor == 0 {
-                break;
-            }
-            // Something goes and something comes between any two steps.
-            let gone = met.iter().copied().find(|id| id % 2 == 1).unwrap_or(1);
-            records.find(u32::from(gone) << 24, &[gone]).map(|at| records.swap_remove(at));
-            records.push(u32::from(gone) << 24 | 1, &[gone, 0], &[0; 40]);
-        }
-        assert!((0..100).filter(|id| id % 2 == 0).all(|id| met.contains(&id)));
     }
 }

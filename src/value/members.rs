@@ -10,16 +10,12 @@ use super::hash_of;
 use super::packed::{self, MOST, Packed};
 pub(crate) use super::packed::{ANY, Entry};
 use crate::Bytes;
-use crate::records::Records;
+use crate::records::{Records, Text};
 
-/// See the [module](self). All bodies have the length `BODY`, [`ANY`] if they differ; no body is over
-/// [`LONGEST_BODY`]. A clone is O(1): both share what they hold until one of them is written, and a
+/// See the [module](self). All bodies have the length `BODY`, [`ANY`] if they differ. A clone is O(1): both share what they hold until one of them is written, and a
 /// bounded part of it from then on.
 #[derive(Clone)]
 pub(crate) struct Members<const BODY: usize>(Form<BODY>);
-
-/// The longest body.
-pub(crate) const LONGEST_BODY: usize = crate::records::BODY;
 
 #[derive(Clone)]
 enum Form<const BODY: usize> {
@@ -82,22 +78,30 @@ impl<const BODY: usize> Members<BODY> {
         }
     }
 
+    /// The body of the entry at a position, shared if it is long. O(1)
+    pub(crate) fn body_at(&self, at: u32) -> Option<Bytes> {
+        match &self.0 {
+            Form::Packed(packed) => packed.get(at as usize).map(|(_, body)| Bytes::from(body)),
+            Form::Paged(records) => records.body(at),
+        }
+    }
+
     /// Adds an entry whose name is not there yet; gives its position. O(1)
-    pub(crate) fn push(&mut self, name: &[u8], body: &[u8]) -> u32 {
+    pub(crate) fn push(&mut self, name: Text<'_>, body: Text<'_>) -> u32 {
         if let Form::Packed(packed) = &mut self.0 {
             let len = packed.len();
-            if len < MOST && Packed::<BODY>::takes(name, body) {
-                packed.insert(len, name, body);
+            if len < MOST && Packed::<BODY>::takes(&name, &body) {
+                packed.insert(len, &name, &body);
                 return len as u32;
             }
         }
-        self.paged().push(hash_of(name), name, body)
+        self.paged().push(hash_of(&name), name, body)
     }
 
     /// Gives the entry at a position another body. O(1)
-    pub(crate) fn set_body(&mut self, at: u32, body: &[u8]) {
+    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) {
         match &mut self.0 {
-            Form::Packed(packed) if body.len() <= packed::LONGEST => packed.set_body(at as usize, body),
+            Form::Packed(packed) if body.len() <= packed::LONGEST => packed.set_body(at as usize, &body),
             _ => self.paged().set_body(at, body),
         }
     }
@@ -144,7 +148,7 @@ impl<const BODY: usize> Members<BODY> {
         if let Form::Packed(packed) = &self.0 {
             let mut records = Records::default();
             for (name, body) in packed.iter() {
-                records.push(hash_of(name), name, body);
+                records.push(hash_of(name), Text::Slice(name), Text::Slice(body));
             }
             self.0 = Form::Paged(Arc::new(records));
         }
@@ -178,7 +182,7 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let length = prop_oneof![8 => 0usize..10, 1 => 35usize..45, 1 => Just(LONGEST_BODY)];
+        let length = prop_oneof![8 => 0usize..10, 1 => 35usize..45, 1 => 155usize..165];
         prop_oneof![
             6 => (0u8..40, length).prop_map(|(id, length)| Step::Put(id, length)),
             3 => (0u8..40).prop_map(Step::Remove),
@@ -210,6 +214,7 @@ mod tests {
             let at = at as u32;
             assert_eq!((members.find(name), members.get(at)), (Some(at), Some((name, body))));
             assert_eq!((members.name(at).as_deref(), members.body(name)), (Some(name), Some(body)));
+            assert_eq!(members.body_at(at).as_deref(), Some(body));
         }
         assert_eq!(members.get(model.len() as u32), None);
         assert!((0..40).all(|id| members.find(&name_of(id)).is_some() == model.contains_key(&name_of(id))));
@@ -224,8 +229,11 @@ mod tests {
                     let (name, body) = (name_of(id), vec![id; length.min(BODY)]);
                     let body = if BODY == ANY { body } else { vec![id ^ length as u8; BODY] };
                     match members.find(&name) {
-                        Some(at) => members.set_body(at, &body),
-                        None => assert_eq!(members.push(&name, &body) as usize, model.len()),
+                        Some(at) => members.set_body(at, Text::Slice(&body)),
+                        None => assert_eq!(
+                            members.push(Text::Slice(&name), Text::Slice(&body)) as usize,
+                            model.len()
+                        ),
                     }
                     model.insert(name, body);
                 }

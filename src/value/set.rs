@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::members::Members;
 use crate::Bytes;
+use crate::records::Text;
 
 /// Different byte strings in no order that means anything; a clone shares them.
 #[derive(Clone, Default)]
@@ -30,10 +31,14 @@ impl Set {
     }
 
     /// Adds a member; false if it was there. O(1).
-    pub(crate) fn insert(&mut self, member: &[u8]) -> bool {
-        let is_new = !self.contains(member);
+    pub(crate) fn insert(&mut self, member: &Bytes) -> bool {
+        self.add(Text::Shared(member))
+    }
+
+    fn add(&mut self, member: Text<'_>) -> bool {
+        let is_new = !self.contains(&member);
         if is_new {
-            self.0.push(member, &[]);
+            self.0.push(member, Text::Slice(&[]));
         }
         is_new
     }
@@ -67,7 +72,7 @@ impl Set {
     pub(crate) fn of<'m>(members: impl IntoIterator<Item = &'m [u8]>) -> Set {
         let mut set = Set::default();
         for member in members {
-            set.0.push(member, &[]);
+            set.0.push(Text::Slice(member), Text::Slice(&[]));
         }
         set
     }
@@ -91,7 +96,7 @@ impl Set {
         let Some((largest, others)) = sets.split_first() else { return Set::default() };
         let mut union = Set::clone(largest);
         for member in others.iter().flat_map(|set| set.iter()) {
-            union.insert(member);
+            union.add(Text::Slice(member));
         }
         union
     }
