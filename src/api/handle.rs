@@ -5,7 +5,7 @@ use crate::codec::encode;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Writer;
-use crate::{Bytes, Decode, Encode, Key, Result};
+use crate::{Bytes, Decode, IntoValue, Key, Result};
 
 /// A key of a database.
 #[derive(Clone)]
@@ -45,18 +45,23 @@ impl<'a> Handle<'a> {
         self.db.write(&[key], |writer| op(writer, key))
     }
 
-    /// The bytes of an element.
-    pub(crate) fn encode<T: Encode + ?Sized>(&self, element: &T) -> Result<Bytes> {
+    /// The bytes of an element that is to be stored.
+    pub(crate) fn encode(&self, element: impl IntoValue) -> Result<Bytes> {
         encode(element, self.db.space().limits().value)
     }
 
-    /// The bytes of several elements.
-    pub(crate) fn encode_all<'t, T>(&self, elements: impl IntoIterator<Item = &'t T>) -> Result<Vec<Bytes>>
-    where
-        T: Encode + ?Sized + 't,
-    {
+    /// The bytes of several elements that are to be stored.
+    pub(crate) fn encode_all(
+        &self,
+        elements: impl IntoIterator<Item = impl IntoValue>,
+    ) -> Result<Vec<Bytes>> {
         elements.into_iter().map(|element| self.encode(element)).collect()
     }
+}
+
+/// The bytes of elements that are only looked for: one over the store's limit is simply not there.
+pub(crate) fn sought(elements: impl IntoIterator<Item = impl IntoValue>) -> Result<Vec<Bytes>> {
+    elements.into_iter().map(IntoValue::into_value).collect()
 }
 
 /// The value that was stored as `bytes`.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Decode, Encode, IntoValue};
+use super::{Decode, Element, Encode, IntoValue};
 use crate::{Bytes, DecodeError, Error, Result};
 
 /// The first byte of every record: not the start of any UTF-8 text or number.
@@ -75,6 +75,8 @@ impl<T: Serialize> IntoValue for Encoded<T> {
         self.encode()
     }
 }
+
+impl<T: Serialize> Element<Encoded<T>> for Encoded<T> {}
 
 impl<T: DeserializeOwned> Decode for Encoded<T> {
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {

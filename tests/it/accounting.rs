@@ -221,7 +221,7 @@ fn hits_misses_and_writes_are_counted() {
     check("two changes", 0, 0, 2);
     store.insert_if_absent("k", 1).unwrap();
     store.remove("x").unwrap();
-    store.set::<i32>("x").remove(&1).unwrap();
+    store.set::<i32>("x").remove(1).unwrap();
     store.persist("x").unwrap();
     check("what changes nothing", 0, 0, 0);
     clock.advance(millis(5));

@@ -209,7 +209,7 @@ fn keys_and_strings_tell() {
     let prepare: Operation = |s| {
         s.insert("s", 5)?;
         s.insert_ex("t", 5, millis(1_000))?;
-        s.list::<i32>("l").push_back(&1).map(drop)
+        s.list::<i32>("l").push_back(1).map(drop)
     };
     check(
         prepare,
@@ -302,14 +302,14 @@ fn a_move_is_told_in_both_databases() {
 #[test]
 fn lists_tell() {
     let prepare: Operation = |s| {
-        s.list::<i32>("l").extend_back(&[1, 2, 3])?;
-        s.list::<i32>("one").push_back(&1).map(drop)
+        s.list::<i32>("l").extend_back([1, 2, 3])?;
+        s.list::<i32>("one").push_back(1).map(drop)
     };
     check(
         prepare,
         &[
-            (|s| s.list::<i32>("n").push_back(&1).map(drop), &["n rpush"]),
-            (|s| s.list::<i32>("l").extend_front(&[1, 2]).map(drop), &["l lpush"]),
+            (|s| s.list::<i32>("n").push_back(1).map(drop), &["n rpush"]),
+            (|s| s.list::<i32>("l").extend_front([1, 2]).map(drop), &["l lpush"]),
             (|s| s.list::<i32>("n").push_back_if_exists(&1).map(drop), &[]),
             (|s| s.list::<i32>("l").pop_front().map(drop), &["l lpop"]),
             (|s| s.list::<i32>("l").pop_back_many(2).map(drop), &["l rpop"]),
@@ -345,7 +345,7 @@ fn who_waits_is_served_after_the_push_is_told() {
     let mut waiting = pin!(list.pop_front_async());
     let mut context = Context::from_waker(Waker::noop());
     assert!(waiting.as_mut().poll(&mut context).is_pending());
-    list.push_back(&1).unwrap();
+    list.push_back(1).unwrap();
     let told: Vec<_> = std::iter::from_fn(|| events.try_recv())
         .map(|message| message.channel_str().unwrap().replace("__keyevent@0__:", ""))
         .collect();
@@ -356,16 +356,16 @@ fn who_waits_is_served_after_the_push_is_told() {
 #[test]
 fn sets_tell() {
     let prepare: Operation = |s| {
-        s.set::<i32>("m").insert_all(&[1, 2])?;
-        s.set::<i32>("one").insert(&1).map(drop)
+        s.set::<i32>("m").insert_all([1, 2])?;
+        s.set::<i32>("one").insert(1).map(drop)
     };
     check(
         prepare,
         &[
-            (|s| s.set::<i32>("n").insert(&1).map(drop), &["n sadd"]),
-            (|s| s.set::<i32>("m").insert(&1).map(drop), &[]),
-            (|s| s.set::<i32>("m").remove(&1).map(drop), &["m srem"]),
-            (|s| s.set::<i32>("one").remove(&1).map(drop), &["one srem", "one del"]),
+            (|s| s.set::<i32>("n").insert(1).map(drop), &["n sadd"]),
+            (|s| s.set::<i32>("m").insert(1).map(drop), &[]),
+            (|s| s.set::<i32>("m").remove(1).map(drop), &["m srem"]),
+            (|s| s.set::<i32>("one").remove(1).map(drop), &["one srem", "one del"]),
             (|s| s.set::<i32>("m").pop().map(drop), &["m spop"]),
             (|s| s.set::<i32>("m").pop_many(2).map(drop), &["m spop", "m del"]),
             (|s| s.set::<i32>("m").move_to("n", &1).map(drop), &["m srem", "n sadd"]),
@@ -383,16 +383,16 @@ fn sets_tell() {
 #[test]
 fn hashes_tell() {
     let prepare: Operation = |s| {
-        s.hash::<String, i32>("h").insert_all([("f", &1), ("g", &2)])?;
+        s.hash::<String, i32>("h").insert_all([("f", 1), ("g", 2)])?;
         s.hash::<String, i32>("timed").insert_ex("f", &1, millis(1_000))?;
-        s.hash::<String, i32>("one").insert("f", &1).map(drop)
+        s.hash::<String, i32>("one").insert("f", 1).map(drop)
     };
     check(
         prepare,
         &[
-            (|s| s.hash::<String, i32>("n").insert("f", &1).map(drop), &["n hset"]),
-            (|s| s.hash::<String, i32>("h").insert_all([("f", &1), ("x", &1)]).map(drop), &["h hset"]),
-            (|s| s.hash::<String, i32>("h").insert_if_absent("f", &1).map(drop), &[]),
+            (|s| s.hash::<String, i32>("n").insert("f", 1).map(drop), &["n hset"]),
+            (|s| s.hash::<String, i32>("h").insert_all([("f", 1), ("x", 1)]).map(drop), &["h hset"]),
+            (|s| s.hash::<String, i32>("h").insert_if_absent("f", 1).map(drop), &[]),
             (
                 |s| s.hash::<String, i32>("h").insert_ex("f", &1, millis(5)).map(drop),
                 &["h hset", "h hexpire"],
@@ -400,7 +400,7 @@ fn hashes_tell() {
             (
                 |s| {
                     let options = HashOptions::new().expire_key_in(millis(5));
-                    s.hash::<String, i32>("h").insert_with([("f", &1)], options).map(drop)
+                    s.hash::<String, i32>("h").insert_with([("f", 1)], options).map(drop)
                 },
                 &["h hset", "h expire"],
             ),

@@ -535,7 +535,7 @@ fn a_copy_is_a_copy() {
     (0..1_000).for_each(|at| drop(list.push_back(&at)));
     assert!(store.copy("list", "copy").unwrap());
     list.pop_front().unwrap();
-    copy.push_back(&7).unwrap();
+    copy.push_back(7).unwrap();
     assert_eq!((list.len().unwrap(), copy.len().unwrap()), (999, 1_001));
     assert_eq!(list.to_vec().unwrap(), copy.range(1, 999).unwrap());
 }

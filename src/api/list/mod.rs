@@ -4,7 +4,6 @@ mod inner;
 mod iter;
 mod several;
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -13,7 +12,7 @@ use super::handle::{Handle, decode_option, decode_taken};
 use crate::command::list;
 use crate::keyspace::writer::Absent;
 use crate::value::list::End;
-use crate::{Decode, Encode, Key, Result};
+use crate::{Decode, Element, Encode, Key, Result};
 
 pub use iter::ListIter;
 
@@ -57,7 +56,7 @@ pub struct List<'a, T> {
 impl Database {
     /// A handle on the list at `key`. Nothing is made until something is pushed, and the key goes
     /// with the last element.
-    pub fn list<'a, T>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
+    pub fn list<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
         List { handle: Handle::new(self, key.into()), element: PhantomData }
     }
 }
@@ -83,11 +82,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSH")]
-    pub fn push_back<Q>(&self, element: &Q) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_back(&self, element: impl Element<T>) -> Result<usize> {
         self.push(End::Back, element, Absent::Create)
     }
 
@@ -102,11 +97,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LPUSH")]
-    pub fn push_front<Q>(&self, element: &Q) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_front(&self, element: impl Element<T>) -> Result<usize> {
         self.push(End::Front, element, Absent::Create)
     }
 
@@ -119,11 +110,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSH")]
-    pub fn extend_back<'q, Q>(&self, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    pub fn extend_back(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         self.extend(End::Back, elements)
     }
 
@@ -138,11 +125,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LPUSH")]
-    pub fn extend_front<'q, Q>(&self, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    pub fn extend_front(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         self.extend(End::Front, elements)
     }
 
@@ -158,22 +141,14 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSHX")]
-    pub fn push_back_if_exists<Q>(&self, element: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_back_if_exists(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Back, element, Absent::Skip)?).filter(|len| *len > 0))
     }
 
     /// Adds an element at the front of a list that is there; gives its new length, `None` if there is
     /// no such list. `LPUSHX`, O(1).
     #[doc(alias = "LPUSHX")]
-    pub fn push_front_if_exists<Q>(&self, element: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_front_if_exists(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Front, element, Absent::Skip)?).filter(|len| *len > 0))
     }
 
@@ -268,15 +243,12 @@ impl<T: Encode + Decode> List<'_, T> {
         Ok(self.len()? == 0)
     }
 
-    fn push<Q: Encode + ?Sized>(&self, end: End, element: &Q, absent: Absent) -> Result<usize> {
+    fn push(&self, end: End, element: impl Element<T>, absent: Absent) -> Result<usize> {
         let element = self.handle.encode(element)?;
         self.handle.write(|writer, key| list::push(writer, key, end, [element], absent))
     }
 
-    fn extend<'q, Q>(&self, end: End, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        Q: Encode + ?Sized + 'q,
-    {
+    fn extend(&self, end: End, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let elements = self.handle.encode_all(elements)?;
         self.handle.write(|writer, key| list::push(writer, key, end, elements, Absent::Create))
     }

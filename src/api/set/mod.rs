@@ -3,16 +3,15 @@
 mod iter;
 mod several;
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode_all, decode_option, decode_taken};
+use super::handle::{Handle, decode_all, decode_option, decode_taken, sought};
 use crate::command::set::{self, Draw};
-use crate::{Bytes, Decode, Encode, Key, Result};
+use crate::{Decode, Element, Encode, Key, Result};
 
 pub use iter::SetIter;
 
@@ -35,9 +34,9 @@ pub use iter::SetIter;
 ///
 /// let store = Store::new();
 /// let online = store.set::<u64>("online");
-/// assert!(online.insert(&7)?);
-/// assert!(!online.insert(&7)?);
-/// assert!(online.contains(&7)?);
+/// assert!(online.insert(7)?);
+/// assert!(!online.insert(7)?);
+/// assert!(online.contains(7)?);
 /// assert_eq!(online.len()?, 1);
 /// # Ok::<(), larder::Error>(())
 /// ```
@@ -55,7 +54,7 @@ pub struct Set<'a, T> {
 impl Database {
     /// A handle on the set at `key`. Nothing is made until a member is inserted, and the key goes with
     /// the last one.
-    pub fn set<'a, T>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
+    pub fn set<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
         Set { handle: Handle::new(self, key.into()), member: PhantomData }
     }
 }
@@ -83,11 +82,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SADD")]
-    pub fn insert<Q>(&self, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn insert(&self, member: impl Element<T>) -> Result<bool> {
         let member = self.handle.encode(member)?;
         Ok(self.handle.write(|writer, key| set::insert(writer, key, [member]))? > 0)
     }
@@ -101,11 +96,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SADD")]
-    pub fn insert_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    pub fn insert_all(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let members = self.handle.encode_all(members)?;
         self.handle.write(|writer, key| set::insert(writer, key, members))
     }
@@ -121,34 +112,22 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SREM")]
-    pub fn remove<Q>(&self, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn remove(&self, member: impl Element<T>) -> Result<bool> {
+        let member = member.into_value()?;
         Ok(self.handle.write(|writer, key| set::remove(writer, key, &[member]))? > 0)
     }
 
     /// Removes each of these members in one step; gives how many were there. `SREM`, O(members).
     #[doc(alias = "SREM")]
-    pub fn remove_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_all(members)?;
+    pub fn remove_all(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+        let members = sought(members)?;
         self.handle.write(|writer, key| set::remove(writer, key, &members))
     }
 
     /// Whether the set has a member. `SISMEMBER`, O(1).
     #[doc(alias = "SISMEMBER")]
-    pub fn contains<Q>(&self, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn contains(&self, member: impl Element<T>) -> Result<bool> {
+        let member = member.into_value()?;
         self.handle.read(|view, key| set::contains(view, key, &member))
     }
 
@@ -163,12 +142,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SMISMEMBER")]
-    pub fn contains_many<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<bool>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_all(members)?;
+    pub fn contains_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<Vec<bool>> {
+        let members = sought(members)?;
         self.handle.read(|view, key| set::contains_many(view, key, &members))
     }
 
@@ -223,7 +198,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.set::<u32>("numbers");
-    /// numbers.insert_all(&[1, 2, 3])?;
+    /// numbers.insert_all([1, 2, 3])?;
     /// for number in numbers.iter()? {
     ///     numbers.remove(&number?)?;
     /// }
@@ -244,7 +219,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let tickets = store.set::<u32>("tickets");
-    /// tickets.insert(&7)?;
+    /// tickets.insert(7)?;
     /// assert_eq!(tickets.pop()?, Some(7));
     /// assert_eq!(tickets.pop()?, None);
     /// # Ok::<(), larder::Error>(())
@@ -285,7 +260,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.set::<u32>("numbers");
-    /// numbers.insert_all(&[1, 2, 3])?;
+    /// numbers.insert_all([1, 2, 3])?;
     /// assert_eq!(numbers.random_many(2)?.len(), 2);
     /// assert_eq!(numbers.random_many(5)?.len(), 3);
     /// # Ok::<(), larder::Error>(())
@@ -312,9 +287,4 @@ impl<T: Encode + Decode> Set<'_, T> {
     pub fn random_repeated(&self, count: usize) -> Result<Vec<T>> {
         decode_all(self.handle.read(|view, key| set::random(view, key, count, Draw::Repeated))?)
     }
-}
-
-/// The bytes of members that are only compared with: of any length.
-fn encode_all<'q, Q: Encode + ?Sized + 'q>(members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<Bytes>> {
-    members.into_iter().map(Encode::encode).collect()
 }

@@ -1,12 +1,10 @@
 //! Operations on several sets.
 
-use std::borrow::Borrow;
-
 use super::Set;
 use crate::api::handle::decode_all;
 use crate::command::set::{self, Combine};
 use crate::key::KeyRef;
-use crate::{Decode, Encode, Key, Result};
+use crate::{Decode, Element, Encode, Key, Result};
 
 impl<T: Encode + Decode> Set<'_, T> {
     /// Moves a member to another set, in one step; true if this one had it. `SMOVE`, O(1).
@@ -20,11 +18,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SMOVE")]
-    pub fn move_to<'k, Q>(&self, destination: impl Into<Key<'k>>, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, member: impl Element<T>) -> Result<bool> {
         let (destination, member) = (destination.into(), self.handle.encode(member)?);
         let (source, destination) = (self.handle.key(), self.handle.db().key_ref(&destination));
         self.handle
@@ -116,8 +110,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<u32>("ann"), store.set::<u32>("bob"));
-    /// ann.insert_all(&[1, 2, 3])?;
-    /// bob.insert_all(&[2, 3, 4])?;
+    /// ann.insert_all([1, 2, 3])?;
+    /// bob.insert_all([2, 3, 4])?;
     /// assert_eq!(ann.intersection_len(["bob"], None)?, 2);
     /// assert_eq!(ann.intersection_len(["bob"], Some(1))?, 1);
     /// # Ok::<(), larder::Error>(())

@@ -8,15 +8,14 @@ mod range;
 pub use iter::SortedSetIter;
 pub use pop::PoppedFrom;
 
-use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode};
+use super::handle::{Handle, decode, sought};
 use crate::command::sorted_set::{self, InsertCount, InsertIf, Inserted};
 use crate::value::list::End;
 use crate::value::sorted_set::Scored;
-use crate::{Bytes, Decode, Encode, Key, Result};
+use crate::{Bytes, Decode, Element, Encode, Key, Result};
 
 /// A handle on a sorted set: members of type `M`, each once, with a score each. They stand in the
 /// order of their scores, and those with the same score in the order of their bytes, so that the rank
@@ -56,7 +55,7 @@ impl Database {
     /// assert!(store.sorted_set::<String>("board").is_empty()?);
     /// # Ok::<(), larder::Error>(())
     /// ```
-    pub fn sorted_set<'a, M>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
+    pub fn sorted_set<'a, M: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
         SortedSet { handle: Handle::new(self, key.into()), member: PhantomData }
     }
 }
@@ -76,11 +75,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
     #[doc(alias = "ZADD")]
-    pub fn insert<Q>(&self, member: &Q, score: f64) -> Result<bool>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn insert(&self, member: impl Element<M>, score: f64) -> Result<bool> {
         Ok(self.insert_with(member, score, InsertIf::Always)? == Inserted::Added)
     }
 
@@ -97,11 +92,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
     #[doc(alias = "ZADD")]
-    pub fn insert_all<'q, Q>(&self, members: impl IntoIterator<Item = (&'q Q, f64)>) -> Result<usize>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    pub fn insert_all(&self, members: impl IntoIterator<Item = (impl Element<M>, f64)>) -> Result<usize> {
         Ok(self.insert_all_with(members, InsertIf::Always)?.added)
     }
 
@@ -121,11 +112,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
     #[doc(alias = "ZADD")]
-    pub fn insert_with<Q>(&self, member: &Q, score: f64, condition: InsertIf) -> Result<Inserted>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn insert_with(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
         Ok(self.insert_all_with([(member, score)], condition)?.into())
     }
 
@@ -146,15 +133,11 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
     #[doc(alias = "ZADD")]
-    pub fn insert_all_with<'q, Q>(
+    pub fn insert_all_with(
         &self,
-        members: impl IntoIterator<Item = (&'q Q, f64)>,
+        members: impl IntoIterator<Item = (impl Element<M>, f64)>,
         condition: InsertIf,
-    ) -> Result<InsertCount>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    ) -> Result<InsertCount> {
         let members = members.into_iter().map(|(member, score)| Ok((self.handle.encode(member)?, score)));
         let members = members.collect::<Result<Vec<_>>>()?;
         self.handle.write(|writer, key| sorted_set::add(writer, key, members, condition))
@@ -175,11 +158,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
     /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
     #[doc(alias = "ZINCRBY")]
-    pub fn incr<Q>(&self, member: &Q, by: f64) -> Result<f64>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn incr(&self, member: impl Element<M>, by: f64) -> Result<f64> {
         // Without a condition there is always a score.
         Ok(self.incr_with(member, by, InsertIf::Always)?.unwrap_or(by))
     }
@@ -200,11 +179,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
     /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
     #[doc(alias = "ZADD")]
-    pub fn incr_with<Q>(&self, member: &Q, by: f64, condition: InsertIf) -> Result<Option<f64>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn incr_with(&self, member: impl Element<M>, by: f64, condition: InsertIf) -> Result<Option<f64>> {
         let member = self.handle.encode(member)?;
         self.handle.write(|writer, key| sorted_set::increase(writer, key, member, by, condition))
     }
@@ -220,11 +195,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREM")]
-    pub fn remove<Q>(&self, member: &Q) -> Result<bool>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn remove(&self, member: impl Element<M>) -> Result<bool> {
         Ok(self.remove_all([member])? > 0)
     }
 
@@ -238,12 +209,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREM")]
-    pub fn remove_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_sought(members)?;
+    pub fn remove_all(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<usize> {
+        let members = sought(members)?;
         self.handle.write(|writer, key| sorted_set::remove(writer, key, &members))
     }
 
@@ -257,11 +224,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZSCORE")]
-    pub fn score<Q>(&self, member: &Q) -> Result<Option<f64>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn score(&self, member: impl Element<M>) -> Result<Option<f64>> {
         Ok(self.scores([member])?.pop().flatten())
     }
 
@@ -276,12 +239,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZMSCORE")]
-    pub fn scores<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<Option<f64>>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_sought(members)?;
+    pub fn scores(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<Vec<Option<f64>>> {
+        let members = sought(members)?;
         self.handle.read(|view, key| sorted_set::scores(view, key, &members))
     }
 
@@ -292,11 +251,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert!(!store.sorted_set::<String>("board").contains("ann")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
-    pub fn contains<Q>(&self, member: &Q) -> Result<bool>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn contains(&self, member: impl Element<M>) -> Result<bool> {
         Ok(self.score(member)?.is_some())
     }
 
@@ -311,22 +266,14 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZRANK")]
-    pub fn rank<Q>(&self, member: &Q) -> Result<Option<usize>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn rank(&self, member: impl Element<M>) -> Result<Option<usize>> {
         Ok(self.rank_with_score(member)?.map(|(rank, _)| rank))
     }
 
     /// [`rank`](Self::rank) and the member's score. `ZRANK` with `WITHSCORE`, O(log n).
     #[doc(alias = "ZRANK")]
-    pub fn rank_with_score<Q>(&self, member: &Q) -> Result<Option<(usize, f64)>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn rank_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
+        let member = member.into_value()?;
         self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Front))
     }
 
@@ -341,22 +288,14 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREVRANK")]
-    pub fn rev_rank<Q>(&self, member: &Q) -> Result<Option<usize>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn rev_rank(&self, member: impl Element<M>) -> Result<Option<usize>> {
         Ok(self.rev_rank_with_score(member)?.map(|(rank, _)| rank))
     }
 
     /// [`rev_rank`](Self::rev_rank) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
     #[doc(alias = "ZREVRANK")]
-    pub fn rev_rank_with_score<Q>(&self, member: &Q) -> Result<Option<(usize, f64)>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn rev_rank_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
+        let member = member.into_value()?;
         self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Back))
     }
 
@@ -376,13 +315,6 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
-}
-
-/// The bytes of members that are only looked for: of any length.
-fn encode_sought<'q, Q: Encode + ?Sized + 'q>(
-    members: impl IntoIterator<Item = &'q Q>,
-) -> Result<Vec<Bytes>> {
-    members.into_iter().map(Encode::encode).collect()
 }
 
 /// A member and its score, as they were stored.

@@ -123,7 +123,7 @@ fn times_at_the_ends_of_the_clocks_range() {
     assert_eq!((store.ttl("longest").unwrap(), store.sweep().unwrap()), (Ttl::Missing, 1));
 
     store.insert("forever", 1).unwrap();
-    store.hash::<String, i32>("hash").insert("f", &1).unwrap();
+    store.hash::<String, i32>("hash").insert("f", 1).unwrap();
     clock.advance(Duration::MAX);
     assert!(store.contains("forever").unwrap());
     assert_eq!(store.hash::<String, i32>("hash").len().unwrap(), 1);
@@ -193,7 +193,7 @@ fn deadlines_set_in_any_way_wake_the_sweeper() {
         |s| s.insert_with("k", 1, SetOptions::new().expire_in(millis(10))).map(drop),
         |s| s.hash::<String, i32>("k").insert_ex("f", &1, millis(10)).map(drop),
         |s| {
-            s.hash::<String, i32>("k").insert("f", &1)?;
+            s.hash::<String, i32>("k").insert("f", 1)?;
             s.hash::<String, i32>("k").expire_field("f", millis(10)).map(drop)
         },
         |s| s.transaction(["k"], |tx| tx.insert_ex("k", 1, millis(10))),
@@ -266,7 +266,7 @@ fn the_sweepers_thread_lives_as_long_as_it_is_needed() {
     let clock = ManualClock::new();
     let store = Store::builder().clock(&clock).build();
     store.insert("k", 1).unwrap();
-    store.list::<i32>("list").push_back(&1).unwrap();
+    store.list::<i32>("list").push_back(1).unwrap();
     store.get::<i32>("k").unwrap();
     assert_eq!(threads_named(SWEEPER), 0, "there is no deadline");
     store.insert_ex("k", 1, millis(10)).unwrap();

@@ -11,12 +11,12 @@ use crate::support::{manual_store, picture};
 /// A value of each type. Two lists, sets and sorted sets, for what takes several.
 pub(super) fn fill(store: &Store) {
     store.insert("string", "7").unwrap();
-    store.list::<i32>("list").extend_back(&[1, 2, 1]).unwrap();
-    store.list::<i32>("list 2").push_back(&9).unwrap();
-    store.set::<i32>("set").insert(&1).unwrap();
-    store.set::<i32>("set 2").insert(&1).unwrap();
-    store.hash::<String, i32>("hash").insert("f", &1).unwrap();
-    store.hash::<String, i32>("parts").insert("f", &1).unwrap();
+    store.list::<i32>("list").extend_back([1, 2, 1]).unwrap();
+    store.list::<i32>("list 2").push_back(9).unwrap();
+    store.set::<i32>("set").insert(1).unwrap();
+    store.set::<i32>("set 2").insert(1).unwrap();
+    store.hash::<String, i32>("hash").insert("f", 1).unwrap();
+    store.hash::<String, i32>("parts").insert("f", 1).unwrap();
     store.sorted_set::<String>("zset").insert("m", 1.0).unwrap();
     store.sorted_set::<String>("zset 2").insert("m", 2.0).unwrap();
 }
@@ -103,9 +103,9 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.bit_op(BitOp::Or, ["string", "nothing"], "new")),
     |s| show(s.get_or_load("string", millis(50), || Ok::<_, String>(3_i64)).map_err(|_| Error::NoSuchKey)),
     // Another type than the one that was there.
-    |s| show(s.list::<i32>("string").push_back(&1)),
-    |s| show(s.hash::<String, i32>("list").insert("f", &1)),
-    |s| show(s.set::<i32>("parts").insert(&1)),
+    |s| show(s.list::<i32>("string").push_back(1)),
+    |s| show(s.hash::<String, i32>("list").insert("f", 1)),
+    |s| show(s.set::<i32>("parts").insert(1)),
     |s| show(s.string("zset").append("1")),
     // Lists.
     |s| show(s.list::<i32>("list").len()),
@@ -114,9 +114,9 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.list::<i32>("list").get(0)),
     |s| show(s.list::<i32>("list").front()) + &show(s.list::<i32>("list").back()),
     |s| show(s.list::<i32>("list").iter().map(Iterator::count)),
-    |s| show(s.list::<i32>("list").position(&2)),
+    |s| show(s.list::<i32>("list").position(2)),
     |s| show(s.list::<i32>("list").positions(&1, PositionOptions::new())),
-    |s| show(s.list::<i32>("list").push_back(&4)) + &show(s.ttl("list")),
+    |s| show(s.list::<i32>("list").push_back(4)) + &show(s.ttl("list")),
     |s| show(s.list::<i32>("list").push_front_if_exists(&4)),
     |s| show(s.list::<i32>("list").pop_front()),
     |s| show(s.list::<i32>("list").pop_back_many(2)),
@@ -130,14 +130,14 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.pop_front_of_wait::<i32>(["list", "list 2"], Duration::ZERO)),
     // Sets.
     |s| show(s.set::<i32>("set").len()),
-    |s| show(s.set::<i32>("set").contains(&1)),
-    |s| show(s.set::<i32>("set").contains_many(&[1, 2])),
+    |s| show(s.set::<i32>("set").contains(1)),
+    |s| show(s.set::<i32>("set").contains_many([1, 2])),
     |s| show(s.set::<i32>("set").members()),
     |s| show(s.set::<i32>("set").iter().map(Iterator::count)),
     |s| show(s.set::<i32>("set").random()),
     |s| show(s.set::<i32>("set").random_many(3)),
-    |s| show(s.set::<i32>("set").insert(&1)) + &show(s.ttl("set")),
-    |s| show(s.set::<i32>("set").remove(&1)),
+    |s| show(s.set::<i32>("set").insert(1)) + &show(s.ttl("set")),
+    |s| show(s.set::<i32>("set").remove(1)),
     |s| show(s.set::<i32>("set").pop()),
     |s| show(s.set::<i32>("set").move_to("set 2", &1)),
     |s| show(s.set::<i32>("set").intersection(["set 2"])),
@@ -157,8 +157,8 @@ const OPERATIONS: &[Operation] = &[
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).iter().map(Iterator::count))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).random_field())),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).random_entries(2))),
-    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert("f", &2))),
-    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert_if_absent("f", &2))),
+    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert("f", 2))),
+    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert_if_absent("f", 2))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).remove("f"))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).get_and_remove("f"))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).get_and_persist("f"))),

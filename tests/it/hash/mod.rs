@@ -65,7 +65,7 @@ fn an_increment_keeps_the_deadline_and_a_set_clears_it() {
     hash.incr_by("a", 1).unwrap();
     hash.incr_by_float("a", 1.0).unwrap();
     assert_eq!(hash.field_ttl("a").unwrap(), Ttl::Left(ms(5)));
-    hash.insert("a", &1).unwrap();
+    hash.insert("a", 1).unwrap();
     assert_eq!(hash.field_ttl("a").unwrap(), Ttl::Forever);
 }
 
@@ -123,7 +123,7 @@ fn an_iterator_shows_one_instant() {
     let without = hash.iter().unwrap();
     hash.remove_all(pairs.iter().map(|(field, _)| field).filter(|field| *field % 2 == 0)).unwrap();
     for (field, _) in &pairs {
-        hash.insert(field, &7).unwrap();
+        hash.insert(field, 7).unwrap();
     }
     store.remove("hash").unwrap();
     let mut seen: Vec<(u32, u32)> = before.map(Result::unwrap).collect();

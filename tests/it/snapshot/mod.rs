@@ -135,7 +135,7 @@ fn what_is_left_of_a_time_goes_by_the_wall_clock() {
     store.insert_ex("long", 1, millis(60_000)).unwrap();
     store.insert("forever", 1).unwrap();
     let hash = store.hash::<String, i32>("hash");
-    hash.insert("forever", &1).unwrap();
+    hash.insert("forever", 1).unwrap();
     hash.insert_ex("due", &1, millis(10_000)).unwrap();
     hash.insert_ex("long", &1, millis(60_000)).unwrap();
     store.hash::<String, i32>("fleeting hash").insert_ex("due", &1, millis(10_000)).unwrap();
