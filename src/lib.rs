@@ -54,6 +54,8 @@
 #![forbid(unsafe_code)]
 // The docs are how users find the operation that they know from Redis.
 #![deny(missing_docs)]
+// What a user keeps in a struct must not keep that struct from being printed.
+#![warn(missing_debug_implementations)]
 
 mod api;
 mod bytes;

@@ -1,6 +1,6 @@
 //! Strings as arrays of bits, and of integers of any width.
 
-use super::handle::Handle;
+use super::handle::{Handle, public_handle};
 use super::{Database, names};
 use crate::command::bitmap::{self, FieldOp};
 use crate::value::bitfield::{BitInt, Overflow};
@@ -24,9 +24,16 @@ use crate::{Key, Result};
 /// # Errors
 /// [`Error::BitOffset`](crate::Error::BitOffset) for an offset that lies beyond what a string may
 /// hold (2^32 bits by default), and [`Error::WrongType`](crate::Error::WrongType).
-#[derive(Clone)]
 pub struct Bitmap<'a> {
     handle: Handle<'a>,
+}
+
+public_handle!(Bitmap<'a>);
+
+impl<'a> Bitmap<'a> {
+    fn of(handle: Handle<'a>) -> Self {
+        Bitmap { handle }
+    }
 }
 
 impl Database {
@@ -39,7 +46,7 @@ impl Database {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn bitmap<'a>(&'a self, key: impl Into<Key<'a>>) -> Bitmap<'a> {
-        Bitmap { handle: Handle::new(self, key.into()) }
+        Bitmap::of(Handle::new(self, key.into()))
     }
 
     /// Combines strings bit by bit into one as long as the longest, which takes the place of whatever
@@ -171,7 +178,7 @@ impl<'a> Bitmap<'a> {
 /// Steps on a string's integers, done by [`run`](Self::run); made by [`Bitmap::fields`].
 ///
 /// Offsets are in bits: integer `n` of an array of `u4` lies at `4 * n`.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 #[must_use = "nothing is done before `run`"]
 pub struct BitFields<'a> {
     handle: Handle<'a>,

@@ -1,7 +1,7 @@
 //! Counters.
 
 use super::Database;
-use super::handle::Handle;
+use super::handle::{Handle, public_handle};
 use crate::command::{keys, string};
 use crate::keyspace::writer::Deadline;
 use crate::text::long_double::LongDouble;
@@ -27,9 +27,16 @@ use crate::{Bytes, Error, Key, Result};
 /// # Errors
 /// [`Error::NotAnInteger`] if the key holds something else than an `i64` as Redis writes it,
 /// [`Error::Overflow`] if a result would be none, and [`Error::WrongType`].
-#[derive(Clone)]
 pub struct Counter<'a> {
     handle: Handle<'a>,
+}
+
+public_handle!(Counter<'a>);
+
+impl<'a> Counter<'a> {
+    fn of(handle: Handle<'a>) -> Self {
+        Counter { handle }
+    }
 }
 
 impl Database {
@@ -41,7 +48,7 @@ impl Database {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn counter<'a>(&'a self, key: impl Into<Key<'a>>) -> Counter<'a> {
-        Counter { handle: Handle::new(self, key.into()) }
+        Counter::of(Handle::new(self, key.into()))
     }
 }
 

@@ -130,11 +130,7 @@ macro_rules! integers {
     ($($integer:ty)*) => {$(
         impl Encode for $integer {
             fn encode(&self) -> Result<Bytes> {
-                // All but the upper half of u128 fit into an i128.
-                Ok(match i128::try_from(*self) {
-                    Ok(number) => number::decimal(number),
-                    Err(_) => self.to_string().into(),
-                })
+                Ok(number::integer(*self))
             }
         }
 

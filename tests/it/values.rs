@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
-use larder::{Bytes, Decode, Encode, Encoded, Error, Record, Store};
+use larder::{Bytes, Decode, Encode, Encoded, Error, List, Record, Store};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -158,4 +159,48 @@ fn what_is_too_long_is_not_there_and_cannot_be_stored() {
     ] {
         assert!(matches!(refused, Err(Error::TooLong)), "{refused:?}");
     }
+}
+
+#[test]
+fn a_handle_names_its_key() {
+    let store = Store::new();
+    let (from, to) = (store.counter("from"), store.counter("to"));
+    from.set(5).unwrap();
+    store.transaction([&from, &to], |tx| tx.counter(&to).incr_by(tx.counter(&from).reset()?)).unwrap();
+    assert_eq!((from.get().unwrap(), to.get().unwrap()), (0, 5));
+
+    let (list, hash) = (store.list::<u8>("list"), store.hash::<u8, u8>("hash"));
+    list.push_back(1).unwrap();
+    hash.insert(1, 2).unwrap();
+    assert!(store.expire(&list, Duration::from_secs(5)).unwrap());
+    assert_eq!(store.remove_many([list.key(), hash.key(), to.key()]).unwrap(), 3);
+    assert_eq!(format!("{list:?} {:?}", list.key()), "List { key: \"list\", .. } \"list\"");
+}
+
+#[test]
+fn an_owned_handle_keeps_the_store_and_its_database() {
+    struct Jobs {
+        queue: List<'static, String>,
+    }
+    let jobs = {
+        let store = Store::new();
+        Jobs { queue: store.db(3).unwrap().list(format!("jobs:{}", 1)).into_owned() }
+    };
+    let queue = jobs.queue.clone();
+    std::thread::spawn(move || queue.push_back("resize").unwrap()).join().unwrap();
+    assert_eq!(jobs.queue.pop_front().unwrap().as_deref(), Some("resize"));
+}
+
+#[test]
+fn a_handle_that_outlives_its_transaction_is_refused() {
+    let store = Store::new();
+    let counter = store
+        .transaction(["a"], |tx| {
+            let counter = tx.counter("a").into_owned();
+            counter.incr()?;
+            Ok::<_, Error>(counter)
+        })
+        .unwrap();
+    assert!(matches!(counter.incr(), Err(Error::InTransaction)));
+    assert_eq!(store.counter("a").get().unwrap(), 1);
 }

@@ -9,7 +9,7 @@ use std::hash;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode, decode_option, sought};
+use super::handle::{Handle, decode, decode_option, public_handle, sought};
 use crate::command::hash::{self as fields, Draw, Taken};
 use crate::command::keys::{self, ExpireIf};
 use crate::text::long_double::LongDouble;
@@ -40,10 +40,17 @@ use iter::{Fields, entry};
 /// # Errors
 /// Every method gives [`Error::WrongType`] if the key holds another type. Those that take fields or
 /// values can give [`Error::TooLong`] and [`Error::Encode`], those that give them [`Error::Decode`].
-#[derive(Clone)]
 pub struct Hash<'a, F, V> {
     handle: Handle<'a>,
     types: PhantomData<fn() -> (F, V)>,
+}
+
+public_handle!(Hash<'a, F, V>);
+
+impl<'a, F, V> Hash<'a, F, V> {
+    fn of(handle: Handle<'a>) -> Self {
+        Hash { handle, types: PhantomData }
+    }
 }
 
 impl Database {
@@ -54,7 +61,7 @@ impl Database {
         F: Encode + Decode,
         V: Encode + Decode,
     {
-        Hash { handle: Handle::new(self, key.into()), types: PhantomData }
+        Hash::of(Handle::new(self, key.into()))
     }
 }
 
@@ -390,11 +397,5 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
 
     fn draw(&self, draw: Draw) -> Result<Vec<Field>> {
         self.handle.read(|view, key| fields::random(view, key, draw))
-    }
-}
-
-impl<F, V> std::fmt::Debug for Hash<'_, F, V> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hash").field("key", &Bytes::from(self.handle.name())).finish_non_exhaustive()
     }
 }

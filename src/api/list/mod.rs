@@ -4,11 +4,10 @@ mod inner;
 mod iter;
 mod several;
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode_option, decode_taken};
+use super::handle::{Handle, decode_option, decode_taken, public_handle};
 use crate::command::list;
 use crate::keyspace::writer::Absent;
 use crate::value::list::End;
@@ -53,23 +52,19 @@ pub struct List<'a, T> {
     element: PhantomData<fn() -> T>,
 }
 
+public_handle!(List<'a, T>);
+
+impl<'a, T> List<'a, T> {
+    fn of(handle: Handle<'a>) -> Self {
+        List { handle, element: PhantomData }
+    }
+}
+
 impl Database {
     /// A handle on the list at `key`. Nothing is made until something is pushed, and the key goes
     /// with the last element.
     pub fn list<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
-        List { handle: Handle::new(self, key.into()), element: PhantomData }
-    }
-}
-
-impl<T> Clone for List<'_, T> {
-    fn clone(&self) -> Self {
-        List { handle: self.handle.clone(), element: PhantomData }
-    }
-}
-
-impl<T> fmt::Debug for List<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("List").field("key", &Key::from(self.handle.name())).finish_non_exhaustive()
+        List::of(Handle::new(self, key.into()))
     }
 }
 

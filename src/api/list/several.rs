@@ -32,7 +32,7 @@ impl<T: Encode + Decode> List<'_, T> {
     #[doc(alias = "RPOPLPUSH")]
     pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, from: End, to: End) -> Result<Option<T>> {
         let destination = destination.into();
-        let (source, destination) = (self.handle.key(), self.handle.db().key_ref(&destination));
+        let (source, destination) = (self.handle.key_ref(), self.handle.db().key_ref(&destination));
         let moved = self
             .handle
             .db()

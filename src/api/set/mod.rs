@@ -4,12 +4,11 @@ mod iter;
 mod several;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode_all, decode_option, decode_taken, sought};
+use super::handle::{Handle, decode_all, decode_option, decode_taken, public_handle, sought};
 use crate::command::set::{self, Draw};
 use crate::{Decode, Element, Encode, Key, Result};
 
@@ -51,23 +50,19 @@ pub struct Set<'a, T> {
     member: PhantomData<fn() -> T>,
 }
 
+public_handle!(Set<'a, T>);
+
+impl<'a, T> Set<'a, T> {
+    fn of(handle: Handle<'a>) -> Self {
+        Set { handle, member: PhantomData }
+    }
+}
+
 impl Database {
     /// A handle on the set at `key`. Nothing is made until a member is inserted, and the key goes with
     /// the last one.
     pub fn set<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
-        Set { handle: Handle::new(self, key.into()), member: PhantomData }
-    }
-}
-
-impl<T> Clone for Set<'_, T> {
-    fn clone(&self) -> Self {
-        Set { handle: self.handle.clone(), member: PhantomData }
-    }
-}
-
-impl<T> fmt::Debug for Set<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Set").field("key", &Key::from(self.handle.name())).finish_non_exhaustive()
+        Set::of(Handle::new(self, key.into()))
     }
 }
 

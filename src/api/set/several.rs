@@ -20,7 +20,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     #[doc(alias = "SMOVE")]
     pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, member: impl Element<T>) -> Result<bool> {
         let (destination, member) = (destination.into(), self.handle.encode(member)?);
-        let (source, destination) = (self.handle.key(), self.handle.db().key_ref(&destination));
+        let (source, destination) = (self.handle.key_ref(), self.handle.db().key_ref(&destination));
         self.handle
             .db()
             .write(&[source, destination], |writer| set::move_(writer, source, destination, member))
@@ -146,7 +146,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// This key and the others.
     fn with<'k>(&'k self, others: &'k [Key<'_>]) -> Vec<KeyRef<'k>> {
         let others = others.iter().map(|key| self.handle.db().key_ref(key));
-        std::iter::once(self.handle.key()).chain(others).collect()
+        std::iter::once(self.handle.key_ref()).chain(others).collect()
     }
 }
 

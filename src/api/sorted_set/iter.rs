@@ -15,7 +15,6 @@ use crate::{Decode, Encode, Result};
 const BATCH: usize = 64;
 
 /// The members of a sorted set and their scores, in order; see [`SortedSet::iter`].
-#[derive(Clone)]
 pub struct SortedSetIter<M> {
     /// The set as it was; it shares its nodes with the store.
     set: Ranked,
@@ -92,6 +91,18 @@ impl<M: Decode> DoubleEndedIterator for SortedSetIter<M> {
 
 impl<M: Decode> ExactSizeIterator for SortedSetIter<M> {}
 impl<M: Decode> FusedIterator for SortedSetIter<M> {}
+
+impl<M> Clone for SortedSetIter<M> {
+    fn clone(&self) -> Self {
+        SortedSetIter {
+            set: self.set.clone(),
+            rest: self.rest.clone(),
+            front: self.front.clone(),
+            back: self.back.clone(),
+            member: PhantomData,
+        }
+    }
+}
 
 impl<M> std::fmt::Debug for SortedSetIter<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

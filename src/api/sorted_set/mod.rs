@@ -11,7 +11,7 @@ pub use pop::PoppedFrom;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode, sought};
+use super::handle::{Handle, decode, public_handle, sought};
 use crate::command::sorted_set::{self, InsertCount, InsertIf, Inserted};
 use crate::value::list::End;
 use crate::value::sorted_set::Scored;
@@ -40,10 +40,17 @@ use crate::{Bytes, Decode, Element, Encode, Key, Result};
 /// assert_eq!(board.range_rev(0, 9)?, [("bob".to_owned(), 140.0), ("ann".to_owned(), 120.0)]);
 /// # Ok::<(), larder::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct SortedSet<'a, M> {
     pub(super) handle: Handle<'a>,
     member: PhantomData<fn() -> M>,
+}
+
+public_handle!(SortedSet<'a, M>);
+
+impl<'a, M> SortedSet<'a, M> {
+    fn of(handle: Handle<'a>) -> Self {
+        SortedSet { handle, member: PhantomData }
+    }
 }
 
 impl Database {
@@ -56,7 +63,7 @@ impl Database {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn sorted_set<'a, M: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
-        SortedSet { handle: Handle::new(self, key.into()), member: PhantomData }
+        SortedSet::of(Handle::new(self, key.into()))
     }
 }
 

@@ -301,7 +301,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
     fn select_into(&self, destination: Key<'_>, select: &Select, window: Window) -> Result<usize> {
         let db = self.handle.db();
-        let (destination, source) = (db.key_ref(&destination), self.handle.key());
+        let (destination, source) = (db.key_ref(&destination), self.handle.key_ref());
         db.write(&[destination, source], |writer| {
             range::range_into(writer, destination, source, select, window)
         })
