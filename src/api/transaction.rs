@@ -93,7 +93,7 @@ impl Store {
 
 /// Keys that are watched for changes, until this is dropped; see [`Store::watch`].
 #[derive(Debug)]
-#[must_use]
+#[must_use = "the keys are watched only while this is kept"]
 pub struct Watched<'s> {
     store: &'s Store,
     names: Vec<Bytes>,

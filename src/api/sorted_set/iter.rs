@@ -15,6 +15,7 @@ use crate::{Decode, Encode, Result};
 const BATCH: usize = 64;
 
 /// The members of a sorted set and their scores, in order; see [`SortedSet::iter`].
+#[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct SortedSetIter<M> {
     /// The set as it was; it shares its nodes with the store.
     set: Ranked,
