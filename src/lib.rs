@@ -16,8 +16,8 @@
 //! assert_eq!(jobs.pop_front_wait(Duration::from_secs(5))?.as_deref(), Some("resize"));
 //!
 //! let board = store.sorted_set::<String>("scores");
-//! board.insert_all([("ann", 20.0), ("bob", 10.0)])?;
-//! assert_eq!(board.rev_rank("ann")?, Some(0));
+//! board.insert_many([("ann", 20.0), ("bob", 10.0)])?;
+//! assert_eq!(board.rank_rev("ann")?, Some(0));
 //!
 //! let name = store.get_or_load("product:7", Duration::from_secs(60), || {
 //!     Ok::<_, std::io::Error>("a product, loaded once".to_owned())

@@ -59,7 +59,7 @@ impl Database {
     /// let store = Store::new();
     /// store.bitmap("monday").set(1, true)?;
     /// store.bitmap("tuesday").set(2, true)?;
-    /// store.bit_op(BitOp::Or, ["monday", "tuesday"], "week")?;
+    /// store.bit_op(BitOp::Or, "week", ["monday", "tuesday"])?;
     /// assert_eq!(store.bitmap("week").count()?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -70,8 +70,8 @@ impl Database {
     pub fn bit_op<'s, 'd>(
         &self,
         op: BitOp,
-        sources: impl IntoIterator<Item = impl Into<Key<'s>>>,
         destination: impl Into<Key<'d>>,
+        sources: impl IntoIterator<Item = impl Into<Key<'s>>>,
     ) -> Result<usize> {
         let (sources, destination) = (names(sources), destination.into());
         let (sources, destination) = (self.key_refs(&sources), self.key_ref(&destination));

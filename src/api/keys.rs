@@ -91,25 +91,30 @@ impl Database {
         self.read(&[key], |view| Ok(keys::exists(view, key)))
     }
 
-    /// How many of the keys are there; one that is named twice counts twice. `EXISTS`, O(keys).
+    /// For each of these keys, in their order, whether it is there: as it is at one instant. `EXISTS`
+    /// with several keys (which only counts them), O(keys).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert("a", 1)?;
-    /// assert_eq!(store.contains_many(["a", "b", "a"])?, 2);
+    /// assert_eq!(store.contains_many(["a", "b"])?, [true, false]);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "EXISTS")]
-    pub fn contains_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
+    pub fn contains_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<bool>> {
+        let names = names(keys);
+        let keys = self.key_refs(&names);
+        self.read(&keys, |view| Ok(keys.iter().map(|key| keys::exists(view, *key)).collect()))
+    }
+
+    /// How many of these keys are there, one that is named twice counted twice; each counts as a read
+    /// of it. `TOUCH`, O(keys).
+    #[doc(alias = "TOUCH")]
+    #[doc(alias = "EXISTS")]
+    pub fn touch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
         let names = names(keys);
         let keys = self.key_refs(&names);
         self.read(&keys, |view| Ok(keys::count(view, &keys)))
-    }
-
-    /// Marks keys as just used, where the store is bounded; gives how many are there. `TOUCH`, O(keys).
-    #[doc(alias = "TOUCH")]
-    pub fn touch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
-        self.contains_many(keys)
     }
 
     /// The type of the key's value; `None` if the key is missing. `TYPE`, O(1).

@@ -85,8 +85,8 @@ fn apply(db: &Database, op: &Op) -> String {
     match op {
         Op::Push(key, end, new) if front(end) => shown(list(key).push_front(new)),
         Op::Push(key, _, new) => shown(list(key).push_back(new)),
-        Op::PushIfExists(key, end, new) if front(end) => shown(list(key).push_front_if_exists(new)),
-        Op::PushIfExists(key, _, new) => shown(list(key).push_back_if_exists(new)),
+        Op::PushIfExists(key, end, new) if front(end) => shown(list(key).push_front_if_present(new)),
+        Op::PushIfExists(key, _, new) => shown(list(key).push_back_if_present(new)),
         Op::Extend(key, end, new) if front(end) => shown(list(key).extend_front(new)),
         Op::Extend(key, _, new) => shown(list(key).extend_back(new)),
         Op::Pop(key, end) if front(end) => shown(list(key).pop_front()),

@@ -109,17 +109,17 @@ fn elements_are_given_by_value_or_by_reference() {
 
     let cart = store.hash::<String, u32>("cart");
     cart.insert("apple", 1).unwrap();
-    cart.insert_all([("pear", 2), ("plum", 3)]).unwrap();
-    cart.insert_all(HashMap::from([("fig".to_owned(), 4)])).unwrap();
-    cart.insert_all(&HashMap::from([("nut".to_owned(), 5)])).unwrap();
+    cart.insert_many([("pear", 2), ("plum", 3)]).unwrap();
+    cart.insert_many(HashMap::from([("fig".to_owned(), 4)])).unwrap();
+    cart.insert_many(&HashMap::from([("nut".to_owned(), 5)])).unwrap();
     assert_eq!(cart.get(&text).unwrap(), None);
     assert_eq!(cart.values().unwrap().iter().sum::<u32>(), 15);
     store.hash::<u64, Job>("by number").insert(7, &Job(1)).unwrap();
 
     let seen = store.set::<char>("seen");
-    assert_eq!(seen.insert_all("abba".chars()).unwrap(), 2);
+    assert_eq!(seen.insert_many("abba".chars()).unwrap(), 2);
     let board = store.sorted_set::<u64>("board");
-    board.insert_all([(1, 0.5), (2, 1.5)]).unwrap();
+    board.insert_many([(1, 0.5), (2, 1.5)]).unwrap();
     assert_eq!(board.rank(2).unwrap(), Some(1));
 }
 

@@ -100,37 +100,59 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     #[doc(alias = "HEXPIRE")]
     #[doc(alias = "HPEXPIRE")]
     pub fn expire_field(&self, field: impl Element<F>, ttl: Duration) -> Result<FieldExpiry> {
-        Ok(first(self.expire_fields([field], ttl, ExpireIf::Always)?, FieldExpiry::Missing))
+        Ok(first(self.expire_fields([field], ttl)?, FieldExpiry::Missing))
     }
 
-    /// Has several fields expire `ttl` from now, each under a condition on the deadline that it has
-    /// now; tells what came of each. `HPEXPIRE`, O(fields * log n).
+    /// Has several fields expire `ttl` from now; tells what came of each. `HPEXPIRE`,
+    /// O(fields * log n).
     #[doc(alias = "HEXPIRE")]
     #[doc(alias = "HPEXPIRE")]
     pub fn expire_fields(
         &self,
         fields: impl IntoIterator<Item = impl Element<F>>,
         ttl: Duration,
+    ) -> Result<Vec<FieldExpiry>> {
+        self.expire_fields_if(fields, ttl, ExpireIf::Always)
+    }
+
+    /// [`expire_fields`](Self::expire_fields) under a condition on the deadline that each field has now.
+    /// `HPEXPIRE` with `NX`, `XX`, `GT`, `LT`, O(fields * log n).
+    #[doc(alias = "HEXPIRE")]
+    #[doc(alias = "HPEXPIRE")]
+    pub fn expire_fields_if(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+        ttl: Duration,
         condition: ExpireIf,
     ) -> Result<Vec<FieldExpiry>> {
         let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hpexpire")?;
-        let names = sought(fields)?;
-        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+        self.time(fields, deadline, condition)
     }
 
-    /// Has several fields expire at a wall time, each under a condition on the deadline that it has
-    /// now; tells what came of each. `HPEXPIREAT`, O(fields * log n).
+    /// Has several fields expire at a wall time; tells what came of each. `HPEXPIREAT`,
+    /// O(fields * log n).
     #[doc(alias = "HEXPIREAT")]
     #[doc(alias = "HPEXPIREAT")]
     pub fn expire_fields_at(
         &self,
         fields: impl IntoIterator<Item = impl Element<F>>,
         time: SystemTime,
+    ) -> Result<Vec<FieldExpiry>> {
+        self.expire_fields_at_if(fields, time, ExpireIf::Always)
+    }
+
+    /// [`expire_fields_at`](Self::expire_fields_at) under a condition on the deadline that each field has
+    /// now. `HPEXPIREAT` with `NX`, `XX`, `GT`, `LT`, O(fields * log n).
+    #[doc(alias = "HEXPIREAT")]
+    #[doc(alias = "HPEXPIREAT")]
+    pub fn expire_fields_at_if(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+        time: SystemTime,
         condition: ExpireIf,
     ) -> Result<Vec<FieldExpiry>> {
         let deadline = fields::deadline_at(self.handle.db().space(), time, "hpexpireat")?;
-        let names = sought(fields)?;
-        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+        self.time(fields, deadline, condition)
     }
 
     /// How long a field still lives. `HPTTL`, O(1).
@@ -190,6 +212,16 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         let names = sought(fields)?;
         let old = self.handle.write(|writer, key| fields::persist(writer, key, &names))?;
         Ok(old.into_iter().map(|old| old.is_some_and(|old| old != NEVER)).collect())
+    }
+
+    fn time(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+        deadline: u64,
+        condition: ExpireIf,
+    ) -> Result<Vec<FieldExpiry>> {
+        let names = sought(fields)?;
+        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
     }
 
     fn get_and_time(&self, names: Vec<Bytes>, deadline: u64) -> Result<Vec<Option<V>>> {

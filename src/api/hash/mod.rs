@@ -77,7 +77,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     #[doc(alias = "HSET")]
     pub fn insert(&self, field: impl Element<F>, value: impl Element<V>) -> Result<bool> {
-        Ok(self.insert_all([(field, value)])? == 1)
+        Ok(self.insert_many([(field, value)])? == 1)
     }
 
     /// Sets several fields at once, which then have no deadline; gives how many are new. `HSET`,
@@ -86,12 +86,12 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let user = store.hash::<String, String>("user:1");
-    /// assert_eq!(user.insert_all([("name", "ann"), ("lang", "en")])?, 2);
+    /// assert_eq!(user.insert_many([("name", "ann"), ("lang", "en")])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HSET")]
     #[doc(alias = "HMSET")]
-    pub fn insert_all(
+    pub fn insert_many(
         &self,
         pairs: impl IntoIterator<Item = (impl Element<F>, impl Element<V>)>,
     ) -> Result<usize> {
@@ -192,7 +192,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// Removes a field; true if it was there. `HDEL`, O(1).
     #[doc(alias = "HDEL")]
     pub fn remove(&self, field: impl Element<F>) -> Result<bool> {
-        Ok(self.remove_all([field])? == 1)
+        Ok(self.remove_many([field])? == 1)
     }
 
     /// Removes several fields; gives how many of them were there. `HDEL`, O(fields).
@@ -200,13 +200,13 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_all([("apple", 3), ("pear", 1)])?;
-    /// assert_eq!(cart.remove_all(["apple", "pear", "plum"])?, 2);
+    /// cart.insert_many([("apple", 3), ("pear", 1)])?;
+    /// assert_eq!(cart.remove_many(["apple", "pear", "plum"])?, 2);
     /// assert!(!store.contains("cart:42")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HDEL")]
-    pub fn remove_all(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<usize> {
+    pub fn remove_many(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<usize> {
         Ok(self.take(&sought(fields)?)?.into_iter().flatten().count())
     }
 
@@ -227,7 +227,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// [`Error::Decode`] if a value is no `V`: all fields that were not set again meanwhile are then
     /// put back.
     #[doc(alias = "HGETDEL")]
-    pub fn get_and_remove_all(
+    pub fn get_and_remove_many(
         &self,
         fields: impl IntoIterator<Item = impl Element<F>>,
     ) -> Result<Vec<Option<V>>> {
@@ -297,16 +297,23 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         self.draw(Draw::Repeated(count))?.into_iter().map(|field| decode(field.name)).collect()
     }
 
+    /// A field drawn at random, and its value; `None` if the key is missing. `HRANDFIELD` with
+    /// `WITHVALUES`, O(1).
+    #[doc(alias = "HRANDFIELD")]
+    pub fn random(&self) -> Result<Option<(F, V)>> {
+        Ok(self.random_many(1)?.pop())
+    }
+
     /// [`random_fields`](Self::random_fields) with their values. `HRANDFIELD` with `WITHVALUES`.
     #[doc(alias = "HRANDFIELD")]
-    pub fn random_entries(&self, count: usize) -> Result<Vec<(F, V)>> {
+    pub fn random_many(&self, count: usize) -> Result<Vec<(F, V)>> {
         self.draw(Draw::Distinct(count))?.into_iter().map(entry).collect()
     }
 
     /// [`random_fields_repeated`](Self::random_fields_repeated) with their values. `HRANDFIELD` with
     /// `WITHVALUES`.
     #[doc(alias = "HRANDFIELD")]
-    pub fn random_entries_repeated(&self, count: usize) -> Result<Vec<(F, V)>> {
+    pub fn random_repeated(&self, count: usize) -> Result<Vec<(F, V)>> {
         self.draw(Draw::Repeated(count))?.into_iter().map(entry).collect()
     }
 
@@ -336,7 +343,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     ///
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_all(&HashMap::from([("apple".to_owned(), 3), ("pear".to_owned(), 1)]))?;
+    /// cart.insert_many(&HashMap::from([("apple".to_owned(), 3), ("pear".to_owned(), 1)]))?;
     /// assert_eq!(cart.to_map()?["apple"], 3);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -355,7 +362,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_all([("apple", 3), ("pear", 1)])?;
+    /// cart.insert_many([("apple", 3), ("pear", 1)])?;
     /// for entry in cart.iter()? {
     ///     let (fruit, count) = entry?;
     ///     cart.insert(&fruit, &(count + 1))?;

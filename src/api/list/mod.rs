@@ -106,7 +106,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     #[doc(alias = "RPUSH")]
     pub fn extend_back(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
-        self.extend(End::Back, elements)
+        self.extend(End::Back, elements, Absent::Create)
     }
 
     /// Adds elements at the front, one before the other and in one step, so that the last of them is
@@ -121,7 +121,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     #[doc(alias = "LPUSH")]
     pub fn extend_front(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
-        self.extend(End::Front, elements)
+        self.extend(End::Front, elements, Absent::Create)
     }
 
     /// Adds an element at the back of a list that is there; gives its new length, `None` if there is
@@ -130,21 +130,41 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let names = store.list::<String>("names");
-    /// assert_eq!(names.push_back_if_exists("ann")?, None);
+    /// assert_eq!(names.push_back_if_present("ann")?, None);
     /// names.push_back("ann")?;
-    /// assert_eq!(names.push_back_if_exists("bob")?, Some(2));
+    /// assert_eq!(names.push_back_if_present("bob")?, Some(2));
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSHX")]
-    pub fn push_back_if_exists(&self, element: impl Element<T>) -> Result<Option<usize>> {
+    pub fn push_back_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Back, element, Absent::Skip)?).filter(|len| *len > 0))
     }
 
     /// Adds an element at the front of a list that is there; gives its new length, `None` if there is
     /// no such list. `LPUSHX`, O(1).
     #[doc(alias = "LPUSHX")]
-    pub fn push_front_if_exists(&self, element: impl Element<T>) -> Result<Option<usize>> {
+    pub fn push_front_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Front, element, Absent::Skip)?).filter(|len| *len > 0))
+    }
+
+    /// Adds elements at the back of a list that is there, as [`extend_back`](Self::extend_back) does;
+    /// gives its new length, `None` if there is no such list. `RPUSHX`, O(elements).
+    #[doc(alias = "RPUSHX")]
+    pub fn extend_back_if_present(
+        &self,
+        elements: impl IntoIterator<Item = impl Element<T>>,
+    ) -> Result<Option<usize>> {
+        Ok(Some(self.extend(End::Back, elements, Absent::Skip)?).filter(|len| *len > 0))
+    }
+
+    /// Adds elements at the front of a list that is there, as [`extend_front`](Self::extend_front)
+    /// does; gives its new length, `None` if there is no such list. `LPUSHX`, O(elements).
+    #[doc(alias = "LPUSHX")]
+    pub fn extend_front_if_present(
+        &self,
+        elements: impl IntoIterator<Item = impl Element<T>>,
+    ) -> Result<Option<usize>> {
+        Ok(Some(self.extend(End::Front, elements, Absent::Skip)?).filter(|len| *len > 0))
     }
 
     /// Takes the first element. `LPOP`, O(1).
@@ -243,9 +263,14 @@ impl<T: Encode + Decode> List<'_, T> {
         self.handle.write(|writer, key| list::push(writer, key, end, [element], absent))
     }
 
-    fn extend(&self, end: End, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+    fn extend(
+        &self,
+        end: End,
+        elements: impl IntoIterator<Item = impl Element<T>>,
+        absent: Absent,
+    ) -> Result<usize> {
         let elements = self.handle.encode_all(elements)?;
-        self.handle.write(|writer, key| list::push(writer, key, end, elements, Absent::Create))
+        self.handle.write(|writer, key| list::push(writer, key, end, elements, absent))
     }
 
     fn pop(&self, end: End) -> Result<Option<T>> {

@@ -87,11 +87,11 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let tags = store.set::<String>("tags");
-    /// assert_eq!(tags.insert_all(["rust", "redis", "rust"])?, 2);
+    /// assert_eq!(tags.insert_many(["rust", "redis", "rust"])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SADD")]
-    pub fn insert_all(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+    pub fn insert_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let members = self.handle.encode_all(members)?;
         self.handle.write(|writer, key| set::insert(writer, key, members))
     }
@@ -114,7 +114,7 @@ impl<T: Encode + Decode> Set<'_, T> {
 
     /// Removes each of these members in one step; gives how many were there. `SREM`, O(members).
     #[doc(alias = "SREM")]
-    pub fn remove_all(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+    pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let members = sought(members)?;
         self.handle.write(|writer, key| set::remove(writer, key, &members))
     }
@@ -174,7 +174,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     ///
     /// let store = larder::Store::new();
     /// let tags = store.set::<String>("tags");
-    /// tags.insert_all(["rust", "redis"])?;
+    /// tags.insert_many(["rust", "redis"])?;
     /// assert_eq!(tags.to_hash_set()?, HashSet::from(["redis".into(), "rust".into()]));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -193,7 +193,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.set::<u32>("numbers");
-    /// numbers.insert_all([1, 2, 3])?;
+    /// numbers.insert_many([1, 2, 3])?;
     /// for number in numbers.iter()? {
     ///     numbers.remove(&number?)?;
     /// }
@@ -255,7 +255,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.set::<u32>("numbers");
-    /// numbers.insert_all([1, 2, 3])?;
+    /// numbers.insert_many([1, 2, 3])?;
     /// assert_eq!(numbers.random_many(2)?.len(), 2);
     /// assert_eq!(numbers.random_many(5)?.len(), 3);
     /// # Ok::<(), larder::Error>(())
@@ -271,7 +271,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let coin = store.set::<String>("coin");
-    /// coin.insert_all(["heads", "tails"])?;
+    /// coin.insert_many(["heads", "tails"])?;
     /// assert_eq!(coin.random_repeated(10)?.len(), 10);
     /// # Ok::<(), larder::Error>(())
     /// ```

@@ -32,8 +32,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
-    /// ann.insert_all(["tea", "milk"])?;
-    /// bob.insert_all(["tea", "beer"])?;
+    /// ann.insert_many(["tea", "milk"])?;
+    /// bob.insert_many(["tea", "beer"])?;
     /// assert_eq!(ann.intersection(["bob"])?, ["tea"]);
     /// assert_eq!(ann.difference(["bob"])?, ["milk"]);
     /// assert_eq!(ann.union(["bob"])?.len(), 3);
@@ -65,8 +65,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
-    /// ann.insert_all(["tea", "milk"])?;
-    /// bob.insert_all(["tea", "beer"])?;
+    /// ann.insert_many(["tea", "milk"])?;
+    /// bob.insert_many(["tea", "beer"])?;
     /// assert_eq!(ann.intersection_into("both", ["bob"])?, 1);
     /// assert_eq!(store.set::<String>("both").members()?, ["tea"]);
     /// # Ok::<(), larder::Error>(())
@@ -110,8 +110,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<u32>("ann"), store.set::<u32>("bob"));
-    /// ann.insert_all([1, 2, 3])?;
-    /// bob.insert_all([2, 3, 4])?;
+    /// ann.insert_many([1, 2, 3])?;
+    /// bob.insert_many([2, 3, 4])?;
     /// assert_eq!(ann.intersection_len(["bob"], None)?, 2);
     /// assert_eq!(ann.intersection_len(["bob"], Some(1))?, 1);
     /// # Ok::<(), larder::Error>(())

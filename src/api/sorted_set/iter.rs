@@ -34,7 +34,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// board.insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// let all = board.iter()?;
     /// board.remove("ann")?;
     /// let all = all.collect::<larder::Result<Vec<_>>>()?;

@@ -34,9 +34,9 @@ use crate::{Bytes, Decode, Element, Encode, Key, Result};
 ///
 /// let store = Store::new();
 /// let board = store.sorted_set::<String>("board");
-/// board.insert_all([("ann", 120.0), ("bob", 80.0)])?;
-/// board.incr("bob", 60.0)?;
-/// assert_eq!(board.rev_rank("bob")?, Some(0));
+/// board.insert_many([("ann", 120.0), ("bob", 80.0)])?;
+/// board.incr_by("bob", 60.0)?;
+/// assert_eq!(board.rank_rev("bob")?, Some(0));
 /// assert_eq!(board.range_rev(0, 9)?, [("bob".to_owned(), 140.0), ("ann".to_owned(), 120.0)]);
 /// # Ok::<(), larder::Error>(())
 /// ```
@@ -83,7 +83,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
     #[doc(alias = "ZADD")]
     pub fn insert(&self, member: impl Element<M>, score: f64) -> Result<bool> {
-        Ok(self.insert_with(member, score, InsertIf::Always)? == Inserted::Added)
+        Ok(self.insert_if(member, score, InsertIf::Always)? == Inserted::Added)
     }
 
     /// Gives several members their scores in one step; how many of them are new. `ZADD`,
@@ -92,15 +92,15 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.insert_all([("ann", 1.0), ("bob", 2.0)])?, 2);
+    /// assert_eq!(board.insert_many([("ann", 1.0), ("bob", 2.0)])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
     #[doc(alias = "ZADD")]
-    pub fn insert_all(&self, members: impl IntoIterator<Item = (impl Element<M>, f64)>) -> Result<usize> {
-        Ok(self.insert_all_with(members, InsertIf::Always)?.added)
+    pub fn insert_many(&self, members: impl IntoIterator<Item = (impl Element<M>, f64)>) -> Result<usize> {
+        Ok(self.insert_many_if(members, InsertIf::Always)?.added)
     }
 
     /// Gives a member a score under a condition; what came of it. `ZADD` with `NX`, `XX`, `GT`, `LT`,
@@ -111,16 +111,16 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let best = store.sorted_set::<String>("best");
-    /// assert_eq!(best.insert_with("ann", 9.0, InsertIf::Greater)?, Inserted::Added);
-    /// assert_eq!(best.insert_with("ann", 5.0, InsertIf::Greater)?, Inserted::Unchanged);
+    /// assert_eq!(best.insert_if("ann", 9.0, InsertIf::Greater)?, Inserted::Added);
+    /// assert_eq!(best.insert_if("ann", 5.0, InsertIf::Greater)?, Inserted::Unchanged);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
     #[doc(alias = "ZADD")]
-    pub fn insert_with(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
-        Ok(self.insert_all_with([(member, score)], condition)?.into())
+    pub fn insert_if(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
+        Ok(self.insert_many_if([(member, score)], condition)?.into())
     }
 
     /// Gives several members their scores in one step, each under a condition; how many are new, and
@@ -131,8 +131,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let best = store.sorted_set::<String>("best");
-    /// best.insert_all([("ann", 9.0), ("bob", 9.0)])?;
-    /// let counts = best.insert_all_with([("ann", 5.0), ("bob", 12.0), ("cid", 1.0)], InsertIf::Greater)?;
+    /// best.insert_many([("ann", 9.0), ("bob", 9.0)])?;
+    /// let counts = best.insert_many_if([("ann", 5.0), ("bob", 12.0), ("cid", 1.0)], InsertIf::Greater)?;
     /// assert_eq!((counts.added, counts.updated), (1, 1));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -140,7 +140,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
     #[doc(alias = "ZADD")]
-    pub fn insert_all_with(
+    pub fn insert_many_if(
         &self,
         members: impl IntoIterator<Item = (impl Element<M>, f64)>,
         condition: InsertIf,
@@ -156,8 +156,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.incr("ann", 1.5)?, 1.5);
-    /// assert_eq!(board.incr("ann", -2.0)?, -0.5);
+    /// assert_eq!(board.incr_by("ann", 1.5)?, 1.5);
+    /// assert_eq!(board.incr_by("ann", -2.0)?, -0.5);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
@@ -165,9 +165,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
     /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
     #[doc(alias = "ZINCRBY")]
-    pub fn incr(&self, member: impl Element<M>, by: f64) -> Result<f64> {
+    pub fn incr_by(&self, member: impl Element<M>, by: f64) -> Result<f64> {
         // Without a condition there is always a score.
-        Ok(self.incr_with(member, by, InsertIf::Always)?.unwrap_or(by))
+        Ok(self.incr_by_if(member, by, InsertIf::Always)?.unwrap_or(by))
     }
 
     /// Adds to a member's score under a condition on the sum; gives the new score, `None` if the
@@ -178,7 +178,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.incr_with("ann", 1.0, InsertIf::Present)?, None);
+    /// assert_eq!(board.incr_by_if("ann", 1.0, InsertIf::Present)?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
@@ -186,7 +186,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
     /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
     #[doc(alias = "ZADD")]
-    pub fn incr_with(&self, member: impl Element<M>, by: f64, condition: InsertIf) -> Result<Option<f64>> {
+    pub fn incr_by_if(&self, member: impl Element<M>, by: f64, condition: InsertIf) -> Result<Option<f64>> {
         let member = self.handle.encode(member)?;
         self.handle.write(|writer, key| sorted_set::increase(writer, key, member, by, condition))
     }
@@ -203,7 +203,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     #[doc(alias = "ZREM")]
     pub fn remove(&self, member: impl Element<M>) -> Result<bool> {
-        Ok(self.remove_all([member])? > 0)
+        Ok(self.remove_many([member])? > 0)
     }
 
     /// Takes several members out in one step; how many of them were there. `ZREM`, O(log n) each.
@@ -212,11 +212,11 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// board.insert("ann", 1.0)?;
-    /// assert_eq!(board.remove_all(["ann", "bob"])?, 1);
+    /// assert_eq!(board.remove_many(["ann", "bob"])?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREM")]
-    pub fn remove_all(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<usize> {
+    pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<usize> {
         let members = sought(members)?;
         self.handle.write(|writer, key| sorted_set::remove(writer, key, &members))
     }
@@ -268,7 +268,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.rank("bob")?, Some(1));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -290,18 +290,18 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
-    /// assert_eq!(board.rev_rank("bob")?, Some(0));
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
+    /// assert_eq!(board.rank_rev("bob")?, Some(0));
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREVRANK")]
-    pub fn rev_rank(&self, member: impl Element<M>) -> Result<Option<usize>> {
-        Ok(self.rev_rank_with_score(member)?.map(|(rank, _)| rank))
+    pub fn rank_rev(&self, member: impl Element<M>) -> Result<Option<usize>> {
+        Ok(self.rank_rev_with_score(member)?.map(|(rank, _)| rank))
     }
 
-    /// [`rev_rank`](Self::rev_rank) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
+    /// [`rank_rev`](Self::rank_rev) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
     #[doc(alias = "ZREVRANK")]
-    pub fn rev_rank_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
+    pub fn rank_rev_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
         let member = member.into_value()?;
         self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Back))
     }

@@ -42,7 +42,7 @@ impl Operation for Common {
             Common::Remove(key) => store.remove(*key).into(),
             Common::Set(key, value) => store.insert(*key, value).into(),
             Common::Push(key, element) => store.list::<Vec<u8>>(*key).push_back(element).into(),
-            Common::Add(key, members) => store.set::<Vec<u8>>(*key).insert_all(members).into(),
+            Common::Add(key, members) => store.set::<Vec<u8>>(*key).insert_many(members).into(),
             Common::SetField(key, field, value) => {
                 store.hash::<Vec<u8>, Vec<u8>>(*key).insert(field, value).into()
             }

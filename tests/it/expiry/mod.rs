@@ -6,7 +6,7 @@ mod operations;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larder::{Error, KeyEvents, ManualClock, SetOptions, Store, Sweeping, Ttl};
+use larder::{Error, InsertOptions, KeyEvents, ManualClock, Store, Sweeping, Ttl};
 use proptest::prelude::*;
 
 use crate::support::{manual_store, until};
@@ -190,7 +190,7 @@ fn deadlines_set_in_any_way_wake_the_sweeper() {
         |s| s.insert_ex("k", 1, millis(10)),
         |s| s.insert("k", 1).and_then(|()| s.expire("k", millis(10)).map(drop)),
         |s| s.insert("k", 1).and_then(|()| s.get_and_expire::<i32>("k", millis(10)).map(drop)),
-        |s| s.insert_with("k", 1, SetOptions::new().expire_in(millis(10))).map(drop),
+        |s| s.insert_with("k", 1, InsertOptions::new().expire_in(millis(10))).map(drop),
         |s| s.hash::<String, i32>("k").insert_ex("f", &1, millis(10)).map(drop),
         |s| {
             s.hash::<String, i32>("k").insert("f", 1)?;

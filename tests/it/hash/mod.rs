@@ -84,13 +84,13 @@ fn a_deadline_beyond_46_bits_is_refused() {
         Err("ERR invalid expire time in 'hpexpire' command".to_owned())
     );
     assert!(matches!(hash.expire_field("a", Duration::MAX), Err(Error::InvalidExpire("hpexpire"))));
-    let at = hash.expire_fields_at(["a"], last + ms(1), ExpireIf::Always);
+    let at = hash.expire_fields_at_if(["a"], last + ms(1), ExpireIf::Always);
     assert!(matches!(at, Err(Error::InvalidExpire("hpexpireat"))));
     assert!(matches!(hash.insert_ex("a", "1", Duration::MAX), Err(Error::InvalidExpire("hsetex"))));
     assert!(matches!(hash.get_and_expire("a", Duration::MAX), Err(Error::InvalidExpire("hgetex"))));
     assert_eq!(hash.field_expires_at("a").unwrap(), ExpiresAt::At(last));
     let past = SystemTime::UNIX_EPOCH - ms(1);
-    assert_eq!(hash.expire_fields_at(["a"], past, ExpireIf::Always).unwrap(), [FieldExpiry::Removed]);
+    assert_eq!(hash.expire_fields_at_if(["a"], past, ExpireIf::Always).unwrap(), [FieldExpiry::Removed]);
     assert!(hash.is_empty().unwrap());
 }
 
@@ -116,12 +116,12 @@ fn an_iterator_shows_one_instant() {
     let (clock, store) = manual_store();
     let hash = store.hash::<u32, u32>("hash");
     let pairs: Vec<(u32, u32)> = (0..1000).map(|n| (n, n)).collect();
-    hash.insert_all(pairs.iter().map(|(field, value)| (field, value))).unwrap();
-    hash.expire_fields(&[1, 2, 3], ms(1), ExpireIf::Always).unwrap();
+    hash.insert_many(pairs.iter().map(|(field, value)| (field, value))).unwrap();
+    hash.expire_fields_if(&[1, 2, 3], ms(1), ExpireIf::Always).unwrap();
     let before = hash.iter().unwrap();
     clock.advance(ms(1));
     let without = hash.iter().unwrap();
-    hash.remove_all(pairs.iter().map(|(field, _)| field).filter(|field| *field % 2 == 0)).unwrap();
+    hash.remove_many(pairs.iter().map(|(field, _)| field).filter(|field| *field % 2 == 0)).unwrap();
     for (field, _) in &pairs {
         hash.insert(field, 7).unwrap();
     }
@@ -136,10 +136,10 @@ fn an_iterator_shows_one_instant() {
 fn fields_that_do_not_decode_are_not_lost() {
     let (_, store) = manual_store();
     let texts = store.hash::<String, String>("hash");
-    texts.insert_all([("a", "1"), ("b", "x")]).unwrap();
+    texts.insert_many([("a", "1"), ("b", "x")]).unwrap();
     texts.expire_field("b", ms(5)).unwrap();
     let numbers = store.hash::<String, u32>("hash");
-    assert!(matches!(numbers.get_and_remove_all(["a", "b", "c"]), Err(Error::Decode(_))));
+    assert!(matches!(numbers.get_and_remove_many(["a", "b", "c"]), Err(Error::Decode(_))));
     assert_eq!(texts.get_many(["a", "b"]).unwrap(), [Some("1".to_owned()), Some("x".to_owned())]);
     assert_eq!(texts.field_ttl("b").unwrap(), Ttl::Left(ms(5)));
     let Err(Error::Decode(error)) = numbers.get_and_remove("b") else { panic!("x is no number") };
@@ -171,8 +171,8 @@ fn many_fields_go_in_one_sweep() {
     let (clock, store) = manual_store();
     let hash = store.hash::<u32, u32>("hash");
     let fields: Vec<u32> = (0..5000).collect();
-    hash.insert_all(fields.iter().map(|n| (n, n))).unwrap();
-    hash.expire_fields(&fields[1..], ms(5), ExpireIf::Always).unwrap();
+    hash.insert_many(fields.iter().map(|n| (n, n))).unwrap();
+    hash.expire_fields_if(&fields[1..], ms(5), ExpireIf::Always).unwrap();
     clock.advance(ms(5));
     assert_eq!(hash.len().unwrap(), 1);
     assert_eq!(store.sweep().unwrap(), 0);
