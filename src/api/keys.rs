@@ -7,14 +7,14 @@ use crate::clock::{NEVER, millis};
 use crate::command::keys::{self, Existing, ExpireIf};
 use crate::{Error, Key, Result, Type};
 
-/// How long a key still lives.
+/// How long a key, or a field of a hash, still lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ttl {
-    /// There is no such key.
+    /// There is no such key or field.
     Missing,
-    /// The key has no deadline.
+    /// It has no deadline.
     Forever,
-    /// The key expires after this time, in whole milliseconds.
+    /// It expires after this time, in whole milliseconds.
     Left(Duration),
 }
 
@@ -67,11 +67,40 @@ impl CopyOptions {
 }
 
 impl Ttl {
+    /// The time left; `None` where there is no deadline, or no such key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let store = Store::builder().clock(&ManualClock::new()).build();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// assert_eq!(store.ttl("session:42")?.left(), Some(Duration::from_secs(30)));
+    /// assert_eq!(store.ttl("nothing")?.left(), None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub const fn left(self) -> Option<Duration> {
+        match self {
+            Ttl::Left(left) => Some(left),
+            Ttl::Missing | Ttl::Forever => None,
+        }
+    }
+
     /// What is left until a deadline on the monotonic line.
     pub(super) fn until(deadline: u64, now: impl FnOnce() -> u64) -> Self {
         match deadline {
             NEVER => Ttl::Forever,
             deadline => Ttl::Left(Duration::from_millis(deadline.saturating_sub(now()))),
+        }
+    }
+}
+
+impl ExpiresAt {
+    /// The wall time; `None` where there is no deadline, or no such key.
+    pub const fn time(self) -> Option<SystemTime> {
+        match self {
+            ExpiresAt::At(time) => Some(time),
+            ExpiresAt::Missing | ExpiresAt::Never => None,
         }
     }
 }
