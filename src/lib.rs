@@ -38,12 +38,81 @@
 //!
 //! # What holds everywhere
 //!
-//! - **No panic, no unsafe code**: what cannot be done is an [`Error`], and has changed nothing.
+//! - **No panic, no unsafe code**: what cannot be done is an [`Error`], and has changed nothing (but see
+//!   [`Error::Decode`]).
 //! - **A missing key is an empty value**: a list is made by the first push and goes with its last
 //!   element, as in Redis.
 //! - **Time** is counted in whole milliseconds; a zero timeout means now, and `None` for ever.
 //! - **Costs** are those of the structures, as each method says; n is the size of the collection.
 //! - **Your code never runs under a lock**, but for a transaction's closure.
+//!
+//! # Names
+//!
+//! | a name that ends in | means |
+//! | --- | --- |
+//! | `_many` | several at once, in one step: `get_many`, `insert_many`, `pop_front_many` (but `extend_back`) |
+//! | `_all` | all that there are: `clear_all`, `List::remove_all` |
+//! | `_if_absent`, `_if_present`, `_if_equal` | only then; tells whether it was done |
+//! | `_if` | the same with the condition as an argument: `expire_if(key, ttl, ExpireIf::Greater)` |
+//! | `_with` | the same with an options type (or a closure) as the last argument |
+//! | `_ex`, `_at` | with a time to live; with a wall time |
+//! | `_by`, `_by_float` | how much: `incr_by` |
+//! | `_rev` | from the highest down: `range_rev`, `rank_rev` |
+//! | `_into` | stored under another key, which is the first argument |
+//! | `_of` | from the first of several keys that has something |
+//! | `_wait`, `_async` | waits for it: a thread, a task |
+//!
+//! # Handles in structs
+//!
+//! A handle borrows its store. [`into_owned`](List::into_owned) makes one that holds the store itself,
+//! to be kept as long as you like:
+//!
+//! ```
+//! use larder::{Counter, List, Store};
+//!
+//! #[derive(Clone, Debug)]
+//! struct Jobs {
+//!     queue: List<'static, String>,
+//!     done: Counter<'static>,
+//! }
+//!
+//! impl Jobs {
+//!     fn new(store: &Store) -> Self {
+//!         Jobs { queue: store.list("jobs").into_owned(), done: store.counter("done").into_owned() }
+//!     }
+//!
+//!     fn run_next(&self) -> larder::Result<Option<String>> {
+//!         let job = self.queue.pop_front()?;
+//!         if job.is_some() {
+//!             self.done.incr()?;
+//!         }
+//!         Ok(job)
+//!     }
+//! }
+//!
+//! let jobs = Jobs::new(&Store::new());
+//! jobs.queue.push_back("resize")?;
+//! assert_eq!(jobs.run_next()?.as_deref(), Some("resize"));
+//! # Ok::<(), larder::Error>(())
+//! ```
+//!
+//! A handle stands for its key wherever one is asked for: `store.expire(&jobs.queue, ttl)`. Inside a
+//! transaction the store's own handles cannot be used: `tx.list::<String>(&jobs.queue)` makes one that can.
+//!
+//! # A time to live of zero
+//!
+//! Times are cut to whole milliseconds, timeouts rounded up to them. As in Redis, a zero is
+//!
+//! | in | what it does |
+//! | --- | --- |
+//! | `insert_ex`, `insert_with`, `get_and_expire`, `try_lock`, `get_or_load` and their kin | [`Error::InvalidExpire`] |
+//! | `expire`, `expire_if`, [`HashOptions::expire_key_in`] | removes the key |
+//! | `insert_ex`, `get_and_expire`, `expire_field` of a [struct@Hash], [`HashOptions::expire_in`] | removes the field |
+//! | `pop_front_wait` and all that waits | does not wait |
+//! | `save_every`, [`FixedWindow::new`], [`Gcra::new`] | counts as the shortest there is |
+//!
+//! A wall time that has passed (`expire_at` and its kin) removes the key or the field; one before 1970
+//! is [`Error::InvalidExpire`] where a key's value is set or read with it.
 //!
 //! # Features
 //!

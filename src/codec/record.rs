@@ -15,6 +15,10 @@ const MARK: u8 = 0xd1;
 /// shape of the type are a decode error and never garbage: raise the version when the type's
 /// fields change.
 ///
+/// Only the version of the type that is stored counts, not those of records within it: where the fields
+/// of a nested type change, raise the version of every record that has it inside. [`Encoded`] has no
+/// version to raise.
+///
 /// ```
 /// use larder::{Record, Store};
 /// use serde::{Deserialize, Serialize};
@@ -50,7 +54,10 @@ impl<T: Record> Decode for T {
 }
 
 /// A wrapper that stores a serde type which is not yours to implement [`Record`] for, by the
-/// default codec and with version 0.
+/// default codec.
+///
+/// It has no version: bytes of an older shape of the type may come back as garbage of the new one. A
+/// record of yours around the type has one.
 ///
 /// ```
 /// use larder::{Encoded, Store};

@@ -21,8 +21,20 @@ pub use options::HashOptions;
 
 use iter::{Fields, entry};
 
-/// A handle on a hash: fields of type `F` with a value of type `V` each, every operation on a field
-/// O(1). Single fields can expire by themselves.
+/// A handle on a hash: fields of type `F` with a value of type `V` each. Single fields can expire by
+/// themselves.
+///
+/// - **Fields**: [`insert`](Self::insert), [`get`](Self::get), [`remove`](Self::remove),
+///   [`contains`](Self::contains), [`incr_by`](Self::incr_by), their kin for several.
+/// - **All**: [`to_map`](Self::to_map), [`entries`](Self::entries), [`keys`](Self::keys),
+///   [`values`](Self::values), [`iter`](Self::iter), [`len`](Self::len).
+/// - **By chance**: [`random`](Self::random), [`random_many`](Self::random_many),
+///   [`random_field`](Self::random_field).
+/// - **Deadlines of fields**: [`insert_ex`](Self::insert_ex), [`expire_field`](Self::expire_field),
+///   [`field_ttl`](Self::field_ttl), [`persist_field`](Self::persist_field).
+///
+/// An operation on a field is O(1), but O(log n) where it sets or takes away the field's deadline, as
+/// does setting or removing a field that has one.
 ///
 /// ```
 /// use larder::Store;

@@ -55,7 +55,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// names.push_back("ann")?;
     /// names.set(-1, "bob")?;
     /// assert!(matches!(names.set(1, "cid"), Err(Error::IndexOutOfRange)));
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors

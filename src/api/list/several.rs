@@ -43,7 +43,9 @@ impl<T: Encode + Decode> List<'_, T> {
 
 impl Database {
     /// Takes at most `count` elements from the front of the first of several lists that is not empty;
-    /// gives its key with them. `LMPOP LEFT`, O(keys + taken).
+    /// gives its key with them. `LMPOP LEFT`, O(keys + taken). For sorted sets there is
+    /// [`pop_first_of`](Self::pop_first_of); to wait for an element,
+    /// [`pop_front_of_wait`](Self::pop_front_of_wait).
     ///
     /// ```
     /// let store = larder::Store::new();

@@ -60,7 +60,7 @@ impl<'a, T> Set<'a, T> {
 
 impl Database {
     /// A handle on the set at `key`. Nothing is made until a member is inserted, and the key goes with
-    /// the last one.
+    /// the last one. What Redis calls `SET` is [`insert`](Self::insert).
     pub fn set<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
         Set::of(Handle::new(self, key.into()))
     }

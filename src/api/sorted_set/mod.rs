@@ -21,6 +21,17 @@ use crate::{Bytes, Decode, Element, Encode, Key, Result};
 /// order of their scores, and those with the same score in the order of their bytes, so that the rank
 /// of a member and the member of a rank are found in O(log n).
 ///
+/// - **Members**: [`insert`](Self::insert), [`incr_by`](Self::incr_by), [`remove`](Self::remove),
+///   [`score`](Self::score), [`rank`](Self::rank), [`rank_rev`](Self::rank_rev), their kin for several.
+/// - **Ranges**: [`range`](Self::range) and [`range_rev`](Self::range_rev) by rank,
+///   [`range_by_score`](Self::range_by_score), [`range_by_member`](Self::range_by_member), and the same
+///   counted, removed or stored under another key.
+/// - **Ends and chance**: [`first`](Self::first), [`pop_first`](Self::pop_first),
+///   [`pop_last`](Self::pop_last), [`random`](Self::random).
+/// - **All**: [`to_vec`](Self::to_vec), [`iter`](Self::iter), [`len`](Self::len).
+/// - **Several sets**: [`union`](Self::union), [`intersection`](Self::intersection),
+///   [`difference`](Self::difference), [`Database::pop_first_of`].
+///
 /// A missing key is an empty set: methods give what an empty set would give.
 ///
 /// # Errors

@@ -154,7 +154,9 @@ pub type PoppedFrom<M> = (Bytes, Vec<(M, f64)>);
 
 impl Database {
     /// Takes at most `count` members with the lowest scores from the first of several sorted sets that
-    /// is not empty; gives its key with them. `ZMPOP MIN`, O(keys + log n + taken).
+    /// is not empty; gives its key with them. `ZMPOP MIN`, O(keys + log n + taken). For lists there is
+    /// [`pop_front_of`](Self::pop_front_of); to wait for a member,
+    /// [`pop_first_of_wait`](Self::pop_first_of_wait).
     ///
     /// ```
     /// let store = larder::Store::new();
