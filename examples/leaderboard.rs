@@ -14,7 +14,7 @@ fn main() -> Result<()> {
 
     let started = Instant::now();
     for player in 0..PLAYERS {
-        board.insert(&format!("player {player}"), (player * 7919 % 1_000_003) as f64)?;
+        board.insert(format!("player {player}"), (player * 7919 % 1_000_003) as f64)?;
     }
     println!("{PLAYERS} players in {:.0?}", started.elapsed());
 

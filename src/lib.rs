@@ -126,6 +126,11 @@
 // What a user keeps in a struct must not keep that struct from being printed.
 #![warn(missing_debug_implementations)]
 
+/// The README's program is run with the examples of the documentation.
+#[cfg(all(doctest, feature = "bincode"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod api;
 mod bytes;
 mod clock;
