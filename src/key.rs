@@ -261,6 +261,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_borrows_for_generic_args)]
     fn a_name_is_made_from_text_bytes_and_numbers() {
         check("user:7", b"user:7");
         check(&"user:7", b"user:7");

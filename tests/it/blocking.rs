@@ -46,7 +46,7 @@ fn those_who_wait_are_served_in_order_and_nobody_sees_their_elements() {
         }
         for element in 1..=3 {
             // As Redis: the length is the one right after the push, and then it is gone.
-            assert_eq!(store.list::<i32>("k").push_back(&element).unwrap(), 1);
+            assert_eq!(store.list::<i32>("k").push_back(element).unwrap(), 1);
             assert!(!store.contains("k").unwrap());
         }
         let got: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
@@ -247,7 +247,7 @@ fn no_job_is_lost_between_producers_and_consumers() {
             let store = &store;
             scope.spawn(move || {
                 for job in 1..=500 {
-                    store.list::<usize>("jobs").push_back(&(producer * 1000 + job)).unwrap();
+                    store.list::<usize>("jobs").push_back(producer * 1000 + job).unwrap();
                 }
                 store.list::<usize>("jobs").push_back(0).unwrap();
             });

@@ -310,18 +310,18 @@ fn lists_tell() {
         &[
             (|s| s.list::<i32>("n").push_back(1).map(drop), &["n rpush"]),
             (|s| s.list::<i32>("l").extend_front([1, 2]).map(drop), &["l lpush"]),
-            (|s| s.list::<i32>("n").push_back_if_present(&1).map(drop), &[]),
+            (|s| s.list::<i32>("n").push_back_if_present(1).map(drop), &[]),
             (|s| s.list::<i32>("l").pop_front().map(drop), &["l lpop"]),
             (|s| s.list::<i32>("l").pop_back_many(2).map(drop), &["l rpop"]),
             (|s| s.list::<i32>("l").pop_back_many(3).map(drop), &["l rpop", "l del"]),
             (|s| s.list::<i32>("one").pop_front().map(drop), &["one lpop", "one del"]),
             (|s| s.pop_back_of::<i32>(["n", "one"], 2).map(drop), &["one rpop", "one del"]),
             (|s| s.list::<i32>("one").pop_front_wait(None).map(drop), &["one lpop", "one del"]),
-            (|s| s.list::<i32>("l").set(0, &5), &["l lset"]),
-            (|s| s.list::<i32>("l").insert_after(&2, &5).map(drop), &["l linsert"]),
-            (|s| s.list::<i32>("l").insert_after(&7, &5).map(drop), &[]),
-            (|s| s.list::<i32>("l").remove_all(&2).map(drop), &["l lrem"]),
-            (|s| s.list::<i32>("one").remove_all(&1).map(drop), &["one lrem", "one del"]),
+            (|s| s.list::<i32>("l").set(0, 5), &["l lset"]),
+            (|s| s.list::<i32>("l").insert_after(2, 5).map(drop), &["l linsert"]),
+            (|s| s.list::<i32>("l").insert_after(7, 5).map(drop), &[]),
+            (|s| s.list::<i32>("l").remove_all(2).map(drop), &["l lrem"]),
+            (|s| s.list::<i32>("one").remove_all(1).map(drop), &["one lrem", "one del"]),
             (|s| s.list::<i32>("l").trim(0, 1), &["l ltrim"]),
             (|s| s.list::<i32>("l").trim(5, 9), &["l ltrim", "l del"]),
             (|s| s.list::<i32>("l").move_to("n", End::Back, End::Front).map(drop), &["n lpush", "l rpop"]),
@@ -368,9 +368,9 @@ fn sets_tell() {
             (|s| s.set::<i32>("one").remove(1).map(drop), &["one srem", "one del"]),
             (|s| s.set::<i32>("m").pop().map(drop), &["m spop"]),
             (|s| s.set::<i32>("m").pop_many(2).map(drop), &["m spop", "m del"]),
-            (|s| s.set::<i32>("m").move_to("n", &1).map(drop), &["m srem", "n sadd"]),
-            (|s| s.set::<i32>("one").move_to("n", &1).map(drop), &["one srem", "one del", "n sadd"]),
-            (|s| s.set::<i32>("one").move_to("m", &1).map(drop), &["one srem", "one del"]),
+            (|s| s.set::<i32>("m").move_to("n", 1).map(drop), &["m srem", "n sadd"]),
+            (|s| s.set::<i32>("one").move_to("n", 1).map(drop), &["one srem", "one del", "n sadd"]),
+            (|s| s.set::<i32>("one").move_to("m", 1).map(drop), &["one srem", "one del"]),
             (|s| s.set::<i32>("m").intersection_into("n", ["one"]).map(drop), &["n sinterstore"]),
             (|s| s.set::<i32>("m").union_into("n", ["one"]).map(drop), &["n sunionstore"]),
             (|s| s.set::<i32>("m").difference_into("n", ["one"]).map(drop), &["n sdiffstore"]),
@@ -384,7 +384,7 @@ fn sets_tell() {
 fn hashes_tell() {
     let prepare: Operation = |s| {
         s.hash::<String, i32>("h").insert_many([("f", 1), ("g", 2)])?;
-        s.hash::<String, i32>("timed").insert_ex("f", &1, millis(1_000))?;
+        s.hash::<String, i32>("timed").insert_ex("f", 1, millis(1_000))?;
         s.hash::<String, i32>("one").insert("f", 1).map(drop)
     };
     check(
@@ -393,10 +393,7 @@ fn hashes_tell() {
             (|s| s.hash::<String, i32>("n").insert("f", 1).map(drop), &["n hset"]),
             (|s| s.hash::<String, i32>("h").insert_many([("f", 1), ("x", 1)]).map(drop), &["h hset"]),
             (|s| s.hash::<String, i32>("h").insert_if_absent("f", 1).map(drop), &[]),
-            (
-                |s| s.hash::<String, i32>("h").insert_ex("f", &1, millis(5)).map(drop),
-                &["h hset", "h hexpire"],
-            ),
+            (|s| s.hash::<String, i32>("h").insert_ex("f", 1, millis(5)).map(drop), &["h hset", "h hexpire"]),
             (
                 |s| {
                     let options = HashOptions::new().expire_key_in(millis(5));

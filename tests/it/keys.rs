@@ -183,7 +183,7 @@ fn run(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) -> Result<
                     Ok(list.len())
                 }
             };
-            same(store.list::<u32>(k).push_back(&v), expected)
+            same(store.list::<u32>(k).push_back(v), expected)
         }
         Op::Contains(keys) => {
             let expected = keys.iter().filter(|k| model.home().contains_key(*k)).count();
@@ -533,7 +533,7 @@ fn a_transaction_takes_names_and_databases_back() {
 fn a_copy_is_a_copy() {
     let (_, store) = manual_store();
     let (list, copy) = (store.list::<u32>("list"), store.list::<u32>("copy"));
-    (0..1_000).for_each(|at| drop(list.push_back(&at)));
+    (0..1_000).for_each(|at| drop(list.push_back(at)));
     assert!(store.copy("list", "copy").unwrap());
     list.pop_front().unwrap();
     copy.push_back(7).unwrap();

@@ -695,7 +695,7 @@ fn a_set_takes_any_type_and_a_swap_does_not() {
 #[test]
 fn a_bit_op_may_write_over_its_source() {
     let (_, store) = manual_store();
-    store.insert_ex("k", &[0b1010_0000, 1], Duration::from_secs(1)).unwrap();
+    store.insert_ex("k", [0b1010_0000, 1], Duration::from_secs(1)).unwrap();
     assert_eq!(store.bit_op(BitOp::Not, "k", ["k"]).unwrap(), 2);
     assert_eq!(store.get::<Vec<u8>>("k").unwrap(), Some(vec![0b0101_1111, 0xfe]));
     assert_eq!(store.ttl("k").unwrap(), Ttl::Forever);

@@ -64,6 +64,7 @@ fn what_is_none_is_refused() {
 }
 
 #[test]
+#[allow(clippy::needless_borrows_for_generic_args)]
 fn elements_are_given_by_value_or_by_reference() {
     let store = Store::new();
     let text = "f".to_owned();

@@ -47,7 +47,7 @@ impl Operation for Common {
                 store.hash::<Vec<u8>, Vec<u8>>(*key).insert(field, value).into()
             }
             Common::AddScore(key, member, score) => {
-                store.sorted_set::<Bytes>(*key).insert(&Bytes::from(&member[..]), f64::from(*score)).into()
+                store.sorted_set::<Bytes>(*key).insert(Bytes::from(&member[..]), f64::from(*score)).into()
             }
             Common::Expire(key, ttl) => store.expire(*key, ms(*ttl)).into(),
             Common::Ttl(key) => store.ttl(*key).map(time).into(),

@@ -23,10 +23,10 @@ fn a_refused_increment_changes_nothing() {
     assert!(matches!(scores(&store).incr_by_float("a", f64::NAN), Err(Error::NanOrInfinity)));
     assert!(matches!(scores(&store).incr_by_float("a", f64::NEG_INFINITY), Err(Error::NanOrInfinity)));
     assert!(!store.contains("scores").unwrap());
-    scores(&store).insert("a", &f64::INFINITY).unwrap();
+    scores(&store).insert("a", f64::INFINITY).unwrap();
     assert!(matches!(scores(&store).incr_by_float("a", 1.0), Err(Error::NanOrInfinity)));
 
-    counts.insert("a", &i64::MAX).unwrap();
+    counts.insert("a", i64::MAX).unwrap();
     assert!(matches!(counts.incr_by("a", 1), Err(Error::Overflow)));
     assert_eq!(counts.incr_by("a", i64::MIN).unwrap(), -1);
     assert!(matches!(counts.incr_by("a", i64::MIN), Err(Error::Overflow)));
@@ -61,7 +61,7 @@ fn floats_are_added_and_written_as_redis_does() {
 fn an_increment_keeps_the_deadline_and_a_set_clears_it() {
     let (_, store) = manual_store();
     let hash = store.hash::<String, i64>("hash");
-    hash.insert_ex("a", &1, ms(5)).unwrap();
+    hash.insert_ex("a", 1, ms(5)).unwrap();
     hash.incr_by("a", 1).unwrap();
     hash.incr_by_float("a", 1.0).unwrap();
     assert_eq!(hash.field_ttl("a").unwrap(), Ttl::Left(ms(5)));
@@ -117,7 +117,7 @@ fn an_iterator_shows_one_instant() {
     let hash = store.hash::<u32, u32>("hash");
     let pairs: Vec<(u32, u32)> = (0..1000).map(|n| (n, n)).collect();
     hash.insert_many(pairs.iter().map(|(field, value)| (field, value))).unwrap();
-    hash.expire_fields_if(&[1, 2, 3], ms(1), ExpireIf::Always).unwrap();
+    hash.expire_fields_if([1, 2, 3], ms(1), ExpireIf::Always).unwrap();
     let before = hash.iter().unwrap();
     clock.advance(ms(1));
     let without = hash.iter().unwrap();
@@ -152,7 +152,7 @@ fn every_field_is_drawn() {
     let (_, store) = manual_store();
     let hash = store.hash::<u32, u32>("hash");
     for n in 0..50 {
-        hash.insert(&n, &n).unwrap();
+        hash.insert(n, n).unwrap();
     }
     for count in [1, 10, 49] {
         let mut drawn = [0; 50];
@@ -177,7 +177,7 @@ fn many_fields_go_in_one_sweep() {
     assert_eq!(hash.len().unwrap(), 1);
     assert_eq!(store.sweep().unwrap(), 0);
     assert_eq!(hash.entries().unwrap(), [(0, 0)]);
-    hash.expire_field(&0, ms(5)).unwrap();
+    hash.expire_field(0, ms(5)).unwrap();
     clock.advance(ms(5));
     assert_eq!(store.type_of("hash").unwrap(), None);
     assert_eq!(store.sweep().unwrap(), 1);

@@ -61,7 +61,7 @@ fn every_type_comes_back() {
     store.insert("long", vec![7_u8; 700_000]).unwrap();
     store.list::<Vec<u8>>("binary list").extend_back(&[vec![], binary.clone(), vec![0]]).unwrap();
     store.set::<Vec<u8>>("binary set").insert_many(&[vec![], binary.clone()]).unwrap();
-    store.hash::<Vec<u8>, Vec<u8>>("binary hash").insert(&vec![], &vec![]).unwrap();
+    store.hash::<Vec<u8>, Vec<u8>>("binary hash").insert(vec![], vec![]).unwrap();
     let scores = [f64::NEG_INFINITY, f64::MIN, -0.0, f64::MIN_POSITIVE, 0.1, f64::MAX, f64::INFINITY];
     let members: Vec<String> = (0..scores.len()).map(|at| at.to_string()).collect();
     store.sorted_set::<String>("scores").insert_many(members.iter().zip(scores)).unwrap();
@@ -136,9 +136,9 @@ fn what_is_left_of_a_time_goes_by_the_wall_clock() {
     store.insert("forever", 1).unwrap();
     let hash = store.hash::<String, i32>("hash");
     hash.insert("forever", 1).unwrap();
-    hash.insert_ex("due", &1, millis(10_000)).unwrap();
-    hash.insert_ex("long", &1, millis(60_000)).unwrap();
-    store.hash::<String, i32>("fleeting hash").insert_ex("due", &1, millis(10_000)).unwrap();
+    hash.insert_ex("due", 1, millis(10_000)).unwrap();
+    hash.insert_ex("long", 1, millis(60_000)).unwrap();
+    store.hash::<String, i32>("fleeting hash").insert_ex("due", 1, millis(10_000)).unwrap();
     let path = folder.join("snapshot");
     store.save(&path).unwrap();
 

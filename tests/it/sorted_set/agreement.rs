@@ -132,7 +132,7 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
         Op::Insert(key, member, score) => {
             let score = flat(key, score);
             let expected = model.insert(key, &[(member, score)], InsertIf::Always);
-            same(set(key).insert(&name(member), score), expected.map(|(added, _)| added == 1));
+            same(set(key).insert(name(member), score), expected.map(|(added, _)| added == 1));
         }
         Op::InsertAll(key, members) => {
             let members: Vec<_> = members.into_iter().map(|(m, score)| (m, flat(key, score))).collect();
@@ -158,14 +158,14 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
         }
         Op::Incr(key, member, by) => {
             let expected = model.incr(key, member, by, InsertIf::Always).map(|score| score.unwrap());
-            same(set(key).incr_by(&name(member), by), expected);
+            same(set(key).incr_by(name(member), by), expected);
         }
         Op::IncrWith(key, member, by, condition) => {
             let expected = model.incr(key, member, by, condition);
-            same(set(key).incr_by_if(&name(member), by, condition), expected);
+            same(set(key).incr_by_if(name(member), by, condition), expected);
         }
         Op::Remove(key, member) => {
-            same(set(key).remove(&name(member)), model.remove(key, [name(member)]).map(|gone| gone == 1));
+            same(set(key).remove(name(member)), model.remove(key, [name(member)]).map(|gone| gone == 1));
         }
         Op::RemoveAll(key, members) => {
             let members: Vec<String> = members.into_iter().map(name).collect();
@@ -354,9 +354,9 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
         Op::Plain(member) => match model.values.entry(PLAIN).or_insert(Value::Plain(BTreeSet::new())) {
             Value::Plain(set) => {
                 set.insert(name(member));
-                store.set::<String>(KEYS[PLAIN]).insert(&name(member)).unwrap();
+                store.set::<String>(KEYS[PLAIN]).insert(name(member)).unwrap();
             }
-            _ => assert!(store.set::<String>(KEYS[PLAIN]).insert(&name(member)).is_err()),
+            _ => assert!(store.set::<String>(KEYS[PLAIN]).insert(name(member)).is_err()),
         },
         Op::Expire(key, ttl) => {
             let is_there = model.values.contains_key(&key);

@@ -151,7 +151,7 @@ fn an_iterator_shows_one_instant_from_both_ends() -> larder::Result<()> {
     set.insert_many(members.iter().map(|n| (n, f64::from(*n))))?;
     let (forward, mut both) = (set.iter()?, set.iter()?);
     assert_eq!(set.remove_range(100, -1)?, 900);
-    set.insert(&5, 5000.0)?;
+    set.insert(5, 5000.0)?;
     assert_eq!(forward.len(), 1000);
     assert_eq!(
         forward.collect::<larder::Result<Vec<_>>>()?,
