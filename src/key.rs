@@ -28,7 +28,7 @@ use crate::{Bytes, Error, Result};
 /// store.insert("user:1", "ann")?;
 /// store.insert(format!("user:{}", 2), "bob")?;
 /// store.insert(3, "carol")?;
-/// store.insert(&[0xff, 0x00], "any bytes")?;
+/// store.insert([0xff, 0x00], "any bytes")?;
 /// assert_eq!(Key::from(3), "3");
 ///
 /// let jobs = store.list::<String>("jobs");

@@ -28,8 +28,6 @@ pub struct Bitmap<'a> {
     handle: Handle<'a>,
 }
 
-public_handle!(Bitmap<'a>);
-
 impl<'a> Bitmap<'a> {
     fn of(handle: Handle<'a>) -> Self {
         Bitmap { handle }
@@ -115,7 +113,7 @@ impl<'a> Bitmap<'a> {
     /// use larder::{BitUnit, Store};
     ///
     /// let store = Store::new();
-    /// store.insert("bits", &[0xff, 0x0f])?;
+    /// store.insert("bits", [0xff, 0x0f])?;
     /// assert_eq!(store.bitmap("bits").count_in(0, 0, BitUnit::Byte)?, 8);
     /// assert_eq!(store.bitmap("bits").count_in(-8, -1, BitUnit::Bit)?, 4);
     /// # Ok::<(), larder::Error>(())
@@ -130,7 +128,7 @@ impl<'a> Bitmap<'a> {
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// store.insert("bits", &[0x00, 0x0f])?;
+    /// store.insert("bits", [0x00, 0x0f])?;
     /// assert_eq!(store.bitmap("bits").first(true)?, Some(12));
     /// assert_eq!(store.bitmap("missing").first(true)?, None);
     /// # Ok::<(), larder::Error>(())
@@ -227,3 +225,5 @@ impl BitFields<'_> {
         self
     }
 }
+
+public_handle!(Bitmap<'a>);

@@ -31,8 +31,6 @@ pub struct Counter<'a> {
     handle: Handle<'a>,
 }
 
-public_handle!(Counter<'a>);
-
 impl<'a> Counter<'a> {
     fn of(handle: Handle<'a>) -> Self {
         Counter { handle }
@@ -149,3 +147,5 @@ impl Counter<'_> {
 fn integer(value: Option<Bytes>) -> Result<i64> {
     value.map_or(Ok(0), |value| number::parse_i64(&value).ok_or(Error::NotAnInteger))
 }
+
+public_handle!(Counter<'a>);

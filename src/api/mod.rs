@@ -4,7 +4,6 @@
 //! happens in between is a typed operation of `command`.
 
 mod bitmap;
-mod blocking;
 mod builder;
 mod counter;
 mod database;
@@ -29,6 +28,9 @@ mod strings;
 mod text;
 mod transaction;
 mod whole;
+
+// Declared last so that the documentation of a handle ends with what waits.
+mod blocking;
 
 pub use bitmap::{BitFields, Bitmap};
 pub use builder::{KeyEvents, StoreBuilder};

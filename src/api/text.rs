@@ -27,8 +27,6 @@ pub struct Text<'a> {
     handle: Handle<'a>,
 }
 
-public_handle!(Text<'a>);
-
 impl<'a> Text<'a> {
     fn of(handle: Handle<'a>) -> Self {
         Text { handle }
@@ -163,3 +161,5 @@ impl Text<'_> {
         self.handle.write(|writer, key| string::set_range(writer, key, offset, bytes))
     }
 }
+
+public_handle!(Text<'a>);

@@ -178,13 +178,13 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     #[doc(alias = "HEXPIRETIME")]
     #[doc(alias = "HPEXPIRETIME")]
     pub fn field_expires_at(&self, field: impl Element<F>) -> Result<ExpiresAt> {
-        Ok(first(self.fields_expire_at([field])?, ExpiresAt::Missing))
+        Ok(first(self.field_expirations([field])?, ExpiresAt::Missing))
     }
 
     /// When each of several fields expires. `HPEXPIRETIME`, O(fields).
     #[doc(alias = "HEXPIRETIME")]
     #[doc(alias = "HPEXPIRETIME")]
-    pub fn fields_expire_at(
+    pub fn field_expirations(
         &self,
         fields: impl IntoIterator<Item = impl Element<F>>,
     ) -> Result<Vec<ExpiresAt>> {

@@ -57,8 +57,6 @@ pub struct Hash<'a, F, V> {
     types: PhantomData<fn() -> (F, V)>,
 }
 
-public_handle!(Hash<'a, F, V>);
-
 impl<'a, F, V> Hash<'a, F, V> {
     fn of(handle: Handle<'a>) -> Self {
         Hash { handle, types: PhantomData }
@@ -377,7 +375,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// cart.insert_many([("apple", 3), ("pear", 1)])?;
     /// for entry in cart.iter()? {
     ///     let (fruit, count) = entry?;
-    ///     cart.insert(&fruit, &(count + 1))?;
+    ///     cart.insert(fruit, count + 1)?;
     /// }
     /// assert_eq!(cart.get("apple")?, Some(4));
     /// # Ok::<(), larder::Error>(())
@@ -418,3 +416,5 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         self.handle.read(|view, key| fields::random(view, key, draw))
     }
 }
+
+public_handle!(Hash<'a, F, V>);

@@ -52,8 +52,6 @@ pub struct List<'a, T> {
     element: PhantomData<fn() -> T>,
 }
 
-public_handle!(List<'a, T>);
-
 impl<'a, T> List<'a, T> {
     fn of(handle: Handle<'a>) -> Self {
         List { handle, element: PhantomData }
@@ -288,3 +286,5 @@ impl<T: Encode + Decode> List<'_, T> {
         })
     }
 }
+
+public_handle!(List<'a, T>);

@@ -50,8 +50,6 @@ pub struct Set<'a, T> {
     member: PhantomData<fn() -> T>,
 }
 
-public_handle!(Set<'a, T>);
-
 impl<'a, T> Set<'a, T> {
     fn of(handle: Handle<'a>) -> Self {
         Set { handle, member: PhantomData }
@@ -195,7 +193,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// let numbers = store.set::<u32>("numbers");
     /// numbers.insert_many([1, 2, 3])?;
     /// for number in numbers.iter()? {
-    ///     numbers.remove(&number?)?;
+    ///     numbers.remove(number?)?;
     /// }
     /// assert!(numbers.is_empty()?);
     /// # Ok::<(), larder::Error>(())
@@ -283,3 +281,5 @@ impl<T: Encode + Decode> Set<'_, T> {
         decode_all(self.handle.read(|view, key| set::random(view, key, count, Draw::Repeated))?)
     }
 }
+
+public_handle!(Set<'a, T>);

@@ -56,8 +56,6 @@ pub struct SortedSet<'a, M> {
     member: PhantomData<fn() -> M>,
 }
 
-public_handle!(SortedSet<'a, M>);
-
 impl<'a, M> SortedSet<'a, M> {
     fn of(handle: Handle<'a>) -> Self {
         SortedSet { handle, member: PhantomData }
@@ -351,3 +349,5 @@ fn names_with<'k>(handle: &Handle<'_>, others: impl IntoIterator<Item = impl Int
     names.extend(others.into_iter().map(|key| key.into().into_bytes()));
     names
 }
+
+public_handle!(SortedSet<'a, M>);

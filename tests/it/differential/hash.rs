@@ -167,7 +167,7 @@ impl Operation for Op {
                 ttls.map(|ttls| Outcome::List(ttls.into_iter().map(time).collect())).into()
             }
             Op::FieldsExpireAt(key, fields) => {
-                let times = owned(key).fields_expire_at(fields);
+                let times = owned(key).field_expirations(fields);
                 times.map(|times| Outcome::List(times.into_iter().map(contents::time).collect())).into()
             }
             Op::PersistFields(key, fields) => owned(key).persist_fields(fields).into(),
