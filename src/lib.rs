@@ -32,7 +32,8 @@
 //! - [`Database`]: all that is done with keys and values, in a store as in a transaction ([`Tx`]).
 //! - Handles on one key: [`List`], [`Set`], [struct@Hash], [`SortedSet`], [`Counter`], [`Text`], [`Bitmap`].
 //! - [`Record`] turns serde on for a type of yours; [`Encode`] and [`Decode`] are for types with a form
-//!   of their own; [`Bytes`] and [`Key`] are what values and names are made of.
+//!   of their own; [`Element`] says what a collection takes; [`Bytes`] and [`Key`] are what values and
+//!   names are made of.
 //! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default.
 //! - [`FixedWindow`], [`Gcra`] and [`Lock`]: rate limits and locks.
 //!
