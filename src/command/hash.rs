@@ -14,7 +14,7 @@ use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::text::long_double::LongDouble;
 use crate::text::number;
 use crate::value::Value;
-use crate::value::hash::{Field, Hash};
+use crate::value::hash::{Before, Field, Hash};
 use crate::{Bytes, Error, Result};
 
 /// When fields are set (HSETEX's FNX, FXX).
@@ -70,13 +70,13 @@ pub(crate) struct Snapshot {
 
 /// HGET
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Result<Option<Bytes>> {
-    Ok(look(view, key)?.and_then(|(hash, now)| hash.get(field, now)).map(|field| field.value.clone()))
+    Ok(look(view, key)?.and_then(|(hash, now)| hash.value(field, now)))
 }
 
 /// HMGET
 pub(crate) fn get_many(view: &View<'_>, key: KeyRef<'_>, fields: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
     let Some((hash, now)) = look(view, key)? else { return Ok(vec![None; fields.len()]) };
-    Ok(fields.iter().map(|name| hash.get(name, now).map(|field| field.value.clone())).collect())
+    Ok(fields.iter().map(|name| hash.value(name, now)).collect())
 }
 
 /// HEXISTS
@@ -92,7 +92,7 @@ pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
 /// HSTRLEN: the length of a field's value, 0 for one that is missing.
 pub(crate) fn value_len(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Result<usize> {
     let found = look(view, key)?.and_then(|(hash, now)| hash.get(field, now));
-    Ok(found.map_or(0, |field| field.value.len()))
+    Ok(found.map_or(0, <[u8]>::len))
 }
 
 /// HGETALL, HKEYS, HVALS: all fields, in O(1); `None` if the key is missing.
@@ -114,7 +114,7 @@ pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec
     let count = live.as_ref().map_or(hash.positions() as usize, Vec::len);
     let nth = |n: usize| {
         let position = live.as_ref().map_or(Some(n as u32), |live| live.get(n).copied());
-        position.and_then(|position| hash.at(position, now)).cloned()
+        position.and_then(|position| hash.at(position, now))
     };
     Ok(draw.draw(view.space().rng(), count, nth)?.into_vec())
 }
@@ -144,13 +144,16 @@ pub(crate) fn insert(
         }
         let event = (!pairs.is_empty()).then_some(KeyEvent::HSet);
         let mut new = 0;
-        for (name, value) in pairs {
-            let old = match deadline {
+        for (name, value) in &pairs {
+            let before = match deadline {
                 Deadline::Clear => hash.insert(name, value),
                 Deadline::Keep | Deadline::At(_) => hash.put(name, value),
             };
-            new += usize::from(old.is_none());
-            replaced.extend(old.filter(|old| old.heap_bytes() > 0));
+            match before {
+                Before::Nothing => new += 1,
+                Before::Short => {}
+                Before::Long(old) => replaced.push(old),
+            }
         }
         Ok((Some(new), event))
     })?;
@@ -183,7 +186,7 @@ pub(crate) fn put_back(writer: &mut Writer<'_>, key: KeyRef<'_>, taken: Vec<(Byt
         let mut event = None;
         for (name, Taken { value, deadline }) in taken {
             if deadline > now && hash.get(&name, 0).is_none() {
-                hash.put(name.clone(), value);
+                hash.put(&name, &value);
                 hash.set_deadline(&name, deadline);
                 event = Some(KeyEvent::HSet);
             }
@@ -204,7 +207,7 @@ pub(crate) fn get_and_expire(
     let got = writer.update(key, Absent::Skip, |hash: &mut Hash| {
         let mut event = None;
         let get = |name: &Bytes| {
-            let value = hash.get(name, 0).map(|field| field.value.clone())?;
+            let value = hash.value(name, 0)?;
             if deadline == NEVER {
                 let had = hash.set_deadline(name, NEVER);
                 event = event.or((had != Some(NEVER)).then_some(KeyEvent::HPersist));
@@ -255,9 +258,9 @@ pub(crate) fn persist(
 /// HINCRBY: the new value. The field keeps its deadline.
 pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, field: Bytes, by: i64) -> Result<i64> {
     let increased = writer.update(key, Absent::Create, |hash: &mut Hash| {
-        let old = hash.get(&field, 0).map_or(Some(0), |field| number::parse_i64(&field.value));
+        let old = hash.get(&field, 0).map_or(Some(0), number::parse_i64);
         let new = old.ok_or(Error::HashNotAnInteger)?.checked_add(by).ok_or(Error::Overflow)?;
-        hash.put(field, number::decimal(new.into()));
+        hash.put(&field, &number::decimal(new.into()));
         Ok((new, Some(KeyEvent::HIncrBy)))
     })?;
     Ok(increased.unwrap_or(by))
@@ -271,10 +274,10 @@ pub(crate) fn increase_float(
     by: &LongDouble,
 ) -> Result<Bytes> {
     let increased = writer.update(key, Absent::Create, |hash: &mut Hash| {
-        let old = hash.get(&field, 0).map_or(&b"0"[..], |field| &field.value);
+        let old = hash.get(&field, 0).unwrap_or(b"0");
         let old = LongDouble::parse(old).ok_or(Error::HashNotAFloat)?;
         let new = Bytes::from(old.checked_add(by).ok_or(Error::NanOrInfinity)?.to_human());
-        hash.put(field, new.clone());
+        hash.put(&field, &new);
         Ok((new, Some(KeyEvent::HIncrByFloat)))
     })?;
     Ok(increased.unwrap_or_default())

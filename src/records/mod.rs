@@ -168,12 +168,11 @@ impl Records {
         self.pages.get_mut(at as usize / RECORDS)?.get_mut(at as usize % RECORDS)?.get_mut(start..)
     }
 
-    /// Gives the record at a position another body. O(page), O(body) where the length stays the same.
-    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) {
-        let Some(length) = self.raw(at).and_then(|record| record.get(HEAD - 1)).copied() else { return };
-        if let Some(number) = self.numbers(at).1 {
-            self.forget(number);
-        }
+    /// Gives the record at a position another body; gives the old one back if it was long. O(page),
+    /// O(body) where the length stays the same.
+    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) -> Option<Bytes> {
+        let length = *self.raw(at)?.get(HEAD - 1)?;
+        let old = self.numbers(at).1.and_then(|number| self.forget(number));
         let start = body_start(length);
         let name = length & !LONG_BODY;
         if body.len() > BODY {
@@ -190,6 +189,7 @@ impl Records {
                 }
             });
         }
+        old
     }
 
     /// Takes the record at a position out and moves the last one into its place; false if there was
@@ -199,7 +199,7 @@ impl Records {
         let Some(hash) = self.get(at).map(|record| record.hash) else { return false };
         self.index.remove(hash, at);
         let (name, body) = self.numbers(at);
-        name.into_iter().chain(body).for_each(|number| self.forget(number));
+        name.into_iter().chain(body).for_each(|number| drop(self.forget(number)));
         if last != at {
             let moved: SmallVec<[u8; 256]> = self.raw(last).map(SmallVec::from_slice).unwrap_or_default();
             self.index.moved(hash_of(&moved), last, at);
@@ -266,8 +266,10 @@ impl Records {
         self.long.insert(long)
     }
 
-    fn forget(&mut self, number: u32) {
-        self.held -= self.long.remove(number).map_or(0, |long| long.heap_bytes());
+    fn forget(&mut self, number: u32) -> Option<Bytes> {
+        let long = self.long.remove(number)?;
+        self.held -= long.heap_bytes();
+        Some(long)
     }
 
     /// Adds a record at the end.
@@ -400,7 +402,7 @@ mod tests {
                         let (name, body) = (name_of(id), vec![id; length]);
                         let hash = hash_of_name(&name);
                         match records.find(hash, &name) {
-                            Some(at) => records.set_body(at, Text::Slice(&body)),
+                            Some(at) => drop(records.set_body(at, Text::Slice(&body))),
                             None => {
                                 let at = records.push(hash, Text::Slice(&name), Text::Shared(&Bytes::from(&body[..])));
                                 prop_assert_eq!(at as usize, records.len() - 1);

@@ -13,7 +13,7 @@ use crate::Bytes;
 use crate::clock::NEVER;
 use crate::keyspace::{Limits, table};
 use crate::value::Value;
-use crate::value::hash::Hash;
+use crate::value::hash::{Before, Hash};
 use crate::value::list::{End, List};
 use crate::value::set::Set;
 use crate::value::sorted_set::SortedSet;
@@ -90,11 +90,10 @@ impl Entry {
             Value::Hash(hash) => {
                 // Fields that are over by the snapshot's moment are not in it.
                 write_varint(out, hash.len(moment.now) as u64)?;
-                let mut live = (0..hash.positions()).filter_map(|position| hash.at(position, moment.now));
-                live.try_for_each(|field| {
-                    write_bytes(out, &field.name)?;
-                    write_bytes(out, &field.value)?;
-                    let deadline = hash.deadline(&field.name, moment.now);
+                hash.iter(moment.now).try_for_each(|(name, value)| {
+                    write_bytes(out, name)?;
+                    write_bytes(out, value)?;
+                    let deadline = hash.deadline(name, moment.now);
                     write_varint(out, moment.write(deadline.unwrap_or(NEVER)))
                 })
             }
@@ -187,7 +186,7 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.blocks.read_varint()? {
             let (name, value) = (self.bytes()?, self.bytes()?);
             let Some(deadline) = moment.read(self.blocks.read_varint()?) else { continue };
-            if hash.insert(name.clone(), value).is_some() {
+            if hash.insert(&name, &value) != Before::Nothing {
                 return Err(self.blocks.damaged("a hash has a field twice"));
             }
             if deadline != NEVER {

@@ -1,43 +1,23 @@
 //! The deadlines of those fields of a hash that have one, by name and by time.
 
+use super::members::Members;
 use super::ranked::Ranked;
 use crate::Bytes;
 use crate::clock::NEVER;
-use crate::dense::{Dense, Named};
+use crate::records::Text;
 
 /// The last deadline there is: what lies beyond is moved here, so that a double holds every deadline
 /// exactly. Far behind the last one that a field may be given (2^46).
 const LAST: u64 = 1 << 53;
 
-/// See the [module](self). Names are the fields' own bytes, shared, and not counted again.
+/// See the [module](self).
 #[derive(Clone, Default)]
 pub(super) struct Deadlines {
-    by_name: Dense<Timed>,
+    by_name: Members<{ size_of::<u64>() }>,
     /// The deadline is the score.
     by_time: Ranked,
     /// The earliest deadline; 0 while there is none.
     next: u64,
-}
-
-#[derive(Clone)]
-struct Timed {
-    name: Bytes,
-    deadline: u64,
-    hash: u32,
-}
-
-impl Named for Timed {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn heap_bytes(&self) -> usize {
-        0
-    }
 }
 
 impl Deadlines {
@@ -51,9 +31,8 @@ impl Deadlines {
     }
 
     /// The deadline of a name, [`NEVER`] if it has none. O(1).
-    pub(super) fn get(&self, hash: u32, name: &[u8]) -> u64 {
-        let timed = self.by_name.find(hash, name).and_then(|at| self.by_name.get(at));
-        timed.map_or(NEVER, |timed| timed.deadline)
+    pub(super) fn get(&self, name: &[u8]) -> u64 {
+        self.by_name.body(name).map_or(NEVER, read)
     }
 
     /// How many deadlines have come by `now`. O(log n).
@@ -62,45 +41,42 @@ impl Deadlines {
     }
 
     /// Gives a name another deadline, or with [`NEVER`] none; gives the old one back. O(log n).
-    pub(super) fn set(&mut self, hash: u32, name: &Bytes, deadline: u64) -> u64 {
-        let old = self.forget(hash, name);
+    pub(super) fn set(&mut self, name: &[u8], deadline: u64) -> u64 {
+        let old = self.forget(name);
         if deadline != NEVER {
             let deadline = deadline.min(LAST);
-            self.by_time.insert(score(deadline), name.clone());
-            self.by_name.push(Timed { name: name.clone(), deadline, hash });
+            self.by_time.insert(score(deadline), Bytes::from(name));
+            self.by_name.push(Text::Slice(name), Text::Slice(&deadline.to_le_bytes()));
         }
         self.find_next();
         old
     }
 
     /// Takes a name out whose deadline has come by `now`. O(log n).
-    pub(super) fn pop_due(&mut self, now: u64) -> Option<(u32, Bytes)> {
+    pub(super) fn pop_due(&mut self, now: u64) -> Option<Bytes> {
         if self.next() > now {
             return None;
         }
         let (_, name) = self.by_time.pop_first()?;
-        let hash = super::hash_of(&name);
-        if let Some(at) = self.by_name.find(hash, &name) {
-            self.by_name.swap_remove(at);
+        if let Some(at) = self.by_name.find(&name) {
+            self.by_name.remove(at);
         }
         self.find_next();
-        Some((hash, name))
+        Some(name)
     }
 
-    /// Heap memory in bytes. O(1), but for the list of pages.
+    /// Heap memory in bytes. O(1).
     pub(super) fn bytes(&self) -> usize {
         self.by_name.bytes() + self.by_time.bytes()
     }
 
-    fn forget(&mut self, hash: u32, name: &[u8]) -> u64 {
-        let timed = self.by_name.find(hash, name).and_then(|at| self.by_name.swap_remove(at));
-        match timed {
-            Some(Timed { deadline, .. }) => {
-                self.by_time.remove(score(deadline), name);
-                deadline
-            }
-            None => NEVER,
+    fn forget(&mut self, name: &[u8]) -> u64 {
+        let deadline = self.get(name);
+        if let Some(at) = self.by_name.find(name) {
+            self.by_name.remove(at);
+            self.by_time.remove(score(deadline), name);
         }
+        deadline
     }
 
     fn find_next(&mut self) {
@@ -111,4 +87,8 @@ impl Deadlines {
 
 fn score(deadline: u64) -> f64 {
     deadline.min(LAST) as f64
+}
+
+fn read(body: &[u8]) -> u64 {
+    body.first_chunk().map_or(NEVER, |deadline| u64::from_le_bytes(*deadline))
 }

@@ -7,15 +7,15 @@
 //! Fields that have expired stay until [`Hash::remove_expired`]; whoever looks says what time it is.
 
 use super::deadlines::Deadlines;
-use super::hash_of;
+use super::members::{ANY, Entry, Members};
 use crate::Bytes;
 use crate::clock::NEVER;
-use crate::dense::{Dense, Named};
+use crate::records::Text;
 
 /// See the [module](self). A clone shares the fields, a page at a time, until one of both writes.
 #[derive(Clone, Default)]
 pub(crate) struct Hash {
-    fields: Dense<Field>,
+    fields: Members<ANY>,
     expiry: Option<Box<Deadlines>>,
 }
 
@@ -24,21 +24,17 @@ pub(crate) struct Hash {
 pub(crate) struct Field {
     pub name: Bytes,
     pub value: Bytes,
-    hash: u32,
 }
 
-impl Named for Field {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.name.heap_bytes() + self.value.heap_bytes()
-    }
+/// What a field held before it was set.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// There was no such field.
+    Nothing,
+    /// Something short, which is gone.
+    Short,
+    /// This.
+    Long(Bytes),
 }
 
 impl Hash {
@@ -57,15 +53,30 @@ impl Hash {
         self.expiry.as_ref().map_or(NEVER, |expiry| expiry.next())
     }
 
-    /// The field of that name, if it lives at `now`. O(1).
-    pub(crate) fn get(&self, name: &[u8], now: u64) -> Option<&Field> {
-        let field = self.fields.get(self.fields.find(hash_of(name), name)?)?;
-        (!self.is_over(field, now)).then_some(field)
+    /// The value of the field of that name, if it lives at `now`. O(1).
+    pub(crate) fn get(&self, name: &[u8], now: u64) -> Option<&[u8]> {
+        let value = self.fields.body(name)?;
+        (!self.is_over(name, now)).then_some(value)
+    }
+
+    /// The same, shared if it is long. O(1).
+    pub(crate) fn value(&self, name: &[u8], now: u64) -> Option<Bytes> {
+        let at = self.fields.find(name)?;
+        if self.is_over(name, now) { None } else { self.fields.body_at(at) }
     }
 
     /// The field at one of the [`positions`](Self::positions), if it lives at `now`. O(1).
-    pub(crate) fn at(&self, position: u32, now: u64) -> Option<&Field> {
-        self.fields.get(position).filter(|field| !self.is_over(field, now))
+    pub(crate) fn at(&self, position: u32, now: u64) -> Option<Field> {
+        let name = self.fields.name(position)?;
+        if self.is_over(&name, now) {
+            return None;
+        }
+        Some(Field { value: self.fields.body_at(position)?, name })
+    }
+
+    /// All fields that live at `now`.
+    pub(crate) fn iter(&self, now: u64) -> impl Iterator<Item = Entry<'_>> {
+        self.fields.iter().filter(move |(name, _)| !self.is_over(name, now))
     }
 
     /// How many positions there are, those of expired fields included. O(1).
@@ -76,49 +87,49 @@ impl Hash {
 
     /// The deadline of a field that lives at `now`: [`NEVER`] if it has none. O(1).
     pub(crate) fn deadline(&self, name: &[u8], now: u64) -> Option<u64> {
-        let field = self.get(name, now)?;
-        Some(self.expiry.as_ref().map_or(NEVER, |expiry| expiry.get(field.hash, name)))
+        self.get(name, now)?;
+        Some(self.expiry.as_ref().map_or(NEVER, |expiry| expiry.get(name)))
     }
 
-    /// Sets a field that then has no deadline; gives back the value that it had. O(1), O(log n) if it
-    /// had a deadline.
-    pub(crate) fn insert(&mut self, name: Bytes, value: Bytes) -> Option<Bytes> {
+    /// Sets a field that then has no deadline. O(1), O(log n) if it had a deadline.
+    pub(crate) fn insert(&mut self, name: &Bytes, value: &Bytes) -> Before {
         if self.expiry.is_some() {
-            self.set_deadline(&name, NEVER);
+            self.set_deadline(name, NEVER);
         }
         self.put(name, value)
     }
 
-    /// Sets a field, which keeps its deadline if it has one; gives back the value that it had. O(1).
-    pub(crate) fn put(&mut self, name: Bytes, value: Bytes) -> Option<Bytes> {
-        let hash = hash_of(&name);
-        match self.fields.find(hash, &name) {
-            Some(at) => self.fields.update(at, |field| std::mem::replace(&mut field.value, value)),
+    /// Sets a field, which keeps its deadline if it has one. O(1).
+    pub(crate) fn put(&mut self, name: &Bytes, value: &Bytes) -> Before {
+        match self.fields.find(name) {
+            Some(at) => self.fields.set_body(at, Text::Shared(value)).map_or(Before::Short, Before::Long),
             None => {
-                self.fields.push(Field { name, value, hash });
-                None
+                self.fields.push(Text::Shared(name), Text::Shared(value));
+                Before::Nothing
             }
         }
     }
 
     /// Takes a field out; gives its value. O(1), O(log n) if it had a deadline.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Bytes> {
-        let at = self.fields.find(hash_of(name), name)?;
+        let at = self.fields.find(name)?;
         if self.expiry.is_some() {
             self.set_deadline(name, NEVER);
         }
-        self.fields.swap_remove(at).map(|field| field.value)
+        let value = self.fields.body_at(at);
+        self.fields.remove(at);
+        value
     }
 
     /// Gives a field another deadline, or with [`NEVER`] none; gives the old one back. `None` if
     /// there is no such field. O(log n).
     pub(crate) fn set_deadline(&mut self, name: &[u8], deadline: u64) -> Option<u64> {
-        let field = self.fields.get(self.fields.find(hash_of(name), name)?)?;
+        self.fields.find(name)?;
         if deadline == NEVER && self.expiry.is_none() {
             return Some(NEVER);
         }
         let expiry = self.expiry.get_or_insert_default();
-        let old = expiry.set(field.hash, &field.name, deadline);
+        let old = expiry.set(name, deadline);
         if expiry.is_empty() {
             self.expiry = None;
         }
@@ -131,9 +142,9 @@ impl Hash {
         let Some(expiry) = &mut self.expiry else { return 0 };
         let mut removed = 0;
         while removed < limit {
-            let Some((hash, name)) = expiry.pop_due(now) else { break };
-            if let Some(at) = self.fields.find(hash, &name) {
-                self.fields.swap_remove(at);
+            let Some(name) = expiry.pop_due(now) else { break };
+            if let Some(at) = self.fields.find(&name) {
+                self.fields.remove(at);
             }
             removed += 1;
         }
@@ -143,22 +154,23 @@ impl Hash {
         removed
     }
 
-    /// Heap memory of the fields and their deadlines, in bytes. O(1), but for the list of pages.
+    /// Heap memory of the fields and their deadlines, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
         let expiry = self.expiry.as_ref().map_or(0, |expiry| size_of::<Deadlines>() + expiry.bytes());
         self.fields.bytes() + expiry
     }
 
     /// Whether a field has expired by `now`. Its own deadline is looked up only when some field is due.
-    fn is_over(&self, field: &Field, now: u64) -> bool {
+    fn is_over(&self, name: &[u8], now: u64) -> bool {
         let due = self.expiry.as_ref().filter(|expiry| expiry.next() <= now);
-        due.is_some_and(|expiry| expiry.get(field.hash, &field.name) <= now)
+        due.is_some_and(|expiry| expiry.get(name) <= now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::BODY;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -189,9 +201,23 @@ mod tests {
     /// The last deadline that a field can be given through the commands.
     const LARGE: Just<u64> = Just((1 << 46) - 1);
 
-    /// Short names are inline, long ones are shared.
+    /// Short ones are packed, longer ones are not, and a few stand beside the records.
     fn bytes(id: u8) -> Bytes {
-        Bytes::from(if id % 2 == 0 { format!("{id}") } else { format!("{id:0>40}") })
+        let width = match id % 16 {
+            0..10 => 1,
+            15 => BODY + 1,
+            _ => 42,
+        };
+        Bytes::from(format!("{id:0>width$}"))
+    }
+
+    /// What is told of a value that was overwritten.
+    fn before(old: Option<(Bytes, u64)>) -> Before {
+        match old {
+            None => Before::Nothing,
+            Some((old, _)) if old.len() > BODY => Before::Long(old),
+            Some(_) => Before::Short,
+        }
     }
 
     type Model = BTreeMap<Bytes, (Bytes, u64)>;
@@ -204,10 +230,9 @@ mod tests {
         for now in [0, 5, 10, 19, 1 << 46, NEVER - 1] {
             let live = || model.iter().filter(move |(_, (_, deadline))| *deadline > now);
             prop_assert_eq!(hash.len(now), live().count());
-            let mut seen: Vec<_> = (0..hash.positions())
-                .filter_map(|at| hash.at(at, now))
-                .map(|field| (field.name.clone(), field.value.clone()))
-                .collect();
+            let fields = (0..hash.positions()).filter_map(|at| hash.at(at, now));
+            let mut seen: Vec<_> = fields.map(|field| (field.name, field.value)).collect();
+            prop_assert!(hash.iter(now).eq(seen.iter().map(|(name, value)| (&name[..], &value[..]))));
             seen.sort();
             prop_assert_eq!(
                 seen,
@@ -216,13 +241,13 @@ mod tests {
             for id in 0..24 {
                 let name = bytes(id);
                 let expected = model.get(&name).filter(|(_, deadline)| *deadline > now);
-                prop_assert_eq!(hash.get(&name, now).map(|f| &f.value), expected.map(|(value, _)| value));
+                prop_assert_eq!(hash.get(&name, now), expected.map(|(value, _)| &value[..]));
+                prop_assert_eq!(hash.value(&name, now), expected.map(|(value, _)| value.clone()));
                 prop_assert_eq!(hash.deadline(&name, now), expected.map(|(_, deadline)| *deadline));
             }
         }
-        let heap: usize = model.iter().map(|(name, (value, _))| name.heap_bytes() + value.heap_bytes()).sum();
-        prop_assert!(hash.bytes() >= heap + model.len() * size_of::<Field>());
-        prop_assert!(!model.is_empty() || hash.bytes() == 0);
+        let held: usize = model.iter().map(|(name, (value, _))| name.len() + value.len()).sum();
+        prop_assert!(hash.bytes() >= held);
         Ok(())
     }
 
@@ -235,12 +260,12 @@ mod tests {
                 match step {
                     Step::Insert(name, value) => {
                         let old = model.insert(bytes(name), (bytes(value), NEVER));
-                        prop_assert_eq!(hash.insert(bytes(name), bytes(value)), old.map(|(value, _)| value));
+                        prop_assert_eq!(hash.insert(&bytes(name), &bytes(value)), before(old));
                     }
                     Step::Put(name, value) => {
                         let deadline = model.get(&bytes(name)).map_or(NEVER, |(_, deadline)| *deadline);
                         let old = model.insert(bytes(name), (bytes(value), deadline));
-                        prop_assert_eq!(hash.put(bytes(name), bytes(value)), old.map(|(value, _)| value));
+                        prop_assert_eq!(hash.put(&bytes(name), &bytes(value)), before(old));
                     }
                     Step::Remove(name) => {
                         let old = model.remove(&bytes(name));
@@ -260,7 +285,7 @@ mod tests {
                             model.keys().filter(|name| hash.get(name, 0).is_none()).cloned().collect();
                         let gone: Vec<Bytes> = gone
                             .into_iter()
-                            .filter(|name| !hash.fields.iter().any(|field| field.name == *name))
+                            .filter(|name| !hash.fields.iter().any(|(field, _)| field == &name[..]))
                             .collect();
                         prop_assert_eq!(gone.len(), removed);
                         let last = gone.iter().map(|name| model[name].1).max().unwrap_or(0);
@@ -282,7 +307,7 @@ mod tests {
     fn a_hash_without_deadlines_pays_a_word_for_them() {
         assert_eq!(size_of::<Option<Box<Deadlines>>>(), size_of::<usize>());
         let mut hash = Hash::default();
-        hash.insert(bytes(0), bytes(1));
+        hash.insert(&bytes(0), &bytes(1));
         let before = hash.bytes();
         hash.set_deadline(&bytes(0), 7);
         assert!(hash.bytes() > before);

@@ -98,10 +98,13 @@ impl<const BODY: usize> Members<BODY> {
         self.paged().push(hash_of(&name), name, body)
     }
 
-    /// Gives the entry at a position another body. O(1)
-    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) {
+    /// Gives the entry at a position another body; gives the old one back if it was long. O(1)
+    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) -> Option<Bytes> {
         match &mut self.0 {
-            Form::Packed(packed) if body.len() <= packed::LONGEST => packed.set_body(at as usize, &body),
+            Form::Packed(packed) if body.len() <= packed::LONGEST => {
+                packed.set_body(at as usize, &body);
+                None
+            }
             _ => self.paged().set_body(at, body),
         }
     }
@@ -229,7 +232,7 @@ mod tests {
                     let (name, body) = (name_of(id), vec![id; length.min(BODY)]);
                     let body = if BODY == ANY { body } else { vec![id ^ length as u8; BODY] };
                     match members.find(&name) {
-                        Some(at) => members.set_body(at, Text::Slice(&body)),
+                        Some(at) => drop(members.set_body(at, Text::Slice(&body))),
                         None => assert_eq!(
                             members.push(Text::Slice(&name), Text::Slice(&body)) as usize,
                             model.len()
