@@ -242,16 +242,17 @@ pub(crate) fn positions(
     };
     let Some(list) = view.find::<List>(key)? else { return Ok(Vec::new()) };
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-    let search = |elements: &mut dyn Iterator<Item = Text<'_>>| -> Vec<usize> {
-        let matches = elements.take(max_len).enumerate().filter(|(_, element)| **element == *value);
-        matches.map(|(passed, _)| passed).skip(skipped).take(count).collect()
-    };
+    let is_value = |element: Text<'_>| *element == *value;
     if rank > 0 {
-        return Ok(search(&mut list.iter()));
+        let passed = list.iter().take(max_len).enumerate();
+        let found = passed.filter_map(|(passed, element)| is_value(element).then_some(passed));
+        return Ok(found.skip(skipped).take(count).collect());
     }
-    let from_back = search(&mut list.iter().rev());
     // No more elements are passed than there are.
-    Ok(from_back.into_iter().map(|passed| list.len() - 1 - passed).collect())
+    let last = list.len().saturating_sub(1);
+    let passed = list.iter().rev().take(max_len).enumerate();
+    let found = passed.filter_map(|(passed, element)| is_value(element).then_some(last - passed));
+    Ok(found.skip(skipped).take(count).collect())
 }
 
 fn pushed_at(end: End) -> KeyEvent {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::strip::{Strip, View};
 use crate::Bytes;
+use crate::records::Text;
 
 /// Some neighbouring elements of a list without room for more: short ones in a strip, long ones beside
 /// it. Clones share both until one of them is written.
@@ -32,6 +33,13 @@ impl Chunk {
     #[inline]
     pub(super) fn view(&self) -> View<'_> {
         self.strip.view(self.long.as_ref().map_or(&[], |long| long))
+    }
+
+    /// Puts another element in the place of the one at `offset`, which is there. O(bytes).
+    pub(super) fn set(&mut self, offset: usize, element: &Bytes) {
+        if !self.strip.overwrite(offset, element) {
+            self.splice(offset..offset + 1, View::one(&Text::Shared(element)));
+        }
     }
 
     /// Puts other elements in the place of a range, which lies within. O(bytes).

@@ -67,11 +67,10 @@ impl Deque {
         if self.edge(end).len() == 0 {
             self.unpack(end);
         }
-        let popped = match self.edge_mut(end).pop(end) {
-            None => self.edge_mut(other(end)).pop(end),
-            popped => popped,
-        };
-        self.len -= usize::from(popped.is_some());
+        // Chosen and counted by a look at the edge: one at what comes from it costs more than all the rest.
+        let nearest = if self.edge(end).len() == 0 { other(end) } else { end };
+        self.len = self.len.saturating_sub(1);
+        let popped = self.edge_mut(nearest).pop(end);
         self.fit();
         popped
     }
@@ -117,8 +116,7 @@ impl Deque {
         match self.place(index) {
             Place::Front(offset) => self.front.set(offset, element),
             Place::Chunk(at, offset) => {
-                let element = Text::Shared(&element);
-                self.edit(at, |chunk| chunk.splice(offset..offset + 1, View::one(&element)));
+                self.edit(at, |chunk| chunk.set(offset, &element));
                 true
             }
             Place::Back(offset) => self.back.set(offset, element),
@@ -318,12 +316,10 @@ impl Deque {
     fn unpack(&mut self, end: End) {
         let at = self.outermost(end);
         let Some(chunk) = self.chunks.get(at) else { return };
-        let count = chunk.len().min(RUN);
+        let count = chunk.len().min(EDGE);
         let range = if end == End::Front { 0..count } else { chunk.len() - count..chunk.len() };
         let edge = if end == End::Front { &mut self.front } else { &mut self.back };
-        for element in chunk.view().slice(range.clone()) {
-            edge.push(End::Back, element.into());
-        }
+        edge.extend(chunk.view().slice(range.clone()));
         self.edit(at, |chunk| chunk.splice(range, View::EMPTY));
         self.settle(at);
     }

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::list::End;
+use super::strip::View;
 use crate::Bytes;
 
-/// The most elements of an edge; and how many are packed at once when it is full, or unpacked when it
-/// is empty: as it is half full after either, a list that swings around there does neither again at
-/// once. Few in tests, so that they cross every border.
+/// The most elements of an edge, as many as are unpacked at once when it is empty; and how many are
+/// packed at once when it is full. A list that swings around there does neither again at once. Few in
+/// tests, so that they cross every border.
 pub(super) const EDGE: usize = 2 * RUN;
 pub(super) const RUN: usize = if cfg!(test) { 3 } else { 32 };
 
@@ -62,6 +63,14 @@ impl Edge {
             End::Front => self.items.pop_front(),
             End::Back => self.items.pop_back(),
         }
+    }
+
+    /// Adds elements behind the last.
+    pub(super) fn extend(&mut self, elements: View<'_>) {
+        let (old, count) = (self.len(), elements.len());
+        self.items.reserve_exact(count);
+        self.items.extend(elements.map(Bytes::from));
+        self.heap += self.items.range(old..).map(Bytes::heap_bytes).sum::<usize>();
     }
 
     #[inline]

@@ -299,10 +299,12 @@ mod tests {
         prop_oneof![Just(End::Front), Just(End::Back)]
     }
 
-    /// Few different values, so that they repeat: inline, shared and growable ones.
+    /// Few different values, so that they repeat: inline, shared and growable ones, and such as stand beside
+    /// a strip.
     fn element() -> impl Strategy<Value = Bytes> {
-        (0u8..3, 0usize..3).prop_map(|(letter, kind)| {
-            let mut element = Bytes::from(vec![letter; [1, 30, 2][kind]]);
+        let kind = prop_oneof![6 => 0usize..3, 1 => Just(3)];
+        (0u8..3, kind).prop_map(|(letter, kind)| {
+            let mut element = Bytes::from(vec![letter; [1, 30, 2, 255][kind]]);
             if kind == 2 {
                 element.make_mut().reserve(7);
             }

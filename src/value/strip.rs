@@ -123,16 +123,24 @@ impl Strip {
     /// Puts another string in the place of the one at `at`, if there is one; it is one that the strip
     /// [takes](Self::takes). O(bytes).
     pub(super) fn set(&mut self, at: usize, element: &[u8]) {
-        let view = self.view(&[]);
-        let Some(old) = view.lens.get(at) else { return };
-        if usize::from(old) == element.len() {
-            let start = HEADER + view.lens.slice(0..at).size();
-            Arc::make_mut(&mut self.0)[start..start + element.len()].copy_from_slice(element);
-        } else {
+        if !self.overwrite(at, element) && at < self.len() {
+            let view = self.view(&[]);
             let one = Text::Slice(element);
             let parts = [view.slice(0..at), View::one(&one), view.slice(at + 1..view.len())];
             *self = Strip::with_room(&parts, spacious);
         }
+    }
+
+    /// The same where it needs no other room than the one at `at`; false, and no change, where it does. O(1).
+    pub(super) fn overwrite(&mut self, at: usize, element: &[u8]) -> bool {
+        let view = self.view(&[]);
+        let is_alike = view.lens.get(at).is_some_and(|old| usize::from(old) == element.len());
+        if is_alike && Strip::takes(element) {
+            let start = HEADER + view.lens.slice(0..at).size();
+            Arc::make_mut(&mut self.0)[start..start + element.len()].copy_from_slice(element);
+            return true;
+        }
+        false
     }
 
     /// Heap memory, in bytes. O(1).
