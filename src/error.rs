@@ -85,6 +85,10 @@ pub enum Error {
     /// An option that does not go with the others, or has no meaning; the text says which.
     #[error("ERR {0}")]
     Invalid(&'static str),
+    /// A shard holds as many keys of one database as it can, 2^31: a store that is to hold more needs
+    /// more shards ([`StoreBuilder::shards`](crate::StoreBuilder::shards)).
+    #[error("ERR too many keys in one shard")]
+    TooManyKeys,
     /// A transaction touched a key that it had not declared.
     #[error("ERR key {0:?} was not declared by this transaction")]
     Undeclared(Bytes),
