@@ -152,9 +152,9 @@ impl<E: Named + Clone> Dense<E> {
             return;
         }
         if !self.index.is_empty() {
-            for position in at as u32..self.len as u32 {
-                let hash = hash_at(&self.pages, position);
-                if let Ok(slot) = self.index.find_entry(hash, |&other| other == position) {
+            let pages = self.pages.iter().skip(at / PAGE).flat_map(|page| page.iter());
+            for (position, entry) in (at as u32..).zip(pages.skip(at % PAGE)) {
+                if let Ok(slot) = self.index.find_entry(spread(entry.hash()), |&other| other == position) {
                     slot.remove();
                 }
             }

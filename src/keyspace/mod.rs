@@ -209,7 +209,7 @@ impl Keyspace {
     }
 
     /// Whether anybody may be told of key events.
-    fn tells_events(&self) -> bool {
+    pub(crate) fn tells_events(&self) -> bool {
         self.events != KeyEvents::Off && self.hub.has_listeners()
     }
 

@@ -191,7 +191,7 @@ impl Table {
         if count > 0 {
             let end = entries.len() as u32;
             let start = end - count as u32;
-            (start..end).rev().for_each(|at| wheel.leave(entries, at));
+            wheel.leave_all(entries, start..end);
             let before = out.len();
             entries.split_off(start, out);
             out.iter().skip(before).flatten().for_each(|entry| forget_parts(parts, entry));

@@ -401,11 +401,18 @@ impl<'w> Writer<'w> {
     /// Removes entries from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of
     /// them at most; adds them to `gone`, to be freed when the lock is, and gives how many those were.
     pub(super) fn expire_last(&mut self, now: u64, limit: usize, gone: &mut Vec<Vec<Entry>>) -> usize {
-        let before = gone.len();
-        let count = self.only_table().map_or(0, |table| table.split_off_due(now, limit, gone));
-        for entry in gone.iter().skip(before).flatten() {
-            // The hash only tells shards apart, and a sweep holds one.
-            self.changed(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
+        let (before, tells_events) = (gone.len(), self.space.tells_events());
+        let Some(table) = self.only_table() else { return 0 };
+        let count = table.split_off_due(now, limit, gone);
+        table.counters.expired += count as u64;
+        // Asked once for all of them: most often nobody wants to know.
+        let is_heard =
+            |(_, shard): &(u32, &mut Shard)| !shard.watches.is_empty() || !shard.waiters.is_empty();
+        if tells_events || self.shards.parts().iter().any(is_heard) {
+            for entry in gone.iter().skip(before).flatten() {
+                // The hash only tells shards apart, and a sweep holds one.
+                self.announce(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
+            }
         }
         count
     }

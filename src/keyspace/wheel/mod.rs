@@ -16,6 +16,8 @@ mod exact;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use crate::clock::NEVER;
 
 /// An entry's deadline, and its links in the wheel.
@@ -154,14 +156,27 @@ impl Wheel {
         if prev == NIL {
             return;
         }
-        match slot_named(prev) {
-            Some(slot) => self.set_head(slot, next),
-            None => timers.timer_mut(prev).next = next,
-        }
-        if next != NIL {
-            timers.timer_mut(next).prev = prev;
-        }
+        self.bridge(timers, prev, next);
         self.len = self.len.saturating_sub(1);
+    }
+
+    /// [`leave`](Self::leave) for all entries in a range of positions. O(n) for n of them; where they stand
+    /// behind each other in a slot, nothing is written but at the ends.
+    pub(crate) fn leave_all(&mut self, timers: &mut impl Timers, range: Range<u32>) {
+        for at in range.clone() {
+            let Timer { mut next, prev, .. } = *timers.timer(at);
+            if prev == NIL || range.contains(&prev) {
+                // Not linked, or passed over together with the one before.
+                continue;
+            }
+            let mut count = 1;
+            while range.contains(&next) {
+                next = timers.timer(next).next;
+                count += 1;
+            }
+            self.bridge(timers, prev, next);
+            self.len = self.len.saturating_sub(count);
+        }
     }
 
     /// Follows an entry, timer included, that was moved from `from` to `to`. O(1).
@@ -335,6 +350,17 @@ impl Wheel {
         let timer = timers.timer_mut(at);
         timer.next = NIL;
         timer.prev = NIL;
+    }
+
+    /// Links what comes before (an entry or the slot) and after directly with each other.
+    fn bridge(&mut self, timers: &mut impl Timers, prev: u32, next: u32) {
+        match slot_named(prev) {
+            Some(slot) => self.set_head(slot, next),
+            None => timers.timer_mut(prev).next = next,
+        }
+        if next != NIL {
+            timers.timer_mut(next).prev = prev;
+        }
     }
 
     fn head(&self, slot: usize) -> u32 {

@@ -67,6 +67,12 @@ impl Bench {
         }
     }
 
+    fn split_off(&mut self, at: usize) {
+        (at..self.table.len()).for_each(|at| self.forget(at));
+        self.wheel.leave_all(&mut self.table, at as u32..self.table.len() as u32);
+        self.table.truncate(at);
+    }
+
     /// Pops until nothing is due (true) or the budget is spent; some entries are kept.
     fn pop(&mut self, mut budget: usize) -> bool {
         loop {
@@ -145,6 +151,7 @@ enum Op {
     Schedule(usize, When),
     Cancel(usize),
     Remove(usize),
+    SplitOff(usize),
     Advance(u64),
     WakeUp,
     Pop(usize),
@@ -174,6 +181,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (any::<usize>(), when()).prop_map(|(at, when)| Op::Schedule(at, when)),
         1 => any::<usize>().prop_map(Op::Cancel),
         2 => any::<usize>().prop_map(Op::Remove),
+        1 => (0usize..20).prop_map(Op::SplitOff),
         3 => (0u64..3_000).prop_map(Op::Advance),
         1 => span().prop_map(Op::Advance),
         3 => Just(Op::WakeUp),
@@ -199,6 +207,7 @@ fn apply(bench: &mut Bench, op: Op) {
         _ if len == 0 => {}
         Op::Schedule(at, when) => bench.schedule(at % len, deadline(when)),
         Op::Cancel(at) => bench.cancel(at % len),
+        Op::SplitOff(less) => bench.split_off(len.saturating_sub(less)),
         Op::Remove(at) => bench.remove(at % len),
     }
 }
