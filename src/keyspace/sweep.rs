@@ -19,9 +19,9 @@ use crate::trace;
 use crate::value::hash::Hash;
 
 /// Steps for which one shard's lock is held at a time: up to some 100 microseconds.
-const STEPS: usize = 512;
+const STEPS: usize = 256;
 /// The same where each key that expires is told of.
-const STEPS_TOLD: usize = 128;
+const STEPS_TOLD: usize = 64;
 /// After a panic (of a waker, which is the caller's code) the sweep goes on so many milliseconds later.
 const PAUSE: u64 = 100;
 
@@ -303,5 +303,80 @@ impl Writer<'_> {
             *steps = steps.saturating_sub(taken.max(1));
         }
         true
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Bytes, ManualClock, Store};
+
+    const SHORT: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_thread_that_does_not_start_is_tried_again() {
+        let sweeper = Sweeper::new(Sweeping::Background);
+        let seen = || {
+            let State { next, running, .. } = *sweeper.state.lock();
+            assert_eq!(sweeper.next.load(Ordering::Acquire), next);
+            (next, running)
+        };
+        sweeper.arm_or_start(50, || false);
+        assert_eq!(seen(), (NEVER, false));
+        sweeper.arm_or_start(60, || true);
+        assert_eq!(seen(), (60, true));
+        sweeper.arm_or_start(70, || unreachable!("it runs"));
+        assert_eq!(seen(), (60, true));
+        sweeper.arm_or_start(40, || unreachable!("it runs"));
+        assert_eq!(seen(), (40, true));
+    }
+
+    #[test]
+    fn a_thread_that_starts_looks_for_what_was_set_before() {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).shards(2).build();
+        let sweeper = &store.space().sweeper;
+        // As if it had not started for this one.
+        sweeper.state.lock().running = true;
+        store.insert_ex("early", 1, SHORT).unwrap();
+        let mut state = sweeper.state.lock();
+        state.running = false;
+        sweeper.wake_at(&mut state, NEVER);
+        drop(state);
+        store.insert_ex("late", 1, 1000 * SHORT).unwrap();
+        clock.advance(SHORT);
+        while store.stats().unwrap().expirations == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(store.stats().unwrap().entries, 1);
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_looked_for_once() {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).shards(1).sweeping(Sweeping::ByHand).build();
+        store.insert("string", 1).unwrap();
+        let hash = store.hash::<String, i32>("hash");
+        hash.insert_ex("stays", &1, 9 * SHORT).unwrap();
+        hash.insert_ex("goes", &1, 2 * SHORT).unwrap();
+        for name in ["string", "hash", "missing"] {
+            let mut shard = store.space().shards[0].0.write();
+            shard.table_mut(0).list_parts(1, Bytes::from(name));
+        }
+        clock.advance(SHORT);
+        assert_eq!(store.sweep().unwrap(), 0);
+        assert_eq!(store.space().next_wake(), clock_at(2));
+        clock.advance(SHORT);
+        assert_eq!((store.sweep().unwrap(), hash.len().unwrap()), (0, 1));
+        assert_eq!(store.space().next_wake(), clock_at(9));
+        clock.advance(7 * SHORT);
+        assert_eq!((store.sweep().unwrap(), store.stats().unwrap().entries), (1, 1));
+        assert_eq!(store.space().next_wake(), NEVER);
+    }
+
+    fn clock_at(times: u64) -> u64 {
+        times * SHORT.as_millis() as u64
     }
 }

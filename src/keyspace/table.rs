@@ -250,6 +250,12 @@ impl Table {
         self.wheel.next_exact_wake(&self.entries, now).unwrap_or(NEVER).min(self.next_part())
     }
 
+    /// Has a key listed as one with a field that is due, whatever it holds.
+    #[cfg(test)]
+    pub(crate) fn list_parts(&mut self, deadline: u64, key: Bytes) {
+        self.parts.insert((deadline, key));
+    }
+
     fn next_part(&self) -> u64 {
         self.parts.first().map_or(NEVER, |(deadline, _)| *deadline)
     }
@@ -259,5 +265,26 @@ fn forget_parts(parts: &mut BTreeSet<(u64, Bytes)>, entry: &Entry) {
     let deadline = entry.value.next_deadline();
     if deadline != NEVER {
         parts.remove(&(deadline, entry.key.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(table: &mut Table, positions: usize, name: &str) -> Result<()> {
+        table.insert_below(positions, 0, Bytes::from(name), Value::String(Bytes::new()), 9)
+    }
+
+    #[test]
+    fn a_full_table_takes_no_key() {
+        let mut table = Table::default();
+        insert(&mut table, 2, "a").unwrap();
+        insert(&mut table, 2, "b").unwrap();
+        assert!(matches!(insert(&mut table, 2, "c"), Err(Error::TooManyKeys)));
+        assert_eq!((table.len(), table.expiring(), table.find(0, b"c")), (2, 2, None));
+        table.remove(0).unwrap();
+        insert(&mut table, 2, "c").unwrap();
+        assert_eq!((table.len(), table.expiring()), (2, 2));
     }
 }

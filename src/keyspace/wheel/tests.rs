@@ -68,8 +68,9 @@ impl Bench {
     }
 
     fn split_off(&mut self, at: usize) {
-        (at..self.table.len()).for_each(|at| self.forget(at));
-        self.wheel.leave_all(&mut self.table, at as u32..self.table.len() as u32);
+        let end = self.table.len();
+        (at..end).for_each(|at| self.forget(at));
+        self.wheel.leave_all(&mut self.table, at as u32..end as u32);
         self.table.truncate(at);
     }
 
