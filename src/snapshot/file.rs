@@ -4,18 +4,18 @@ use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::error::SnapshotError;
-use crate::Result;
+use crate::{Result, rng};
 
 /// The new content of a file, written beside it and put in its place at the end. Dropped before
 /// that, it leaves no trace.
 pub(super) struct Draft {
     target: PathBuf,
     temporary: PathBuf,
-    /// Its number among all drafts of this process.
+    /// Drawn at random: a process of the same id, in another container, may write here too.
     number: u64,
     file: File,
 }
@@ -24,11 +24,8 @@ impl Draft {
     /// Starts a new content for the file at `target`.
     pub(super) fn create(target: &Path) -> Result<Self> {
         collect_leftovers(target);
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        name.push(format!(".{process}-{number}{SUFFIX}"));
-        let temporary = target.with_file_name(name);
+        let (process, number) = (std::process::id(), rng::unseeded());
+        let temporary = target.with_file_name(format!("{}{process}-{number:016x}{SUFFIX}", prefix(target)));
         under_way().insert(number);
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
             Ok(file) => Ok(Draft { target: target.into(), temporary, number, file }),
@@ -63,13 +60,26 @@ impl Drop for Draft {
 
 const SUFFIX: &str = ".saving";
 
+/// How much of the target's name a draft's name begins with, in bytes: file systems take 255, and 35 come
+/// behind it.
+const LONGEST: usize = 200;
+
+/// After this time without a write nobody writes a draft any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// What the names of the target's drafts begin with. Targets whose long names begin in the same way share
+/// it, and collect each other's leftovers.
+fn prefix(target: &Path) -> String {
+    let mut name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let end = (0..=LONGEST.min(name.len())).rev().find(|at| name.is_char_boundary(*at));
+    name.truncate(end.unwrap_or_default());
+    name + "."
+}
+
 /// Removes what killed processes have left of new contents for `target`. What cannot be removed
 /// does no harm.
 pub(super) fn collect_leftovers(target: &Path) {
-    let Some(prefix) = target.file_name().and_then(|name| name.to_str()).map(|name| format!("{name}."))
-    else {
-        return;
-    };
+    let prefix = prefix(target);
     let Ok(files) = fs::read_dir(folder(target)) else { return };
     for file in files.flatten() {
         let name = file.file_name();
@@ -83,19 +93,18 @@ pub(super) fn collect_leftovers(target: &Path) {
 /// The process that is writing a draft, and the draft's number, by what follows the target's name.
 fn draft_named(rest: &str) -> Option<(u32, u64)> {
     let (process, number) = rest.strip_suffix(SUFFIX)?.split_once('-')?;
-    Some((process.parse().ok()?, number.parse().ok()?))
+    Some((process.parse().ok()?, u64::from_str_radix(number, 16).ok()?))
 }
 
-/// Whether the process that was writing a file has ended, as far as can be told.
+/// Whether it is sure that nobody writes a file any more. Its age has to tell in any case: another
+/// container that shares the folder has processes that are not seen from here, or have this one's id.
 fn is_abandoned(process: u32, number: u64, temporary: &Path) -> bool {
-    if process == std::process::id() {
-        return !under_way().contains(&number);
-    }
-    if cfg!(target_os = "linux") {
-        return !Path::new("/proc").join(process.to_string()).exists();
-    }
+    let may_live = match process == std::process::id() {
+        true => under_way().contains(&number),
+        false => cfg!(target_os = "linux") && Path::new("/proc").join(process.to_string()).exists(),
+    };
     let age = fs::metadata(temporary).and_then(|file| file.modified()).map(|written| written.elapsed());
-    matches!(age, Ok(Ok(age)) if age.as_secs() > 3600)
+    !may_live && matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 /// The drafts that this process is writing right now.
