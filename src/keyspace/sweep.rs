@@ -3,6 +3,11 @@
 //! An expired key is never seen, swept or not; what the sweeper adds is that its memory comes back
 //! within 100 milliseconds, and that its `expired` event is told. It sleeps until the earliest
 //! deadline, and holds a shard's lock for a bounded number of steps at a time.
+//!
+//! Two ways lead to what is due. Entries at the end of a table, where those stand that were added last,
+//! go a run at a time: nothing is moved, and their pages leave the lock as they are. Others are named by
+//! the wheel, one by one, and the table's last entry moves into the place of each; so what stays at the end
+//! gathers at the front, until the first way is open again. If all is due, the first way is all there is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -106,11 +111,12 @@ impl Sweeper {
     }
 
     fn run(self: Arc<Self>, clock: &Clock, space: &Weak<Keyspace>) {
+        let _running = Running(&self);
         let alarm: Arc<dyn Alarm> = Arc::<Sweeper>::clone(&self);
         let mut pause = 0;
-        // The last handle may go at any time: while nothing is done, nothing keeps the store alive.
+        // The last handle may go at any time: while this sleeps, nothing keeps the store alive.
         while let Some(store) = space.upgrade() {
-            // At the start this finds the deadlines for which no thread could be started.
+            // At the start this finds deadlines for which there was no thread.
             let found = store.next_wake().max(pause);
             drop(store);
             if !self.sleep(clock, &alarm, found) {
@@ -147,6 +153,17 @@ impl Sweeper {
     fn wake_at(&self, state: &mut State, next: u64) {
         state.next = next;
         self.next.store(next, Ordering::Release);
+    }
+}
+
+/// The thread runs. However it ends, the next deadline that is set starts another.
+struct Running<'s>(&'s Sweeper);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.running = false;
+        self.0.wake_at(&mut state, NEVER);
     }
 }
 
@@ -331,6 +348,20 @@ mod tests {
         assert_eq!(seen(), (60, true));
         sweeper.arm_or_start(40, || unreachable!("it runs"));
         assert_eq!(seen(), (40, true));
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_is_started_again() {
+        let sweeper = Sweeper::new(Sweeping::Background);
+        sweeper.arm_or_start(50, || true);
+        drop(Running(&sweeper));
+        let mut is_started = false;
+        sweeper.arm_or_start(60, || {
+            is_started = true;
+            true
+        });
+        assert!(is_started);
+        assert_eq!(sweeper.next.load(Ordering::Acquire), 60);
     }
 
     #[test]
