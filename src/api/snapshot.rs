@@ -20,9 +20,9 @@ impl Store {
     /// collections are then written without a lock. `SAVE`, O(all data).
     ///
     /// The new content is written to a file beside the old one, named after it and ending in `.saving`.
-    /// If the process is killed meanwhile, that file is removed by the next save or load of `path` that
-    /// finds it untouched for an hour. Until then it may well be another container's, of which nothing
-    /// but the shared folder is seen from here.
+    /// If the process is killed meanwhile, that file is removed by the next save or load of `path`. One
+    /// that was written in another container or on another machine, of which nothing but the shared
+    /// folder is seen from here, is removed when it has been untouched for an hour.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("larder-doc-save-{}", std::process::id()));
@@ -137,6 +137,7 @@ impl StoreBuilder {
 
 /// A save that runs in the background; made by [`Store::save_in_background`]. Dropped, it runs on.
 #[derive(Debug)]
+#[must_use = "whether it went well is told by `wait`"]
 pub struct Saving {
     progress: Arc<Mutex<Progress>>,
     thread: JoinHandle<Result<Progress>>,
@@ -164,6 +165,7 @@ impl Saving {
 
 /// Saves a store again and again until it is dropped; made by [`Store::save_every`].
 #[derive(Debug)]
+#[must_use = "nothing is saved any more once this is dropped"]
 pub struct Autosave {
     shared: Arc<Periodic>,
     thread: Option<JoinHandle<()>>,

@@ -25,7 +25,8 @@ impl Draft {
     pub(super) fn create(target: &Path) -> Result<Self> {
         collect_leftovers(target);
         let (process, number) = (std::process::id(), rng::unseeded());
-        let temporary = target.with_file_name(format!("{}{process}-{number:016x}{SUFFIX}", prefix(target)));
+        let name = format!("{}{:08x}-{process}-{number:016x}{SUFFIX}", prefix(target), *HERE);
+        let temporary = target.with_file_name(name);
         under_way().insert(number);
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
             Ok(file) => Ok(Draft { target: target.into(), temporary, number, file }),
@@ -60,12 +61,24 @@ impl Drop for Draft {
 
 const SUFFIX: &str = ".saving";
 
-/// How much of the target's name a draft's name begins with, in bytes: file systems take 255, and 35 come
+/// How much of the target's name a draft's name begins with, in bytes: file systems take 255, and 44 come
 /// behind it.
 const LONGEST: usize = 200;
 
-/// After this time without a write nobody writes a draft any more.
+/// After this time without a write nobody writes a draft any more, wherever they are.
 const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Where process ids mean what they mean here: this boot of this machine, and this container of it. 0 where
+/// the system does not tell.
+static HERE: LazyLock<u32> = LazyLock::new(|| {
+    let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let container = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    if boot.is_empty() || container.as_os_str().is_empty() {
+        return 0;
+    }
+    let name = [boot.as_slice(), container.as_os_str().as_encoded_bytes()].concat();
+    crc32fast::hash(&name).max(1)
+});
 
 /// What the names of the target's drafts begin with. Targets whose long names begin in the same way share
 /// it, and collect each other's leftovers.
@@ -84,27 +97,34 @@ pub(super) fn collect_leftovers(target: &Path) {
     for file in files.flatten() {
         let name = file.file_name();
         let draft = name.to_str().and_then(|name| draft_named(name.strip_prefix(&prefix)?));
-        if draft.is_some_and(|(process, number)| is_abandoned(process, number, &file.path())) {
+        if draft.is_some_and(|draft| is_abandoned(draft, &file.path())) {
             let _ = fs::remove_file(file.path());
         }
     }
 }
 
-/// The process that is writing a draft, and the draft's number, by what follows the target's name.
-fn draft_named(rest: &str) -> Option<(u32, u64)> {
-    let (process, number) = rest.strip_suffix(SUFFIX)?.split_once('-')?;
-    Some((process.parse().ok()?, u64::from_str_radix(number, 16).ok()?))
+/// Who writes a draft: where, in which process, under which number there.
+type Writer = (u32, u32, u64);
+
+/// The writer of a draft, by what follows the target's name.
+fn draft_named(rest: &str) -> Option<Writer> {
+    let (place, rest) = rest.strip_suffix(SUFFIX)?.split_once('-')?;
+    let (process, number) = rest.split_once('-')?;
+    let number = u64::from_str_radix(number, 16).ok()?;
+    Some((u32::from_str_radix(place, 16).ok()?, process.parse().ok()?, number))
 }
 
-/// Whether it is sure that nobody writes a file any more. Its age has to tell in any case: another
-/// container that shares the folder has processes that are not seen from here, or have this one's id.
-fn is_abandoned(process: u32, number: u64, temporary: &Path) -> bool {
-    let may_live = match process == std::process::id() {
-        true => under_way().contains(&number),
-        false => cfg!(target_os = "linux") && Path::new("/proc").join(process.to_string()).exists(),
-    };
+/// Whether it is sure that nobody writes a file any more. The processes of another container that shares
+/// the folder are not seen from here: then only the file's age tells.
+fn is_abandoned((place, process, number): Writer, temporary: &Path) -> bool {
+    if place == *HERE && place != 0 {
+        return match process == std::process::id() {
+            true => !under_way().contains(&number),
+            false => !Path::new("/proc").join(process.to_string()).exists(),
+        };
+    }
     let age = fs::metadata(temporary).and_then(|file| file.modified()).map(|written| written.elapsed());
-    !may_live && matches!(age, Ok(Ok(age)) if age > ABANDONED)
+    !under_way().contains(&number) && matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 /// The drafts that this process is writing right now.

@@ -110,20 +110,33 @@ fn leftovers_of_dead_processes_are_collected_and_nothing_else() {
     let folder = Folder::new();
     let (_clock, store) = manual_store();
     let path = folder.join("snapshot");
-    store.save(&path).unwrap();
+    (0..1_500).for_each(|key| store.insert(key, "value").unwrap());
+    let mut here = String::new();
+    let saved = store.save_with(&path, |progress| {
+        if progress.entries < progress.total {
+            here = folder.names().pop().unwrap_or_default();
+        }
+    });
+    saved.unwrap();
     let own = std::process::id();
-    let dead = [format!("snapshot.{DEAD}-0.saving"), format!("snapshot.{own}-ffffffffffffffff.saving")];
-    // Of containers that share the folder: their processes are not seen from here.
-    let fresh = [format!("snapshot.{DEAD}-1.saving"), format!("snapshot.{own}-fffffffffffffffe.saving")];
+    let here = here.strip_prefix("snapshot.").and_then(|rest| rest.split_once('-')).unwrap().0;
+    let dead = [
+        format!("snapshot.{here}-{DEAD}-0.saving"),
+        format!("snapshot.{here}-{own}-ffffffffffffffff.saving"),
+    ];
+    // Of containers that share the folder: their processes are not seen from here, only how old a file is.
+    let elsewhere = |age: &str| [DEAD, own].map(|process| format!("snapshot.7-{process}-{age}.saving"));
+    let (old, fresh) = (elsewhere("0"), elsewhere("1"));
     let others = [
-        "snapshot.1-0.saving".to_owned(),
-        format!("snapshot.{DEAD}-0.saved"),
-        format!("snapshot.{DEAD}-draft.saving"),
-        format!("snapshot.{DEAD}.saving"),
-        format!("snapshot.old.{DEAD}-0.saving"),
-        format!("snapshot-{DEAD}-0.saving"),
-        format!("other.{DEAD}-0.saving"),
-        "snapshot.notes-0.saving".to_owned(),
+        format!("snapshot.{here}-1-0.saving"),
+        format!("snapshot.{here}-{DEAD}-0.saved"),
+        format!("snapshot.{here}-{DEAD}-draft.saving"),
+        format!("snapshot.{here}-{DEAD}.saving"),
+        format!("snapshot.{DEAD}-0.saving"),
+        format!("snapshot.old.{here}-{DEAD}-0.saving"),
+        format!("snapshot-{here}-{DEAD}-0.saving"),
+        format!("other.{here}-{DEAD}-0.saving"),
+        format!("snapshot.{here}-notes-0.saving"),
         "snapshot.saving".to_owned(),
     ];
     let mut left: Vec<_> = others.iter().chain(&fresh).cloned().chain(["snapshot".to_owned()]).collect();
@@ -131,8 +144,8 @@ fn leftovers_of_dead_processes_are_collected_and_nothing_else() {
     let save = || store.save(&path).map(drop);
     let load = || Store::load(&path).map(drop);
     for collect in [&save as &dyn Fn() -> Result<(), Error>, &load] {
-        dead.iter().chain(&others).for_each(|name| write_before(&folder.join(name), millis(3_700_000)));
-        fresh.iter().for_each(|name| write_before(&folder.join(name), millis(3_500_000)));
+        old.iter().chain(&others).for_each(|name| write_before(&folder.join(name), millis(3_700_000)));
+        dead.iter().chain(&fresh).for_each(|name| write_before(&folder.join(name), millis(3_500_000)));
         collect().unwrap();
         assert_eq!(folder.names(), left);
     }
@@ -155,8 +168,8 @@ fn a_draft_under_way_is_not_collected_however_old_it_is() {
     });
     saved.unwrap();
     let [name] = &names[..] else { panic!("one draft, and not {names:?}") };
-    let draft = name.strip_prefix(&format!("snapshot.{}-", std::process::id()));
-    let number = draft.and_then(|draft| draft.strip_suffix(".saving")).unwrap();
+    let draft = name.split_once(&format!("-{}-", std::process::id()));
+    let number = draft.and_then(|(_, draft)| draft.strip_suffix(".saving")).unwrap();
     assert!(u64::from_str_radix(number, 16).unwrap() > 1 << 20, "{number} is not drawn at random");
     assert_eq!(folder.names(), ["snapshot"]);
 }
@@ -177,7 +190,7 @@ fn a_name_may_be_as_long_as_the_file_system_takes() {
     #[cfg(target_os = "linux")]
     {
         let name = "x".repeat(250);
-        write_before(&folder.join(&format!("{}.{DEAD}-0.saving", &name[..200])), millis(3_700_000));
+        write_before(&folder.join(&format!("{}.7-{DEAD}-0.saving", &name[..200])), millis(3_700_000));
         store.save(folder.join(&name)).unwrap();
         assert_eq!(folder.names(), [name]);
     }
@@ -279,7 +292,7 @@ fn each_snapshot_is_of_one_instant() {
     accounts.iter().for_each(|account| store.insert(account, 100).unwrap());
     // Moved from end to end of a list, in one step each; a turn is seen half done nowhere.
     let ring = store.list::<usize>("ring");
-    ring.extend_back(&(0..1_000).collect::<Vec<_>>()).unwrap();
+    ring.extend_back((0..1_000).collect::<Vec<_>>()).unwrap();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for seed in 0..2_usize {
