@@ -390,8 +390,8 @@ mod tests {
         let store = Store::builder().clock(&clock).shards(1).sweeping(Sweeping::ByHand).build();
         store.insert("string", 1).unwrap();
         let hash = store.hash::<String, i32>("hash");
-        hash.insert_ex("stays", &1, 9 * SHORT).unwrap();
-        hash.insert_ex("goes", &1, 2 * SHORT).unwrap();
+        hash.insert_ex("stays", 1, 9 * SHORT).unwrap();
+        hash.insert_ex("goes", 1, 2 * SHORT).unwrap();
         for name in ["string", "hash", "missing"] {
             let mut shard = store.space().shards[0].0.write();
             shard.table_mut(0).list_parts(1, Bytes::from(name));

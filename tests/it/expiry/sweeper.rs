@@ -70,7 +70,7 @@ proptest! {
             match shape {
                 0 => store.insert_ex(&key, 1, ttl).unwrap(),
                 1 => store.insert_ex(&key, "x".repeat(100), ttl).unwrap(),
-                _ => _ = store.hash::<u8, u8>(&key).insert_ex(&1, &1, ttl).unwrap(),
+                _ => _ = store.hash::<u8, u8>(&key).insert_ex(1, 1, ttl).unwrap(),
             }
             if left == 0 {
                 due.insert(key);
