@@ -1,75 +1,57 @@
 //! One database's keys in one shard: entries, their deadlines, and what they weigh.
+//!
+//! An entry is a record: the key is its name, and its body is what it holds. A short string stands in
+//! the record itself; a longer one and a collection stand aside, and the record knows where.
 
 use std::collections::BTreeSet;
 
-use super::wheel::{Due, POSITIONS, Timer, Timers, Wheel};
+use smallvec::SmallVec;
+
+use super::due::{DuePages, Found};
+use super::wheel::Due;
 use crate::clock::NEVER;
-use crate::dense::{Dense, Named};
+use crate::records::slab::Slab;
+use crate::records::{BODY, POSITIONS, Record, Records, Text, page_of, page_range};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
-/// A key with its value and deadline.
-#[derive(Clone)]
-pub(crate) struct Entry {
-    pub key: Bytes,
-    pub value: Value,
-    pub timer: Timer,
-    hash: u32,
+/// A key with its value and deadline, as they stand in the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'t> {
+    pub key: &'t [u8],
+    pub value: ValueRef<'t>,
+    /// Milliseconds on the store's monotonic line, [`NEVER`] where there is none.
+    pub deadline: u64,
 }
 
-impl Entry {
-    pub(crate) fn deadline(&self) -> u64 {
-        self.timer.deadline()
-    }
-
-    /// Whether the key counts as missing at the time that `now` gives. The clock is not read for an
-    /// entry that has no deadline.
-    #[inline]
-    pub(crate) fn is_expired(&self, now: impl FnOnce() -> u64) -> bool {
-        let (own, parts) = (self.timer.deadline(), self.value.next_deadline());
-        if own == NEVER && parts == NEVER {
-            return false;
-        }
-        let now = now();
-        own <= now || (parts <= now && self.value.is_over(now))
-    }
-}
-
-impl Named for Entry {
-    fn name(&self) -> &[u8] {
-        &self.key
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.key.heap_bytes() + self.value.heap_bytes()
-    }
-}
-
-impl Timers for Dense<Entry> {
-    fn timer(&self, at: u32) -> &Timer {
-        // The wheel asks only for positions that it was given and told of when they moved.
-        &self.get(at).expect("a position that the wheel was given").timer
-    }
-
-    fn timer_mut(&mut self, at: u32) -> &mut Timer {
-        // The wheel asks only for positions that it was given and told of when they moved.
-        &mut self.get_mut(at).expect("a position that the wheel was given").timer
-    }
-}
+/// A body begins with a byte that says what follows: a deadline (u64) if it has one, and then the number
+/// of a value that stands aside (u32), or a string.
+type Body = SmallVec<[u8; BODY]>;
+const TIMED: u8 = 1;
+const ASIDE: u8 = 2;
+/// The longest string that stands in a record.
+const SHORT: usize = BODY - 1 - size_of::<u64>();
 
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Table {
-    entries: Dense<Entry>,
-    wheel: Wheel,
+    contents: Contents,
+    /// What the values that stand aside hold on the heap, in bytes.
+    held: usize,
+    /// Keys that have a deadline.
+    timed: usize,
+    due: DuePages,
     /// Hashes of which single fields expire: when the next one does, and the key.
     parts: BTreeSet<(u64, Bytes)>,
     pub counters: Counters,
+}
+
+/// The entries of a table. A clone shares them, and each of both copies what it then writes to.
+#[derive(Clone, Default)]
+pub(crate) struct Contents {
+    records: Records,
+    aside: Slab<Value>,
 }
 
 /// What the table counts; the first two also by readers that share the lock.
@@ -90,40 +72,88 @@ impl Counters {
     }
 }
 
+impl Entry<'_> {
+    /// Whether the key counts as missing at the time that `now` gives. The clock is not read for an
+    /// entry that has no deadline.
+    #[inline]
+    pub(crate) fn is_expired(&self, now: impl FnOnce() -> u64) -> bool {
+        let parts = self.value.next_deadline();
+        if self.deadline == NEVER && parts == NEVER {
+            return false;
+        }
+        let now = now();
+        self.deadline <= now || (parts <= now && self.value.is_over(now))
+    }
+}
+
+impl Contents {
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// All entries, from the first position to the last.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.records.iter().filter_map(|record| self.entry(record))
+    }
+
+    /// The name of the key at a position, shared if it is long. O(1).
+    pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
+        self.records.name(at)
+    }
+
+    #[inline]
+    fn entry<'t>(&'t self, record: Record<'t>) -> Option<Entry<'t>> {
+        let (kind, deadline, rest) = parse(record.body)?;
+        let value = if kind & ASIDE == 0 {
+            ValueRef::Short(rest)
+        } else {
+            ValueRef::Whole(self.aside.get(u32::from_le_bytes(*rest.first_chunk()?))?)
+        };
+        Some(Entry { key: record.name, value, deadline })
+    }
+}
+
 impl Table {
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.contents.len()
     }
 
     /// Keys that have a deadline of their own.
     pub(crate) fn expiring(&self) -> usize {
-        self.wheel.len()
+        self.timed
     }
 
-    /// Heap memory of all entries, in bytes.
+    /// Heap memory of all entries, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.entries.bytes() + self.wheel.bytes()
+        self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes()
     }
 
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.entries.find(hash as u32, key)
+        self.contents.records.find(hash as u32, key)
+    }
+
+    /// The entry of a key, and its position. O(1).
+    #[inline]
+    pub(crate) fn seek(&self, hash: u64, key: &[u8]) -> Option<(u32, Entry<'_>)> {
+        let (at, record) = self.contents.records.seek(hash as u32, key)?;
+        Some((at, self.contents.entry(record)?))
     }
 
     #[inline]
-    pub(crate) fn get(&self, at: u32) -> Option<&Entry> {
-        self.entries.get(at)
+    pub(crate) fn get(&self, at: u32) -> Option<Entry<'_>> {
+        self.contents.entry(self.contents.records.get(at)?)
     }
 
-    pub(crate) fn entries(&self) -> &Dense<Entry> {
-        &self.entries
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Adds a key that is not there yet.
     ///
     /// # Errors
     /// [`Error::TooManyKeys`] if all positions are taken.
-    pub(crate) fn insert(&mut self, hash: u64, key: Bytes, value: Value, deadline: u64) -> Result<()> {
+    pub(crate) fn insert(&mut self, hash: u64, key: &[u8], value: Value, deadline: u64) -> Result<()> {
         self.insert_below(POSITIONS, hash, key, value, deadline)
     }
 
@@ -131,97 +161,129 @@ impl Table {
         &mut self,
         positions: usize,
         hash: u64,
-        key: Bytes,
+        key: &[u8],
         value: Value,
         deadline: u64,
     ) -> Result<()> {
-        if self.entries.len() >= positions {
+        if self.len() >= positions {
             return Err(Error::TooManyKeys);
         }
         let parts = value.next_deadline();
         if parts != NEVER {
-            self.parts.insert((parts, key.clone()));
+            self.parts.insert((parts, Bytes::from(key)));
         }
-        let at = self.entries.push(Entry { key, value, timer: Timer::new(), hash: hash as u32 });
-        if deadline != NEVER {
-            self.wheel.schedule(&mut self.entries, at, deadline);
-        }
+        let body = self.body_of(value, deadline);
+        let at = self.contents.records.push(hash as u32, Text::Slice(key), Text::Slice(&body));
+        self.timed += usize::from(deadline != NEVER);
+        self.due.note(page_of(at), deadline);
         Ok(())
     }
 
     /// Changes a value in place, and keeps count of its bytes and of when its parts expire.
     #[inline]
     pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
-        let Table { entries, parts, .. } = self;
-        entries.update(at, |entry| {
-            let before = entry.value.next_deadline();
-            let result = change(&mut entry.value);
-            let after = entry.value.next_deadline();
-            if before != after {
-                if before != NEVER {
-                    parts.remove(&(before, entry.key.clone()));
-                }
-                if after != NEVER {
-                    parts.insert((after, entry.key.clone()));
-                }
+        let record = self.contents.records.get(at)?;
+        let (kind, deadline, rest) = parse(record.body)?;
+        if kind & ASIDE == 0 {
+            let mut value = Value::String(Bytes::from(rest));
+            let result = change(&mut value);
+            self.put(at, value, deadline);
+            return Some(result);
+        }
+        let value = self.contents.aside.get_mut(u32::from_le_bytes(*rest.first_chunk()?))?;
+        let (bytes, before) = (value.heap_bytes(), value.next_deadline());
+        let result = change(value);
+        self.held = self.held + value.heap_bytes() - bytes;
+        let after = value.next_deadline();
+        if before != after {
+            let key = self.contents.records.name(at)?;
+            self.parts.remove(&(before, key.clone()));
+            if after != NEVER {
+                self.parts.insert((after, key));
             }
-            result
-        })
-    }
-
-    pub(crate) fn remove(&mut self, at: u32) -> Option<Entry> {
-        self.entries.get(at)?;
-        self.wheel.leave(&mut self.entries, at);
-        let entry = self.entries.swap_remove(at)?;
-        let last = self.entries.len() as u32;
-        if last != at {
-            self.wheel.moved(&mut self.entries, last, at);
         }
-        forget_parts(&mut self.parts, &entry);
-        Some(entry)
+        Some(result)
     }
 
-    /// Takes entries out that are due by `now` and stand at the table's end, `limit` of them at most, and
-    /// adds them to `out`; gives how many those were. Where all is due, or what was added last, nothing
-    /// has to be moved for it. Room is given back by [`shrink`](Self::shrink). O(1) each.
-    pub(crate) fn split_off_due(&mut self, now: u64, limit: usize, out: &mut Vec<Vec<Entry>>) -> usize {
-        let Table { entries, wheel, parts, .. } = self;
-        let is_due = |entry: &&Entry| entry.deadline() <= now;
-        let count = entries.iter().rev().take(limit).take_while(is_due).count();
-        if count > 0 {
-            let end = entries.len() as u32;
-            let start = end - count as u32;
-            wheel.leave_all(entries, start..end);
-            let before = out.len();
-            entries.split_off(start, out);
-            out.iter().skip(before).flatten().for_each(|entry| forget_parts(parts, entry));
+    /// Gives the key at a position another value, and another deadline or none; gives the old value back
+    /// if it stood aside. O(1).
+    pub(crate) fn replace(&mut self, at: u32, value: Value, deadline: u64) -> Option<Value> {
+        let (kind, before, rest) = parse(self.contents.records.get(at)?.body)?;
+        let number = (kind & ASIDE != 0).then(|| rest.first_chunk().map(|number| u32::from_le_bytes(*number)));
+        let old = number.flatten().and_then(|number| self.forget(number, at));
+        let parts = value.next_deadline();
+        if parts != NEVER {
+            self.parts.insert((parts, self.contents.records.name(at)?));
         }
-        count
+        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
+        self.put(at, value, deadline);
+        self.due.note(page_of(at), deadline);
+        old
     }
 
-    /// Gives memory back once a quarter of it would do. O(1), or O(n) if there is some to give back.
-    pub(crate) fn shrink(&mut self) {
-        self.entries.shrink();
+    /// Takes a key out; gives its value and deadline. O(1).
+    pub(crate) fn take(&mut self, at: u32) -> Option<(Value, u64)> {
+        let Entry { value, deadline, .. } = self.get(at)?;
+        let short = match value {
+            ValueRef::Short(bytes) => Some(Value::String(Bytes::from(bytes))),
+            ValueRef::Whole(_) => None,
+        };
+        let aside = self.remove(at);
+        Some((short.or(aside)?, deadline))
     }
 
-    /// Gives a key another deadline, or none.
+    /// Removes a key; gives its value back if it stood aside. O(1).
+    pub(crate) fn remove(&mut self, at: u32) -> Option<Value> {
+        let (kind, deadline, rest) = parse(self.contents.records.get(at)?.body)?;
+        let number = (kind & ASIDE != 0).then(|| rest.first_chunk().map(|number| u32::from_le_bytes(*number)));
+        let value = number.flatten().and_then(|number| self.forget(number, at));
+        self.timed -= usize::from(deadline != NEVER);
+        self.contents.records.swap_remove(at);
+        // Another entry may have come here, from a page of its own.
+        if let Some(moved) = self.get(at).map(|entry| entry.deadline) {
+            self.due.note(page_of(at), moved);
+        }
+        match self.len().checked_sub(1) {
+            Some(last) => self.due.truncate(page_of(last as u32) + 1),
+            None => self.due.truncate(0),
+        }
+        value
+    }
+
+    /// Gives a key another deadline, or none. O(1).
     pub(crate) fn set_deadline(&mut self, at: u32, deadline: u64) {
-        self.wheel.schedule(&mut self.entries, at, deadline);
+        let Some(record) = self.contents.records.get(at) else { return };
+        let Some((kind, before, rest)) = parse(record.body) else { return };
+        let body = body(kind, deadline, rest);
+        self.contents.records.set_body(at, Text::Slice(&body));
+        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
+        self.due.note(page_of(at), deadline);
     }
 
-    /// A key that is due by `now`; each step towards it takes one from the budget.
-    pub(crate) fn pop_due(&mut self, now: u64, budget: &mut usize) -> Due {
-        self.wheel.pop_due(&mut self.entries, now, budget)
-    }
-
-    /// Readies what [`pop_overdue`](Self::pop_overdue) finds, once nothing else is due.
-    pub(crate) fn raise_overdue(&mut self, now: u64) {
-        self.wheel.raise_overdue(&mut self.entries, now);
-    }
-
-    /// A key that is due by `now`, to the millisecond.
-    pub(crate) fn pop_overdue(&mut self, now: u64) -> Option<u32> {
-        self.wheel.pop_overdue(&mut self.entries, now)
+    /// A key that is due by `now`, if `exact` to the millisecond; each page on the way takes one from the
+    /// budget.
+    pub(crate) fn next_due(&mut self, now: u64, exact: bool, budget: &mut usize) -> Due {
+        loop {
+            let page = match self.due.open(now, exact, budget) {
+                Found::Page(page) => page,
+                Found::Nothing => return Due::Nothing,
+                Found::BudgetSpent => return Due::BudgetSpent,
+            };
+            // From the end: what is removed is replaced by what stands at the end of all.
+            let mut earliest = NEVER;
+            for at in page_range(page).rev() {
+                let deadline = self.deadline_at(at);
+                if deadline <= now {
+                    if *budget == 0 {
+                        return Due::BudgetSpent;
+                    }
+                    *budget -= 1;
+                    return Due::Entry(at);
+                }
+                earliest = earliest.min(deadline);
+            }
+            self.due.close(earliest);
+        }
     }
 
     /// A hash with a field that is due by `now`, and since when.
@@ -235,19 +297,24 @@ impl Table {
     }
 
     /// How many keys have not expired by `now`; `None` if some of those must be swept out first. O(1),
-    /// and O(k) for k keys that are due within the same 16 ms.
+    /// and O(k) for k keys on pages that are due within the same 16 ms.
     pub(crate) fn count_live(&self, now: u64) -> Option<usize> {
-        (self.next_wake() > now).then(|| self.len() - self.wheel.overdue(&self.entries, now))
+        if self.next_part() <= now {
+            return None;
+        }
+        let pages = self.due.overdue(now)?;
+        let overdue = pages.into_iter().flat_map(page_range).filter(|at| self.deadline_at(*at) <= now);
+        Some(self.len() - overdue.count())
     }
 
     /// The earliest time at which something may be due.
     pub(crate) fn next_wake(&self) -> u64 {
-        self.wheel.next_wake().unwrap_or(NEVER).min(self.next_part())
+        self.due.next_wake().min(self.next_part())
     }
 
     /// The same, to the millisecond.
     pub(crate) fn next_exact_wake(&self, now: u64) -> u64 {
-        self.wheel.next_exact_wake(&self.entries, now).unwrap_or(NEVER).min(self.next_part())
+        self.due.next_exact_wake(now).min(self.next_part())
     }
 
     /// Has a key listed as one with a field that is due, whatever it holds.
@@ -259,13 +326,63 @@ impl Table {
     fn next_part(&self) -> u64 {
         self.parts.first().map_or(NEVER, |(deadline, _)| *deadline)
     }
+
+    /// The deadline of the entry at a position, [`NEVER`] where there is none.
+    fn deadline_at(&self, at: u32) -> u64 {
+        let record = self.contents.records.get(at);
+        record.and_then(|record| parse(record.body)).map_or(NEVER, |(_, deadline, _)| deadline)
+    }
+
+    /// What is written for a value, which may be put aside for it.
+    fn body_of(&mut self, value: Value, deadline: u64) -> Body {
+        match value {
+            Value::String(bytes) if bytes.len() <= SHORT => body(0, deadline, &bytes),
+            value => {
+                self.held += value.heap_bytes();
+                let number = self.contents.aside.insert(value);
+                body(ASIDE, deadline, &number.to_le_bytes())
+            }
+        }
+    }
+
+    fn put(&mut self, at: u32, value: Value, deadline: u64) {
+        let body = self.body_of(value, deadline);
+        self.contents.records.set_body(at, Text::Slice(&body));
+    }
+
+    /// Takes out the value of the key at a position that stands aside.
+    fn forget(&mut self, number: u32, at: u32) -> Option<Value> {
+        let value = self.contents.aside.remove(number)?;
+        self.held -= value.heap_bytes();
+        let parts = value.next_deadline();
+        if parts != NEVER {
+            self.parts.remove(&(parts, self.contents.records.name(at)?));
+        }
+        Some(value)
+    }
 }
 
-fn forget_parts(parts: &mut BTreeSet<(u64, Bytes)>, entry: &Entry) {
-    let deadline = entry.value.next_deadline();
-    if deadline != NEVER {
-        parts.remove(&(deadline, entry.key.clone()));
+/// The kind, the deadline and the rest of a body.
+#[inline]
+fn parse(body: &[u8]) -> Option<(u8, u64, &[u8])> {
+    let (&kind, rest) = body.split_first()?;
+    if kind & TIMED == 0 {
+        return Some((kind, NEVER, rest));
     }
+    let (deadline, rest) = rest.split_first_chunk()?;
+    Some((kind, u64::from_le_bytes(*deadline), rest))
+}
+
+fn body(kind: u8, deadline: u64, rest: &[u8]) -> Body {
+    let mut body = Body::new();
+    if deadline == NEVER {
+        body.push(kind & !TIMED);
+    } else {
+        body.push(kind | TIMED);
+        body.extend_from_slice(&deadline.to_le_bytes());
+    }
+    body.extend_from_slice(rest);
+    body
 }
 
 #[cfg(test)]
@@ -273,7 +390,7 @@ mod tests {
     use super::*;
 
     fn insert(table: &mut Table, positions: usize, name: &str) -> Result<()> {
-        table.insert_below(positions, 0, Bytes::from(name), Value::String(Bytes::new()), 9)
+        table.insert_below(positions, 0, name.as_bytes(), Value::String(Bytes::new()), 9)
     }
 
     #[test]
@@ -283,7 +400,7 @@ mod tests {
         insert(&mut table, 2, "b").unwrap();
         assert!(matches!(insert(&mut table, 2, "c"), Err(Error::TooManyKeys)));
         assert_eq!((table.len(), table.expiring(), table.find(0, b"c")), (2, 2, None));
-        table.remove(0).unwrap();
+        table.take(0).unwrap();
         insert(&mut table, 2, "c").unwrap();
         assert_eq!((table.len(), table.expiring()), (2, 2));
     }

@@ -12,7 +12,7 @@ use super::{Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Value, ValueRef};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Result};
 
@@ -153,16 +153,16 @@ impl<'w> Writer<'w> {
     }
 
     /// The key's value, if it is there.
-    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<&Value> {
+    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<ValueRef<'_>> {
         let at = self.live(key)?;
-        self.table(key)?.get(at).map(|entry| &entry.value)
+        self.table(key)?.get(at).map(|entry| entry.value)
     }
 
     /// The key's value as the type that the operation is for.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
-    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<&K>> {
+    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<K::Ref<'_>>> {
         match self.value(key) {
             Some(value) => K::of(value).map(Some).ok_or(Error::WrongType),
             None => Ok(None),
@@ -172,7 +172,7 @@ impl<'w> Writer<'w> {
     /// The deadline of a key that is there: [`NEVER`] if it has none.
     pub(crate) fn deadline(&mut self, key: KeyRef<'_>) -> Option<u64> {
         let at = self.live(key)?;
-        self.table(key)?.get(at).map(|entry| entry.deadline())
+        self.table(key)?.get(at).map(|entry| entry.deadline)
     }
 
     /// Changes a key's value in place: makes it if it is missing and `absent` says so, removes it if
@@ -398,31 +398,14 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
-    /// Removes entries from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of
-    /// them at most; adds them to `gone`, to be freed when the lock is, and gives how many those were.
-    pub(super) fn expire_last(&mut self, now: u64, limit: usize, gone: &mut Vec<Vec<Entry>>) -> usize {
-        let (before, tells_events) = (gone.len(), self.space.tells_events());
-        let Some(table) = self.only_table() else { return 0 };
-        let count = table.split_off_due(now, limit, gone);
-        table.counters.expired += count as u64;
-        // Asked once for all of them: most often nobody wants to know.
-        let is_heard =
-            |(_, shard): &(u32, &mut Shard)| !shard.watches.is_empty() || !shard.waiters.is_empty();
-        if tells_events || self.shards.parts().iter().any(is_heard) {
-            for entry in gone.iter().skip(before).flatten() {
-                // The hash only tells shards apart, and a sweep holds one.
-                self.announce(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
-            }
-        }
-        count
-    }
-
     /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
     pub(super) fn expire_at(&mut self, at: u32) -> bool {
-        let Some(entry) = self.only_table().and_then(|table| table.remove(at)) else { return false };
+        let Some(table) = self.only_table() else { return false };
+        let Some(name) = table.contents().name(at) else { return false };
+        let value = table.remove(at);
         // The hash only tells shards apart, and a sweep holds one.
-        self.changed(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
-        self.discard_value(entry.value);
+        self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
+        self.effects.garbage.extend(value);
         true
     }
 
@@ -497,7 +480,7 @@ impl<'w> Writer<'w> {
     pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32, limit: usize) -> usize {
         let entry = self.table(key).and_then(|table| table.get(at));
         let parts =
-            entry.filter(|entry| K::of(&entry.value).is_some()).map(|entry| entry.value.next_deadline());
+            entry.filter(|entry| K::of(entry.value).is_some()).map(|entry| entry.value.next_deadline());
         if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
             return 0;
         }
@@ -553,8 +536,8 @@ impl<'w> Writer<'w> {
     fn remember(&mut self, key: KeyRef<'_>) {
         let db = self.db;
         if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(db, key.bytes)) {
-            let entry = self.table(key).and_then(|table| table.get(table.find(key.hash, key.bytes)?));
-            let state = entry.map(|entry| (entry.value.clone(), entry.deadline()));
+            let entry = self.table(key).and_then(|table| table.seek(key.hash, key.bytes)).map(|(_, entry)| entry);
+            let state = entry.map(|entry| (entry.value.to_value(), entry.deadline));
             if let Some(undo) = &mut self.effects.undo {
                 undo.remember(db, key.bytes, state);
             }

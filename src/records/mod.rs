@@ -31,6 +31,20 @@ const HEAD: usize = size_of::<u32>() + 1;
 const LONG_NAME: u8 = 0x7f;
 const LONG_BODY: u8 = 0x80;
 
+/// All positions there can be.
+pub(crate) const POSITIONS: usize = u32::MAX as usize;
+
+/// The page of a position.
+pub(crate) fn page_of(at: u32) -> u32 {
+    at / RECORDS as u32
+}
+
+/// The positions of a page.
+pub(crate) fn page_range(page: u32) -> std::ops::Range<u32> {
+    let start = page.saturating_mul(RECORDS as u32);
+    start..start.saturating_add(RECORDS as u32)
+}
+
 /// See the [module](self).
 #[derive(Clone, Default)]
 pub(crate) struct Records {
