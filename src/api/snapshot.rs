@@ -86,7 +86,7 @@ impl Store {
         let (periodic, at) = (Arc::clone(&shared), path.clone());
         let due = next_save(&store, every);
         let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every, due))?;
-        Ok(Autosave { shared, thread: Some(thread) })
+        Ok(Autosave { store: self.clone(), shared, thread: Some(thread) })
     }
 
     /// A store with the default settings and the keys of a file. What has expired since it was saved
@@ -157,6 +157,7 @@ impl Saving {
 /// Saves a store again and again until it is dropped; made by [`Store::save_every`].
 #[derive(Debug)]
 pub struct Autosave {
+    store: Store,
     shared: Arc<Periodic>,
     thread: Option<JoinHandle<()>>,
 }
@@ -187,13 +188,14 @@ impl Autosave {
 }
 
 impl Drop for Autosave {
-    /// Lets a save that is under way come to its end.
+    /// Lets a save that is under way come to its end, which within a transaction of the store is waited
+    /// for when that has ended.
     fn drop(&mut self) {
         self.shared.state.lock().stopped = true;
         self.shared.woken.notify_all();
         if let Some(thread) = self.thread.take() {
             // A panic in there was reported by its thread already.
-            let _ = thread.join();
+            self.store.space().when_free(move |_| drop(thread.join()));
         }
     }
 }
