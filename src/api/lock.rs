@@ -38,7 +38,8 @@ impl Store {
     }
 }
 
-/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped.
+/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped, or if that is inside a
+/// transaction of the store, when that has ended.
 #[derive(Debug)]
 #[must_use]
 pub struct Lock {

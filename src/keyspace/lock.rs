@@ -1,4 +1,4 @@
-//! Taking the shards' locks: always in the order of their indexes, and only here.
+//! Taking the locks of an operation's shards: always in the order of their indexes.
 
 use smallvec::SmallVec;
 

@@ -1,8 +1,8 @@
 //! The keys: shards and their locks, expiry, versions, waiters, events.
 //!
 //! There is one road to a key ([`View`](view::View) for readers, [`Writer`](writer::Writer) for
-//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken here and nowhere
-//! else, in the order of the shards' indexes.
+//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
+//! nowhere else: one at a time, or in the order of the shards' indexes.
 
 mod held;
 mod lock;

@@ -38,12 +38,9 @@ pub(super) struct Change {
 }
 
 impl Undo {
-    pub(super) fn knows(&self, db: u16, key: &[u8]) -> bool {
-        self.states.contains_key(&(db, Bytes::from(key)))
-    }
-
-    pub(super) fn remember(&mut self, db: u16, key: &[u8], state: State) {
-        self.states.insert((db, Bytes::from(key)), state);
+    /// Keeps the state of a key that is touched for the first time.
+    pub(super) fn remember(&mut self, db: u16, key: &[u8], state: impl FnOnce() -> State) {
+        self.states.entry((db, Bytes::from(key))).or_insert_with(state);
     }
 
     pub(super) fn moved(&mut self, db: u16, key: &[u8], from: Option<u32>) {

@@ -64,7 +64,7 @@ pub(crate) struct Effects {
     /// The earliest deadline that was set.
     pub wake_at: u64,
     /// In a transaction: how to take everything back, and what to announce at its end.
-    pub undo: Option<Undo>,
+    pub undo: Option<Box<Undo>>,
 }
 
 impl Effects {
@@ -74,7 +74,7 @@ impl Effects {
 
     /// Effects that can be taken back until they are committed.
     pub(super) fn undoable() -> Self {
-        Effects { undo: Some(Undo::default()), ..Effects::new() }
+        Effects { undo: Some(Box::default()), ..Effects::new() }
     }
 }
 
@@ -426,7 +426,8 @@ impl<'w> Writer<'w> {
 
     /// Takes back all that a transaction has done so far.
     pub(crate) fn roll_back(&mut self) {
-        let Some(Undo { states, steps, .. }) = self.effects.undo.take() else { return };
+        let Some(undo) = self.effects.undo.take() else { return };
+        let Undo { states, steps, .. } = *undo;
         for Step { db, key, from } in steps.into_iter().rev() {
             let name = self.space.key_ref(&key);
             let Some(table) = self.shard_mut(name).map(|shard| shard.table_mut(db)) else { continue };
@@ -454,7 +455,8 @@ impl<'w> Writer<'w> {
 
     /// Counts and announces all that a transaction has done.
     pub(crate) fn commit(&mut self) {
-        let Some(Undo { states, changes, .. }) = self.effects.undo.take() else { return };
+        let Some(undo) = self.effects.undo.take() else { return };
+        let Undo { states, changes, .. } = *undo;
         for Change { db, key, event, counts } in changes {
             self.in_db(db, |writer| {
                 let key = writer.space.key_ref(&key);
@@ -586,18 +588,15 @@ impl<'w> Writer<'w> {
     #[inline(never)]
     fn keep_state(&mut self, key: KeyRef<'_>, fate: Fate) {
         let db = self.db;
-        let is_known = self.effects.undo.as_ref().is_some_and(|undo| undo.knows(db, key.bytes));
+        let Some(mut undo) = self.effects.undo.take() else { return };
         let table = self.table(key);
         let at = table.and_then(|table| table.find(key.hash, key.bytes));
         let entry = table.zip(at).and_then(|(table, at)| table.get(at));
-        let state = entry.filter(|_| !is_known).map(|entry| (entry.value.clone(), entry.deadline()));
-        let Some(undo) = &mut self.effects.undo else { return };
-        if !is_known {
-            undo.remember(db, key.bytes, state);
-        }
+        undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.clone(), entry.deadline())));
         if at.is_none() || fate == Fate::Goes {
             undo.moved(db, key.bytes, at);
         }
+        self.effects.undo = Some(undo);
     }
 
     #[inline]

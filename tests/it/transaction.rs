@@ -203,7 +203,11 @@ fn a_lock_or_a_watch_dropped_inside_is_given_up_afterwards() {
     let (_clock, store) = manual_store();
     let second = Duration::from_secs(1);
     let (lock, watched) = (store.try_lock("lock", second).unwrap(), store.watch(["k"]).unwrap());
-    store.transaction(["lock"], |_| Ok::<_, Error>(drop((lock, watched)))).unwrap();
+    let inside = |_: &larder::Tx| {
+        drop((lock, watched));
+        Ok::<_, Error>(())
+    };
+    store.transaction(["lock"], inside).unwrap();
     assert!(store.try_lock("lock", second).unwrap().is_some());
 }
 
