@@ -152,7 +152,7 @@ impl ManualClock {
     /// Wall time as this clock shows it.
     pub fn now(&self) -> SystemTime {
         let millis = self.0.epoch.saturating_add(self.0.now.load(Ordering::Acquire));
-        UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
+        since_epoch(Duration::from_millis(millis))
     }
 }
 
@@ -172,6 +172,19 @@ impl std::fmt::Debug for ManualClock {
 pub(crate) fn millis(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000);
     seconds.saturating_add(u64::from(duration.subsec_millis())).min(NEVER - 1)
+}
+
+/// The wall time so long after the Unix epoch; beyond what the system's type can hold (on Windows, the
+/// year 30828), the last that it can, to the millisecond.
+pub(crate) fn since_epoch(duration: Duration) -> SystemTime {
+    UNIX_EPOCH.checked_add(duration).unwrap_or_else(|| {
+        let (mut last, mut step) = (UNIX_EPOCH, duration);
+        while step > Duration::from_micros(100) {
+            step /= 2;
+            last = last.checked_add(step).unwrap_or(last);
+        }
+        last
+    })
 }
 
 /// The start of the monotonic line, one for the process: a second before its first use, so that
@@ -194,5 +207,13 @@ mod tests {
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
         assert_eq!(Clock::from(&clock).now(), NEVER - 1);
+    }
+
+    #[test]
+    fn a_time_beyond_the_last_is_the_last() {
+        let soon = Duration::from_millis(1_234);
+        assert_eq!(since_epoch(soon), UNIX_EPOCH + soon);
+        let last = since_epoch(Duration::MAX);
+        assert!(last.checked_add(Duration::from_millis(1)).is_none(), "{last:?} is not the last");
     }
 }

@@ -98,6 +98,10 @@ pub enum Error {
     /// A value does not encode; the codec says why.
     #[error("ERR value cannot be encoded: {0}")]
     Encode(String),
+    /// A [`LoadError`](crate::LoadError) that is no error of the loader or of the store: the load that was
+    /// waited for failed, or loads wait for each other. The text says which.
+    #[error("ERR {0}")]
+    Load(String),
     /// A snapshot could not be written or read.
     #[error(transparent)]
     Snapshot(#[from] Box<crate::SnapshotError>),

@@ -1,6 +1,7 @@
 //! Random numbers from one source that can be seeded: SplitMix64 (Steele, Lea, Flood 2014).
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,4 +40,10 @@ impl Rng {
         };
         (len - count..len).map(draw).collect()
     }
+}
+
+/// A number that no other call gives, in this process or another, whatever the store's seed. The system's
+/// chance is behind it; the process id tells those apart that a fork has left with the same chance.
+pub(crate) fn unseeded() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

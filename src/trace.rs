@@ -19,6 +19,14 @@ pub(crate) fn swept(keys: usize) {
     let _ = keys;
 }
 
+/// A value that is loaded anew, since it does not decode as what was asked for.
+pub(crate) fn undecodable(key: &[u8], why: &crate::DecodeError) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "larder", key = %key.escape_ascii(), %why, "stored value loaded anew");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (key, why);
+}
+
 /// A load that failed.
 pub(crate) fn load_failed(key: &[u8], why: &str) {
     #[cfg(feature = "tracing")]

@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::Store;
-use super::handle::{decode, decode_option};
 use crate::clock::millis;
 use crate::codec::encode;
 use crate::key::KeyRef;
@@ -22,8 +21,13 @@ impl Store {
     ///   asks after the write starts a load anew. Expiry and eviction are no writes.
     /// - **No lock is held** while the loader runs: it may use the store. If it panics, the panic is
     ///   its caller's alone, and one of those who wait loads in its stead.
+    /// - **A value that does not decode as `T` counts as missing**: it is loaded anew and overwritten,
+    ///   so that a program whose types have changed need not wait for the old values to expire. A key
+    ///   that holds another type, such as a list, is an error.
     ///
-    /// A hit costs a [`get`](crate::Database::get).
+    /// A hit costs a [`get`](crate::Database::get). A miss blocks the thread until the value is there,
+    /// whoever loads it. There is no loader for async code yet: call this where blocking is allowed,
+    /// such as within the `spawn_blocking` of your runtime.
     ///
     /// ```
     /// use std::time::Duration;
@@ -46,9 +50,9 @@ impl Store {
     /// - [`LoadError::Loader`]: the loader's own error, by value. Nothing is stored.
     /// - [`LoadError::Shared`]: another's load, which this call waited for, failed with that text.
     /// - [`LoadError::Cycle`]: the loader asks for a key whose load waits for this one.
-    /// - [`LoadError::Store`]: [`WrongType`](crate::Error::WrongType), [`Decode`](crate::Error::Decode),
-    ///   [`Encode`](crate::Error::Encode), [`TooLong`](crate::Error::TooLong),
-    ///   [`InvalidExpire`](crate::Error::InvalidExpire) (a `ttl` under a millisecond).
+    /// - [`LoadError::Store`]: [`WrongType`](crate::Error::WrongType), [`Encode`](crate::Error::Encode),
+    ///   [`TooLong`](crate::Error::TooLong), [`InvalidExpire`](crate::Error::InvalidExpire) (a `ttl`
+    ///   under a millisecond).
     #[doc(alias = "cache-aside")]
     pub fn get_or_load<'k, T: Encode + Decode, E: Display>(
         &self,
@@ -61,7 +65,7 @@ impl Store {
         check(ttl)?;
         loop {
             match self.seek(key)? {
-                Seek::Found(Some(bytes)) => return Ok(decode(bytes)?),
+                Seek::Found(Some(value)) => return Ok(value),
                 // Someone's `get_or_find` found nothing; this loader always gives a value.
                 Seek::Found(None) => {}
                 Seek::Lead(lead) => {
@@ -73,7 +77,8 @@ impl Store {
     }
 
     /// [`get_or_load`](Self::get_or_load) for a loader that may find nothing, such as a query for one
-    /// row. That there is nothing is shared with those who wait, but not stored.
+    /// row. That there is nothing is shared with those who wait, but not stored. It blocks the thread
+    /// in the same way, and a value that does not decode as `T` counts as missing here too.
     ///
     /// ```
     /// use std::time::Duration;
@@ -97,7 +102,7 @@ impl Store {
         let key = self.key_ref(&key);
         check(ttl)?;
         match self.seek(key)? {
-            Seek::Found(bytes) => Ok(decode_option(bytes)?),
+            Seek::Found(value) => Ok(value),
             Seek::Lead(lead) => {
                 let loaded = self.run(key, ttl, loader)?;
                 self.fill(lead, ttl, loaded, Option::as_ref)
@@ -107,26 +112,36 @@ impl Store {
 
     /// Looks a key up, waits for the load that is under way, or becomes the one who loads.
     #[inline]
-    fn seek<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
-        match self.found(key)? {
-            Some(bytes) => Ok(Seek::Found(Some(bytes))),
-            None => self.lead_or_wait(key),
+    fn seek<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<'_, T>, LoadError<E>> {
+        match self.found(key)?.map(T::decode) {
+            Some(Ok(value)) => Ok(Seek::Found(Some(value))),
+            // What does not decode is loaded anew: the type may have changed since it was stored.
+            Some(Err(_)) | None => self.lead_or_wait(key),
         }
     }
 
     /// Leads the load of a key that was missing, or waits for the one under way.
-    fn lead_or_wait<E>(&self, key: KeyRef<'_>) -> Result<Seek<'_>, LoadError<E>> {
+    fn lead_or_wait<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<'_, T>, LoadError<E>> {
         loop {
             match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
                     let landed = self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.cloned()))?;
-                    return Ok(match landed {
-                        Some(bytes) => Seek::Found(Some(bytes)),
-                        None => Seek::Lead(lead),
+                    return Ok(match landed.map(T::decode).transpose() {
+                        Ok(Some(value)) => Seek::Found(Some(value)),
+                        Ok(None) => Seek::Lead(lead),
+                        Err(error) => {
+                            trace::undecodable(key.bytes, &error);
+                            Seek::Lead(lead)
+                        }
                     });
                 }
-                Join::Waited(Outcome::Loaded(bytes)) => return Ok(Seek::Found(bytes)),
+                Join::Waited(Outcome::Loaded(None)) => return Ok(Seek::Found(None)),
+                Join::Waited(Outcome::Loaded(Some(bytes))) => {
+                    if let Ok(value) = T::decode(bytes) {
+                        return Ok(Seek::Found(Some(value)));
+                    }
+                }
                 Join::Waited(Outcome::Failed(why)) => return Err(LoadError::Shared(why)),
                 Join::Waited(Outcome::Abandoned) => {}
                 Join::Cycle(keys) => return Err(LoadError::Cycle(keys)),
@@ -178,7 +193,7 @@ fn check(ttl: Duration) -> crate::Result<()> {
 }
 
 /// How the search for a value ended.
-enum Seek<'s> {
-    Found(Option<Bytes>),
+enum Seek<'s, T> {
+    Found(Option<T>),
     Lead(Lead<'s>),
 }

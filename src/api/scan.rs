@@ -4,9 +4,6 @@ use super::Store;
 use crate::text::glob::Pattern;
 use crate::{Bytes, Result, Type};
 
-/// Entries that are looked at under a lock at a time.
-const PAGE: usize = 128;
-
 /// An iterator over the names of a database's keys; made by [`Store::scan`].
 ///
 /// It goes on while others change the database, and holds no lock in between: a shard is locked for
@@ -67,7 +64,7 @@ impl Scan<'_> {
         }
         let Scan { pattern, kind, found, .. } = self;
         let pattern = pattern.as_deref().map(Pattern::new);
-        self.cursor = space.walk(self.store.index(), self.shard, self.cursor, PAGE, |entry| {
+        self.cursor = space.walk(self.store.index(), self.shard, self.cursor, |entry| {
             let is_meant = kind.is_none_or(|kind| entry.value.kind() == kind)
                 && pattern.is_none_or(|pattern| pattern.matches(&entry.key));
             if is_meant {

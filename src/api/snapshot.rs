@@ -19,6 +19,11 @@ impl Store {
     /// restarts. Writers wait while the keys are listed (some 50 ns a key), readers do not; the
     /// collections are then written without a lock. `SAVE`, O(all data).
     ///
+    /// The new content is written to a file beside the old one, named after it and ending in `.saving`.
+    /// If the process is killed meanwhile, that file is removed by the next save or load of `path`. One
+    /// that was written in another container or on another machine, of which nothing but the shared
+    /// folder is seen from here, is removed when it has been untouched for an hour.
+    ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("larder-doc-save-{}", std::process::id()));
     /// # std::fs::create_dir_all(&folder).unwrap();
@@ -36,7 +41,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Snapshot`], and the old file is whole.
+    /// [`Error::Snapshot`], and the old file is there, whole. Only if the last step fails ("cannot sync
+    /// the folder of snapshot ...") is the new file there, whole, while a power cut may still bring the
+    /// old one back: save again.
     #[doc(alias = "SAVE")]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Progress> {
         self.save_with(path, |_| {})
@@ -93,8 +100,9 @@ impl Store {
     /// is left out.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] if the file cannot be read, is no snapshot, is damaged, or is of a newer
-    /// format; it says which, and where. There is then no store with a part of the data.
+    /// [`Error::Snapshot`] if the file cannot be read, is no snapshot, is damaged, is of a newer format,
+    /// or has more databases or longer values than the store takes; it says which, and where. There is
+    /// then no store with a part of the data.
     pub fn load(path: impl AsRef<Path>) -> Result<Store> {
         Store::builder().load(path)
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::Draw;
+use super::keys::ExpireIf;
 use crate::clock::{NEVER, millis};
-use crate::command::keys::ExpireIf;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
@@ -51,15 +52,6 @@ pub enum FieldExpiry {
     Set,
     /// The new deadline has passed already, so the field was removed.
     Removed,
-}
-
-/// Which fields are drawn at random (HRANDFIELD).
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Draw {
-    /// So many different ones, or all.
-    Distinct(usize),
-    /// So many, each drawn from all.
-    Repeated(usize),
 }
 
 /// A value that was taken out, and the deadline that its field had.
@@ -111,6 +103,9 @@ pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Snapsh
 }
 
 /// HRANDFIELD
+///
+/// # Errors
+/// [`Error::Invalid`] for more repeated fields than memory can hold.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Field>> {
     let Some((hash, now)) = look(view, key)? else { return Ok(Vec::new()) };
     // Where fields have expired, the others are sought out first: the sweeper soon makes an end of it.
@@ -121,13 +116,7 @@ pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec
         let position = live.as_ref().map_or(Some(n as u32), |live| live.get(n).copied());
         position.and_then(|position| hash.at(position, now)).cloned()
     };
-    let rng = view.space().rng();
-    Ok(match draw {
-        _ if count == 0 => Vec::new(),
-        Draw::Repeated(wanted) => (0..wanted).filter_map(|_| nth(rng.below(count))).collect(),
-        Draw::Distinct(wanted) if wanted >= count => (0..count).filter_map(nth).collect(),
-        Draw::Distinct(wanted) => rng.sample(wanted, count).into_iter().filter_map(nth).collect(),
-    })
+    Ok(draw.draw(view.space().rng(), count, nth)?.into_vec())
 }
 
 /// HPTTL, HPEXPIRETIME: each field's deadline, [`NEVER`] if it has none, `None` if it is missing.

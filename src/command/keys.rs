@@ -69,9 +69,15 @@ impl ExpireIf {
     }
 }
 
-/// PEXPIRE, PEXPIREAT: whether the deadline was set.
+/// PEXPIRE, PEXPIREAT: whether the deadline was set. One that has passed removes the key.
 pub(crate) fn expire(writer: &mut Writer<'_>, key: KeyRef<'_>, deadline: u64, condition: ExpireIf) -> bool {
-    let Some(old) = writer.deadline(key) else { return false };
+    let Some(old) = writer.deadline(key) else {
+        if deadline <= writer.now() {
+            // Nothing is there to remove, but as with DEL the loads under way are fenced.
+            remove(writer, key);
+        }
+        return false;
+    };
     condition.admits(old, deadline) && writer.set_deadline(key, deadline)
 }
 

@@ -21,19 +21,51 @@ use smallvec::SmallVec;
 use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Writer;
-use crate::{Bytes, Result};
+use crate::rng::Rng;
+use crate::{Bytes, Error, Result};
 
 /// What was taken from a collection, in the order in which it was taken; one element needs no
 /// allocation.
 pub(crate) type Taken = SmallVec<[Bytes; 1]>;
 
+/// How elements are drawn at random.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Draw {
+    /// So many different ones, or all if there are fewer.
+    Distinct(usize),
+    /// So many, each drawn from all.
+    Repeated(usize),
+}
+
+impl Draw {
+    /// What stands at positions drawn from `len`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than memory can hold.
+    fn draw<T>(self, rng: &Rng, len: usize, at: impl Fn(usize) -> Option<T>) -> Result<SmallVec<[T; 1]>> {
+        let mut drawn = SmallVec::new();
+        let count = match self {
+            Draw::Distinct(count) => count.min(len),
+            Draw::Repeated(_) if len == 0 => 0,
+            Draw::Repeated(count) => count,
+        };
+        drawn.try_reserve_exact(count).map_err(|_| Error::Invalid("value is out of range"))?;
+        match self {
+            Draw::Distinct(_) if count == len => drawn.extend((0..len).filter_map(at)),
+            Draw::Distinct(_) => drawn.extend(rng.sample(count, len).into_iter().filter_map(at)),
+            Draw::Repeated(_) => drawn.extend((0..count).filter_map(|_| at(rng.below(len)))),
+        }
+        Ok(drawn)
+    }
+}
+
 /// Runs `put`, which puts back what was taken from a key; if the key had gone with it, it has the
 /// deadline again that it had before.
-fn put_back(
+fn put_back<R>(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
     deadline: Option<u64>,
-    put: impl FnOnce(&mut Writer<'_>) -> Result<usize>,
+    put: impl FnOnce(&mut Writer<'_>) -> Result<R>,
 ) -> Result<()> {
     let went = writer.deadline(key).is_none();
     put(writer)?;

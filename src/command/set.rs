@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
-
-use super::Taken;
+use super::{Draw, Taken};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
-use crate::rng::Rng;
 use crate::value::set::{Member, Set};
 use crate::value::{Kind, Value};
 use crate::{Bytes, Error, Result};
@@ -90,36 +87,13 @@ pub(crate) fn put_back(
     super::put_back(writer, key, deadline, |writer| insert(writer, key, popped))
 }
 
-/// Whether a member can be drawn more than once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Draw {
-    /// No: at most all members are given, each once.
-    Distinct,
-    /// Yes: as many are given as were asked for, if there are any.
-    Repeated,
-}
-
 /// SRANDMEMBER: members that were drawn, and stay.
 ///
 /// # Errors
 /// [`Error::Invalid`] for more repeated members than memory can hold.
-pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, count: usize, draw: Draw) -> Result<Taken> {
-    let mut drawn = Taken::new();
-    let Some(set) = view.find::<Set>(key)? else { return Ok(drawn) };
-    let rng = view.space().rng();
-    let count = if draw == Draw::Distinct { count.min(set.len()) } else { count };
-    drawn.try_reserve_exact(count).map_err(|_| Error::Invalid("value is out of range"))?;
-    match draw {
-        Draw::Distinct if count == set.len() => drawn.extend(set.iter().cloned()),
-        Draw::Distinct => {
-            let positions = sample(rng, count, set.len());
-            drawn.extend(positions.into_iter().filter_map(|at| set.get_at(at)).cloned());
-        }
-        Draw::Repeated => {
-            drawn.extend((0..count).filter_map(|_| set.get_at(rng.below(set.len()))).cloned());
-        }
-    }
-    Ok(drawn)
+pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Taken> {
+    let Some(set) = view.find::<Set>(key)? else { return Ok(Taken::new()) };
+    draw.draw(view.space().rng(), set.len(), |at| set.get_at(at).cloned())
 }
 
 /// SMOVE: whether the source had the member.
@@ -219,22 +193,6 @@ fn combined<'v>(view: &View<'v>, how: Combine, keys: &[KeyRef<'_>]) -> Result<Co
 /// The sets of all keys. One of another type is an error even where a missing one decides the result.
 fn find_all<'v>(view: &View<'v>, keys: &[KeyRef<'_>]) -> Result<Vec<Option<&'v Set>>> {
     keys.iter().map(|key| view.find::<Set>(*key)).collect()
-}
-
-/// `count` different numbers below `len`, by Floyd's algorithm (Bentley and Floyd, "A sample of
-/// brilliance", 1987). O(count). Each choice of numbers is as likely as any other; their order is not
-/// random.
-fn sample(rng: &Rng, count: usize, len: usize) -> Vec<usize> {
-    let mut chosen = HashSet::with_capacity_and_hasher(count, ahash::RandomState::default());
-    let draw = |last| {
-        let drawn = rng.below(last + 1);
-        if chosen.insert(drawn) {
-            return drawn;
-        }
-        chosen.insert(last);
-        last
-    };
-    (len.saturating_sub(count)..len).map(draw).collect()
 }
 
 #[cfg(test)]

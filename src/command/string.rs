@@ -141,13 +141,11 @@ pub(crate) fn get_and_expire(
     deadline: Deadline,
 ) -> Result<Option<Bytes>> {
     let value = writer.find::<Bytes>(key)?.cloned();
-    if value.is_some() {
-        match deadline {
-            Deadline::Keep => false,
-            Deadline::Clear => keys::persist(writer, key),
-            Deadline::At(at) => writer.set_deadline(key, at),
-        };
-    }
+    match deadline {
+        Deadline::Keep => false,
+        Deadline::Clear => keys::persist(writer, key),
+        Deadline::At(at) => keys::expire(writer, key, at, keys::ExpireIf::Always),
+    };
     Ok(value)
 }
 

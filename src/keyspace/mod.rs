@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
 
-use crate::clock::{Clock, millis};
+use crate::clock::{Clock, millis, since_epoch};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::load::Flights;
@@ -180,11 +180,10 @@ impl Keyspace {
         }
     }
 
-    /// The wall time of a deadline, as the clock sees it now.
+    /// The wall time of a deadline, as the clock sees it now; the last there is for one beyond that.
     pub(crate) fn wall_at(&self, deadline: u64) -> SystemTime {
         let wall = self.clock.wall().saturating_add(deadline.saturating_sub(self.clock.now()));
-        // Beyond the range of the system's type there is no better answer than its start.
-        UNIX_EPOCH.checked_add(Duration::from_millis(wall)).unwrap_or(UNIX_EPOCH)
+        since_epoch(Duration::from_millis(wall))
     }
 
     /// Starts to watch keys. The mark is set by the first change to any of them; hand the same keys

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
+use super::Keyspace;
 use super::table::{Entry, Table};
 use super::writer::{Effects, Writer};
-use super::{Keyspace, Parts};
 use crate::{Bytes, Result};
 
 /// How often a random key is drawn before those that have expired are swept out.
 const DRAWS: usize = 16;
-/// Entries to a page of a walk over all of them.
+/// Entries that a walk visits under a lock at a time.
 const PAGE: usize = 128;
 
 impl Keyspace {
@@ -74,19 +74,16 @@ impl Keyspace {
 
     /// Exchanges two databases at one instant, and serves those who wait for keys that are there now.
     pub(crate) fn swap(&self, a: u16, b: u16) -> Result<()> {
-        self.check_not_in_transaction()?;
         if a == b {
-            return Ok(());
+            return self.check_not_in_transaction();
         }
         let mut effects = Effects::new();
-        {
-            let mut guards: Vec<_> = self.shards.iter().map(|shard| shard.0.write()).collect();
-            let shards: Parts<_> =
-                (0..).zip(&mut guards).map(|(index, guard)| (index, &mut **guard)).collect();
+        self.write_all(|guards| {
+            let shards = (0..).zip(guards).map(|(index, guard)| (index, &mut **guard)).collect();
             let mut writer = Writer::new(self, a, shards, &mut effects);
             writer.swap_tables(a, b);
             writer.serve_waiters();
-        }
+        })?;
         self.settle(&mut effects);
         Ok(())
     }
@@ -98,7 +95,6 @@ impl Keyspace {
         db: u16,
         shard: usize,
         cursor: usize,
-        count: usize,
         mut visit: impl FnMut(&Entry),
     ) -> Result<usize> {
         self.check_not_in_transaction()?;
@@ -106,7 +102,7 @@ impl Keyspace {
         let guard = shard.0.read();
         let Some(table) = guard.table(db) else { return Ok(0) };
         let now = self.clock.now();
-        let (next, entries) = table.entries().walk(cursor, count);
+        let (next, entries) = table.entries().walk(cursor, PAGE);
         entries.filter(|entry| !entry.is_expired(|| now)).for_each(&mut visit);
         Ok(next)
     }
@@ -114,9 +110,9 @@ impl Keyspace {
     /// [`walk`](Self::walk) over all shards, page by page.
     pub(crate) fn walk_all(&self, db: u16, mut visit: impl FnMut(&Entry)) -> Result<()> {
         for shard in 0..self.shard_count() {
-            let mut cursor = self.walk(db, shard, 0, PAGE, &mut visit)?;
+            let mut cursor = self.walk(db, shard, 0, &mut visit)?;
             while cursor != 0 {
-                cursor = self.walk(db, shard, cursor, PAGE, &mut visit)?;
+                cursor = self.walk(db, shard, cursor, &mut visit)?;
             }
         }
         Ok(())

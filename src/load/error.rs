@@ -5,6 +5,25 @@ use std::sync::Arc;
 use crate::{Bytes, Error};
 
 /// Why [`Store::get_or_load`](crate::Store::get_or_load) gave no value.
+///
+/// Where the loader's error is larder's own, as of a loader that asks another store, `?` makes one
+/// [`Error`] of both:
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::{Error, Store};
+///
+/// fn find(near: &Store, far: &Store, id: u32) -> Result<Option<String>, Error> {
+///     let key = format!("product:{id}");
+///     Ok(near.get_or_find(&key, Duration::from_secs(60), || far.get(&key))?)
+/// }
+///
+/// let (near, far) = (Store::new(), Store::new());
+/// assert_eq!(find(&near, &far, 7)?, None);
+/// far.list::<String>("product:8").push_back("a")?;
+/// assert!(matches!(find(&near, &far, 8), Err(Error::WrongType)));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError<E> {
@@ -22,4 +41,37 @@ pub enum LoadError<E> {
     /// The store refused; see [`Error`].
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+impl<E> LoadError<E> {
+    /// The error of the caller's own loader.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{LoadError, Store};
+    ///
+    /// let store = Store::new();
+    /// let parse = || "seven".parse::<i32>();
+    /// let error = store.get_or_load("number", Duration::from_secs(60), parse).unwrap_err();
+    /// let error = error.into_loader().expect("nobody else loads");
+    /// assert_eq!(error.to_string(), "invalid digit found in string");
+    /// ```
+    ///
+    /// # Errors
+    /// This error itself, if it is another one.
+    pub fn into_loader(self) -> Result<E, Self> {
+        match self {
+            LoadError::Loader(error) => Ok(error),
+            other => Err(other),
+        }
+    }
+}
+
+impl From<LoadError<Error>> for Error {
+    fn from(error: LoadError<Error>) -> Self {
+        match error {
+            LoadError::Loader(error) | LoadError::Store(error) => error,
+            LoadError::Shared(_) | LoadError::Cycle(_) => Error::Load(error.to_string()),
+        }
+    }
 }

@@ -72,6 +72,13 @@ pub(crate) enum Join<'s> {
     Cycle(Vec<Bytes>),
 }
 
+/// What became of a value that was loaded.
+enum Landing {
+    Stored,
+    /// Its key was written meanwhile.
+    Fenced,
+}
+
 /// The duty to load a key. Dropped without an outcome, it lets another try.
 pub(crate) struct Lead<'s> {
     space: &'s Keyspace,
@@ -147,31 +154,34 @@ impl Lead<'_> {
     pub(crate) fn land(&self, loaded: Option<Bytes>, deadline: Deadline) -> Result<()> {
         let Flight { db, key, fence, .. } = &*self.flight;
         let key = self.space.key_ref(key);
-        let stored = match loaded.clone() {
-            None => Ok(()),
+        let landing = match loaded.clone() {
+            None => Ok(Landing::Stored),
             Some(bytes) => self.space.write(*db, &[key], |writer| {
                 if fence.is_fenced() {
-                    self.counters().fenced.fetch_add(1, Ordering::Relaxed);
-                    trace::load_fenced(key.bytes);
-                    return Ok(());
+                    return Ok(Landing::Fenced);
                 }
                 let old = writer.set(key, Value::String(bytes), deadline, KeyEvent::Set)?;
                 if let Some(old) = old {
                     writer.discard_value(old);
                 }
-                Ok(())
+                Ok(Landing::Stored)
             })?,
         };
-        self.end(Outcome::Loaded(loaded));
+        let is_fenced = matches!(landing, Ok(Landing::Fenced));
         self.counters().led.fetch_add(1, Ordering::Relaxed);
-        stored
+        self.counters().fenced.fetch_add(is_fenced.into(), Ordering::Relaxed);
+        self.end(Outcome::Loaded(loaded));
+        if is_fenced {
+            trace::load_fenced(key.bytes);
+        }
+        landing.map(drop)
     }
 
     /// Tells those who wait that the load has failed, and why.
     pub(crate) fn fail(&self, why: &str) {
         self.count_failure();
-        trace::load_failed(&self.flight.key, why);
         self.end(Outcome::Failed(why.into()));
+        trace::load_failed(&self.flight.key, why);
     }
 
     fn counters(&self) -> &Counters {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::iter::FusedIterator;
 use std::pin::Pin;
+use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,8 +16,6 @@ use super::inbox::{Inbox, Slot};
 use super::{Hub, Kind, Message};
 use crate::Bytes;
 use crate::clock::Clock;
-use std::sync::Weak;
-
 use crate::sync::{Arc, Mutex};
 
 /// Channels and patterns that are listened to, and the messages that have come (SUBSCRIBE, PSUBSCRIBE).

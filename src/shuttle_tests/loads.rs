@@ -35,6 +35,25 @@ fn one_load_serves_all() {
 }
 
 #[test]
+fn what_does_not_decode_is_loaded_once() {
+    explore(1000, || {
+        let (_clock, store) = store();
+        store.insert("k", "no number").unwrap();
+        let loads = Arc::new(Plain::new(0));
+        let ask = |loads: Arc<Plain>| {
+            with(&store, move |store| -> Load {
+                store.get_or_load("k", LONG, || Ok(loads.fetch_add(1, Ordering::Relaxed) + 7))
+            })
+        };
+        for loaded in join([0; 3].map(|_| ask(Arc::clone(&loads)))) {
+            assert_eq!(loaded.unwrap(), 7);
+        }
+        assert_eq!(store.get::<u64>("k").unwrap(), Some(7));
+        assert_nothing_left(&store);
+    });
+}
+
+#[test]
 fn a_failure_is_shared_and_not_retried() {
     explore(1000, || {
         let (_clock, store) = store();

@@ -108,8 +108,10 @@ impl<R: Read> BlockReader<R> {
             return Err(damaged("the header's checksum is wrong"));
         }
         let version = u32::from_le_bytes(part(&header, 8));
-        if version != FORMAT {
-            return Err(Fault::Newer(version));
+        match version {
+            0 => return Err(damaged("there is no format 0")),
+            FORMAT => {}
+            newer => return Err(Fault::Newer(newer)),
         }
         let id = u64::from_le_bytes(part(&header, 12));
         let (payload, at) = (Vec::new(), HEADER as u64);

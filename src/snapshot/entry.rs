@@ -114,8 +114,12 @@ impl Entry {
         moment: Moment,
         limits: Limits,
     ) -> Result<Option<Entry>, Fault> {
-        let db = u16::try_from(blocks.read_varint()?).ok().filter(|db| *db < limits.databases);
-        let db = db.ok_or_else(|| blocks.damaged("it has a database that this store has not"))?;
+        let Ok(db) = u16::try_from(blocks.read_varint()?) else {
+            return Err(blocks.damaged("it has a database that no store has"));
+        };
+        if db >= limits.databases {
+            return Err(Fault::NoSuchDatabase { index: db, databases: limits.databases });
+        }
         let [kind] = blocks.read_array()?;
         let mut reader = Reader { blocks, limit: limits.value };
         let key = reader.bytes()?;
@@ -152,8 +156,9 @@ struct Reader<'b, R> {
 
 impl<R: Read> Reader<'_, R> {
     fn bytes(&mut self) -> Result<Bytes, Fault> {
-        let length = usize::try_from(self.blocks.read_varint()?).ok().filter(|length| *length <= self.limit);
-        let length = length.ok_or_else(|| self.blocks.damaged("a string is over this store's limit"))?;
+        let (length, limit) = (self.blocks.read_varint()?, self.limit);
+        let fits = usize::try_from(length).ok().filter(|length| *length <= limit);
+        let length = fits.ok_or(Fault::TooLong { length, limit })?;
         let mut bytes = Vec::new();
         self.blocks.read_bytes(length, &mut bytes)?;
         Ok(Bytes::from(bytes))

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 
 /// Why a snapshot could not be written or read. When saving fails, the file that was there before
-/// is whole; when loading fails, nothing was loaded.
+/// is whole (but see [`Store::save`](crate::Store::save) on its last step); when loading fails, nothing was
+/// loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -39,6 +40,30 @@ pub enum SnapshotError {
         /// The newest format that can be read.
         known: u32,
     },
+    /// The file is whole, and has keys in a database that the store has not: see
+    /// [`databases`](crate::StoreBuilder::databases).
+    #[error("snapshot {path:?} has keys in database {index}, beyond the {databases} of this store")]
+    #[non_exhaustive]
+    NoSuchDatabase {
+        /// The file.
+        path: PathBuf,
+        /// The number of the database.
+        index: u16,
+        /// How many the store has, from 0 on.
+        databases: u16,
+    },
+    /// The file is whole, and has a key, value or element that is longer than the store takes: see
+    /// [`value_limit`](crate::StoreBuilder::value_limit).
+    #[error("snapshot {path:?} has a string of {length} bytes, over the {limit} that this store takes")]
+    #[non_exhaustive]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: u64,
+        /// The store's limit in bytes.
+        limit: usize,
+    },
     /// The file is damaged or was cut off.
     #[error("snapshot {path:?} is damaged at byte {at}: {what}")]
     #[non_exhaustive]
@@ -64,6 +89,10 @@ impl SnapshotError {
             Fault::Io(source) => SnapshotError::Io { action: "read", path, source },
             Fault::NotASnapshot => SnapshotError::NotASnapshot { path },
             Fault::Newer(version) => SnapshotError::Newer { path, version, known: super::block::FORMAT },
+            Fault::NoSuchDatabase { index, databases } => {
+                SnapshotError::NoSuchDatabase { path, index, databases }
+            }
+            Fault::TooLong { length, limit } => SnapshotError::TooLong { path, length, limit },
             Fault::Damaged { at, what } => SnapshotError::Damaged { path, at, what },
             Fault::Store(error) => return error,
         })
@@ -80,6 +109,8 @@ pub(super) enum Fault {
     Io(io::Error),
     NotASnapshot,
     Newer(u32),
+    NoSuchDatabase { index: u16, databases: u16 },
+    TooLong { length: u64, limit: usize },
     Damaged { at: u64, what: &'static str },
     Store(Error),
 }

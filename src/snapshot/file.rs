@@ -4,18 +4,18 @@ use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::error::SnapshotError;
-use crate::Result;
+use crate::{Result, rng};
 
 /// The new content of a file, written beside it and put in its place at the end. Dropped before
 /// that, it leaves no trace.
 pub(super) struct Draft {
     target: PathBuf,
     temporary: PathBuf,
-    /// Its number among all drafts of this process.
+    /// Drawn at random: a process of the same id, in another container, may write here too.
     number: u64,
     file: File,
 }
@@ -24,10 +24,8 @@ impl Draft {
     /// Starts a new content for the file at `target`.
     pub(super) fn create(target: &Path) -> Result<Self> {
         collect_leftovers(target);
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        name.push(format!(".{process}-{number}{SUFFIX}"));
+        let (process, number) = (std::process::id(), rng::unseeded());
+        let name = format!("{}{:08x}-{process}-{number:016x}{SUFFIX}", prefix(target), *HERE);
         let temporary = target.with_file_name(name);
         under_way().insert(number);
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
@@ -63,39 +61,70 @@ impl Drop for Draft {
 
 const SUFFIX: &str = ".saving";
 
+/// How much of the target's name a draft's name begins with, in bytes: file systems take 255, and 44 come
+/// behind it.
+const LONGEST: usize = 200;
+
+/// After this time without a write nobody writes a draft any more, wherever they are.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Where process ids mean what they mean here: this boot of this machine, and this container of it. 0 where
+/// the system does not tell.
+static HERE: LazyLock<u32> = LazyLock::new(|| {
+    let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let container = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    if boot.is_empty() || container.as_os_str().is_empty() {
+        return 0;
+    }
+    let name = [boot.as_slice(), container.as_os_str().as_encoded_bytes()].concat();
+    crc32fast::hash(&name).max(1)
+});
+
+/// What the names of the target's drafts begin with. Targets whose long names begin in the same way share
+/// it, and collect each other's leftovers.
+fn prefix(target: &Path) -> String {
+    let mut name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let end = (0..=LONGEST.min(name.len())).rev().find(|at| name.is_char_boundary(*at));
+    name.truncate(end.unwrap_or_default());
+    name + "."
+}
+
 /// Removes what killed processes have left of new contents for `target`. What cannot be removed
 /// does no harm.
 pub(super) fn collect_leftovers(target: &Path) {
-    let Some(prefix) = target.file_name().and_then(|name| name.to_str()).map(|name| format!("{name}."))
-    else {
-        return;
-    };
+    let prefix = prefix(target);
     let Ok(files) = fs::read_dir(folder(target)) else { return };
     for file in files.flatten() {
         let name = file.file_name();
         let draft = name.to_str().and_then(|name| draft_named(name.strip_prefix(&prefix)?));
-        if draft.is_some_and(|(process, number)| is_abandoned(process, number, &file.path())) {
+        if draft.is_some_and(|draft| is_abandoned(draft, &file.path())) {
             let _ = fs::remove_file(file.path());
         }
     }
 }
 
-/// The process that is writing a draft, and the draft's number, by what follows the target's name.
-fn draft_named(rest: &str) -> Option<(u32, u64)> {
-    let (process, number) = rest.strip_suffix(SUFFIX)?.split_once('-')?;
-    Some((process.parse().ok()?, number.parse().ok()?))
+/// Who writes a draft: where, in which process, under which number there.
+type Writer = (u32, u32, u64);
+
+/// The writer of a draft, by what follows the target's name.
+fn draft_named(rest: &str) -> Option<Writer> {
+    let (place, rest) = rest.strip_suffix(SUFFIX)?.split_once('-')?;
+    let (process, number) = rest.split_once('-')?;
+    let number = u64::from_str_radix(number, 16).ok()?;
+    Some((u32::from_str_radix(place, 16).ok()?, process.parse().ok()?, number))
 }
 
-/// Whether the process that was writing a file has ended, as far as can be told.
-fn is_abandoned(process: u32, number: u64, temporary: &Path) -> bool {
-    if process == std::process::id() {
-        return !under_way().contains(&number);
-    }
-    if cfg!(target_os = "linux") {
-        return !Path::new("/proc").join(process.to_string()).exists();
+/// Whether it is sure that nobody writes a file any more. The processes of another container that shares
+/// the folder are not seen from here: then only the file's age tells.
+fn is_abandoned((place, process, number): Writer, temporary: &Path) -> bool {
+    if place == *HERE && place != 0 {
+        return match process == std::process::id() {
+            true => !under_way().contains(&number),
+            false => !Path::new("/proc").join(process.to_string()).exists(),
+        };
     }
     let age = fs::metadata(temporary).and_then(|file| file.modified()).map(|written| written.elapsed());
-    matches!(age, Ok(Ok(age)) if age.as_secs() > 3600)
+    !under_way().contains(&number) && matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 /// The drafts that this process is writing right now.

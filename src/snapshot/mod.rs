@@ -3,7 +3,8 @@
 //! # The file
 //! Integers are little-endian; "varint" is LEB128.
 //!
-//! - **Header**, 32 bytes: `LARDER\r\n`, format version (u32), the snapshot's id (u64, drawn at random),
+//! - **Header**, 32 bytes: `LARDER\r\n`, format version (u32), the snapshot's id (u64, drawn at random,
+//!   whatever the store's seed),
 //!   the wall time of its instant (u64, Unix milliseconds), CRC-32 of all that.
 //! - **Blocks**, one after the other: payload length (u32, at most 256 KiB), number of the block
 //!   (u32), payload, CRC-32 of the id and all that. So a block that was changed, swapped, repeated
@@ -26,7 +27,7 @@ use std::path::Path;
 use crate::clock::NEVER;
 use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
-use crate::{KeyEvent, Result, trace};
+use crate::{KeyEvent, Result, rng, trace};
 
 use block::{BlockReader, BlockWriter};
 use entry::{Entry, Moment};
@@ -55,7 +56,7 @@ pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progres
     let mut progress = Progress { total: entries.len() as u64, ..Progress::default() };
     let draft = Draft::create(path)?;
     let write = || {
-        let mut blocks = BlockWriter::start(draft.file(), space.rng().next(), moment.wall)?;
+        let mut blocks = BlockWriter::start(draft.file(), rng::unseeded(), moment.wall)?;
         blocks.write_all(&progress.total.to_le_bytes())?;
         for entry in entries {
             entry.write(&mut blocks, moment)?;

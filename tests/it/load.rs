@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use larder::{LoadError, Store};
+use larder::{Error, ExpireIf, LoadError, Store, Ttl};
 
-use crate::support::manual_store;
+use crate::support::{manual_store, until};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -147,6 +147,33 @@ fn a_removal_fences_though_there_is_nothing_to_remove() {
 }
 
 #[test]
+fn an_expiry_at_once_fences_though_there_is_nothing_to_expire() {
+    let expiries: [(&str, Write); 5] = [
+        ("expire", |store| assert!(!store.expire("k", Duration::ZERO).unwrap())),
+        ("expire if", |store| {
+            assert!(!store.expire_if("k", Duration::ZERO, ExpireIf::Expiring).unwrap());
+        }),
+        ("expire at", |store| assert!(!store.expire_at("k", UNIX_EPOCH).unwrap())),
+        ("expire in a transaction", |store| {
+            assert!(!store.transaction(["k"], |tx| tx.expire("k", Duration::ZERO)).unwrap());
+        }),
+        ("get and expire at", |store| {
+            let past = UNIX_EPOCH + TTL;
+            assert_eq!(store.get_and_expire_at::<String>("k", past).unwrap(), None);
+        }),
+    ];
+    for (name, expire) in expiries {
+        let (_clock, store) = manual_store();
+        assert_eq!(during_a_load(&store, || expire(&store)), "old", "{name}");
+        assert_eq!(store.get::<String>("k").unwrap(), None, "{name}");
+        assert_eq!(store.stats().unwrap().fenced_loads, 1, "{name}");
+    }
+    let (_clock, store) = manual_store();
+    assert_eq!(during_a_load(&store, || assert!(!store.expire("k", TTL).unwrap())), "old");
+    assert_eq!(store.get::<String>("k").unwrap().as_deref(), Some("old"), "a later expiry is no removal");
+}
+
+#[test]
 fn expiry_of_the_old_value_does_not_fence_and_an_expired_insert_does() {
     let (clock, store) = manual_store();
     store.insert_ex("k", "older", Duration::from_millis(1)).unwrap();
@@ -272,6 +299,160 @@ fn what_is_not_found_is_shared_but_not_stored() {
     assert!(!store.contains("k").unwrap());
     assert_eq!(find().unwrap(), None);
     assert_eq!(store.stats().unwrap().loads, 2);
+}
+
+#[test]
+fn a_value_that_does_not_decode_is_loaded_anew() {
+    let (clock, store) = manual_store();
+    store.insert("k", "no number").unwrap();
+    let load = |value: u32| store.get_or_load("k", TTL, || Ok::<_, String>(value));
+    assert_eq!(load(7).unwrap(), 7);
+    assert_eq!(load(8).unwrap(), 7, "it has the place of the old one");
+    assert_eq!(store.ttl("k").unwrap(), Ttl::Left(TTL));
+    clock.advance(TTL);
+
+    store.insert("k", "no number").unwrap();
+    let find = |value| store.get_or_find::<u32, String>("k", TTL, || Ok(value));
+    assert_eq!(find(None).unwrap(), None);
+    assert_eq!(store.get::<String>("k").unwrap().as_deref(), Some("no number"), "nothing takes its place");
+    assert_eq!(find(Some(9)).unwrap(), Some(9));
+    assert_eq!(find(None).unwrap(), Some(9));
+
+    store.insert("k", "no number").unwrap();
+    let failed: Result<u32, _> = store.get_or_load("k", TTL, || Err("down"));
+    assert!(matches!(failed, Err(LoadError::Loader("down"))));
+
+    store.remove("k").unwrap();
+    store.list::<u32>("k").push_back(&1).unwrap();
+    assert!(matches!(load(7), Err(LoadError::Store(Error::WrongType))));
+    assert!(matches!(find(None), Err(LoadError::Store(Error::WrongType))));
+}
+
+#[test]
+fn a_write_fences_the_load_of_what_does_not_decode() {
+    let (_clock, store) = manual_store();
+    store.insert("k", "no number").unwrap();
+    let load = || Ok::<_, String>(7);
+    let loaded = store.get_or_load("k", TTL, || {
+        store.insert("k", 8).unwrap();
+        load()
+    });
+    assert_eq!(loaded.unwrap(), 7);
+    assert_eq!(store.get_or_load("k", TTL, load).unwrap(), 8);
+}
+
+#[test]
+fn who_waits_for_a_value_of_another_type_loads_their_own() {
+    let (_clock, store) = manual_store();
+    let store = &store;
+    let waiter = thread::scope(|scope| {
+        let mut waiter = None;
+        let loaded: Load = store.get_or_load("k", TTL, || {
+            waiter = Some(scope.spawn(move || store.get_or_load("k", TTL, || Ok::<u32, String>(7))));
+            until("waiter", || store.stats().unwrap().shared_loads == 1);
+            value("text")
+        });
+        assert_eq!(loaded.unwrap(), "text");
+        waiter.unwrap().join().unwrap()
+    });
+    assert_eq!(waiter.unwrap(), 7);
+    assert_eq!(store.get::<u32>("k").unwrap(), Some(7));
+}
+
+#[test]
+fn an_error_of_the_store_s_own_kind_is_one() {
+    let flat = |error: LoadError<Error>| Error::from(error);
+    assert!(matches!(flat(LoadError::Loader(Error::NoSuchKey)), Error::NoSuchKey));
+    assert!(matches!(flat(LoadError::Store(Error::WrongType)), Error::WrongType));
+    let shared = flat(LoadError::Shared("down".into()));
+    assert_eq!(shared.to_string(), "ERR the load that was waited for failed: down");
+    let cycle = flat(LoadError::Cycle(vec!["a".into(), "b".into()]));
+    assert_eq!(cycle.to_string(), "ERR loads wait for each other: [b\"a\", b\"b\"]");
+
+    assert_eq!(LoadError::Loader(7).into_loader().unwrap(), 7);
+    let other = LoadError::<u32>::Store(Error::WrongType).into_loader().unwrap_err();
+    assert!(matches!(other, LoadError::Store(Error::WrongType)));
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn subscribers_of_traces_run_under_no_lock() {
+    let (_clock, store) = manual_store();
+    let (told, texts) = channel();
+    let subscriber = traces::Subscriber { store: store.clone(), told };
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let load = |meanwhile: Write| -> Load {
+        store.get_or_load("k", TTL, || {
+            meanwhile(&store);
+            value("old")
+        })
+    };
+    load(|store| store.insert("k", "new").unwrap()).unwrap();
+    store.remove("k").unwrap();
+    assert!(store.get_or_load("k", TTL, || Err::<String, _>("down")).is_err());
+    store.insert("k", "no number").unwrap();
+    assert_eq!(store.get_or_load("k", TTL, || Ok::<_, String>(7)).unwrap(), 7);
+    assert_eq!(
+        texts.try_iter().collect::<Vec<_>>(),
+        ["load fenced", "load failed", "stored value loaded anew"]
+    );
+}
+
+#[cfg(feature = "tracing")]
+mod traces {
+    use std::fmt::Debug;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread;
+    use std::time::Duration;
+
+    use larder::Store;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata};
+
+    /// Writes to the store at each event, and passes the event's text on if that went well.
+    pub struct Subscriber {
+        pub store: Store,
+        pub told: Sender<String>,
+    }
+
+    impl tracing::Subscriber for Subscriber {
+        fn enabled(&self, of: &Metadata<'_>) -> bool {
+            of.target() == "larder"
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let (done, is_done) = channel();
+            let store = self.store.clone();
+            // In a thread of its own, so that a lock that is held is a failure and no deadlock.
+            thread::spawn(move || done.send(store.persist("k").is_ok()));
+            if is_done.recv_timeout(Duration::from_secs(20)) == Ok(true) {
+                event.record(&mut Text(&self.told));
+            }
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Text<'a>(&'a Sender<String>);
+
+    impl Visit for Text<'_> {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            if field.name() == "message" {
+                self.0.send(format!("{value:?}")).unwrap();
+            }
+        }
+    }
 }
 
 #[test]

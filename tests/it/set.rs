@@ -366,7 +366,7 @@ fn each_member_is_as_likely_as_the_others() {
 fn a_count_beyond_all_memory_is_an_error_where_it_would_be_needed() {
     let (_clock, store) = manual_store();
     let set = store.set::<u8>("a");
-    assert_eq!(set.random_repeated(usize::MAX).unwrap_or_default(), []);
+    assert!(set.random_repeated(usize::MAX).unwrap().is_empty());
     set.insert_all(&[1, 2]).unwrap();
     assert!(matches!(set.random_repeated(usize::MAX), Err(Error::Invalid(_))));
     assert_eq!(set.random_many(usize::MAX).unwrap().len(), 2);

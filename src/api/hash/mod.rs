@@ -11,7 +11,8 @@ use std::marker::PhantomData;
 
 use super::Database;
 use super::handle::{Handle, decode, decode_option};
-use crate::command::hash::{self as fields, Draw, Taken};
+use crate::command::Draw;
+use crate::command::hash::{self as fields, Taken};
 use crate::command::keys::{self, ExpireIf};
 use crate::text::long_double::LongDouble;
 use crate::value::hash::Field;
@@ -340,6 +341,9 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 
     /// `count` fields, each drawn from all of them. `HRANDFIELD` with a negative count, O(count).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than memory can hold.
     #[doc(alias = "HRANDFIELD")]
     pub fn random_fields_repeated(&self, count: usize) -> Result<Vec<F>> {
         self.draw(Draw::Repeated(count))?.into_iter().map(|field| decode(field.name)).collect()

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use super::Database;
 use super::handle::{Handle, decode_all, decode_option, decode_taken};
-use crate::command::set::{self, Draw};
+use crate::command::{Draw, set};
 use crate::{Bytes, Decode, Encode, Key, Result};
 
 pub use iter::SetIter;
@@ -276,7 +276,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// A random member, which stays. `SRANDMEMBER`, O(1).
     #[doc(alias = "SRANDMEMBER")]
     pub fn random(&self) -> Result<Option<T>> {
-        decode_option(self.handle.read(|view, key| set::random(view, key, 1, Draw::Distinct))?.pop())
+        decode_option(self.handle.read(|view, key| set::random(view, key, Draw::Distinct(1)))?.pop())
     }
 
     /// At most `count` random members, each once, which stay; their order is not random. `SRANDMEMBER`
@@ -292,7 +292,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     #[doc(alias = "SRANDMEMBER")]
     pub fn random_many(&self, count: usize) -> Result<Vec<T>> {
-        decode_all(self.handle.read(|view, key| set::random(view, key, count, Draw::Distinct))?)
+        decode_all(self.handle.read(|view, key| set::random(view, key, Draw::Distinct(count)))?)
     }
 
     /// As many random members as asked for, each drawn from all, so that one can come up again; none if
@@ -310,7 +310,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// [`Error::Invalid`](crate::Error::Invalid) for more than memory can hold.
     #[doc(alias = "SRANDMEMBER")]
     pub fn random_repeated(&self, count: usize) -> Result<Vec<T>> {
-        decode_all(self.handle.read(|view, key| set::random(view, key, count, Draw::Repeated))?)
+        decode_all(self.handle.read(|view, key| set::random(view, key, Draw::Repeated(count)))?)
     }
 }
 

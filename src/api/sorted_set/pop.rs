@@ -2,7 +2,7 @@
 
 use super::{SortedSet, decode_all_scored, decode_scored};
 use crate::api::{Database, names};
-use crate::command::sorted_set::{self, Draw};
+use crate::command::{Draw, sorted_set};
 use crate::value::list::End;
 use crate::value::sorted_set::Scored;
 use crate::{Bytes, Decode, Encode, Key, Result};

@@ -6,7 +6,7 @@ pub(crate) mod range;
 
 pub use options::{Aggregate, Combine, InsertCount, InsertIf, Inserted, Window};
 
-use crate::clock::NEVER;
+use super::Draw;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
@@ -159,38 +159,16 @@ pub(crate) fn put_back(
     popped: Vec<Scored>,
     deadline: Option<u64>,
 ) -> Result<()> {
-    let went = writer.deadline(key).is_none();
     let entries = popped.into_iter().map(|(score, member)| (member, score)).collect();
-    add(writer, key, entries, InsertIf::Absent)?;
-    if let (true, Some(deadline)) = (went, deadline.filter(|deadline| *deadline != NEVER)) {
-        writer.set_deadline(key, deadline);
-    }
-    Ok(())
-}
-
-/// How members are drawn at random.
-#[derive(Clone, Copy)]
-pub(crate) enum Draw {
-    /// Each at most once, so at most as many as there are.
-    Distinct(usize),
-    /// As many as are asked for, each drawn from all.
-    Repeated(usize),
+    super::put_back(writer, key, deadline, |writer| add(writer, key, entries, InsertIf::Absent))
 }
 
 /// ZRANDMEMBER
+///
+/// # Errors
+/// [`Error::Invalid`] for more repeated members than memory can hold.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Scored>> {
     let Some(set) = view.find::<SortedSet>(key)? else { return Ok(Vec::new()) };
-    let (rng, len) = (view.space().rng(), set.len());
-    let mut drawn = Vec::new();
-    let count = match draw {
-        Draw::Distinct(count) => count.min(len),
-        Draw::Repeated(count) => count,
-    };
-    drawn.try_reserve_exact(count).map_err(|_| Error::Invalid("value is out of range"))?;
-    let mut take = |position| drawn.extend(set.at(position).map(|(score, member)| (score, member.clone())));
-    match draw {
-        Draw::Distinct(_) => rng.sample(count, len).into_iter().for_each(take),
-        Draw::Repeated(_) => (0..count).for_each(|_| take(rng.below(len))),
-    }
-    Ok(drawn)
+    let at = |position| set.at(position).map(|(score, member)| (score, member.clone()));
+    Ok(draw.draw(view.space().rng(), set.len(), at)?.into_vec())
 }

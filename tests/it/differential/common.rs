@@ -1,9 +1,9 @@
 //! What any family may meet with: keys that go, expire, or hold another type.
 
 use larder::{Bytes, Store};
-use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::client::Cmd;
 use super::options::ms;
 use super::outcome::{Outcome, Shape, time};
 use super::{Operation, wire};

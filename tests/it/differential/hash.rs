@@ -1,9 +1,9 @@
 //! Hashes; the deadlines of their fields where the server knows them.
 
 use larder::{Bytes, ExpireIf, FieldExpiry, Hash, HashOptions, Store};
-use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::client::Cmd;
 use super::contents::{self, FIELD_TTL};
 use super::options::{Until, When, any_expire_if, at, expire_if_name, ms};
 use super::outcome::{Outcome, Shape, time};

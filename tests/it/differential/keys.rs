@@ -1,9 +1,9 @@
 //! Keys of any type, in two databases.
 
 use larder::{Bytes, CopyOptions, ExpireIf, Store, Type};
-use redis::Cmd;
 
 use super::chance::{Chance, KEYS, Key};
+use super::client::Cmd;
 use super::options::{any_expire_if, at, expire_if_name, ms};
 use super::outcome::{Outcome, Shape, time};
 use super::{Operation, Rule, contents, wire};

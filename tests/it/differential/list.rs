@@ -1,9 +1,9 @@
 //! Lists.
 
 use larder::{Bytes, End, List, PositionOptions, Store};
-use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::client::Cmd;
 use super::outcome::{Outcome, Shape};
 use super::{Operation, wire};
 

@@ -6,6 +6,7 @@
 //! and the shortest run of operations that was found to show it.
 
 mod chance;
+mod client;
 mod common;
 mod contents;
 mod hash;
@@ -23,9 +24,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use larder::{ManualClock, Store, Sweeping};
-use redis::{Arg, Cmd};
 
 use chance::Chance;
+use client::Cmd;
 use common::Common;
 use outcome::{Outcome, Shape};
 use server::{Redis, Server};
@@ -66,7 +67,7 @@ const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong ki
 macro_rules! wire {
     ($name:expr $(, $arg:expr)* $(,)?) => {{
         #[allow(unused_mut)]
-        let mut command = redis::cmd($name);
+        let mut command = $crate::differential::client::cmd($name);
         $(command.arg($arg);)*
         command
     }};
@@ -264,7 +265,7 @@ fn agree<O: Operation>(
 
 fn is_known<O: Operation>(step: &O, typed: &Outcome, wire: &Outcome) -> bool {
     let command = step.wire();
-    let Some(Arg::Simple(name)) = command.args_iter().next() else { return false };
+    let name = &command.args[0];
     let says = |outcome: &Outcome, text: &str| match outcome {
         Outcome::Error(error) => error == text,
         Outcome::Nil => text == MISSING,
@@ -306,11 +307,10 @@ fn shrink<O: Operation>(
 fn script<O: Operation>(steps: &[O]) -> String {
     let mut script = String::new();
     for step in steps {
-        for arg in step.wire().args_iter() {
-            match arg {
-                Arg::Simple([]) => script.push_str("\"\" "),
-                Arg::Simple(bytes) => write!(script, "{} ", bytes.escape_ascii()).unwrap(),
-                _ => script.push_str("? "),
+        for arg in step.wire().args {
+            match &arg[..] {
+                [] => script.push_str("\"\" "),
+                bytes => write!(script, "{} ", bytes.escape_ascii()).unwrap(),
             }
         }
         script.push('\n');

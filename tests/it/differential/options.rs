@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use larder::ExpireIf;
-use redis::Cmd;
 
 use super::chance::Chance;
+use super::client::Cmd;
 
 /// What a key or its fields must be for a value to be set.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use larder::{Bytes, Error, Ttl};
-use redis::Value;
 
 /// A result of the typed API or a reply of Redis.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,20 +158,6 @@ impl std::fmt::Debug for Outcome {
             Outcome::Map(entries) => f.debug_map().entries(entries).finish(),
             Outcome::Time(time) => write!(f, "{time} ms"),
             Outcome::Error(text) => write!(f, "error {text:?}"),
-        }
-    }
-}
-
-impl From<Value> for Outcome {
-    fn from(reply: Value) -> Self {
-        match reply {
-            Value::Nil => Outcome::Nil,
-            Value::Int(number) => Outcome::Int(number),
-            Value::BulkString(bytes) => Outcome::Bytes(bytes.into()),
-            Value::SimpleString(text) => Outcome::Bytes(text.into()),
-            Value::Okay => Outcome::Bytes("OK".into()),
-            Value::Array(items) => Outcome::List(items.into_iter().map(Outcome::from).collect()),
-            other => panic!("not a reply of RESP2: {other:?}"),
         }
     }
 }

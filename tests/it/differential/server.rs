@@ -5,8 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
-use redis::{Client, Cmd, Connection};
-
+use super::client::{Cmd, Connection, cmd};
 use super::outcome::Outcome;
 
 /// Names the program if it is not the `redis-server` in the `PATH`.
@@ -73,10 +72,13 @@ impl Server {
 
     /// A connection of one family's own.
     pub fn connect(self: &Arc<Self>) -> Redis {
-        let client = Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap();
-        let mut connection = client.get_connection().unwrap();
-        let info: String = redis::cmd("INFO").arg("server").query(&mut connection).unwrap();
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
+        let mut connection = Connection::open(self.port).unwrap();
+        let info = connection.ask(cmd("INFO").arg("server")).unwrap().bytes();
+        let version = std::str::from_utf8(&info)
+            .unwrap()
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"))
+            .unwrap();
         let mut numbers = version.split('.').map(|number| number.parse().unwrap());
         let version = (numbers.next().unwrap(), numbers.next().unwrap());
         Redis { connection, version, _server: Arc::clone(self) }
@@ -110,12 +112,6 @@ pub struct Redis {
 
 impl Redis {
     pub fn ask(&mut self, command: &Cmd) -> Outcome {
-        match command.query::<redis::Value>(&mut self.connection) {
-            Ok(reply) => Outcome::from(reply),
-            Err(error) => match error.code() {
-                Some(code) => Outcome::Error(format!("{code} {}", error.detail().unwrap_or_default())),
-                None => panic!("no reply: {error}"),
-            },
-        }
+        self.connection.ask(command).unwrap_or_else(|error| panic!("no reply: {error}"))
     }
 }

@@ -1,9 +1,9 @@
 //! Sets.
 
 use larder::{Bytes, Set, Store};
-use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::client::Cmd;
 use super::outcome::{Outcome, Shape};
 use super::{Operation, Rule, wire};
 

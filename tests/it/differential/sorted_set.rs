@@ -3,9 +3,9 @@
 use std::ops::Bound;
 
 use larder::{Aggregate, Bytes, Combine, InsertIf, SortedSet, Store, Window};
-use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::client::Cmd;
 use super::outcome::{Outcome, Shape};
 use super::{Operation, Rule, wire};
 

@@ -1,9 +1,9 @@
 //! Strings: values, counters, bytes in place, bits, and what two have in common.
 
 use larder::{BitInt, BitOp, BitUnit, Bytes, LcsMatches, Overflow, SetOptions, Store};
-use redis::Cmd;
 
 use super::chance::{Chance, Key};
+use super::client::Cmd;
 use super::options::{Until, When, at, ms};
 use super::outcome::{Outcome, Shape};
 use super::{Operation, wire};

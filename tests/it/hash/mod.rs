@@ -167,6 +167,16 @@ fn every_field_is_drawn() {
 }
 
 #[test]
+fn more_draws_than_memory_can_hold_are_refused() {
+    let (_, store) = manual_store();
+    let hash = store.hash::<u32, u32>("hash");
+    assert!(hash.random_fields_repeated(usize::MAX).unwrap().is_empty());
+    hash.insert(&1, &1).unwrap();
+    assert!(matches!(hash.random_fields_repeated(usize::MAX), Err(Error::Invalid(_))));
+    assert!(matches!(hash.random_entries_repeated(usize::MAX), Err(Error::Invalid(_))));
+}
+
+#[test]
 fn many_fields_go_in_one_sweep() {
     let (clock, store) = manual_store();
     let hash = store.hash::<u32, u32>("hash");

@@ -185,6 +185,16 @@ fn a_newer_format_is_named() {
 }
 
 #[test]
+fn a_format_that_never_was_is_damage() {
+    let folder = Folder::new();
+    let (bytes, _) = small(&folder);
+    let mut header = bytes[..HEADER - 4].to_vec();
+    header[8..12].copy_from_slice(&0_u32.to_le_bytes());
+    let error = assert_refused(&folder, &[&seal(&header)[..], &bytes[HEADER..]].concat(), "format 0");
+    assert!(error.to_string().ends_with("is damaged at byte 0: there is no format 0"), "{error}");
+}
+
+#[test]
 fn what_is_no_snapshot_is_called_that() {
     let folder = Folder::new();
     for bytes in [&b""[..], b"L", b"REDIS0011\xfa\x09redis-ver", &[0; 4096]] {
@@ -266,8 +276,8 @@ fn entries_that_no_store_can_have_written_are_refused() {
     let nan = f64::NAN.to_le_bytes();
     let one = 1_f64.to_le_bytes();
     check(&[string, string], "a key occurs twice");
-    check(&[&[16, 0, 1, b'k', 0, 1, b'v']], "it has a database that this store has not");
-    check(&[&[0xff, 0xff, 0x7f, 0, 1, b'k', 0, 1, b'v']], "it has a database that this store has not");
+    check(&[&[16, 0, 1, b'k', 0, 1, b'v']], "has keys in database 16, beyond the 16 of this store");
+    check(&[&[0xff, 0xff, 0x7f, 0, 1, b'k', 0, 1, b'v']], "it has a database that no store has");
     check(&[&[0, 5, 1, b'k', 0, 1, b'v']], "it has a value of an unknown type");
     check(&[&[0, 2, 1, b'k', 0, 2, 1, b'm', 1, b'm']], "a set has a member twice");
     check(&[&[0, 3, 1, b'k', 0, 2, 1, b'f', 0, 0, 1, b'f', 0, 0]], "a hash has a field twice");
@@ -279,7 +289,7 @@ fn entries_that_no_store_can_have_written_are_refused() {
     let more = [string, &[0][..]].concat();
     check(&[&more], "there is more than the entries it announces");
     let huge: &[u8] = &[0, 0, 1, b'k', 0, 0x81, 0x80, 0x80, 0x80, 0x02];
-    check(&[huge], "a string is over this store's limit");
+    check(&[huge], "has a string of 536870913 bytes, over the 536870912 that this store takes");
     let endless: &[u8] = &[0, 0, 1, b'k', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
     check(&[endless], "a number is over 64 bits long");
 }

@@ -209,11 +209,15 @@ fn a_store_takes_only_what_it_could_hold() {
     store.db(15).unwrap().insert("k", "a longer value").unwrap();
     store.save(&path).unwrap();
     Store::builder().databases(16).load(&path).unwrap();
-    let refused = snapshot_error(Store::builder().databases(4).load(&path)).to_string();
-    assert!(refused.ends_with("it has a database that this store has not"), "{refused}");
+    let refused = snapshot_error(Store::builder().databases(4).load(&path));
+    assert!(matches!(refused, SnapshotError::NoSuchDatabase { index: 15, databases: 4, .. }), "{refused}");
+    let text = format!("snapshot {path:?} has keys in database 15, beyond the 4 of this store");
+    assert_eq!(refused.to_string(), text);
     Store::builder().value_limit(14).load(&path).unwrap();
-    let refused = snapshot_error(Store::builder().value_limit(13).load(&path)).to_string();
-    assert!(refused.ends_with("a string is over this store's limit"), "{refused}");
+    let refused = snapshot_error(Store::builder().value_limit(13).load(&path));
+    assert!(matches!(refused, SnapshotError::TooLong { length: 14, limit: 13, .. }), "{refused}");
+    let text = format!("snapshot {path:?} has a string of 14 bytes, over the 13 that this store takes");
+    assert_eq!(refused.to_string(), text);
 }
 
 /// A key as it is inserted; a deadline is in milliseconds from now.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use larder::{Error, ManualClock, Progress, SnapshotError, Store, Sweeping};
 
@@ -60,24 +60,16 @@ fn the_old_file_survives_a_save_that_fails() {
     let folder = Folder::new();
     let (_clock, store) = manual_store();
     fill(&store);
-    // The name leaves no room for what is added to it while saving.
-    let path = folder.join(&"x".repeat(250));
-    store.save(folder.join("short")).unwrap();
-    fs::rename(folder.join("short"), &path).unwrap();
-    let old = fs::read(&path).unwrap();
-    store.clear_all().unwrap();
-    assert_cannot(snapshot_error(store.save(&path)), "create", &path);
-    assert_eq!(fs::read(&path).unwrap(), old);
-
     let path = folder.join("snapshot");
-    fs::write(&path, &old).unwrap();
+    store.save(&path).unwrap();
+    let old = fs::read(&path).unwrap();
     (0..2_000).for_each(|key| store.insert(key, "value").unwrap());
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         store.save_with(&path, |_| panic!("the report panics, as this test wants it to"))
     }));
     assert!(panicked.is_err());
     assert_eq!(fs::read(&path).unwrap(), old);
-    assert_eq!(folder.names().len(), 2, "what was written so far is gone");
+    assert_eq!(folder.names(), ["snapshot"], "what was written so far is gone");
 }
 
 #[cfg(unix)]
@@ -105,37 +97,116 @@ fn a_folder_that_cannot_be_written_is_an_error() {
 #[cfg(target_os = "linux")]
 const DEAD: u32 = 4_000_000_000;
 
+/// A file that was last written so long ago.
+#[cfg(target_os = "linux")]
+fn write_before(path: &Path, age: Duration) {
+    let file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - age).unwrap();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn leftovers_of_dead_processes_are_collected_and_nothing_else() {
     let folder = Folder::new();
     let (_clock, store) = manual_store();
     let path = folder.join("snapshot");
-    store.save(&path).unwrap();
+    (0..1_500).for_each(|key| store.insert(key, "value").unwrap());
+    let mut here = String::new();
+    let saved = store.save_with(&path, |progress| {
+        if progress.entries < progress.total {
+            here = folder.names().pop().unwrap_or_default();
+        }
+    });
+    saved.unwrap();
     let own = std::process::id();
-    let dead = [format!("snapshot.{DEAD}-0.saving"), format!("snapshot.{own}-18446744073709551615.saving")];
+    let here = here.strip_prefix("snapshot.").and_then(|rest| rest.split_once('-')).unwrap().0;
+    let dead = [
+        format!("snapshot.{here}-{DEAD}-0.saving"),
+        format!("snapshot.{here}-{own}-ffffffffffffffff.saving"),
+    ];
+    // Of containers that share the folder: their processes are not seen from here, only how old a file is.
+    let elsewhere = |age: &str| [DEAD, own].map(|process| format!("snapshot.7-{process}-{age}.saving"));
+    let (old, fresh) = (elsewhere("0"), elsewhere("1"));
     let others = [
-        "snapshot.1-0.saving".to_owned(),
-        format!("snapshot.{DEAD}-0.saved"),
-        format!("snapshot.{DEAD}-draft.saving"),
-        format!("snapshot.{DEAD}.saving"),
-        format!("snapshot.old.{DEAD}-0.saving"),
-        format!("snapshot-{DEAD}-0.saving"),
-        format!("other.{DEAD}-0.saving"),
-        "snapshot.notes-0.saving".to_owned(),
+        format!("snapshot.{here}-1-0.saving"),
+        format!("snapshot.{here}-{DEAD}-0.saved"),
+        format!("snapshot.{here}-{DEAD}-draft.saving"),
+        format!("snapshot.{here}-{DEAD}.saving"),
+        format!("snapshot.{DEAD}-0.saving"),
+        format!("snapshot.old.{here}-{DEAD}-0.saving"),
+        format!("snapshot-{here}-{DEAD}-0.saving"),
+        format!("other.{here}-{DEAD}-0.saving"),
+        format!("snapshot.{here}-notes-0.saving"),
         "snapshot.saving".to_owned(),
     ];
-    let mut left: Vec<_> = others.iter().cloned().chain(["snapshot".to_owned()]).collect();
+    let mut left: Vec<_> = others.iter().chain(&fresh).cloned().chain(["snapshot".to_owned()]).collect();
     left.sort();
     let save = || store.save(&path).map(drop);
     let load = || Store::load(&path).map(drop);
     for collect in [&save as &dyn Fn() -> Result<(), Error>, &load] {
-        for name in dead.iter().chain(&others) {
-            fs::write(folder.join(name), "half a snapsh").unwrap();
-        }
+        old.iter().chain(&others).for_each(|name| write_before(&folder.join(name), millis(3_700_000)));
+        dead.iter().chain(&fresh).for_each(|name| write_before(&folder.join(name), millis(3_500_000)));
         collect().unwrap();
         assert_eq!(folder.names(), left);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_draft_under_way_is_not_collected_however_old_it_is() {
+    let folder = Folder::new();
+    let (_clock, store) = manual_store();
+    (0..1_500).for_each(|key| store.insert(key, "value").unwrap());
+    let path = folder.join("snapshot");
+    let mut names = Vec::new();
+    let saved = store.save_with(&path, |progress| {
+        if progress.entries < progress.total {
+            names = folder.names();
+            write_before(&folder.join(&names[0]), millis(100_000_000));
+            store.save(&path).unwrap();
+        }
+    });
+    saved.unwrap();
+    let [name] = &names[..] else { panic!("one draft, and not {names:?}") };
+    let draft = name.split_once(&format!("-{}-", std::process::id()));
+    let number = draft.and_then(|(_, draft)| draft.strip_suffix(".saving")).unwrap();
+    assert!(u64::from_str_radix(number, 16).unwrap() > 1 << 20, "{number} is not drawn at random");
+    assert_eq!(folder.names(), ["snapshot"]);
+}
+
+#[test]
+fn a_name_may_be_as_long_as_the_file_system_takes() {
+    let folder = Folder::new();
+    let (_clock, store) = manual_store();
+    store.insert("k", 1).unwrap();
+    // Of one byte and of three to a letter.
+    for name in ["x".repeat(199), "x".repeat(200), "x".repeat(230), "x".repeat(255), "\u{20ac}".repeat(85)] {
+        let path = folder.join(&name);
+        store.save(&path).unwrap();
+        assert_eq!(Store::load(&path).unwrap().get::<i32>("k").unwrap(), Some(1));
+        assert_eq!(folder.names(), [name]);
+        fs::remove_file(&path).unwrap();
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let name = "x".repeat(250);
+        write_before(&folder.join(&format!("{}.7-{DEAD}-0.saving", &name[..200])), millis(3_700_000));
+        store.save(folder.join(&name)).unwrap();
+        assert_eq!(folder.names(), [name]);
+    }
+}
+
+#[test]
+fn each_snapshot_has_an_id_of_its_own_whatever_the_seed() {
+    let folder = Folder::new();
+    let path = folder.join("snapshot");
+    let ids = [0; 8].map(|_| {
+        let store = Store::builder().clock(ManualClock::new()).sweeping(Sweeping::ByHand).seed(7).build();
+        store.save(&path).unwrap();
+        fs::read(&path).unwrap()[12..20].to_vec()
+    });
+    let different: std::collections::HashSet<_> = ids.iter().collect();
+    assert_eq!(different.len(), ids.len(), "{ids:?}");
 }
 
 #[test]
