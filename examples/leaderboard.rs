@@ -14,13 +14,13 @@ fn main() -> Result<()> {
 
     let started = Instant::now();
     for player in 0..PLAYERS {
-        board.insert(&format!("player {player}"), (player * 7919 % 1_000_003) as f64)?;
+        board.insert(format!("player {player}"), (player * 7919 % 1_000_003) as f64)?;
     }
     println!("{PLAYERS} players in {:.0?}", started.elapsed());
 
     let started = Instant::now();
-    board.incr("player 4711", 1_000_000.0)?;
-    let place = board.rev_rank("player 4711")?.map_or(0, |rank| rank + 1);
+    board.incr_by("player 4711", 1_000_000.0)?;
+    let place = board.rank_rev("player 4711")?.map_or(0, |rank| rank + 1);
     println!("player 4711 wins a million and is number {place} now, in {:.0?}", started.elapsed());
 
     println!("\nThe first five:");
@@ -28,7 +28,7 @@ fn main() -> Result<()> {
         println!("{place:>3}. {player:<16} {score:>10}");
     }
 
-    let place = board.rev_rank("player 42")?.unwrap_or(0) as i64;
+    let place = board.rank_rev("player 42")?.unwrap_or(0) as i64;
     println!("\nAround player 42:");
     for (player, score) in board.range_rev(place - 2, place + 2)? {
         println!("     {player:<16} {score:>10}");

@@ -23,9 +23,10 @@ fn main() -> Result<()> {
 
     // What a consumer has taken stands in a list of its own until it is done: a consumer that died
     // has left its job there. These two are put back before the work begins.
+    let jobs = store.list::<Job>("jobs");
     let running = store.list::<Job>("running:3");
     running.push_back(&Job { id: 900, picture: "left behind.png".into() })?;
-    while let Some(job) = running.move_to("jobs", End::Back, End::Front)? {
+    while let Some(job) = running.move_to(&jobs, End::Back, End::Front)? {
         println!("put back: {job:?}");
     }
 
@@ -39,7 +40,6 @@ fn main() -> Result<()> {
             })
             .collect();
         scope.spawn(|| {
-            let jobs = store.list::<Job>("jobs");
             for id in 1..=JOBS {
                 jobs.push_back(&Job { id, picture: format!("picture {id}.png") })?;
             }
@@ -52,20 +52,20 @@ fn main() -> Result<()> {
     })?;
 
     let done = store.counter("done").get()?;
-    println!("{done} jobs done, {} left", store.list::<Job>("jobs").len()?);
+    println!("{done} jobs done, {} left", jobs.len()?);
     assert_eq!(done, i64::from(JOBS) + 1);
     Ok(())
 }
 
 /// Takes jobs until none has come for a while.
 fn consume(store: &Store, number: u32) -> Result<()> {
-    let running = format!("running:{number}");
     let jobs = store.list::<Job>("jobs");
+    let running = store.list::<Job>(format!("running:{number}"));
     let patience = Duration::from_millis(200);
     while let Some(job) = jobs.move_to_wait(&running, End::Front, End::Back, patience)? {
         println!("consumer {number} resizes {}", job.picture);
         store.counter("done").incr()?;
-        store.list::<Job>(&running).remove_all(&job)?;
+        running.remove_all(&job)?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let store = Store::load(&path)?;
     println!("loaded {} keys in {:.0?}", store.len()?, started.elapsed());
-    println!("session:42 still lives for {:?}", store.ttl("session:42")?);
+    println!("session:42 still lives for {:?}", store.ttl("session:42")?.left());
     println!("jobs: {:?}", store.list::<String>("jobs").to_vec()?);
 
     // A file that was damaged is refused, and the message says where.

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 /// The longest byte string that is kept inline, without an allocation of its own.
@@ -24,6 +25,9 @@ pub(crate) const INLINE: usize = 23;
 /// assert_eq!(page.map(|bytes| bytes.len()), Some(100_000));
 /// # Ok::<(), larder::Error>(())
 /// ```
+///
+/// Bytes need not be text, so they are not printed as such: [`as_str`](Self::as_str) and
+/// `String::try_from` tell whether they are. With serde they are a byte string.
 #[derive(Clone)]
 pub struct Bytes(Repr);
 
@@ -154,6 +158,12 @@ impl<const N: usize> From<&[u8; N]> for Bytes {
     }
 }
 
+impl<const N: usize> From<[u8; N]> for Bytes {
+    fn from(bytes: [u8; N]) -> Self {
+        Bytes::from(bytes.as_slice())
+    }
+}
+
 impl From<&str> for Bytes {
     #[inline]
     fn from(text: &str) -> Self {
@@ -182,9 +192,42 @@ impl From<Bytes> for Vec<u8> {
     }
 }
 
+/// The text, if it is UTF-8.
+impl TryFrom<Bytes> for String {
+    type Error = FromUtf8Error;
+
+    fn try_from(bytes: Bytes) -> Result<Self, FromUtf8Error> {
+        String::from_utf8(bytes.into())
+    }
+}
+
 impl<B: AsRef<[u8]> + ?Sized> PartialEq<B> for Bytes {
     fn eq(&self, other: &B) -> bool {
         self.as_slice() == other.as_ref()
+    }
+}
+
+macro_rules! equal_to_bytes {
+    ($($other:ty)*) => {$(
+        impl PartialEq<Bytes> for $other {
+            fn eq(&self, other: &Bytes) -> bool {
+                other == self
+            }
+        }
+    )*};
+}
+
+equal_to_bytes!(str &str String [u8] &[u8] Vec<u8>);
+
+impl<const N: usize> PartialEq<Bytes> for [u8; N] {
+    fn eq(&self, other: &Bytes) -> bool {
+        other == self
+    }
+}
+
+impl<const N: usize> PartialEq<Bytes> for &[u8; N] {
+    fn eq(&self, other: &Bytes) -> bool {
+        other == self
     }
 }
 
@@ -215,9 +258,107 @@ impl fmt::Debug for Bytes {
     }
 }
 
+#[cfg(feature = "serde")]
+mod serialized {
+    use std::fmt;
+
+    use serde::de::{self, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Bytes;
+
+    impl Serialize for Bytes {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_byte_buf(Reader)
+        }
+    }
+
+    /// Takes bytes, and what formats without bytes write for them.
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = Bytes;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+            Ok(bytes.into())
+        }
+
+        fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+            Ok(bytes.into())
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
+            Ok(text.into())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = seq.next_element::<u8>()? {
+                bytes.push(byte);
+            }
+            Ok(bytes.into())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_to_text_and_bytes_from_both_sides() {
+        let bytes = Bytes::from("abc");
+        assert_eq!(bytes, "abc");
+        assert_eq!("abc", bytes);
+        assert_eq!(*"abc", bytes);
+        assert_eq!("abc".to_owned(), bytes);
+        assert_eq!(*b"abc", bytes);
+        assert_eq!(b"abc", bytes);
+        assert_eq!(b"abc"[..], bytes);
+        assert_eq!(&b"abc"[..], bytes);
+        assert_eq!(b"abc".to_vec(), bytes);
+        assert_eq!(Bytes::from(*b"abc"), bytes);
+        assert_eq!(String::try_from(bytes).as_deref(), Ok("abc"));
+        assert!(String::try_from(Bytes::from(b"\xff")).is_err());
+    }
+
+    #[test]
+    #[cfg(feature = "serde")]
+    fn a_struct_of_bytes_can_be_a_record() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Page {
+            name: String,
+            body: Bytes,
+        }
+
+        impl crate::Record for Page {}
+
+        let store = crate::Store::new();
+        for body in [Bytes::new(), Bytes::from(b"\xff\0"), Bytes::from(vec![7; 1000])] {
+            let page = Page { name: "front".into(), body };
+            store.insert("page", &page).unwrap();
+            assert_eq!(store.get::<Page>("page").unwrap(), Some(page));
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "json")]
+    fn json_has_bytes_as_numbers_or_text() {
+        let bytes = Bytes::from(b"a\xff");
+        assert_eq!(serde_json::to_string(&bytes).unwrap(), "[97,255]");
+        assert_eq!(serde_json::from_str::<Bytes>("[97,255]").unwrap(), bytes);
+        assert_eq!(serde_json::from_str::<Bytes>("\"abc\"").unwrap(), "abc");
+    }
 
     #[test]
     fn takes_three_words() {

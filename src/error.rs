@@ -7,7 +7,10 @@ use crate::Bytes;
 /// The result of an operation on a store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong in an operation. Nothing was changed when one of these comes back.
+/// What can go wrong in an operation.
+///
+/// Nothing was changed when one of these comes back, but for [`Decode`](Error::Decode): what was taken out
+/// by itself stays out, and comes in the error; each method says so.
 ///
 /// The text is the one that Redis answers with, code included, where Redis has one; so a test that
 /// compares messages, or a server that sends them on, needs no table of its own.
@@ -20,86 +23,136 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let error = store.list::<String>("name").len().unwrap_err();
 /// assert!(matches!(error, Error::WrongType));
 /// assert_eq!(error.to_string(), "WRONGTYPE Operation against a key holding the wrong kind of value");
-/// # Ok::<(), Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The key holds a value of another type than the operation is for.
+    ///
+    /// `WRONGTYPE Operation against a key holding the wrong kind of value`
     #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
     WrongType,
     /// A value that should be a decimal integer is not, or does not fit in 64 bits.
+    ///
+    /// `ERR value is not an integer or out of range`
     #[error("ERR value is not an integer or out of range")]
     NotAnInteger,
     /// A value that should be a floating point number is not.
+    ///
+    /// `ERR value is not a valid float`
     #[error("ERR value is not a valid float")]
     NotAFloat,
     /// A hash field that should be a decimal integer is not.
+    ///
+    /// `ERR hash value is not an integer`
     #[error("ERR hash value is not an integer")]
     HashNotAnInteger,
     /// A hash field that should be a floating point number is not.
+    ///
+    /// `ERR hash value is not a float`
     #[error("ERR hash value is not a float")]
     HashNotAFloat,
     /// An addition would leave the range of `i64`.
+    ///
+    /// `ERR increment or decrement would overflow`
     #[error("ERR increment or decrement would overflow")]
     Overflow,
     /// An addition would give a NaN or an infinity.
+    ///
+    /// `ERR increment would produce NaN or Infinity`
     #[error("ERR increment would produce NaN or Infinity")]
     NanOrInfinity,
     /// The sum of two scores is not a number (`inf` and `-inf`).
+    ///
+    /// `ERR resulting score is not a number (NaN)`
     #[error("ERR resulting score is not a number (NaN)")]
     NanScore,
     /// A bound of a range of scores is NaN.
+    ///
+    /// `ERR min or max is not a float`
     #[error("ERR min or max is not a float")]
     NanBound,
     /// A weight with which scores are to be multiplied is NaN.
+    ///
+    /// `ERR weight value is not a float`
     #[error("ERR weight value is not a float")]
     NanWeight,
     /// The operation needs the key to exist.
+    ///
+    /// `ERR no such key`
     #[error("ERR no such key")]
     NoSuchKey,
     /// There is no element at that index.
+    ///
+    /// `ERR index out of range`
     #[error("ERR index out of range")]
     IndexOutOfRange,
     /// An offset into a string lies beyond what a string may hold.
+    ///
+    /// `ERR offset is out of range`
     #[error("ERR offset is out of range")]
     OffsetOutOfRange,
     /// A bit offset lies beyond what a string may hold (2^32 bits).
+    ///
+    /// `ERR bit offset is not an integer or out of range`
     #[error("ERR bit offset is not an integer or out of range")]
     BitOffset,
     /// A key, value or element is longer than the store's limit (512 MB unless set otherwise).
+    ///
+    /// `ERR string exceeds maximum allowed size (proto-max-bulk-len)`
     #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
     TooLong,
     /// A time to live that is zero where that has no meaning, or that ends beyond the clock's range.
+    ///
+    /// `ERR invalid expire time in '...' command`
     #[error("ERR invalid expire time in '{0}' command")]
     InvalidExpire(&'static str),
     /// Source and destination are one and the same key.
+    ///
+    /// `ERR source and destination objects are the same`
     #[error("ERR source and destination objects are the same")]
     SameKey,
     /// The store has no database of that number.
+    ///
+    /// `ERR DB index is out of range`
     #[error("ERR DB index is out of range")]
     NoSuchDatabase,
     /// The longest common subsequence of two strings this long would need a table of over 512 MB.
+    ///
+    /// `ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len`
     #[error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")]
     LcsTooLarge,
     /// An option that does not go with the others, or has no meaning; the text says which.
+    ///
+    /// `ERR ...`
     #[error("ERR {0}")]
     Invalid(&'static str),
     /// A transaction touched a key that it had not declared.
+    ///
+    /// `ERR key ... was not declared by this transaction`
     #[error("ERR key {0:?} was not declared by this transaction")]
     Undeclared(Bytes),
     /// The store itself was called from inside one of its transactions, where only the transaction's
-    /// own handle may be used; or a handle was used after its transaction had ended.
+    /// own handle may be used; or a handle of a transaction was kept and used after its end.
+    ///
+    /// `ERR the store was called from inside its own transaction: use the handle it was given`
     #[error("ERR the store was called from inside its own transaction: use the handle it was given")]
     InTransaction,
-    /// A value does not decode as the type that was asked for.
+    /// A value does not decode as the type that was asked for; the error holds its bytes.
+    ///
+    /// `ERR value of ... bytes does not decode as ...: ...`
     #[error(transparent)]
     Decode(#[from] Box<DecodeError>),
     /// A value does not encode; the codec says why.
+    ///
+    /// `ERR value cannot be encoded: ...`
     #[error("ERR value cannot be encoded: {0}")]
     Encode(String),
     /// A [`LoadError`](crate::LoadError) that is no error of the loader or of the store: the load that was
     /// waited for failed, or loads wait for each other. The text says which.
+    ///
+    /// `ERR ...`
     #[error("ERR {0}")]
     Load(String),
     /// A snapshot could not be written or read.

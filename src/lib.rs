@@ -16,8 +16,8 @@
 //! assert_eq!(jobs.pop_front_wait(Duration::from_secs(5))?.as_deref(), Some("resize"));
 //!
 //! let board = store.sorted_set::<String>("scores");
-//! board.insert_all([("ann", 20.0), ("bob", 10.0)])?;
-//! assert_eq!(board.rev_rank("ann")?, Some(0));
+//! board.insert_many([("ann", 20.0), ("bob", 10.0)])?;
+//! assert_eq!(board.rank_rev("ann")?, Some(0));
 //!
 //! let name = store.get_or_load("product:7", Duration::from_secs(60), || {
 //!     Ok::<_, std::io::Error>("a product, loaded once".to_owned())
@@ -32,18 +32,88 @@
 //! - [`Database`]: all that is done with keys and values, in a store as in a transaction ([`Tx`]).
 //! - Handles on one key: [`List`], [`Set`], [struct@Hash], [`SortedSet`], [`Counter`], [`Text`], [`Bitmap`].
 //! - [`Record`] turns serde on for a type of yours; [`Encode`] and [`Decode`] are for types with a form
-//!   of their own; [`Bytes`] and [`Key`] are what values and names are made of.
+//!   of their own; [`Element`] says what a collection takes; [`Bytes`] and [`Key`] are what values and
+//!   names are made of.
 //! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default.
 //! - [`FixedWindow`], [`Gcra`] and [`Lock`]: rate limits and locks.
 //!
 //! # What holds everywhere
 //!
-//! - **No panic, no unsafe code**: what cannot be done is an [`Error`], and has changed nothing.
+//! - **No panic, no unsafe code**: what cannot be done is an [`Error`], and has changed nothing (but see
+//!   [`Error::Decode`]).
 //! - **A missing key is an empty value**: a list is made by the first push and goes with its last
 //!   element, as in Redis.
 //! - **Time** is counted in whole milliseconds; a zero timeout means now, and `None` for ever.
 //! - **Costs** are those of the structures, as each method says; n is the size of the collection.
 //! - **Your code never runs under a lock**, but for a transaction's closure.
+//!
+//! # Names
+//!
+//! | a name that ends in | means |
+//! | --- | --- |
+//! | `_many` | several at once, in one step: `get_many`, `insert_many`, `pop_front_many` (but `extend_back`) |
+//! | `_all` | all that there are: `clear_all`, `List::remove_all` |
+//! | `_if_absent`, `_if_present`, `_if_equal` | only then; tells whether it was done |
+//! | `_if` | the same with the condition as an argument: `expire_if(key, ttl, ExpireIf::Greater)` |
+//! | `_with` | the same with an options type (or a closure) as the last argument |
+//! | `_ex`, `_at` | with a time to live; with a wall time |
+//! | `_by`, `_by_float` | how much: `incr_by` |
+//! | `_rev` | from the highest down: `range_rev`, `rank_rev` |
+//! | `_into` | stored under another key, which is the first argument |
+//! | `_of` | from the first of several keys that has something |
+//! | `_wait`, `_async` | waits for it: a thread, a task |
+//!
+//! # Handles in structs
+//!
+//! A handle borrows its store. [`into_owned`](List::into_owned) makes one that holds the store itself,
+//! to be kept as long as you like:
+//!
+//! ```
+//! use larder::{Counter, List, Store};
+//!
+//! #[derive(Clone, Debug)]
+//! struct Jobs {
+//!     queue: List<'static, String>,
+//!     done: Counter<'static>,
+//! }
+//!
+//! impl Jobs {
+//!     fn new(store: &Store) -> Self {
+//!         Jobs { queue: store.list("jobs").into_owned(), done: store.counter("done").into_owned() }
+//!     }
+//!
+//!     fn run_next(&self) -> larder::Result<Option<String>> {
+//!         let job = self.queue.pop_front()?;
+//!         if job.is_some() {
+//!             self.done.incr()?;
+//!         }
+//!         Ok(job)
+//!     }
+//! }
+//!
+//! let jobs = Jobs::new(&Store::new());
+//! jobs.queue.push_back("resize")?;
+//! assert_eq!(jobs.run_next()?.as_deref(), Some("resize"));
+//! # Ok::<(), larder::Error>(())
+//! ```
+//!
+//! A handle stands for its key wherever one is asked for: `store.expire(&jobs.queue, ttl)`. Inside a
+//! transaction the store's own handles cannot be used: `tx.list::<String>(&jobs.queue)` makes one that can.
+//!
+//! # A time to live of zero
+//!
+//! Times are cut to whole milliseconds, timeouts rounded up to them. As in Redis, a zero is
+//!
+//! | in | what it does |
+//! | --- | --- |
+//! | `insert_ex`, `insert_with`, `get_and_expire`, `try_lock`, `get_or_load` and their kin | [`Error::InvalidExpire`] |
+//! | `expire`, `expire_if`, [`HashOptions::expire_key_in`] | removes the key |
+//! | `insert_ex`, `get_and_expire`, `expire_field` of a [struct@Hash], [`HashOptions::expire_in`] | removes the field |
+//! | `pop_front_wait` and all that waits | does not wait |
+//! | `save_every`, [`FixedWindow::new`], [`Gcra::new`] | counts as the shortest there is |
+//!
+//! A wall time that has passed (`expire_at` and its kin) removes the key or the field; one before 1970
+//! is [`Error::InvalidExpire`] where a key's value is set or read with it.
 //!
 //! # Features
 //!
@@ -54,6 +124,13 @@
 #![forbid(unsafe_code)]
 // The docs are how users find the operation that they know from Redis.
 #![deny(missing_docs)]
+// What a user keeps in a struct must not keep that struct from being printed.
+#![warn(missing_debug_implementations)]
+
+/// The README's program is run with the examples of the documentation.
+#[cfg(all(doctest, feature = "bincode"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod api;
 mod bytes;

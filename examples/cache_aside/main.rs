@@ -68,7 +68,7 @@ fn fill(sqlite: &SqliteProducts) -> Result<(), Box<dyn Error>> {
     const STEP: u64 = PRODUCTS / 50;
     for step in 1..=50 {
         let ids = (step - 1) * STEP + 1..=step * STEP;
-        sqlite.insert_all(ids.map(|id| Product {
+        sqlite.insert_many(ids.map(|id| Product {
             id,
             name: format!("product {id}"),
             price_cents: 100 + id * 7 % 10_000,

@@ -84,7 +84,7 @@ impl SqliteProducts {
         self.reads.load(Ordering::Relaxed)
     }
 
-    pub fn insert_all(&self, products: impl IntoIterator<Item = Product>) -> rusqlite::Result<()> {
+    pub fn insert_many(&self, products: impl IntoIterator<Item = Product>) -> rusqlite::Result<()> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             products.into_iter().try_for_each(|product| insert(&transaction, &product))?;

@@ -1,6 +1,6 @@
 //! Strings as arrays of bits, and of integers of any width.
 
-use super::handle::Handle;
+use super::handle::{Handle, public_handle};
 use super::{Database, names};
 use crate::command::bitmap::{self, FieldOp};
 use crate::value::bitfield::{BitInt, Overflow};
@@ -24,9 +24,14 @@ use crate::{Key, Result};
 /// # Errors
 /// [`Error::BitOffset`](crate::Error::BitOffset) for an offset that lies beyond what a string may
 /// hold (2^32 bits by default), and [`Error::WrongType`](crate::Error::WrongType).
-#[derive(Clone)]
 pub struct Bitmap<'a> {
     handle: Handle<'a>,
+}
+
+impl<'a> Bitmap<'a> {
+    fn of(handle: Handle<'a>) -> Self {
+        Bitmap { handle }
+    }
 }
 
 impl Database {
@@ -39,7 +44,7 @@ impl Database {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn bitmap<'a>(&'a self, key: impl Into<Key<'a>>) -> Bitmap<'a> {
-        Bitmap { handle: Handle::new(self, key.into()) }
+        Bitmap::of(Handle::new(self, key.into()))
     }
 
     /// Combines strings bit by bit into one as long as the longest, which takes the place of whatever
@@ -52,7 +57,7 @@ impl Database {
     /// let store = Store::new();
     /// store.bitmap("monday").set(1, true)?;
     /// store.bitmap("tuesday").set(2, true)?;
-    /// store.bit_op(BitOp::Or, ["monday", "tuesday"], "week")?;
+    /// store.bit_op(BitOp::Or, "week", ["monday", "tuesday"])?;
     /// assert_eq!(store.bitmap("week").count()?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -63,8 +68,8 @@ impl Database {
     pub fn bit_op<'s, 'd>(
         &self,
         op: BitOp,
-        sources: impl IntoIterator<Item = impl Into<Key<'s>>>,
         destination: impl Into<Key<'d>>,
+        sources: impl IntoIterator<Item = impl Into<Key<'s>>>,
     ) -> Result<usize> {
         let (sources, destination) = (names(sources), destination.into());
         let (sources, destination) = (self.key_refs(&sources), self.key_ref(&destination));
@@ -108,7 +113,7 @@ impl<'a> Bitmap<'a> {
     /// use larder::{BitUnit, Store};
     ///
     /// let store = Store::new();
-    /// store.insert("bits", &[0xff, 0x0f])?;
+    /// store.insert("bits", [0xff, 0x0f])?;
     /// assert_eq!(store.bitmap("bits").count_in(0, 0, BitUnit::Byte)?, 8);
     /// assert_eq!(store.bitmap("bits").count_in(-8, -1, BitUnit::Bit)?, 4);
     /// # Ok::<(), larder::Error>(())
@@ -123,7 +128,7 @@ impl<'a> Bitmap<'a> {
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// store.insert("bits", &[0x00, 0x0f])?;
+    /// store.insert("bits", [0x00, 0x0f])?;
     /// assert_eq!(store.bitmap("bits").first(true)?, Some(12));
     /// assert_eq!(store.bitmap("missing").first(true)?, None);
     /// # Ok::<(), larder::Error>(())
@@ -171,7 +176,7 @@ impl<'a> Bitmap<'a> {
 /// Steps on a string's integers, done by [`run`](Self::run); made by [`Bitmap::fields`].
 ///
 /// Offsets are in bits: integer `n` of an array of `u4` lies at `4 * n`.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 #[must_use = "nothing is done before `run`"]
 pub struct BitFields<'a> {
     handle: Handle<'a>,
@@ -220,3 +225,5 @@ impl BitFields<'_> {
         self
     }
 }
+
+public_handle!(Bitmap<'a>);

@@ -1,7 +1,7 @@
 //! Counters.
 
 use super::Database;
-use super::handle::Handle;
+use super::handle::{Handle, public_handle};
 use crate::command::{keys, string};
 use crate::keyspace::writer::Deadline;
 use crate::text::long_double::LongDouble;
@@ -27,9 +27,14 @@ use crate::{Bytes, Error, Key, Result};
 /// # Errors
 /// [`Error::NotAnInteger`] if the key holds something else than an `i64` as Redis writes it,
 /// [`Error::Overflow`] if a result would be none, and [`Error::WrongType`].
-#[derive(Clone)]
 pub struct Counter<'a> {
     handle: Handle<'a>,
+}
+
+impl<'a> Counter<'a> {
+    fn of(handle: Handle<'a>) -> Self {
+        Counter { handle }
+    }
 }
 
 impl Database {
@@ -41,7 +46,7 @@ impl Database {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn counter<'a>(&'a self, key: impl Into<Key<'a>>) -> Counter<'a> {
-        Counter { handle: Handle::new(self, key.into()) }
+        Counter::of(Handle::new(self, key.into()))
     }
 }
 
@@ -142,3 +147,5 @@ impl Counter<'_> {
 fn integer(value: Option<Bytes>) -> Result<i64> {
     value.map_or(Ok(0), |value| number::parse_i64(&value).ok_or(Error::NotAnInteger))
 }
+
+public_handle!(Counter<'a>);

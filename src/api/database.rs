@@ -33,6 +33,15 @@ impl Database {
         Database { space, index, transaction: None }
     }
 
+    /// The same database, kept by another.
+    pub(crate) fn share(&self) -> Self {
+        Database {
+            space: Arc::clone(&self.space),
+            index: self.index,
+            transaction: self.transaction.as_ref().map(Arc::clone),
+        }
+    }
+
     /// The same database as a transaction sees it.
     pub(crate) fn within(&self, transaction: &Arc<Transaction>) -> Self {
         Database {

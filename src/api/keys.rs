@@ -7,14 +7,14 @@ use crate::clock::{NEVER, millis};
 use crate::command::keys::{self, Existing, ExpireIf};
 use crate::{Error, Key, Result, Type};
 
-/// How long a key still lives.
+/// How long a key, or a field of a hash, still lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ttl {
-    /// There is no such key.
+    /// There is no such key or field.
     Missing,
-    /// The key has no deadline.
+    /// It has no deadline.
     Forever,
-    /// The key expires after this time, in whole milliseconds.
+    /// It expires after this time, in whole milliseconds.
     Left(Duration),
 }
 
@@ -67,11 +67,40 @@ impl CopyOptions {
 }
 
 impl Ttl {
+    /// The time left; `None` where there is no deadline, or no such key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let store = Store::builder().clock(&ManualClock::new()).build();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// assert_eq!(store.ttl("session:42")?.left(), Some(Duration::from_secs(30)));
+    /// assert_eq!(store.ttl("nothing")?.left(), None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub const fn left(self) -> Option<Duration> {
+        match self {
+            Ttl::Left(left) => Some(left),
+            Ttl::Missing | Ttl::Forever => None,
+        }
+    }
+
     /// What is left until a deadline on the monotonic line.
     pub(super) fn until(deadline: u64, now: impl FnOnce() -> u64) -> Self {
         match deadline {
             NEVER => Ttl::Forever,
             deadline => Ttl::Left(Duration::from_millis(deadline.saturating_sub(now()))),
+        }
+    }
+}
+
+impl ExpiresAt {
+    /// The wall time; `None` where there is no deadline, or no such key.
+    pub const fn time(self) -> Option<SystemTime> {
+        match self {
+            ExpiresAt::At(time) => Some(time),
+            ExpiresAt::Missing | ExpiresAt::Never => None,
         }
     }
 }
@@ -91,25 +120,30 @@ impl Database {
         self.read(&[key], |view| Ok(keys::exists(view, key)))
     }
 
-    /// How many of the keys are there; one that is named twice counts twice. `EXISTS`, O(keys).
+    /// For each of these keys, in their order, whether it is there: as it is at one instant. `EXISTS`
+    /// with several keys (which only counts them), O(keys).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert("a", 1)?;
-    /// assert_eq!(store.contains_many(["a", "b", "a"])?, 2);
+    /// assert_eq!(store.contains_many(["a", "b"])?, [true, false]);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "EXISTS")]
-    pub fn contains_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
+    pub fn contains_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<bool>> {
+        let names = names(keys);
+        let keys = self.key_refs(&names);
+        self.read(&keys, |view| Ok(keys.iter().map(|key| keys::exists(view, *key)).collect()))
+    }
+
+    /// How many of these keys are there, one that is named twice counted twice; each counts as a read
+    /// of it. `TOUCH`, O(keys).
+    #[doc(alias = "TOUCH")]
+    #[doc(alias = "EXISTS")]
+    pub fn touch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
         let names = names(keys);
         let keys = self.key_refs(&names);
         self.read(&keys, |view| Ok(keys::count(view, &keys)))
-    }
-
-    /// Marks keys as just used, where the store is bounded; gives how many are there. `TOUCH`, O(keys).
-    #[doc(alias = "TOUCH")]
-    pub fn touch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
-        self.contains_many(keys)
     }
 
     /// The type of the key's value; `None` if the key is missing. `TYPE`, O(1).

@@ -23,10 +23,13 @@ impl Store {
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
+    /// Keep the result in a variable: a lock that is not kept is freed at once.
+    ///
     /// # Errors
     /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) if `ttl` is under a millisecond or beyond the clock's range;
     /// [`Error::WrongType`](crate::Error::WrongType) never: a key of another type counts as a lock that is held.
     #[doc(alias = "redlock")]
+    #[must_use = "a lock that is not kept is freed at once"]
     pub fn try_lock<'k>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<Option<Lock>> {
         let name = key.into().into_bytes();
         let rng = self.space().rng();
@@ -41,7 +44,7 @@ impl Store {
 /// A lock that was taken by [`Store::try_lock`]; freed when this is dropped, or if that is inside a
 /// transaction of the store, when that has ended.
 #[derive(Debug)]
-#[must_use]
+#[must_use = "a lock that is not kept is freed at once"]
 pub struct Lock {
     store: Store,
     name: Bytes,

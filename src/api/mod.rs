@@ -4,12 +4,12 @@
 //! happens in between is a typed operation of `command`.
 
 mod bitmap;
-mod blocking;
 mod builder;
 mod counter;
 mod database;
 mod handle;
 mod hash;
+mod insert_options;
 mod keys;
 mod list;
 mod load;
@@ -20,7 +20,6 @@ mod pubsub;
 mod rate_limit;
 mod scan;
 mod set;
-mod set_options;
 mod snapshot;
 mod sorted_set;
 mod stats;
@@ -30,18 +29,21 @@ mod text;
 mod transaction;
 mod whole;
 
+// Declared last so that the documentation of a handle ends with what waits.
+mod blocking;
+
 pub use bitmap::{BitFields, Bitmap};
 pub use builder::{KeyEvents, StoreBuilder};
 pub use counter::Counter;
 pub use database::Database;
 pub use hash::{Hash, HashIter, HashOptions};
+pub use insert_options::InsertOptions;
 pub use keys::{CopyOptions, ExpiresAt, Ttl};
 pub use list::{List, ListIter};
 pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use scan::Scan;
 pub use set::{Set, SetIter};
-pub use set_options::SetOptions;
 pub use snapshot::{Autosave, Saving};
 pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};
 pub use stats::{DatabaseStats, Stats};

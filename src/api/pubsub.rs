@@ -38,15 +38,15 @@ impl Store {
     /// ```
     #[doc(alias = "SUBSCRIBE")]
     pub fn subscribe<'k>(&self, channels: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Subscription {
-        self.subscribe_with(Backlog::new(), channels)
+        self.subscribe_with(channels, Backlog::new())
     }
 
     /// [`subscribe`](Self::subscribe) with a bound of one's own on what waits to be read.
     #[doc(alias = "SUBSCRIBE")]
     pub fn subscribe_with<'k>(
         &self,
-        backlog: Backlog,
         channels: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        backlog: Backlog,
     ) -> Subscription {
         let subscription = Hub::subscriber(self.space().hub(), self.space().clock(), backlog);
         for channel in channels {
@@ -67,7 +67,17 @@ impl Store {
     /// ```
     #[doc(alias = "PSUBSCRIBE")]
     pub fn psubscribe<'k>(&self, patterns: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Subscription {
-        let subscription = Hub::subscriber(self.space().hub(), self.space().clock(), Backlog::new());
+        self.psubscribe_with(patterns, Backlog::new())
+    }
+
+    /// [`psubscribe`](Self::psubscribe) with a bound of one's own on what waits to be read.
+    #[doc(alias = "PSUBSCRIBE")]
+    pub fn psubscribe_with<'k>(
+        &self,
+        patterns: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        backlog: Backlog,
+    ) -> Subscription {
+        let subscription = Hub::subscriber(self.space().hub(), self.space().clock(), backlog);
         for pattern in patterns {
             subscription.psubscribe(&*pattern.into());
         }

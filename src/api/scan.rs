@@ -9,7 +9,7 @@ use crate::{Bytes, Result, Type};
 /// It goes on while others change the database, and holds no lock in between: a shard is locked for
 /// 128 keys at a time. A key that is there from the beginning to the end is met; one that is added
 /// or removed meanwhile may be met or not, and one that others' changes move, twice.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct Scan<'s> {
     store: &'s Store,

@@ -137,6 +137,7 @@ impl StoreBuilder {
 
 /// A save that runs in the background; made by [`Store::save_in_background`]. Dropped, it runs on.
 #[derive(Debug)]
+#[must_use = "whether it went well is told by `wait`"]
 pub struct Saving {
     progress: Arc<Mutex<Progress>>,
     thread: JoinHandle<Result<Progress>>,
@@ -164,6 +165,7 @@ impl Saving {
 
 /// Saves a store again and again until it is dropped; made by [`Store::save_every`].
 #[derive(Debug)]
+#[must_use = "nothing is saved any more once this is dropped"]
 pub struct Autosave {
     store: Store,
     shared: Arc<Periodic>,

@@ -81,7 +81,7 @@ impl Store {
 
 impl Clone for Store {
     fn clone(&self) -> Self {
-        Store(Database::new(Arc::clone(self.0.space()), self.0.index()))
+        Store(self.0.share())
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use super::handle::{decode, decode_option};
 use super::keys::Ttl;
-use super::{Database, SetOptions, names};
+use super::{Database, InsertOptions, names};
 use crate::clock::millis;
 use crate::codec::encode;
 use crate::command::string::{self, Condition};
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
-use crate::{Bytes, Decode, Encode, IntoValue, Key, Result};
+use crate::{Bytes, Decode, IntoValue, Key, Result};
 
 impl Database {
     /// The value of a key. `GET`, O(1); a value of at most 23 bytes, or one read as
@@ -149,13 +149,13 @@ impl Database {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use larder::{SetOptions, Store};
+    /// use larder::{InsertOptions, Store};
     ///
     /// let store = Store::new();
-    /// let lease = SetOptions::new().if_absent().expire_in(Duration::from_secs(10));
+    /// let lease = InsertOptions::new().if_absent().expire_in(Duration::from_secs(10));
     /// assert!(store.insert_with("lock", "me", lease)?);
     ///
-    /// let renewed = SetOptions::new().if_equal("me").expire_in(Duration::from_secs(10));
+    /// let renewed = InsertOptions::new().if_equal("me").expire_in(Duration::from_secs(10));
     /// assert!(store.insert_with("lock", "me", renewed)?);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -168,7 +168,7 @@ impl Database {
         &self,
         key: impl Into<Key<'k>>,
         value: impl IntoValue,
-        options: SetOptions,
+        options: InsertOptions,
     ) -> Result<bool> {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
@@ -189,7 +189,7 @@ impl Database {
     /// As [`insert`](Self::insert).
     #[doc(alias = "SETNX")]
     pub fn insert_if_absent<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
-        self.insert_with(key, value, SetOptions::new().if_absent())
+        self.insert_with(key, value, InsertOptions::new().if_absent())
     }
 
     /// Sets a key to a value that expires `ttl` from now if the key is missing; true if it was. `SET`
@@ -204,7 +204,7 @@ impl Database {
         value: impl IntoValue,
         ttl: Duration,
     ) -> Result<bool> {
-        self.insert_with(key, value, SetOptions::new().if_absent().expire_in(ttl))
+        self.insert_with(key, value, InsertOptions::new().if_absent().expire_in(ttl))
     }
 
     /// Sets a key to a value if the key is there, and takes its deadline away; true if it was. `SET`
@@ -212,9 +212,9 @@ impl Database {
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    #[doc(alias = "SETXX")]
+    #[doc(alias = "SET XX")]
     pub fn insert_if_present<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
-        self.insert_with(key, value, SetOptions::new().if_present())
+        self.insert_with(key, value, InsertOptions::new().if_present())
     }
 
     /// Sets a key to a value and takes its deadline away; gives the value before. `GETSET`, O(1).
@@ -231,7 +231,7 @@ impl Database {
     /// value before, which has been replaced.
     #[doc(alias = "GETSET")]
     pub fn swap<'k, T: Decode>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<Option<T>> {
-        self.swap_with(key, value, SetOptions::new())
+        self.swap_with(key, value, InsertOptions::new())
     }
 
     /// [`insert_with`](Self::insert_with) that gives the value before, whether or not the condition
@@ -244,7 +244,7 @@ impl Database {
         &self,
         key: impl Into<Key<'k>>,
         value: impl IntoValue,
-        options: SetOptions,
+        options: InsertOptions,
     ) -> Result<Option<T>> {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
@@ -270,7 +270,7 @@ impl Database {
         K: Into<Key<'k>>,
         V: IntoValue,
     {
-        self.insert_many_with(pairs, SetOptions::new()).map(|_| ())
+        self.insert_many_with(pairs, InsertOptions::new()).map(|_| ())
     }
 
     /// Sets several keys, as one, if all of them are missing; true if they were. `MSETNX`, O(keys).
@@ -283,7 +283,7 @@ impl Database {
         K: Into<Key<'k>>,
         V: IntoValue,
     {
-        self.insert_many_with(pairs, SetOptions::new().if_absent())
+        self.insert_many_with(pairs, InsertOptions::new().if_absent())
     }
 
     /// Sets several keys, as one, to values with one deadline, if each of them meets the condition;
@@ -295,7 +295,7 @@ impl Database {
     pub fn insert_many_with<'k, K, V>(
         &self,
         pairs: impl IntoIterator<Item = (K, V)>,
-        options: SetOptions,
+        options: InsertOptions,
     ) -> Result<bool>
     where
         K: Into<Key<'k>>,
@@ -390,13 +390,9 @@ impl Database {
     /// # Errors
     /// [`Error::Encode`](crate::Error::Encode)
     #[doc(alias = "DELEX")]
-    pub fn remove_if_equal<'k, T: Encode + ?Sized>(
-        &self,
-        key: impl Into<Key<'k>>,
-        value: &T,
-    ) -> Result<bool> {
+    pub fn remove_if_equal<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
         let key = key.into();
-        let (key, value) = (self.key_ref(&key), value.encode()?);
+        let (key, value) = (self.key_ref(&key), value.into_value()?);
         self.write(&[key], |writer| string::remove_if(writer, key, &Condition::Equal(value)))
     }
 

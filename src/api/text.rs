@@ -1,7 +1,7 @@
 //! Strings that are changed in place, and compared.
 
 use super::Database;
-use super::handle::Handle;
+use super::handle::{Handle, public_handle};
 use crate::command::string;
 use crate::key::KeyRef;
 use crate::value::lcs::{self, LcsMatches};
@@ -23,9 +23,14 @@ use crate::{Bytes, Error, Key, Result};
 ///
 /// # Errors
 /// [`Error::WrongType`], and [`Error::TooLong`] where the string would grow over the store's limit.
-#[derive(Clone)]
 pub struct Text<'a> {
     handle: Handle<'a>,
+}
+
+impl<'a> Text<'a> {
+    fn of(handle: Handle<'a>) -> Self {
+        Text { handle }
+    }
 }
 
 impl Database {
@@ -37,7 +42,7 @@ impl Database {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn string<'a>(&'a self, key: impl Into<Key<'a>>) -> Text<'a> {
-        Text { handle: Handle::new(self, key.into()) }
+        Text::of(Handle::new(self, key.into()))
     }
 
     /// The longest common subsequence of two strings at one instant: what is left of both if as few
@@ -156,3 +161,5 @@ impl Text<'_> {
         self.handle.write(|writer, key| string::set_range(writer, key, offset, bytes))
     }
 }
+
+public_handle!(Text<'a>);

@@ -10,8 +10,9 @@ use crate::{Bytes, Error, Key, Result};
 
 /// A transaction under way: the declared keys, with all the methods of [`Database`].
 ///
-/// Given to the closure of [`Store::transaction`]. A handle that outlives the closure gives
-/// [`Error::InTransaction`].
+/// Given to the closure of [`Store::transaction`]. A handle of it that is kept
+/// ([`List::into_owned`](crate::List::into_owned)) gives [`Error::InTransaction`] once the closure has
+/// returned.
 #[derive(Debug)]
 pub struct Tx(Database);
 
@@ -48,7 +49,7 @@ impl Store {
     ///     tx.counter("bob").incr_by(30)
     /// })?;
     /// assert_eq!(store.get::<i64>("bob")?, Some(30));
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
@@ -81,7 +82,7 @@ impl Store {
     ///     }
     /// }
     /// assert_eq!(store.get::<i64>("price")?, Some(110));
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "WATCH")]
     pub fn watch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Watched<'_>> {
@@ -93,7 +94,7 @@ impl Store {
 
 /// Keys that are watched for changes, until this is dropped; see [`Store::watch`].
 #[derive(Debug)]
-#[must_use]
+#[must_use = "the keys are watched only while this is kept"]
 pub struct Watched<'s> {
     store: &'s Store,
     names: Vec<Bytes>,

@@ -4,6 +4,7 @@
 //! other clients and the Rust side agree. A user's own serde type goes through a codec: see
 //! [`Record`](crate::Record).
 
+mod element;
 #[cfg(feature = "serde")]
 mod record;
 mod scalar;
@@ -11,13 +12,24 @@ mod scalar;
 #[cfg(feature = "serde")]
 pub use record::{Codec, Encoded, Record};
 
+pub use element::Element;
+
 use crate::{Bytes, Error, Result};
 
 /// A value that can be stored.
 ///
-/// Implemented for text (`str`, `String`), bytes (`[u8]`, `Vec<u8>`, [`Bytes`]), integers, floats,
-/// `bool`, and every [`Record`](crate::Record). Implement it for a type with a text or byte form of
-/// its own.
+/// | type | stored as | read by [`Decode`] |
+/// | --- | --- | --- |
+/// | `str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | the text | UTF-8 only; all but `str` and `Cow` |
+/// | `char` | the text of one character | exactly one |
+/// | `[u8]`, `Vec<u8>`, `[u8; N]`, [`Bytes`] | the bytes | any; exactly `N`; all but `[u8]` |
+/// | `i8` to `i128`, `u8` to `u128`, `isize`, `usize` | decimal text: `-42` | what is in the type's range |
+/// | `f64` | as Redis writes a double: `0.5`, `inf`, `nan` | what Redis reads as one |
+/// | `f32` | the shortest decimal text of it | decimal text |
+/// | `bool` | `1` or `0` | nothing else |
+/// | a [`Record`](crate::Record), an [`Encoded`](crate::Encoded) | three bytes, then the codec's | of the same version |
+///
+/// Implement it for a type with a text or byte form of its own.
 ///
 /// ```
 /// use larder::{Bytes, Decode, DecodeError, Encode, Store};
@@ -43,6 +55,14 @@ use crate::{Bytes, Error, Result};
 /// assert_eq!(store.get("berlin")?, Some(Celsius(21)));
 /// # Ok::<(), larder::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored yet",
+    label = "neither text, bytes, a number, nor a `larder::Record`",
+    note = "for a type of yours: `#[derive(serde::Serialize, serde::Deserialize)]` on it, and \
+            `impl larder::Record for {Self} {{}}`",
+    note = "for a type of others: store `larder::Encoded<{Self}>`, or implement `larder::Encode` and \
+            `larder::Decode` for a type of yours around it"
+)]
 pub trait Encode {
     /// The bytes to store.
     ///
@@ -52,6 +72,13 @@ pub trait Encode {
 }
 
 /// A value that can be read back from a store; the other half of [`Encode`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a store yet",
+    label = "neither text, bytes, a number, nor a `larder::Record`",
+    note = "for a type of yours: `#[derive(serde::Serialize, serde::Deserialize)]` on it, and \
+            `impl larder::Record for {Self} {{}}`",
+    note = "what is read is owned: `String` and not `&str`, `Vec<u8>` and not `&[u8]`"
+)]
 pub trait Decode: Sized {
     /// The value that was stored as `bytes`.
     ///
@@ -72,6 +99,13 @@ pub trait Decode: Sized {
 
 /// What [`Database::insert`](crate::Database::insert) and its kin take: a reference to anything
 /// that is [`Encode`], or a scalar by value (a long `String`, `Vec<u8>` or [`Bytes`] is moved in).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored as a value",
+    label = "neither text, bytes, a number, nor a reference to a `larder::Record`",
+    note = "a value of a type of yours is given by reference: `&value`",
+    note = "which needs `#[derive(serde::Serialize, serde::Deserialize)]` on the type, and an \
+            `impl larder::Record` for it"
+)]
 pub trait IntoValue {
     /// The bytes to store.
     ///

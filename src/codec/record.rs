@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Decode, Encode, IntoValue};
+use super::{Decode, Element, Encode, IntoValue};
 use crate::{Bytes, DecodeError, Error, Result};
 
 /// The first byte of every record: not the start of any UTF-8 text or number.
@@ -14,6 +14,10 @@ const MARK: u8 = 0xd1;
 /// The stored bytes carry the codec's id and [`VERSION`](Record::VERSION), so that bytes of an older
 /// shape of the type are a decode error and never garbage: raise the version when the type's
 /// fields change.
+///
+/// Only the version of the type that is stored counts, not those of records within it: where the fields
+/// of a nested type change, raise the version of every record that has it inside. [`Encoded`] has no
+/// version to raise.
 ///
 /// ```
 /// use larder::{Record, Store};
@@ -50,7 +54,10 @@ impl<T: Record> Decode for T {
 }
 
 /// A wrapper that stores a serde type which is not yours to implement [`Record`] for, by the
-/// default codec and with version 0.
+/// default codec.
+///
+/// It has no version: bytes of an older shape of the type may come back as garbage of the new one. A
+/// record of yours around the type has one.
 ///
 /// ```
 /// use larder::{Encoded, Store};
@@ -75,6 +82,8 @@ impl<T: Serialize> IntoValue for Encoded<T> {
         self.encode()
     }
 }
+
+impl<T: Serialize> Element<Encoded<T>> for Encoded<T> {}
 
 impl<T: DeserializeOwned> Decode for Encoded<T> {
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {

@@ -1,28 +1,53 @@
 //! Text, bytes and numbers, stored as Redis stores them.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::{Decode, Encode, IntoValue};
 use crate::text::number;
 use crate::{Bytes, DecodeError, Result};
 
-impl Encode for str {
-    #[inline]
+macro_rules! text {
+    ($($text:ty)*) => {$(
+        impl Encode for $text {
+            #[inline]
+            fn encode(&self) -> Result<Bytes> {
+                let text: &str = self;
+                Ok(text.into())
+            }
+        }
+    )*};
+}
+
+text!(str String &str Box<str> Arc<str> Cow<'_, str>);
+
+macro_rules! owned_text {
+    ($($text:ty)*) => {$(
+        impl Decode for $text {
+            fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+                match bytes.as_str() {
+                    Some(text) => Ok(text.into()),
+                    None => Err(DecodeError::new::<Self>(bytes, "not UTF-8")),
+                }
+            }
+        }
+    )*};
+}
+
+owned_text!(String Box<str> Arc<str>);
+
+impl Encode for char {
     fn encode(&self) -> Result<Bytes> {
-        Ok(self.into())
+        Ok(Bytes::from(&*self.encode_utf8(&mut [0; 4])))
     }
 }
 
-impl Encode for String {
-    #[inline]
-    fn encode(&self) -> Result<Bytes> {
-        Ok(self.as_str().into())
-    }
-}
-
-impl Decode for String {
+impl Decode for char {
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
-        match bytes.as_str() {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(DecodeError::new::<Self>(bytes, "not UTF-8")),
+        let mut chars = bytes.as_str().unwrap_or_default().chars();
+        match (chars.next(), chars.next()) {
+            (Some(char), None) => Ok(char),
+            _ => Err(DecodeError::new::<Self>(bytes, "not one character")),
         }
     }
 }
@@ -38,6 +63,15 @@ impl<const N: usize> Encode for [u8; N] {
     #[inline]
     fn encode(&self) -> Result<Bytes> {
         Ok(self.as_slice().into())
+    }
+}
+
+impl<const N: usize> Decode for [u8; N] {
+    fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+        match Self::try_from(bytes.as_slice()) {
+            Ok(array) => Ok(array),
+            Err(_) => Err(DecodeError::new::<Self>(bytes, format_args!("not {N} bytes"))),
+        }
     }
 }
 
@@ -96,8 +130,7 @@ macro_rules! integers {
     ($($integer:ty)*) => {$(
         impl Encode for $integer {
             fn encode(&self) -> Result<Bytes> {
-                // Every integer type up to 64 bits fits into an i128.
-                Ok(number::decimal(*self as i128))
+                Ok(number::integer(*self))
             }
         }
 
@@ -110,7 +143,7 @@ macro_rules! integers {
     )*};
 }
 
-integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
+integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 /// Written as Redis writes a double, and read as it reads one.
 impl Encode for f64 {
@@ -170,4 +203,12 @@ macro_rules! by_value {
     )*};
 }
 
-by_value!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 bool);
+by_value!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 bool char);
+by_value!(Box<str> Arc<str> Cow<'_, str>);
+
+impl<const N: usize> IntoValue for [u8; N] {
+    #[inline]
+    fn into_value(self) -> Result<Bytes> {
+        self.encode()
+    }
+}

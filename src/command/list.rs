@@ -322,7 +322,7 @@ mod tests {
     fn what_changes_nothing_is_not_announced() {
         let (store, events) = store();
         let list = store.list::<String>("a");
-        list.push_back_if_exists("1").unwrap();
+        list.push_back_if_present("1").unwrap();
         list.extend_back([] as [&str; 0]).unwrap();
         list.trim(1, 0).unwrap();
         list.push_back("1").unwrap();

@@ -216,7 +216,7 @@ mod tests {
         events.psubscribe("__keyspace@0__:*");
         let (a, b) = (store.set::<String>("a"), store.set::<String>("b"));
         let check = |expected: &[&str]| assert_eq!(seen(&events), expected);
-        a.insert_all(["1", "2", "3"]).unwrap();
+        a.insert_many(["1", "2", "3"]).unwrap();
         a.insert("1").unwrap();
         a.remove("4").unwrap();
         a.pop_many(0).unwrap();

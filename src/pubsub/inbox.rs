@@ -19,7 +19,7 @@ use crate::wake::Wakes;
 /// use larder::{Backlog, Store};
 ///
 /// let store = Store::new();
-/// let sub = store.subscribe_with(Backlog::new().messages(2), ["news"]);
+/// let sub = store.subscribe_with(["news"], Backlog::new().messages(2));
 /// for payload in ["one", "two", "three"] {
 ///     store.publish("news", payload)?;
 /// }

@@ -68,7 +68,7 @@ fn operations_on_two_keys_and_on_all_never_block_each_other_for_good() {
     explore(800, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
-        store.list::<i64>(&a).extend_back(&[1, 2]).unwrap();
+        store.list::<i64>(&a).extend_back([1, 2]).unwrap();
         let (c, d, e, f) = (a.clone(), b.clone(), a.clone(), b.clone());
         let threads = [
             with(&store, move |store| {
@@ -101,8 +101,8 @@ fn moves_lose_no_element() {
     explore(1000, || {
         let (_clock, store) = store();
         let [a, b] = keys(&store);
-        store.list::<i64>(&a).extend_back(&[1, 2]).unwrap();
-        store.list::<i64>(&b).extend_back(&[4]).unwrap();
+        store.list::<i64>(&a).extend_back([1, 2]).unwrap();
+        store.list::<i64>(&b).extend_back([4]).unwrap();
         let threads = [(&a, &b), (&b, &a), (&b, &a)].map(|(from, to)| {
             let (from, to) = (from.clone(), to.clone());
             with(&store, move |store| {

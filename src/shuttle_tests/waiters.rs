@@ -38,7 +38,7 @@ fn each_who_waits_is_served_an_element_of_its_own() {
         ];
         let pushers = [
             with(&store, move |store| push(store, &i, 1)),
-            with(&store, move |store| store.list::<i64>(&j).extend_front(&[2, 3]).map(drop).unwrap()),
+            with(&store, move |store| store.list::<i64>(&j).extend_front([2, 3]).map(drop).unwrap()),
         ];
         join(pushers);
         let mut served = join(poppers);
@@ -55,7 +55,7 @@ fn whatever_fills_the_key_serves() {
     let fill: [fn(&Store); 4] = [
         |store| {
             let filled = store.transaction(["k", "j"], |tx| {
-                tx.list::<i64>("k").extend_back(&[8, 9])?;
+                tx.list::<i64>("k").extend_back([8, 9])?;
                 assert_eq!(tx.list::<i64>("k").pop_front()?, Some(8));
                 Ok::<_, Error>(())
             });
@@ -82,7 +82,7 @@ fn whatever_fills_the_key_serves() {
             let filler = with(&store, fill);
             let taken_back = with(&store, |store| {
                 let failed = store.transaction(["k"], |tx| {
-                    tx.list::<i64>("k").push_back(&1)?;
+                    tx.list::<i64>("k").push_back(1)?;
                     Err::<(), _>(Error::NoSuchKey)
                 });
                 assert!(failed.is_err());
@@ -164,7 +164,7 @@ fn a_dropped_future_puts_its_element_back_where_it_was() {
         let [a, b] = keys(&store);
         let c = b.clone();
         let quitter = with(&store, move |store| poll_once(store, [a, b]));
-        store.list::<i64>(&c).extend_back(&[1, 2]).unwrap();
+        store.list::<i64>(&c).extend_back([1, 2]).unwrap();
         let left = match quitter.join().unwrap() {
             Some(1) => vec![2],
             None => vec![1, 2],

@@ -42,6 +42,15 @@ pub(crate) fn decimal(value: i128) -> Bytes {
     }
 }
 
+/// An integer of any type in decimal. O(1), without allocation up to 64 bits.
+pub(crate) fn integer<I: TryInto<i128> + Copy + ToString>(value: I) -> Bytes {
+    match value.try_into() {
+        Ok(value) => decimal(value),
+        // The upper half of `u128`.
+        Err(_) => value.to_string().into(),
+    }
+}
+
 /// Writes the integer in decimal into `buffer`, and gives the part that it takes. O(1), without allocation.
 pub(crate) fn format_i64(value: i64, buffer: &mut IntegerBuffer) -> &[u8] {
     let mut start = buffer.len() - format_u64(value.unsigned_abs(), buffer).len();

@@ -60,21 +60,21 @@ fn run(store: &Store, step: &Step) -> Result<(), Error> {
         12 => list.trim(i64::from(number % 8), -2),
         13 => list.move_to(other, End::Front, End::Back).map(drop),
         14 => set.insert(&element).map(drop),
-        15 => set.insert_all(&several).map(drop),
+        15 => set.insert_many(&several).map(drop),
         16 => set.remove(&element).map(drop),
         17 => set.pop_many(usize::from(number % 50)).map(drop),
         18 => set.union_into(other, [key]).map(drop),
         19 => set.move_to(other, &element).map(drop),
         20 => hash.insert(&element, &several[0]).map(drop),
-        21 => hash.insert_all(several.iter().map(|name| (name, &element))).map(drop),
+        21 => hash.insert_many(several.iter().map(|name| (name, &element))).map(drop),
         22 => hash.insert_ex(&element, &element, millis(1 + u64::from(number))).map(drop),
-        23 => hash.expire_fields(&several, millis(20), larder::ExpireIf::Always).map(drop),
-        24 => hash.remove_all(&several).map(drop),
+        23 => hash.expire_fields_if(&several, millis(20), larder::ExpireIf::Always).map(drop),
+        24 => hash.remove_many(&several).map(drop),
         25 => hash.persist_fields(&several).map(drop),
         26 => zset.insert(&element, f64::from(number % 7)).map(drop),
-        27 => zset.insert_all(several.iter().zip((0..30).map(f64::from))).map(drop),
+        27 => zset.insert_many(several.iter().zip((0..30).map(f64::from))).map(drop),
         28 => zset.remove_range(0, i64::from(number % 20)).map(drop),
-        29 => zset.incr(&element, 1.5).map(drop),
+        29 => zset.incr_by(&element, 1.5).map(drop),
         30 => store.remove(key).map(drop),
         31 => store.rename(key, other),
         32 => store.copy(key, other).map(drop),
@@ -83,7 +83,7 @@ fn run(store: &Store, step: &Step) -> Result<(), Error> {
         _ => store.transaction([key, other], |tx| {
             tx.list::<String>(key).push_back(&element)?;
             tx.remove(other)?;
-            tx.set::<String>(other).insert_all(&several)?;
+            tx.set::<String>(other).insert_many(&several)?;
             if number % 2 == 0 { Err(Error::NoSuchKey) } else { Ok(()) }
         }),
     }
@@ -173,9 +173,9 @@ fn bytes_follow_what_is_held() {
     let least = names.iter().map(String::len).sum::<usize>();
     let fills: [Fill; 4] = [
         |store, names| store.list::<String>("c").extend_back(names),
-        |store, names| store.set::<String>("c").insert_all(names),
-        |store, names| store.hash::<String, String>("c").insert_all(names.iter().map(|name| (name, name))),
-        |store, names| store.sorted_set::<String>("c").insert_all(names.iter().map(|name| (name, 1.0))),
+        |store, names| store.set::<String>("c").insert_many(names),
+        |store, names| store.hash::<String, String>("c").insert_many(names.iter().map(|name| (name, name))),
+        |store, names| store.sorted_set::<String>("c").insert_many(names.iter().map(|name| (name, 1.0))),
     ];
     for (at, fill) in fills.into_iter().enumerate() {
         let before = bytes();
@@ -221,7 +221,7 @@ fn hits_misses_and_writes_are_counted() {
     check("two changes", 0, 0, 2);
     store.insert_if_absent("k", 1).unwrap();
     store.remove("x").unwrap();
-    store.set::<i32>("x").remove(&1).unwrap();
+    store.set::<i32>("x").remove(1).unwrap();
     store.persist("x").unwrap();
     check("what changes nothing", 0, 0, 0);
     clock.advance(millis(5));

@@ -27,7 +27,7 @@ fn until_waiting(store: &Store, count: usize) {
 fn what_is_there_is_taken_at_once() {
     let (_clock, store) = manual_store();
     let list = store.list::<i32>("k");
-    list.extend_back(&[1, 2, 3]).unwrap();
+    list.extend_back([1, 2, 3]).unwrap();
     assert_eq!(list.pop_front_wait(LONG).unwrap(), Some(1));
     assert_eq!(list.pop_back_wait(None).unwrap(), Some(3));
     assert_eq!(list.pop_front_wait(Duration::ZERO).unwrap(), Some(2));
@@ -47,7 +47,7 @@ fn those_who_wait_are_served_in_order_and_nobody_sees_their_elements() {
         }
         for element in 1..=3 {
             // As Redis: the length is the one right after the push, and then it is gone.
-            assert_eq!(store.list::<i32>("k").push_back(&element).unwrap(), 1);
+            assert_eq!(store.list::<i32>("k").push_back(element).unwrap(), 1);
             assert!(!store.contains("k").unwrap());
         }
         let got: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
@@ -67,26 +67,26 @@ fn a_timeout_is_the_clocks() {
         clock.advance(Duration::from_millis(1));
         assert_eq!(waiter.join().unwrap(), None);
     });
-    store.list::<i32>("k").push_back(&1).unwrap();
+    store.list::<i32>("k").push_back(1).unwrap();
     assert_eq!(store.list::<i32>("k").len().unwrap(), 1);
 }
 
 #[test]
 fn several_keys_are_tried_in_order_and_the_first_to_be_filled_serves() {
     let (_clock, store) = manual_store();
-    store.list::<i32>("b").push_back(&2).unwrap();
-    store.list::<i32>("c").push_back(&3).unwrap();
+    store.list::<i32>("b").push_back(2).unwrap();
+    store.list::<i32>("c").push_back(3).unwrap();
     let got = store.pop_front_of_wait::<i32>(["a", "b", "c"], LONG).unwrap();
     assert_eq!(got, Some(("b".into(), 2)));
     store.remove("c").unwrap();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| store.pop_front_of_wait::<i32>(["a", "b", "c"], LONG).unwrap());
         until_waiting(&store, 3);
-        store.list::<i32>("c").push_back(&4).unwrap();
+        store.list::<i32>("c").push_back(4).unwrap();
         assert_eq!(waiter.join().unwrap(), Some(("c".into(), 4)));
     });
     assert_eq!(store.waiting().unwrap(), 0);
-    store.list::<i32>("a").push_back(&5).unwrap();
+    store.list::<i32>("a").push_back(5).unwrap();
     assert_eq!(store.list::<i32>("a").len().unwrap(), 1);
 }
 
@@ -103,7 +103,7 @@ fn a_move_serves_those_who_wait_at_its_destination() {
             until_waiting(store, 1);
             let waiter = scope.spawn(move || store.list::<i32>("b").pop_front_wait(LONG).unwrap());
             until_waiting(store, 2);
-            store.list::<i32>("a").push_back(&7).unwrap();
+            store.list::<i32>("a").push_back(7).unwrap();
             assert_eq!((mover.join().unwrap(), waiter.join().unwrap()), (Some(7), Some(7)));
         });
         assert_eq!((store.len().unwrap(), store.waiting().unwrap()), (0, 0));
@@ -122,7 +122,7 @@ fn chains_of_moves_come_to_an_end() {
             });
         }
         until_waiting(store, 20);
-        store.list::<i32>("0").push_back(&7).unwrap();
+        store.list::<i32>("0").push_back(7).unwrap();
     });
     assert_eq!(store.list::<i32>("20").to_vec().unwrap(), [7]);
     assert_eq!(store.len().unwrap(), 1);
@@ -137,7 +137,7 @@ fn a_key_of_another_type_serves_nobody() {
         store.insert("k", "a string").unwrap();
         assert_eq!(store.waiting().unwrap(), 1);
         store.remove("k").unwrap();
-        store.list::<i32>("k").push_back(&1).unwrap();
+        store.list::<i32>("k").push_back(1).unwrap();
         assert_eq!(waiter.join().unwrap(), Some(1));
     });
     store.insert("k", "a string").unwrap();
@@ -151,7 +151,7 @@ fn a_rename_and_a_transaction_serve_too() {
     thread::scope(|scope| {
         let waiter = scope.spawn(|| store.list::<i32>("k").pop_front_wait(LONG).unwrap());
         until_waiting(&store, 1);
-        store.list::<i32>("other").push_back(&1).unwrap();
+        store.list::<i32>("other").push_back(1).unwrap();
         store.rename("other", "k").unwrap();
         assert_eq!(waiter.join().unwrap(), Some(1));
 
@@ -159,7 +159,7 @@ fn a_rename_and_a_transaction_serve_too() {
         until_waiting(&store, 1);
         store
             .transaction(["k"], |tx| {
-                tx.list::<i32>("k").extend_back(&[2, 3])?;
+                tx.list::<i32>("k").extend_back([2, 3])?;
                 assert_eq!(tx.list::<i32>("k").pop_front_wait(None)?, Some(2));
                 assert_eq!(tx.list::<i32>("k").len()?, 1, "served at the transaction's end, not before");
                 Ok::<_, Error>(())
@@ -195,7 +195,7 @@ fn tasks_wait_as_threads_do() {
     let (mut first, mut second) = (pin!(list.pop_front_async()), pin!(list.pop_back_async()));
     assert!(first.as_mut().poll(&mut context).is_pending());
     assert!(second.as_mut().poll(&mut context).is_pending());
-    list.extend_back(&[1, 2, 3]).unwrap();
+    list.extend_back([1, 2, 3]).unwrap();
     assert_eq!(wakes.0.load(Ordering::Relaxed), 2);
     assert!(matches!(first.poll(&mut context), Poll::Ready(Ok(1))));
     assert!(matches!(second.poll(&mut context), Poll::Ready(Ok(3))));
@@ -217,13 +217,13 @@ fn a_dropped_future_leaves_the_queue_and_hands_back_what_it_was_served() {
     let mut second = Box::pin(list.pop_front_async());
     assert!(first.as_mut().poll(&mut context).is_pending());
     assert!(second.as_mut().poll(&mut context).is_pending());
-    list.push_back(&1).unwrap();
+    list.push_back(1).unwrap();
     assert_eq!(list.len().unwrap(), 0);
     drop(first);
     assert!(matches!(second.as_mut().poll(&mut context), Poll::Ready(Ok(1))), "it goes to the next");
     let mut third = Box::pin(list.pop_front_async());
     assert!(third.as_mut().poll(&mut context).is_pending());
-    list.extend_back(&[2, 3]).unwrap();
+    list.extend_back([2, 3]).unwrap();
     drop(third);
     assert_eq!(list.to_vec().unwrap(), [2, 3], "it goes back where it was taken");
 }
@@ -360,9 +360,9 @@ fn no_job_is_lost_between_producers_and_consumers() {
             let store = &store;
             scope.spawn(move || {
                 for job in 1..=500 {
-                    store.list::<usize>("jobs").push_back(&(producer * 1000 + job)).unwrap();
+                    store.list::<usize>("jobs").push_back(producer * 1000 + job).unwrap();
                 }
-                store.list::<usize>("jobs").push_back(&0).unwrap();
+                store.list::<usize>("jobs").push_back(0).unwrap();
             });
         }
     });

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use futures_core::Stream;
 use larder::{
     Backlog, BitInt, BitOp, Combine, CopyOptions, End, Error, ExpireIf, FixedWindow, HashOptions, InsertIf,
-    KeyEvents, ManualClock, SetOptions, Store, Subscription, Sweeping,
+    InsertOptions, KeyEvents, ManualClock, Store, Subscription, Sweeping,
 };
 
 use crate::support::manual_store;
@@ -75,7 +75,7 @@ fn a_payload_over_the_limit_is_refused() {
 #[test]
 fn who_falls_behind_loses_the_oldest_and_knows_it() {
     let (_clock, store) = manual_store();
-    let slow = store.subscribe_with(Backlog::new().messages(3), ["c"]);
+    let slow = store.subscribe_with(["c"], Backlog::new().messages(3));
     let fast = store.subscribe(["c"]);
     (0..10).for_each(|n| assert_eq!(store.publish("c", n).unwrap(), 2));
     assert_eq!((slow.lagged(), fast.lagged()), (7, 0));
@@ -209,7 +209,7 @@ fn keys_and_strings_tell() {
     let prepare: Operation = |s| {
         s.insert("s", 5)?;
         s.insert_ex("t", 5, millis(1_000))?;
-        s.list::<i32>("l").push_back(&1).map(drop)
+        s.list::<i32>("l").push_back(1).map(drop)
     };
     check(
         prepare,
@@ -217,12 +217,12 @@ fn keys_and_strings_tell() {
             (|s| s.insert("s", 6), &["s set"]),
             (|s| s.insert("l", 6), &["l set"]),
             (|s| s.insert_ex("s", 6, millis(1)), &["s set", "s expire"]),
-            (|s| s.insert_with("t", 6, SetOptions::new().keep_ttl()).map(drop), &["t set"]),
+            (|s| s.insert_with("t", 6, InsertOptions::new().keep_ttl()).map(drop), &["t set"]),
             (
-                |s| s.insert_with("s", 6, SetOptions::new().expire_in(millis(5))).map(drop),
+                |s| s.insert_with("s", 6, InsertOptions::new().expire_in(millis(5))).map(drop),
                 &["s set", "s expire"],
             ),
-            (|s| s.insert_with("s", 6, SetOptions::new().if_absent()).map(drop), &[]),
+            (|s| s.insert_with("s", 6, InsertOptions::new().if_absent()).map(drop), &[]),
             (|s| s.insert_if_absent_ex("n", 6, millis(5)).map(drop), &["n set", "n expire"]),
             (|s| s.insert_many([("a", 1), ("b", 2)]), &["a set", "b set"]),
             (|s| s.swap::<i32>("s", 6).map(drop), &["s set"]),
@@ -245,8 +245,8 @@ fn keys_and_strings_tell() {
                 |s| s.bitmap("s").fields().set(BitInt::unsigned(4).unwrap(), 0, 1).run().map(drop),
                 &["s setbit"],
             ),
-            (|s| s.bit_op(BitOp::Not, ["s"], "n").map(drop), &["n set"]),
-            (|s| s.bit_op(BitOp::And, ["nothing"], "s").map(drop), &["s del"]),
+            (|s| s.bit_op(BitOp::Not, "n", ["s"]).map(drop), &["n set"]),
+            (|s| s.bit_op(BitOp::And, "s", ["nothing"]).map(drop), &["s del"]),
             (|s| s.remove("s").map(drop), &["s del"]),
             (|s| s.remove("nothing").map(drop), &[]),
             (|s| s.remove_many(["s", "nothing", "l"]).map(drop), &["s del", "l del"]),
@@ -302,26 +302,26 @@ fn a_move_is_told_in_both_databases() {
 #[test]
 fn lists_tell() {
     let prepare: Operation = |s| {
-        s.list::<i32>("l").extend_back(&[1, 2, 3])?;
-        s.list::<i32>("one").push_back(&1).map(drop)
+        s.list::<i32>("l").extend_back([1, 2, 3])?;
+        s.list::<i32>("one").push_back(1).map(drop)
     };
     check(
         prepare,
         &[
-            (|s| s.list::<i32>("n").push_back(&1).map(drop), &["n rpush"]),
-            (|s| s.list::<i32>("l").extend_front(&[1, 2]).map(drop), &["l lpush"]),
-            (|s| s.list::<i32>("n").push_back_if_exists(&1).map(drop), &[]),
+            (|s| s.list::<i32>("n").push_back(1).map(drop), &["n rpush"]),
+            (|s| s.list::<i32>("l").extend_front([1, 2]).map(drop), &["l lpush"]),
+            (|s| s.list::<i32>("n").push_back_if_present(1).map(drop), &[]),
             (|s| s.list::<i32>("l").pop_front().map(drop), &["l lpop"]),
             (|s| s.list::<i32>("l").pop_back_many(2).map(drop), &["l rpop"]),
             (|s| s.list::<i32>("l").pop_back_many(3).map(drop), &["l rpop", "l del"]),
             (|s| s.list::<i32>("one").pop_front().map(drop), &["one lpop", "one del"]),
             (|s| s.pop_back_of::<i32>(["n", "one"], 2).map(drop), &["one rpop", "one del"]),
             (|s| s.list::<i32>("one").pop_front_wait(None).map(drop), &["one lpop", "one del"]),
-            (|s| s.list::<i32>("l").set(0, &5), &["l lset"]),
-            (|s| s.list::<i32>("l").insert_after(&2, &5).map(drop), &["l linsert"]),
-            (|s| s.list::<i32>("l").insert_after(&7, &5).map(drop), &[]),
-            (|s| s.list::<i32>("l").remove_all(&2).map(drop), &["l lrem"]),
-            (|s| s.list::<i32>("one").remove_all(&1).map(drop), &["one lrem", "one del"]),
+            (|s| s.list::<i32>("l").set(0, 5), &["l lset"]),
+            (|s| s.list::<i32>("l").insert_after(2, 5).map(drop), &["l linsert"]),
+            (|s| s.list::<i32>("l").insert_after(7, 5).map(drop), &[]),
+            (|s| s.list::<i32>("l").remove_all(2).map(drop), &["l lrem"]),
+            (|s| s.list::<i32>("one").remove_all(1).map(drop), &["one lrem", "one del"]),
             (|s| s.list::<i32>("l").trim(0, 1), &["l ltrim"]),
             (|s| s.list::<i32>("l").trim(5, 9), &["l ltrim", "l del"]),
             (|s| s.list::<i32>("l").move_to("n", End::Back, End::Front).map(drop), &["n lpush", "l rpop"]),
@@ -345,7 +345,7 @@ fn who_waits_is_served_after_the_push_is_told() {
     let mut waiting = pin!(list.pop_front_async());
     let mut context = Context::from_waker(Waker::noop());
     assert!(waiting.as_mut().poll(&mut context).is_pending());
-    list.push_back(&1).unwrap();
+    list.push_back(1).unwrap();
     let told: Vec<_> = std::iter::from_fn(|| events.try_recv())
         .map(|message| message.channel_str().unwrap().replace("__keyevent@0__:", ""))
         .collect();
@@ -356,21 +356,21 @@ fn who_waits_is_served_after_the_push_is_told() {
 #[test]
 fn sets_tell() {
     let prepare: Operation = |s| {
-        s.set::<i32>("m").insert_all(&[1, 2])?;
-        s.set::<i32>("one").insert(&1).map(drop)
+        s.set::<i32>("m").insert_many([1, 2])?;
+        s.set::<i32>("one").insert(1).map(drop)
     };
     check(
         prepare,
         &[
-            (|s| s.set::<i32>("n").insert(&1).map(drop), &["n sadd"]),
-            (|s| s.set::<i32>("m").insert(&1).map(drop), &[]),
-            (|s| s.set::<i32>("m").remove(&1).map(drop), &["m srem"]),
-            (|s| s.set::<i32>("one").remove(&1).map(drop), &["one srem", "one del"]),
+            (|s| s.set::<i32>("n").insert(1).map(drop), &["n sadd"]),
+            (|s| s.set::<i32>("m").insert(1).map(drop), &[]),
+            (|s| s.set::<i32>("m").remove(1).map(drop), &["m srem"]),
+            (|s| s.set::<i32>("one").remove(1).map(drop), &["one srem", "one del"]),
             (|s| s.set::<i32>("m").pop().map(drop), &["m spop"]),
             (|s| s.set::<i32>("m").pop_many(2).map(drop), &["m spop", "m del"]),
-            (|s| s.set::<i32>("m").move_to("n", &1).map(drop), &["m srem", "n sadd"]),
-            (|s| s.set::<i32>("one").move_to("n", &1).map(drop), &["one srem", "one del", "n sadd"]),
-            (|s| s.set::<i32>("one").move_to("m", &1).map(drop), &["one srem", "one del"]),
+            (|s| s.set::<i32>("m").move_to("n", 1).map(drop), &["m srem", "n sadd"]),
+            (|s| s.set::<i32>("one").move_to("n", 1).map(drop), &["one srem", "one del", "n sadd"]),
+            (|s| s.set::<i32>("one").move_to("m", 1).map(drop), &["one srem", "one del"]),
             (|s| s.set::<i32>("m").intersection_into("n", ["one"]).map(drop), &["n sinterstore"]),
             (|s| s.set::<i32>("m").union_into("n", ["one"]).map(drop), &["n sunionstore"]),
             (|s| s.set::<i32>("m").difference_into("n", ["one"]).map(drop), &["n sdiffstore"]),
@@ -383,29 +383,26 @@ fn sets_tell() {
 #[test]
 fn hashes_tell() {
     let prepare: Operation = |s| {
-        s.hash::<String, i32>("h").insert_all([("f", &1), ("g", &2)])?;
-        s.hash::<String, i32>("timed").insert_ex("f", &1, millis(1_000))?;
-        s.hash::<String, i32>("one").insert("f", &1).map(drop)
+        s.hash::<String, i32>("h").insert_many([("f", 1), ("g", 2)])?;
+        s.hash::<String, i32>("timed").insert_ex("f", 1, millis(1_000))?;
+        s.hash::<String, i32>("one").insert("f", 1).map(drop)
     };
     check(
         prepare,
         &[
-            (|s| s.hash::<String, i32>("n").insert("f", &1).map(drop), &["n hset"]),
-            (|s| s.hash::<String, i32>("h").insert_all([("f", &1), ("x", &1)]).map(drop), &["h hset"]),
-            (|s| s.hash::<String, i32>("h").insert_if_absent("f", &1).map(drop), &[]),
-            (
-                |s| s.hash::<String, i32>("h").insert_ex("f", &1, millis(5)).map(drop),
-                &["h hset", "h hexpire"],
-            ),
+            (|s| s.hash::<String, i32>("n").insert("f", 1).map(drop), &["n hset"]),
+            (|s| s.hash::<String, i32>("h").insert_many([("f", 1), ("x", 1)]).map(drop), &["h hset"]),
+            (|s| s.hash::<String, i32>("h").insert_if_absent("f", 1).map(drop), &[]),
+            (|s| s.hash::<String, i32>("h").insert_ex("f", 1, millis(5)).map(drop), &["h hset", "h hexpire"]),
             (
                 |s| {
                     let options = HashOptions::new().expire_key_in(millis(5));
-                    s.hash::<String, i32>("h").insert_with([("f", &1)], options).map(drop)
+                    s.hash::<String, i32>("h").insert_with([("f", 1)], options).map(drop)
                 },
                 &["h hset", "h expire"],
             ),
             (|s| s.hash::<String, i32>("h").remove("f").map(drop), &["h hdel"]),
-            (|s| s.hash::<String, i32>("h").remove_all(["f", "g"]).map(drop), &["h hdel", "h del"]),
+            (|s| s.hash::<String, i32>("h").remove_many(["f", "g"]).map(drop), &["h hdel", "h del"]),
             (|s| s.hash::<String, i32>("one").get_and_remove("f").map(drop), &["one hdel", "one del"]),
             (|s| s.hash::<String, i32>("h").incr_by("f", 1).map(drop), &["h hincrby"]),
             (|s| s.hash::<String, i32>("h").incr_by_float("f", 0.5).map(drop), &["h hincrbyfloat"]),
@@ -426,7 +423,7 @@ fn hashes_tell() {
 #[test]
 fn sorted_sets_tell() {
     let prepare: Operation = |s| {
-        s.sorted_set::<String>("z").insert_all([("a", 1.0), ("b", 2.0)])?;
+        s.sorted_set::<String>("z").insert_many([("a", 1.0), ("b", 2.0)])?;
         s.sorted_set::<String>("one").insert("a", 1.0).map(drop)
     };
     check(
@@ -435,8 +432,8 @@ fn sorted_sets_tell() {
             (|s| s.sorted_set::<String>("n").insert("a", 1.0).map(drop), &["n zadd"]),
             (|s| s.sorted_set::<String>("z").insert("a", 1.0).map(drop), &[]),
             (|s| s.sorted_set::<String>("z").insert("a", 5.0).map(drop), &["z zadd"]),
-            (|s| s.sorted_set::<String>("z").insert_with("a", 9.0, InsertIf::Absent).map(drop), &[]),
-            (|s| s.sorted_set::<String>("z").incr("a", 1.0).map(drop), &["z zincr"]),
+            (|s| s.sorted_set::<String>("z").insert_if("a", 9.0, InsertIf::Absent).map(drop), &[]),
+            (|s| s.sorted_set::<String>("z").incr_by("a", 1.0).map(drop), &["z zincr"]),
             (|s| s.sorted_set::<String>("z").remove("a").map(drop), &["z zrem"]),
             (|s| s.sorted_set::<String>("one").remove("a").map(drop), &["one zrem", "one del"]),
             (|s| s.sorted_set::<String>("z").pop_first().map(drop), &["z zpopmin"]),
@@ -448,11 +445,15 @@ fn sorted_sets_tell() {
             (|s| s.sorted_set::<String>("z").range_into("n", 0, -1).map(drop), &["n zrangestore"]),
             (|s| s.sorted_set::<String>("z").range_into("one", 5, 9).map(drop), &["one del"]),
             (
-                |s| s.sorted_set::<String>("z").union_into("n", ["one"], &Combine::new()).map(drop),
+                |s| s.sorted_set::<String>("z").union_into_with("n", ["one"], &Combine::new()).map(drop),
                 &["n zunionstore"],
             ),
             (
-                |s| s.sorted_set::<String>("z").intersection_into("n", ["one"], &Combine::new()).map(drop),
+                |s| {
+                    s.sorted_set::<String>("z")
+                        .intersection_into_with("n", ["one"], &Combine::new())
+                        .map(drop)
+                },
                 &["n zinterstore"],
             ),
             (|s| s.sorted_set::<String>("z").difference_into("n", ["one"]).map(drop), &["n zdiffstore"]),

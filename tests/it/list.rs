@@ -85,8 +85,8 @@ fn apply(db: &Database, op: &Op) -> String {
     match op {
         Op::Push(key, end, new) if front(end) => shown(list(key).push_front(new)),
         Op::Push(key, _, new) => shown(list(key).push_back(new)),
-        Op::PushIfExists(key, end, new) if front(end) => shown(list(key).push_front_if_exists(new)),
-        Op::PushIfExists(key, _, new) => shown(list(key).push_back_if_exists(new)),
+        Op::PushIfExists(key, end, new) if front(end) => shown(list(key).push_front_if_present(new)),
+        Op::PushIfExists(key, _, new) => shown(list(key).push_back_if_present(new)),
         Op::Extend(key, end, new) if front(end) => shown(list(key).extend_front(new)),
         Op::Extend(key, _, new) => shown(list(key).extend_back(new)),
         Op::Pop(key, end) if front(end) => shown(list(key).pop_front()),
@@ -421,7 +421,7 @@ fn a_missing_source_is_no_matter_of_the_destination() {
     store.insert("text", "text").unwrap();
     let list = store.list::<u8>("a");
     assert_eq!(list.move_to("text", End::Front, End::Back).unwrap(), None);
-    list.push_back(&1).unwrap();
+    list.push_back(1).unwrap();
     assert!(matches!(list.move_to("text", End::Front, End::Back), Err(Error::WrongType)));
     assert_eq!(list.to_vec().unwrap(), [1]);
 }
@@ -449,7 +449,7 @@ fn long_lists_keep_their_order() {
         list.move_to("a", End::Front, End::Back).unwrap();
     }
     assert_eq!(list.get(0).unwrap(), Some(300));
-    assert_eq!(list.position(&299).unwrap(), Some(999));
+    assert_eq!(list.position(299).unwrap(), Some(999));
     list.trim(-10, -1).unwrap();
     assert_eq!(list.to_vec().unwrap(), numbers[290..300]);
 }

@@ -323,7 +323,7 @@ fn a_value_that_does_not_decode_is_loaded_anew() {
     assert!(matches!(failed, Err(LoadError::Loader("down"))));
 
     store.remove("k").unwrap();
-    store.list::<u32>("k").push_back(&1).unwrap();
+    store.list::<u32>("k").push_back(1).unwrap();
     assert!(matches!(load(7), Err(LoadError::Store(Error::WrongType))));
     assert!(matches!(find(None), Err(LoadError::Store(Error::WrongType))));
 }

@@ -16,3 +16,4 @@ mod sorted_set;
 mod strings;
 mod support;
 mod transaction;
+mod values;

@@ -168,7 +168,7 @@ fn extremes_are_limits_too() {
 fn a_key_of_another_kind_is_refused() {
     let (_clock, store) = manual_store();
     store.insert("text", "x").unwrap();
-    store.list::<i32>("list").push_back(&1).unwrap();
+    store.list::<i32>("list").push_back(1).unwrap();
     let (window, bucket) = (FixedWindow::new(1, millis(1)), Gcra::new(1, millis(1)));
     for refused in [window.check(&store, "text"), bucket.check(&store, "text")] {
         assert!(matches!(refused, Err(Error::NotAnInteger)));

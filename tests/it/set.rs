@@ -180,13 +180,13 @@ impl Model {
                 (shown(set(key).insert(member)), shown(self.insert(*key, &[*member]).map(|new| new == 1)))
             }
             Op::InsertAll(key, members) => {
-                (shown(set(key).insert_all(members)), shown(self.insert(*key, members)))
+                (shown(set(key).insert_many(members)), shown(self.insert(*key, members)))
             }
             Op::Remove(key, member) => {
                 (shown(set(key).remove(member)), shown(self.remove(*key, &[*member]).map(|gone| gone == 1)))
             }
             Op::RemoveAll(key, members) => {
-                (shown(set(key).remove_all(members)), shown(self.remove(*key, members)))
+                (shown(set(key).remove_many(members)), shown(self.remove(*key, members)))
             }
             Op::Contains(key, member) => {
                 (shown(set(key).contains(member)), shown(self.members(*key).map(|set| set.contains(member))))
@@ -340,7 +340,7 @@ fn each_member_is_as_likely_as_the_others() {
     const DRAWS: usize = 6_000;
     let (_clock, store) = manual_store();
     let set = store.set::<u8>("a");
-    set.insert_all(&[0, 1, 2, 3, 4, 5]).unwrap();
+    set.insert_many([0, 1, 2, 3, 4, 5]).unwrap();
     let check = |name: &str, drawn: Vec<u8>| {
         let mut counts = [0usize; 6];
         let share = drawn.len() / 6;
@@ -356,7 +356,7 @@ fn each_member_is_as_likely_as_the_others() {
     }
     let pops = (0..DRAWS).filter_map(|_| {
         let popped = set.pop().unwrap();
-        set.insert_all(popped.as_slice()).unwrap();
+        set.insert_many(popped.as_slice()).unwrap();
         popped
     });
     check("pop", pops.collect());
@@ -367,7 +367,7 @@ fn a_count_beyond_all_memory_is_an_error_where_it_would_be_needed() {
     let (_clock, store) = manual_store();
     let set = store.set::<u8>("a");
     assert!(set.random_repeated(usize::MAX).unwrap().is_empty());
-    set.insert_all(&[1, 2]).unwrap();
+    set.insert_many([1, 2]).unwrap();
     assert!(matches!(set.random_repeated(usize::MAX), Err(Error::Invalid(_))));
     assert_eq!(set.random_many(usize::MAX).unwrap().len(), 2);
     assert_eq!(set.pop_many(usize::MAX).unwrap().len(), 2);
@@ -377,7 +377,7 @@ fn a_count_beyond_all_memory_is_an_error_where_it_would_be_needed() {
 fn members_that_do_not_decode_are_not_lost() {
     let (_clock, store) = manual_store();
     let words = store.set::<String>("a");
-    words.insert_all(["1", "x", "3"]).unwrap();
+    words.insert_many(["1", "x", "3"]).unwrap();
     store.expire("a", Duration::from_millis(50)).unwrap();
     let numbers = store.set::<u8>("a");
     assert!(matches!(numbers.pop_many(3), Err(Error::Decode(_))));

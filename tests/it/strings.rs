@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::{Duration, UNIX_EPOCH};
 
-use larder::{BitInt, BitOp, BitUnit, Bytes, Error, Overflow, Result, SetOptions, Store, Ttl, Type};
+use larder::{BitInt, BitOp, BitUnit, Bytes, Error, InsertOptions, Overflow, Result, Store, Ttl, Type};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -297,13 +297,13 @@ impl Model {
     }
 }
 
-fn options(when: &When, until: Until) -> SetOptions {
+fn options(when: &When, until: Until) -> InsertOptions {
     let options = match when {
-        When::Always => SetOptions::new(),
-        When::Absent => SetOptions::new().if_absent(),
-        When::Present => SetOptions::new().if_present(),
-        When::Equal(text) => SetOptions::new().if_equal(text),
-        When::NotEqual(text) => SetOptions::new().if_not_equal(text),
+        When::Always => InsertOptions::new(),
+        When::Absent => InsertOptions::new().if_absent(),
+        When::Present => InsertOptions::new().if_present(),
+        When::Equal(text) => InsertOptions::new().if_equal(text),
+        When::NotEqual(text) => InsertOptions::new().if_not_equal(text),
     };
     match until {
         Until::Removed => options,
@@ -525,7 +525,7 @@ fn run(store: &Store, clock: &larder::ManualClock, model: &mut Model, op: Op) ->
         }
         Op::Combine(op, from, to) => {
             let expected = model.bit_op(op, &from, to);
-            same(store.bit_op(op, from, to), expected)
+            same(store.bit_op(op, to, from), expected)
         }
         Op::Field(k, width, at, n) => {
             let int = BitInt::unsigned(width).unwrap();
@@ -670,7 +670,7 @@ fn a_deadline_that_is_none_is_refused() {
 fn a_time_that_has_passed_removes() {
     let (clock, store) = manual_store();
     store.insert("k", "v").unwrap();
-    assert!(store.insert_with("k", "w", SetOptions::new().expire_at(clock.now())).unwrap());
+    assert!(store.insert_with("k", "w", InsertOptions::new().expire_at(clock.now())).unwrap());
     assert!(!store.contains("k").unwrap());
     store.insert("k", "v").unwrap();
     let error = store.get_and_expire_at::<String>("k", UNIX_EPOCH).unwrap_err();
@@ -695,11 +695,11 @@ fn a_set_takes_any_type_and_a_swap_does_not() {
 #[test]
 fn a_bit_op_may_write_over_its_source() {
     let (_, store) = manual_store();
-    store.insert_ex("k", &[0b1010_0000, 1], Duration::from_secs(1)).unwrap();
-    assert_eq!(store.bit_op(BitOp::Not, ["k"], "k").unwrap(), 2);
+    store.insert_ex("k", [0b1010_0000, 1], Duration::from_secs(1)).unwrap();
+    assert_eq!(store.bit_op(BitOp::Not, "k", ["k"]).unwrap(), 2);
     assert_eq!(store.get::<Vec<u8>>("k").unwrap(), Some(vec![0b0101_1111, 0xfe]));
     assert_eq!(store.ttl("k").unwrap(), Ttl::Forever);
-    assert_eq!(store.bit_op(BitOp::And, ["none"], "k").unwrap(), 0);
+    assert_eq!(store.bit_op(BitOp::And, "k", ["none"]).unwrap(), 0);
     assert!(!store.contains("k").unwrap());
 }
 

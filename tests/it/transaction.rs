@@ -26,9 +26,9 @@ fn all_of_it_happens() {
 fn fill(store: &Store) {
     store.insert("string", "old").unwrap();
     store.insert_ex("fleeting", "old", Duration::from_secs(10)).unwrap();
-    store.list::<i32>("list").extend_back(&[1, 2, 3]).unwrap();
-    store.set::<i32>("set").insert_all(&[1, 2, 3]).unwrap();
-    store.hash::<String, i32>("hash").insert("f", &1).unwrap();
+    store.list::<i32>("list").extend_back([1, 2, 3]).unwrap();
+    store.set::<i32>("set").insert_many([1, 2, 3]).unwrap();
+    store.hash::<String, i32>("hash").insert("f", 1).unwrap();
     store.sorted_set::<String>("zset").insert("m", 1.0).unwrap();
 }
 
@@ -39,7 +39,7 @@ fn change_all(tx: &larder::Database) -> Result<(), Error> {
     tx.counter("new").incr()?;
     tx.persist("fleeting")?;
     tx.list::<i32>("list").pop_front()?;
-    tx.set::<i32>("set").insert(&4)?;
+    tx.set::<i32>("set").insert(4)?;
     tx.hash::<String, i32>("hash").remove("f")?;
     tx.sorted_set::<String>("zset").insert("m", 2.0)?;
     Ok(())
@@ -290,10 +290,10 @@ proptest! {
                 let _ = match op {
                     0 => tx.remove(key).map(drop),
                     1 => tx.insert(key, 5),
-                    2 => tx.list::<i32>(key).push_front(&7).map(drop),
-                    3 => tx.set::<i32>(key).remove(&2).map(drop),
-                    4 => tx.hash::<String, i32>(key).insert("g", &2).map(drop),
-                    5 => tx.sorted_set::<String>(key).incr("m", 2.0).map(drop),
+                    2 => tx.list::<i32>(key).push_front(7).map(drop),
+                    3 => tx.set::<i32>(key).remove(2).map(drop),
+                    4 => tx.hash::<String, i32>(key).insert("g", 2).map(drop),
+                    5 => tx.sorted_set::<String>(key).incr_by("m", 2.0).map(drop),
                     6 => tx.expire(key, Duration::from_secs(3)).map(drop),
                     _ => tx.list::<i32>(key).pop_back().map(drop),
                 };

@@ -20,7 +20,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = larder::Store::new();
     /// let tasks = store.sorted_set::<String>("tasks by urgency");
-    /// tasks.insert_all([("tidy up", 5.0), ("fix", 1.0)])?;
+    /// tasks.insert_many([("tidy up", 5.0), ("fix", 1.0)])?;
     /// let task = tasks.pop_first_wait(Duration::from_secs(5))?;
     /// assert_eq!(task, Some(("fix".to_owned(), 1.0)));
     /// # Ok::<(), larder::Error>(())

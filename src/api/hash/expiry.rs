@@ -1,15 +1,14 @@
 //! Fields that expire.
 
-use std::borrow::Borrow;
 use std::time::{Duration, SystemTime};
 
 use super::{Hash, HashOptions};
-use crate::api::handle::decode_option;
+use crate::api::handle::{decode_option, sought};
 use crate::api::keys::{ExpiresAt, Ttl};
 use crate::clock::{NEVER, millis};
 use crate::command::hash::{self as fields, FieldExpiry};
 use crate::command::keys::ExpireIf;
-use crate::{Bytes, Decode, Encode, Result};
+use crate::{Bytes, Decode, Element, Encode, Result};
 
 /// # Fields that expire
 /// A field's deadline is kept to the millisecond, and is gone when the field is set anew. A field is
@@ -34,80 +33,54 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HSETEX")]
-    pub fn insert_ex<Q, W>(&self, field: &Q, value: &W, ttl: Duration) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        V: Borrow<W>,
-        Q: Encode + ?Sized,
-        W: Encode + ?Sized,
-    {
+    pub fn insert_ex(&self, field: impl Element<F>, value: impl Element<V>, ttl: Duration) -> Result<bool> {
         Ok(self.insert_counted([(field, value)], HashOptions::new().expire_in(ttl))? == Some(1))
     }
 
     /// The value of a field, which then expires `ttl` from now. `HGETEX` with `PX`, O(log n).
     #[doc(alias = "HGETEX")]
-    pub fn get_and_expire<Q>(&self, field: &Q, ttl: Duration) -> Result<Option<V>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn get_and_expire(&self, field: impl Element<F>, ttl: Duration) -> Result<Option<V>> {
         Ok(self.get_many_and_expire([field], ttl)?.pop().flatten())
     }
 
     /// The values of several fields, which then expire `ttl` from now. `HGETEX` with `PX`,
     /// O(fields * log n).
     #[doc(alias = "HGETEX")]
-    pub fn get_many_and_expire<'t, Q>(
+    pub fn get_many_and_expire(
         &self,
-        fields: impl IntoIterator<Item = &'t Q>,
+        fields: impl IntoIterator<Item = impl Element<F>>,
         ttl: Duration,
-    ) -> Result<Vec<Option<V>>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
+    ) -> Result<Vec<Option<V>>> {
         let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hgetex")?;
-        self.get_and_time(self.handle.encode_all(fields)?, deadline)
+        self.get_and_time(sought(fields)?, deadline)
     }
 
     /// The values of several fields, which then expire at a wall time. `HGETEX` with `PXAT`,
     /// O(fields * log n).
     #[doc(alias = "HGETEX")]
-    pub fn get_many_and_expire_at<'t, Q>(
+    pub fn get_many_and_expire_at(
         &self,
-        fields: impl IntoIterator<Item = &'t Q>,
+        fields: impl IntoIterator<Item = impl Element<F>>,
         time: SystemTime,
-    ) -> Result<Vec<Option<V>>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
+    ) -> Result<Vec<Option<V>>> {
         let deadline = fields::deadline_at(self.handle.db().space(), time, "hgetex")?;
-        self.get_and_time(self.handle.encode_all(fields)?, deadline)
+        self.get_and_time(sought(fields)?, deadline)
     }
 
     /// The value of a field, which then has no deadline. `HGETEX` with `PERSIST`, O(log n).
     #[doc(alias = "HGETEX")]
-    pub fn get_and_persist<Q>(&self, field: &Q) -> Result<Option<V>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn get_and_persist(&self, field: impl Element<F>) -> Result<Option<V>> {
         Ok(self.get_many_and_persist([field])?.pop().flatten())
     }
 
     /// The values of several fields, which then have no deadline. `HGETEX` with `PERSIST`,
     /// O(fields * log n).
     #[doc(alias = "HGETEX")]
-    pub fn get_many_and_persist<'t, Q>(
+    pub fn get_many_and_persist(
         &self,
-        fields: impl IntoIterator<Item = &'t Q>,
-    ) -> Result<Vec<Option<V>>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        self.get_and_time(self.handle.encode_all(fields)?, NEVER)
+        fields: impl IntoIterator<Item = impl Element<F>>,
+    ) -> Result<Vec<Option<V>>> {
+        self.get_and_time(sought(fields)?, NEVER)
     }
 
     /// Has a field expire `ttl` from now; tells what came of it. `HPEXPIRE`, O(log n).
@@ -126,72 +99,74 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     #[doc(alias = "HEXPIRE")]
     #[doc(alias = "HPEXPIRE")]
-    pub fn expire_field<Q>(&self, field: &Q, ttl: Duration) -> Result<FieldExpiry>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(first(self.expire_fields([field], ttl, ExpireIf::Always)?, FieldExpiry::Missing))
+    pub fn expire_field(&self, field: impl Element<F>, ttl: Duration) -> Result<FieldExpiry> {
+        Ok(first(self.expire_fields([field], ttl)?, FieldExpiry::Missing))
     }
 
-    /// Has several fields expire `ttl` from now, each under a condition on the deadline that it has
-    /// now; tells what came of each. `HPEXPIRE`, O(fields * log n).
+    /// Has several fields expire `ttl` from now; tells what came of each. `HPEXPIRE`,
+    /// O(fields * log n).
     #[doc(alias = "HEXPIRE")]
     #[doc(alias = "HPEXPIRE")]
-    pub fn expire_fields<'t, Q>(
+    pub fn expire_fields(
         &self,
-        fields: impl IntoIterator<Item = &'t Q>,
+        fields: impl IntoIterator<Item = impl Element<F>>,
         ttl: Duration,
-        condition: ExpireIf,
-    ) -> Result<Vec<FieldExpiry>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hpexpire")?;
-        let names = self.handle.encode_all(fields)?;
-        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+    ) -> Result<Vec<FieldExpiry>> {
+        self.expire_fields_if(fields, ttl, ExpireIf::Always)
     }
 
-    /// Has several fields expire at a wall time, each under a condition on the deadline that it has
-    /// now; tells what came of each. `HPEXPIREAT`, O(fields * log n).
+    /// [`expire_fields`](Self::expire_fields) under a condition on the deadline that each field has now.
+    /// `HPEXPIRE` with `NX`, `XX`, `GT`, `LT`, O(fields * log n).
+    #[doc(alias = "HEXPIRE")]
+    #[doc(alias = "HPEXPIRE")]
+    pub fn expire_fields_if(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+        ttl: Duration,
+        condition: ExpireIf,
+    ) -> Result<Vec<FieldExpiry>> {
+        let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hpexpire")?;
+        self.time(fields, deadline, condition)
+    }
+
+    /// Has several fields expire at a wall time; tells what came of each. `HPEXPIREAT`,
+    /// O(fields * log n).
     #[doc(alias = "HEXPIREAT")]
     #[doc(alias = "HPEXPIREAT")]
-    pub fn expire_fields_at<'t, Q>(
+    pub fn expire_fields_at(
         &self,
-        fields: impl IntoIterator<Item = &'t Q>,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+        time: SystemTime,
+    ) -> Result<Vec<FieldExpiry>> {
+        self.expire_fields_at_if(fields, time, ExpireIf::Always)
+    }
+
+    /// [`expire_fields_at`](Self::expire_fields_at) under a condition on the deadline that each field has
+    /// now. `HPEXPIREAT` with `NX`, `XX`, `GT`, `LT`, O(fields * log n).
+    #[doc(alias = "HEXPIREAT")]
+    #[doc(alias = "HPEXPIREAT")]
+    pub fn expire_fields_at_if(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
         time: SystemTime,
         condition: ExpireIf,
-    ) -> Result<Vec<FieldExpiry>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
+    ) -> Result<Vec<FieldExpiry>> {
         let deadline = fields::deadline_at(self.handle.db().space(), time, "hpexpireat")?;
-        let names = self.handle.encode_all(fields)?;
-        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+        self.time(fields, deadline, condition)
     }
 
     /// How long a field still lives. `HPTTL`, O(1).
     #[doc(alias = "HTTL")]
     #[doc(alias = "HPTTL")]
-    pub fn field_ttl<Q>(&self, field: &Q) -> Result<Ttl>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn field_ttl(&self, field: impl Element<F>) -> Result<Ttl> {
         Ok(first(self.field_ttls([field])?, Ttl::Missing))
     }
 
     /// How long each of several fields still lives. `HPTTL`, O(fields).
     #[doc(alias = "HTTL")]
     #[doc(alias = "HPTTL")]
-    pub fn field_ttls<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<Ttl>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        let names = self.handle.encode_all(fields)?;
+    pub fn field_ttls(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<Vec<Ttl>> {
+        let names = sought(fields)?;
         self.handle.read(|view, key| {
             let until = |deadline| Ttl::until(deadline, || view.now());
             let ttl = |deadline: Option<u64>| deadline.map_or(Ttl::Missing, until);
@@ -202,23 +177,18 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// When a field expires. `HPEXPIRETIME`, O(1).
     #[doc(alias = "HEXPIRETIME")]
     #[doc(alias = "HPEXPIRETIME")]
-    pub fn field_expires_at<Q>(&self, field: &Q) -> Result<ExpiresAt>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(first(self.fields_expire_at([field])?, ExpiresAt::Missing))
+    pub fn field_expires_at(&self, field: impl Element<F>) -> Result<ExpiresAt> {
+        Ok(first(self.field_expirations([field])?, ExpiresAt::Missing))
     }
 
     /// When each of several fields expires. `HPEXPIRETIME`, O(fields).
     #[doc(alias = "HEXPIRETIME")]
     #[doc(alias = "HPEXPIRETIME")]
-    pub fn fields_expire_at<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<ExpiresAt>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        let names = self.handle.encode_all(fields)?;
+    pub fn field_expirations(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+    ) -> Result<Vec<ExpiresAt>> {
+        let names = sought(fields)?;
         self.handle.read(|view, key| {
             let at = |deadline| match deadline {
                 None => ExpiresAt::Missing,
@@ -231,25 +201,27 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
 
     /// Takes a field's deadline away; true if it had one. `HPERSIST`, O(log n).
     #[doc(alias = "HPERSIST")]
-    pub fn persist_field<Q>(&self, field: &Q) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn persist_field(&self, field: impl Element<F>) -> Result<bool> {
         Ok(first(self.persist_fields([field])?, false))
     }
 
     /// Takes the deadlines of several fields away; true for each that had one. `HPERSIST`,
     /// O(fields * log n).
     #[doc(alias = "HPERSIST")]
-    pub fn persist_fields<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<bool>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        let names = self.handle.encode_all(fields)?;
+    pub fn persist_fields(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<Vec<bool>> {
+        let names = sought(fields)?;
         let old = self.handle.write(|writer, key| fields::persist(writer, key, &names))?;
         Ok(old.into_iter().map(|old| old.is_some_and(|old| old != NEVER)).collect())
+    }
+
+    fn time(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+        deadline: u64,
+        condition: ExpireIf,
+    ) -> Result<Vec<FieldExpiry>> {
+        let names = sought(fields)?;
+        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
     }
 
     fn get_and_time(&self, names: Vec<Bytes>, deadline: u64) -> Result<Vec<Option<V>>> {

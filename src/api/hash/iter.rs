@@ -11,6 +11,7 @@ use crate::{Decode, Result};
 
 /// An iterator over the fields that a hash had at one instant; made by
 /// [`Hash::iter`](crate::Hash::iter).
+#[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct HashIter<F, V> {
     fields: Fields,
     types: PhantomData<fn() -> (F, V)>,

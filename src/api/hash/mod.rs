@@ -4,35 +4,46 @@ mod expiry;
 mod iter;
 mod options;
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode, decode_option};
+use super::handle::{Handle, decode, decode_option, public_handle, sought};
 use crate::command::Draw;
 use crate::command::hash::{self as fields, Taken};
 use crate::command::keys::{self, ExpireIf};
 use crate::text::long_double::LongDouble;
 use crate::value::hash::Field;
-use crate::{Bytes, Decode, Encode, Error, Key, Result};
+use crate::{Bytes, Decode, Element, Encode, Error, Key, Result};
 
 pub use iter::HashIter;
 pub use options::HashOptions;
 
 use iter::{Fields, entry};
 
-/// A handle on a hash: fields of type `F` with a value of type `V` each, every operation on a field
-/// O(1). Single fields can expire by themselves.
+/// A handle on a hash: fields of type `F` with a value of type `V` each. Single fields can expire by
+/// themselves.
+///
+/// - **Fields**: [`insert`](Self::insert), [`get`](Self::get), [`remove`](Self::remove),
+///   [`contains`](Self::contains), [`incr_by`](Self::incr_by), their kin for several.
+/// - **All**: [`to_map`](Self::to_map), [`entries`](Self::entries), [`keys`](Self::keys),
+///   [`values`](Self::values), [`iter`](Self::iter), [`len`](Self::len).
+/// - **By chance**: [`random`](Self::random), [`random_many`](Self::random_many),
+///   [`random_field`](Self::random_field).
+/// - **Deadlines of fields**: [`insert_ex`](Self::insert_ex), [`expire_field`](Self::expire_field),
+///   [`field_ttl`](Self::field_ttl), [`persist_field`](Self::persist_field).
+///
+/// An operation on a field is O(1), but O(log n) where it sets or takes away the field's deadline, as
+/// does setting or removing a field that has one.
 ///
 /// ```
 /// use larder::Store;
 ///
 /// let store = Store::new();
 /// let cart = store.hash::<String, u32>("cart:42");
-/// cart.insert("apple", &3)?;
-/// cart.insert("pear", &1)?;
+/// cart.insert("apple", 3)?;
+/// cart.insert("pear", 1)?;
 /// assert_eq!(cart.get("apple")?, Some(3));
 /// assert_eq!(cart.incr_by("pear", 4)?, 5);
 /// assert_eq!(cart.to_map()?.len(), 2);
@@ -42,17 +53,26 @@ use iter::{Fields, entry};
 /// # Errors
 /// Every method gives [`Error::WrongType`] if the key holds another type. Those that take fields or
 /// values can give [`Error::TooLong`] and [`Error::Encode`], those that give them [`Error::Decode`].
-#[derive(Clone)]
 pub struct Hash<'a, F, V> {
     handle: Handle<'a>,
     types: PhantomData<fn() -> (F, V)>,
 }
 
+impl<'a, F, V> Hash<'a, F, V> {
+    fn of(handle: Handle<'a>) -> Self {
+        Hash { handle, types: PhantomData }
+    }
+}
+
 impl Database {
     /// A handle on the hash at `key`, whose fields are `F` and whose values are `V`. Nothing is made
     /// until a field is set, and the key goes with the last field.
-    pub fn hash<'a, F, V>(&'a self, key: impl Into<Key<'a>>) -> Hash<'a, F, V> {
-        Hash { handle: Handle::new(self, key.into()), types: PhantomData }
+    pub fn hash<'a, F, V>(&'a self, key: impl Into<Key<'a>>) -> Hash<'a, F, V>
+    where
+        F: Encode + Decode,
+        V: Encode + Decode,
+    {
+        Hash::of(Handle::new(self, key.into()))
     }
 }
 
@@ -67,14 +87,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HSET")]
-    pub fn insert<Q, W>(&self, field: &Q, value: &W) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        V: Borrow<W>,
-        Q: Encode + ?Sized,
-        W: Encode + ?Sized,
-    {
-        Ok(self.insert_all([(field, value)])? == 1)
+    pub fn insert(&self, field: impl Element<F>, value: impl Element<V>) -> Result<bool> {
+        Ok(self.insert_many([(field, value)])? == 1)
     }
 
     /// Sets several fields at once, which then have no deadline; gives how many are new. `HSET`,
@@ -83,18 +97,15 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let user = store.hash::<String, String>("user:1");
-    /// assert_eq!(user.insert_all([("name", "ann"), ("lang", "en")])?, 2);
+    /// assert_eq!(user.insert_many([("name", "ann"), ("lang", "en")])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HSET")]
     #[doc(alias = "HMSET")]
-    pub fn insert_all<'t, Q, W>(&self, pairs: impl IntoIterator<Item = (&'t Q, &'t W)>) -> Result<usize>
-    where
-        F: Borrow<Q>,
-        V: Borrow<W>,
-        Q: Encode + ?Sized + 't,
-        W: Encode + ?Sized + 't,
-    {
+    pub fn insert_many(
+        &self,
+        pairs: impl IntoIterator<Item = (impl Element<F>, impl Element<V>)>,
+    ) -> Result<usize> {
         Ok(self.insert_counted(pairs, HashOptions::new())?.unwrap_or(0))
     }
 
@@ -109,13 +120,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HSETNX")]
-    pub fn insert_if_absent<Q, W>(&self, field: &Q, value: &W) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        V: Borrow<W>,
-        Q: Encode + ?Sized,
-        W: Encode + ?Sized,
-    {
+    pub fn insert_if_absent(&self, field: impl Element<F>, value: impl Element<V>) -> Result<bool> {
         self.insert_with([(field, value)], HashOptions::new().if_absent())
     }
 
@@ -137,28 +142,18 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// [`Error::InvalidExpire`] for a deadline beyond what Redis can hold (for fields 46 bits of
     /// milliseconds, the year 4199).
     #[doc(alias = "HSETEX")]
-    pub fn insert_with<'t, Q, W>(
+    pub fn insert_with(
         &self,
-        pairs: impl IntoIterator<Item = (&'t Q, &'t W)>,
+        pairs: impl IntoIterator<Item = (impl Element<F>, impl Element<V>)>,
         options: HashOptions,
-    ) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        V: Borrow<W>,
-        Q: Encode + ?Sized + 't,
-        W: Encode + ?Sized + 't,
-    {
+    ) -> Result<bool> {
         Ok(self.insert_counted(pairs, options)?.is_some())
     }
 
     /// The value of a field. `HGET`, O(1).
     #[doc(alias = "HGET")]
-    pub fn get<Q>(&self, field: &Q) -> Result<Option<V>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let field = self.handle.encode(field)?;
+    pub fn get(&self, field: impl Element<F>) -> Result<Option<V>> {
+        let field = field.into_value()?;
         decode_option(self.handle.read(|view, key| fields::get(view, key, &field))?)
     }
 
@@ -167,41 +162,29 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert("apple", &3)?;
+    /// cart.insert("apple", 3)?;
     /// assert_eq!(cart.get_many(["apple", "pear"])?, [Some(3), None]);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HMGET")]
-    pub fn get_many<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<Option<V>>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        let names = self.handle.encode_all(fields)?;
+    pub fn get_many(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<Vec<Option<V>>> {
+        let names = sought(fields)?;
         let values = self.handle.read(|view, key| fields::get_many(view, key, &names))?;
         values.into_iter().map(decode_option).collect()
     }
 
     /// Whether the field is there. `HEXISTS`, O(1).
     #[doc(alias = "HEXISTS")]
-    pub fn contains<Q>(&self, field: &Q) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let field = self.handle.encode(field)?;
+    pub fn contains(&self, field: impl Element<F>) -> Result<bool> {
+        let field = field.into_value()?;
         self.handle.read(|view, key| fields::contains(view, key, &field))
     }
 
     /// The length of a field's value in bytes, as it is stored; 0 if the field is missing. `HSTRLEN`,
     /// O(1).
     #[doc(alias = "HSTRLEN")]
-    pub fn value_len<Q>(&self, field: &Q) -> Result<usize>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let field = self.handle.encode(field)?;
+    pub fn value_len(&self, field: impl Element<F>) -> Result<usize> {
+        let field = field.into_value()?;
         self.handle.read(|view, key| fields::value_len(view, key, &field))
     }
 
@@ -219,12 +202,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
 
     /// Removes a field; true if it was there. `HDEL`, O(1).
     #[doc(alias = "HDEL")]
-    pub fn remove<Q>(&self, field: &Q) -> Result<bool>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(self.remove_all([field])? == 1)
+    pub fn remove(&self, field: impl Element<F>) -> Result<bool> {
+        Ok(self.remove_many([field])? == 1)
     }
 
     /// Removes several fields; gives how many of them were there. `HDEL`, O(fields).
@@ -232,18 +211,14 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_all([("apple", &3), ("pear", &1)])?;
-    /// assert_eq!(cart.remove_all(["apple", "pear", "plum"])?, 2);
+    /// cart.insert_many([("apple", 3), ("pear", 1)])?;
+    /// assert_eq!(cart.remove_many(["apple", "pear", "plum"])?, 2);
     /// assert!(!store.contains("cart:42")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "HDEL")]
-    pub fn remove_all<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<usize>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        Ok(self.take(&self.handle.encode_all(fields)?)?.into_iter().flatten().count())
+    pub fn remove_many(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<usize> {
+        Ok(self.take(&sought(fields)?)?.into_iter().flatten().count())
     }
 
     /// Removes a field; gives the value that it had. `HGETDEL`, O(1).
@@ -251,12 +226,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// # Errors
     /// [`Error::Decode`] with the value's bytes, which have been removed.
     #[doc(alias = "HGETDEL")]
-    pub fn get_and_remove<Q>(&self, field: &Q) -> Result<Option<V>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let taken = self.take(&[self.handle.encode(field)?])?;
+    pub fn get_and_remove(&self, field: impl Element<F>) -> Result<Option<V>> {
+        let taken = self.take(&[field.into_value()?])?;
         decode_option(taken.into_iter().flatten().next().map(|taken| taken.value))
     }
 
@@ -267,12 +238,11 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// [`Error::Decode`] if a value is no `V`: all fields that were not set again meanwhile are then
     /// put back.
     #[doc(alias = "HGETDEL")]
-    pub fn get_and_remove_all<'t, Q>(&self, fields: impl IntoIterator<Item = &'t Q>) -> Result<Vec<Option<V>>>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized + 't,
-    {
-        let names = self.handle.encode_all(fields)?;
+    pub fn get_and_remove_many(
+        &self,
+        fields: impl IntoIterator<Item = impl Element<F>>,
+    ) -> Result<Vec<Option<V>>> {
+        let names = sought(fields)?;
         let taken = self.take(&names)?;
         let values = taken.iter().map(|taken| decode_option(taken.as_ref().map(|taken| taken.value.clone())));
         values.collect::<Result<_>>().inspect_err(|_| {
@@ -288,11 +258,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// # Errors
     /// [`Error::HashNotAnInteger`], [`Error::Overflow`]
     #[doc(alias = "HINCRBY")]
-    pub fn incr_by<Q>(&self, field: &Q, by: i64) -> Result<i64>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn incr_by(&self, field: impl Element<F>, by: i64) -> Result<i64> {
         let field = self.handle.encode(field)?;
         self.handle.write(|writer, key| fields::increase(writer, key, field, by))
     }
@@ -304,7 +270,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let scores = store.hash::<String, f64>("scores");
-    /// scores.insert("ann", &0.1)?;
+    /// scores.insert("ann", 0.1)?;
     /// assert_eq!(scores.incr_by_float("ann", 0.2)?, 0.3);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -312,11 +278,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// # Errors
     /// [`Error::HashNotAFloat`]; [`Error::NanOrInfinity`] if that would come out, or is what to add.
     #[doc(alias = "HINCRBYFLOAT")]
-    pub fn incr_by_float<Q>(&self, field: &Q, by: f64) -> Result<f64>
-    where
-        F: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn incr_by_float(&self, field: impl Element<F>, by: f64) -> Result<f64> {
         let field = self.handle.encode(field)?;
         // The shortest decimal that reads back as `by`, which is what a client would have sent.
         let by =
@@ -349,16 +311,23 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         self.draw(Draw::Repeated(count))?.into_iter().map(|field| decode(field.name)).collect()
     }
 
+    /// A field drawn at random, and its value; `None` if the key is missing. `HRANDFIELD` with
+    /// `WITHVALUES`, O(1).
+    #[doc(alias = "HRANDFIELD")]
+    pub fn random(&self) -> Result<Option<(F, V)>> {
+        Ok(self.random_many(1)?.pop())
+    }
+
     /// [`random_fields`](Self::random_fields) with their values. `HRANDFIELD` with `WITHVALUES`.
     #[doc(alias = "HRANDFIELD")]
-    pub fn random_entries(&self, count: usize) -> Result<Vec<(F, V)>> {
+    pub fn random_many(&self, count: usize) -> Result<Vec<(F, V)>> {
         self.draw(Draw::Distinct(count))?.into_iter().map(entry).collect()
     }
 
     /// [`random_fields_repeated`](Self::random_fields_repeated) with their values. `HRANDFIELD` with
     /// `WITHVALUES`.
     #[doc(alias = "HRANDFIELD")]
-    pub fn random_entries_repeated(&self, count: usize) -> Result<Vec<(F, V)>> {
+    pub fn random_repeated(&self, count: usize) -> Result<Vec<(F, V)>> {
         self.draw(Draw::Repeated(count))?.into_iter().map(entry).collect()
     }
 
@@ -388,7 +357,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     ///
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_all(&HashMap::from([("apple".to_owned(), 3), ("pear".to_owned(), 1)]))?;
+    /// cart.insert_many(&HashMap::from([("apple".to_owned(), 3), ("pear".to_owned(), 1)]))?;
     /// assert_eq!(cart.to_map()?["apple"], 3);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -407,10 +376,10 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     /// let store = larder::Store::new();
     /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_all([("apple", &3), ("pear", &1)])?;
+    /// cart.insert_many([("apple", 3), ("pear", 1)])?;
     /// for entry in cart.iter()? {
     ///     let (fruit, count) = entry?;
-    ///     cart.insert(&fruit, &(count + 1))?;
+    ///     cart.insert(fruit, count + 1)?;
     /// }
     /// assert_eq!(cart.get("apple")?, Some(4));
     /// # Ok::<(), larder::Error>(())
@@ -422,16 +391,12 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 
     /// How many of the fields are new; `None` if the condition does not hold.
-    fn insert_counted<'t, Q, W>(
+    fn insert_counted(
         &self,
-        pairs: impl IntoIterator<Item = (&'t Q, &'t W)>,
+        pairs: impl IntoIterator<Item = (impl Element<F>, impl Element<V>)>,
         options: HashOptions,
-    ) -> Result<Option<usize>>
-    where
-        Q: Encode + ?Sized + 't,
-        W: Encode + ?Sized + 't,
-    {
-        let encode = |(field, value)| Ok((self.handle.encode::<Q>(field)?, self.handle.encode::<W>(value)?));
+    ) -> Result<Option<usize>> {
+        let encode = |(field, value)| Ok((self.handle.encode(field)?, self.handle.encode(value)?));
         let pairs = pairs.into_iter().map(encode).collect::<Result<Vec<_>>>()?;
         let (condition, deadline, key_deadline) = options.resolve(self.handle.db().space())?;
         self.handle.write(|writer, key| {
@@ -456,8 +421,4 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 }
 
-impl<F, V> std::fmt::Debug for Hash<'_, F, V> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hash").field("key", &Bytes::from(self.handle.name())).finish_non_exhaustive()
-    }
-}
+public_handle!(Hash<'a, F, V>);

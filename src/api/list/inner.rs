@@ -1,12 +1,10 @@
 //! What lies between the ends of a list: by position, by value, and all of it.
 
-use std::borrow::Borrow;
-
 use super::{List, ListIter};
 use crate::api::handle::{decode_all, decode_option};
 use crate::command::list::{self, PositionOptions, Side};
 use crate::value::list::End;
-use crate::{Decode, Encode, Result};
+use crate::{Decode, Element, Encode, Result};
 
 impl<T: Encode + Decode> List<'_, T> {
     /// The first element, which stays. `LINDEX` 0, O(1).
@@ -57,18 +55,14 @@ impl<T: Encode + Decode> List<'_, T> {
     /// names.push_back("ann")?;
     /// names.set(-1, "bob")?;
     /// assert!(matches!(names.set(1, "cid"), Err(Error::IndexOutOfRange)));
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NoSuchKey`](crate::Error::NoSuchKey) if there is no list,
     /// [`Error::IndexOutOfRange`](crate::Error::IndexOutOfRange) if it has no such position.
     #[doc(alias = "LSET")]
-    pub fn set<Q>(&self, index: i64, element: &Q) -> Result<()>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn set(&self, index: i64, element: impl Element<T>) -> Result<()> {
         let element = self.handle.encode(element)?;
         self.handle.write(|writer, key| list::set(writer, key, index, element))
     }
@@ -101,7 +95,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.list::<u32>("numbers");
-    /// numbers.extend_back(&[1, 2, 3])?;
+    /// numbers.extend_back([1, 2, 3])?;
     /// let iter = numbers.iter()?;
     /// numbers.pop_front()?;
     /// assert_eq!(iter.sum::<Result<u32, _>>()?, 6);
@@ -128,24 +122,14 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LINSERT")]
-    pub fn insert_before<P, Q>(&self, pivot: &P, element: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<P> + Borrow<Q>,
-        P: Encode + ?Sized,
-        Q: Encode + ?Sized,
-    {
+    pub fn insert_before(&self, pivot: impl Element<T>, element: impl Element<T>) -> Result<Option<usize>> {
         self.insert(Side::Before, pivot, element)
     }
 
     /// Adds an element after the first one equal to `pivot`; gives the new length, `None` if there is
     /// none. `LINSERT AFTER`, O(n).
     #[doc(alias = "LINSERT")]
-    pub fn insert_after<P, Q>(&self, pivot: &P, element: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<P> + Borrow<Q>,
-        P: Encode + ?Sized,
-        Q: Encode + ?Sized,
-    {
+    pub fn insert_after(&self, pivot: impl Element<T>, element: impl Element<T>) -> Result<Option<usize>> {
         self.insert(Side::After, pivot, element)
     }
 
@@ -161,33 +145,21 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LREM")]
-    pub fn remove_first<Q>(&self, value: &Q, count: usize) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn remove_first(&self, value: impl Element<T>, count: usize) -> Result<usize> {
         self.remove(value, End::Front, Some(count))
     }
 
     /// Removes the last `count` elements equal to `value`; gives how many there were. `LREM` with a
     /// negative count, O(n).
     #[doc(alias = "LREM")]
-    pub fn remove_last<Q>(&self, value: &Q, count: usize) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn remove_last(&self, value: impl Element<T>, count: usize) -> Result<usize> {
         self.remove(value, End::Back, Some(count))
     }
 
     /// Removes all elements equal to `value`; gives how many there were. `LREM` with a count of 0,
     /// O(n).
     #[doc(alias = "LREM")]
-    pub fn remove_all<Q>(&self, value: &Q) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn remove_all(&self, value: impl Element<T>) -> Result<usize> {
         self.remove(value, End::Front, None)
     }
 
@@ -197,7 +169,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let recent = store.list::<u32>("recent");
-    /// recent.extend_front(&[1, 2, 3, 4])?;
+    /// recent.extend_front([1, 2, 3, 4])?;
     /// recent.trim(0, 2)?;
     /// assert_eq!(recent.to_vec()?, [4, 3, 2]);
     /// # Ok::<(), larder::Error>(())
@@ -217,11 +189,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LPOS")]
-    pub fn position<Q>(&self, value: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn position(&self, value: impl Element<T>) -> Result<Option<usize>> {
         Ok(self.positions(value, PositionOptions::new().count(1))?.pop())
     }
 
@@ -231,27 +199,19 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a rank of 0.
     #[doc(alias = "LPOS")]
-    pub fn positions<Q>(&self, value: &Q, options: PositionOptions) -> Result<Vec<usize>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let value = value.encode()?;
+    pub fn positions(&self, value: impl Element<T>, options: PositionOptions) -> Result<Vec<usize>> {
+        let value = value.into_value()?;
         self.handle.read(|view, key| list::positions(view, key, &value, options))
     }
 
-    fn insert<P, Q>(&self, side: Side, pivot: &P, element: &Q) -> Result<Option<usize>>
-    where
-        P: Encode + ?Sized,
-        Q: Encode + ?Sized,
-    {
-        let (pivot, element) = (pivot.encode()?, self.handle.encode(element)?);
+    fn insert(&self, side: Side, pivot: impl Element<T>, element: impl Element<T>) -> Result<Option<usize>> {
+        let (pivot, element) = (pivot.into_value()?, self.handle.encode(element)?);
         let len = self.handle.write(|writer, key| list::insert(writer, key, side, &pivot, element))?;
         Ok(len.flatten())
     }
 
-    fn remove<Q: Encode + ?Sized>(&self, value: &Q, from: End, limit: Option<usize>) -> Result<usize> {
-        let value = value.encode()?;
+    fn remove(&self, value: impl Element<T>, from: End, limit: Option<usize>) -> Result<usize> {
+        let value = value.into_value()?;
         self.handle.write(|writer, key| list::remove(writer, key, &value, from, limit))
     }
 }

@@ -11,6 +11,7 @@ use crate::{Decode, Result};
 
 /// An iterator over the elements that a list had at one instant; made by
 /// [`List::iter`](crate::List::iter).
+#[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct ListIter<T> {
     /// What is still to come. Its chunks are shared with the store, and go one by one.
     rest: List,

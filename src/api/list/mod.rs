@@ -4,16 +4,14 @@ mod inner;
 mod iter;
 mod several;
 
-use std::borrow::Borrow;
-use std::fmt;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode_option, decode_taken};
+use super::handle::{Handle, decode_option, decode_taken, public_handle};
 use crate::command::list;
 use crate::keyspace::writer::Absent;
 use crate::value::list::End;
-use crate::{Decode, Encode, Key, Result};
+use crate::{Decode, Element, Encode, Key, Result};
 
 pub use iter::ListIter;
 
@@ -54,23 +52,17 @@ pub struct List<'a, T> {
     element: PhantomData<fn() -> T>,
 }
 
+impl<'a, T> List<'a, T> {
+    fn of(handle: Handle<'a>) -> Self {
+        List { handle, element: PhantomData }
+    }
+}
+
 impl Database {
     /// A handle on the list at `key`. Nothing is made until something is pushed, and the key goes
     /// with the last element.
-    pub fn list<'a, T>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
-        List { handle: Handle::new(self, key.into()), element: PhantomData }
-    }
-}
-
-impl<T> Clone for List<'_, T> {
-    fn clone(&self) -> Self {
-        List { handle: self.handle.clone(), element: PhantomData }
-    }
-}
-
-impl<T> fmt::Debug for List<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("List").field("key", &Key::from(self.handle.name())).finish_non_exhaustive()
+    pub fn list<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
+        List::of(Handle::new(self, key.into()))
     }
 }
 
@@ -83,11 +75,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSH")]
-    pub fn push_back<Q>(&self, element: &Q) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_back(&self, element: impl Element<T>) -> Result<usize> {
         self.push(End::Back, element, Absent::Create)
     }
 
@@ -102,11 +90,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LPUSH")]
-    pub fn push_front<Q>(&self, element: &Q) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_front(&self, element: impl Element<T>) -> Result<usize> {
         self.push(End::Front, element, Absent::Create)
     }
 
@@ -119,12 +103,8 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSH")]
-    pub fn extend_back<'q, Q>(&self, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        self.extend(End::Back, elements)
+    pub fn extend_back(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+        self.extend(End::Back, elements, Absent::Create)
     }
 
     /// Adds elements at the front, one before the other and in one step, so that the last of them is
@@ -138,12 +118,8 @@ impl<T: Encode + Decode> List<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "LPUSH")]
-    pub fn extend_front<'q, Q>(&self, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        self.extend(End::Front, elements)
+    pub fn extend_front(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+        self.extend(End::Front, elements, Absent::Create)
     }
 
     /// Adds an element at the back of a list that is there; gives its new length, `None` if there is
@@ -152,29 +128,41 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let names = store.list::<String>("names");
-    /// assert_eq!(names.push_back_if_exists("ann")?, None);
+    /// assert_eq!(names.push_back_if_present("ann")?, None);
     /// names.push_back("ann")?;
-    /// assert_eq!(names.push_back_if_exists("bob")?, Some(2));
+    /// assert_eq!(names.push_back_if_present("bob")?, Some(2));
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "RPUSHX")]
-    pub fn push_back_if_exists<Q>(&self, element: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_back_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Back, element, Absent::Skip)?).filter(|len| *len > 0))
     }
 
     /// Adds an element at the front of a list that is there; gives its new length, `None` if there is
     /// no such list. `LPUSHX`, O(1).
     #[doc(alias = "LPUSHX")]
-    pub fn push_front_if_exists<Q>(&self, element: &Q) -> Result<Option<usize>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn push_front_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Front, element, Absent::Skip)?).filter(|len| *len > 0))
+    }
+
+    /// Adds elements at the back of a list that is there, as [`extend_back`](Self::extend_back) does;
+    /// gives its new length, `None` if there is no such list. `RPUSHX`, O(elements).
+    #[doc(alias = "RPUSHX")]
+    pub fn extend_back_if_present(
+        &self,
+        elements: impl IntoIterator<Item = impl Element<T>>,
+    ) -> Result<Option<usize>> {
+        Ok(Some(self.extend(End::Back, elements, Absent::Skip)?).filter(|len| *len > 0))
+    }
+
+    /// Adds elements at the front of a list that is there, as [`extend_front`](Self::extend_front)
+    /// does; gives its new length, `None` if there is no such list. `LPUSHX`, O(elements).
+    #[doc(alias = "LPUSHX")]
+    pub fn extend_front_if_present(
+        &self,
+        elements: impl IntoIterator<Item = impl Element<T>>,
+    ) -> Result<Option<usize>> {
+        Ok(Some(self.extend(End::Front, elements, Absent::Skip)?).filter(|len| *len > 0))
     }
 
     /// Takes the first element. `LPOP`, O(1).
@@ -268,17 +256,19 @@ impl<T: Encode + Decode> List<'_, T> {
         Ok(self.len()? == 0)
     }
 
-    fn push<Q: Encode + ?Sized>(&self, end: End, element: &Q, absent: Absent) -> Result<usize> {
+    fn push(&self, end: End, element: impl Element<T>, absent: Absent) -> Result<usize> {
         let element = self.handle.encode(element)?;
         self.handle.write(|writer, key| list::push(writer, key, end, [element], absent))
     }
 
-    fn extend<'q, Q>(&self, end: End, elements: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        Q: Encode + ?Sized + 'q,
-    {
+    fn extend(
+        &self,
+        end: End,
+        elements: impl IntoIterator<Item = impl Element<T>>,
+        absent: Absent,
+    ) -> Result<usize> {
         let elements = self.handle.encode_all(elements)?;
-        self.handle.write(|writer, key| list::push(writer, key, end, elements, Absent::Create))
+        self.handle.write(|writer, key| list::push(writer, key, end, elements, absent))
     }
 
     fn pop(&self, end: End) -> Result<Option<T>> {
@@ -296,3 +286,5 @@ impl<T: Encode + Decode> List<'_, T> {
         })
     }
 }
+
+public_handle!(List<'a, T>);

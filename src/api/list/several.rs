@@ -32,7 +32,7 @@ impl<T: Encode + Decode> List<'_, T> {
     #[doc(alias = "RPOPLPUSH")]
     pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, from: End, to: End) -> Result<Option<T>> {
         let destination = destination.into();
-        let (source, destination) = (self.handle.key(), self.handle.db().key_ref(&destination));
+        let (source, destination) = (self.handle.key_ref(), self.handle.db().key_ref(&destination));
         let moved = self
             .handle
             .db()
@@ -43,7 +43,9 @@ impl<T: Encode + Decode> List<'_, T> {
 
 impl Database {
     /// Takes at most `count` elements from the front of the first of several lists that is not empty;
-    /// gives its key with them. `LMPOP LEFT`, O(keys + taken).
+    /// gives its key with them. `LMPOP LEFT`, O(keys + taken). For sorted sets there is
+    /// [`pop_first_of`](Self::pop_first_of); to wait for an element,
+    /// [`pop_front_of_wait`](Self::pop_front_of_wait).
     ///
     /// ```
     /// let store = larder::Store::new();

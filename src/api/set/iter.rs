@@ -12,6 +12,7 @@ use crate::{Decode, Result};
 
 /// An iterator over the members that a set had at one instant; made by
 /// [`Set::iter`](crate::Set::iter).
+#[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct SetIter<T> {
     set: Arc<Set>,
     /// The positions that are still to come.

@@ -3,16 +3,14 @@
 mod iter;
 mod several;
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
-use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode_all, decode_option, decode_taken};
+use super::handle::{Handle, decode_all, decode_option, decode_taken, public_handle, sought};
 use crate::command::{Draw, set};
-use crate::{Bytes, Decode, Encode, Key, Result};
+use crate::{Decode, Element, Encode, Key, Result};
 
 pub use iter::SetIter;
 
@@ -35,9 +33,9 @@ pub use iter::SetIter;
 ///
 /// let store = Store::new();
 /// let online = store.set::<u64>("online");
-/// assert!(online.insert(&7)?);
-/// assert!(!online.insert(&7)?);
-/// assert!(online.contains(&7)?);
+/// assert!(online.insert(7)?);
+/// assert!(!online.insert(7)?);
+/// assert!(online.contains(7)?);
 /// assert_eq!(online.len()?, 1);
 /// # Ok::<(), larder::Error>(())
 /// ```
@@ -52,23 +50,17 @@ pub struct Set<'a, T> {
     member: PhantomData<fn() -> T>,
 }
 
+impl<'a, T> Set<'a, T> {
+    fn of(handle: Handle<'a>) -> Self {
+        Set { handle, member: PhantomData }
+    }
+}
+
 impl Database {
     /// A handle on the set at `key`. Nothing is made until a member is inserted, and the key goes with
-    /// the last one.
-    pub fn set<'a, T>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
-        Set { handle: Handle::new(self, key.into()), member: PhantomData }
-    }
-}
-
-impl<T> Clone for Set<'_, T> {
-    fn clone(&self) -> Self {
-        Set { handle: self.handle.clone(), member: PhantomData }
-    }
-}
-
-impl<T> fmt::Debug for Set<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Set").field("key", &Key::from(self.handle.name())).finish_non_exhaustive()
+    /// the last one. What Redis calls `SET` is [`insert`](Self::insert).
+    pub fn set<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
+        Set::of(Handle::new(self, key.into()))
     }
 }
 
@@ -83,11 +75,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SADD")]
-    pub fn insert<Q>(&self, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn insert(&self, member: impl Element<T>) -> Result<bool> {
         let member = self.handle.encode(member)?;
         Ok(self.handle.write(|writer, key| set::insert(writer, key, [member]))? > 0)
     }
@@ -97,15 +85,11 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let tags = store.set::<String>("tags");
-    /// assert_eq!(tags.insert_all(["rust", "redis", "rust"])?, 2);
+    /// assert_eq!(tags.insert_many(["rust", "redis", "rust"])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SADD")]
-    pub fn insert_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    pub fn insert_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let members = self.handle.encode_all(members)?;
         self.handle.write(|writer, key| set::insert(writer, key, members))
     }
@@ -121,34 +105,22 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SREM")]
-    pub fn remove<Q>(&self, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn remove(&self, member: impl Element<T>) -> Result<bool> {
+        let member = member.into_value()?;
         Ok(self.handle.write(|writer, key| set::remove(writer, key, &[member]))? > 0)
     }
 
     /// Removes each of these members in one step; gives how many were there. `SREM`, O(members).
     #[doc(alias = "SREM")]
-    pub fn remove_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_all(members)?;
+    pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
+        let members = sought(members)?;
         self.handle.write(|writer, key| set::remove(writer, key, &members))
     }
 
     /// Whether the set has a member. `SISMEMBER`, O(1).
     #[doc(alias = "SISMEMBER")]
-    pub fn contains<Q>(&self, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn contains(&self, member: impl Element<T>) -> Result<bool> {
+        let member = member.into_value()?;
         self.handle.read(|view, key| set::contains(view, key, &member))
     }
 
@@ -163,12 +135,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SMISMEMBER")]
-    pub fn contains_many<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<bool>>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_all(members)?;
+    pub fn contains_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<Vec<bool>> {
+        let members = sought(members)?;
         self.handle.read(|view, key| set::contains_many(view, key, &members))
     }
 
@@ -204,7 +172,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     ///
     /// let store = larder::Store::new();
     /// let tags = store.set::<String>("tags");
-    /// tags.insert_all(["rust", "redis"])?;
+    /// tags.insert_many(["rust", "redis"])?;
     /// assert_eq!(tags.to_hash_set()?, HashSet::from(["redis".into(), "rust".into()]));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -223,9 +191,9 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.set::<u32>("numbers");
-    /// numbers.insert_all(&[1, 2, 3])?;
+    /// numbers.insert_many([1, 2, 3])?;
     /// for number in numbers.iter()? {
-    ///     numbers.remove(&number?)?;
+    ///     numbers.remove(number?)?;
     /// }
     /// assert!(numbers.is_empty()?);
     /// # Ok::<(), larder::Error>(())
@@ -244,7 +212,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let tickets = store.set::<u32>("tickets");
-    /// tickets.insert(&7)?;
+    /// tickets.insert(7)?;
     /// assert_eq!(tickets.pop()?, Some(7));
     /// assert_eq!(tickets.pop()?, None);
     /// # Ok::<(), larder::Error>(())
@@ -285,7 +253,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let numbers = store.set::<u32>("numbers");
-    /// numbers.insert_all(&[1, 2, 3])?;
+    /// numbers.insert_many([1, 2, 3])?;
     /// assert_eq!(numbers.random_many(2)?.len(), 2);
     /// assert_eq!(numbers.random_many(5)?.len(), 3);
     /// # Ok::<(), larder::Error>(())
@@ -301,7 +269,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let coin = store.set::<String>("coin");
-    /// coin.insert_all(["heads", "tails"])?;
+    /// coin.insert_many(["heads", "tails"])?;
     /// assert_eq!(coin.random_repeated(10)?.len(), 10);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -314,7 +282,4 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 }
 
-/// The bytes of members that are only compared with: of any length.
-fn encode_all<'q, Q: Encode + ?Sized + 'q>(members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<Bytes>> {
-    members.into_iter().map(Encode::encode).collect()
-}
+public_handle!(Set<'a, T>);

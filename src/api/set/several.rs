@@ -1,12 +1,10 @@
 //! Operations on several sets.
 
-use std::borrow::Borrow;
-
 use super::Set;
 use crate::api::handle::decode_all;
 use crate::command::set::{self, Combine};
 use crate::key::KeyRef;
-use crate::{Decode, Encode, Key, Result};
+use crate::{Decode, Element, Encode, Key, Result};
 
 impl<T: Encode + Decode> Set<'_, T> {
     /// Moves a member to another set, in one step; true if this one had it. `SMOVE`, O(1).
@@ -20,13 +18,9 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "SMOVE")]
-    pub fn move_to<'k, Q>(&self, destination: impl Into<Key<'k>>, member: &Q) -> Result<bool>
-    where
-        T: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, member: impl Element<T>) -> Result<bool> {
         let (destination, member) = (destination.into(), self.handle.encode(member)?);
-        let (source, destination) = (self.handle.key(), self.handle.db().key_ref(&destination));
+        let (source, destination) = (self.handle.key_ref(), self.handle.db().key_ref(&destination));
         self.handle
             .db()
             .write(&[source, destination], |writer| set::move_(writer, source, destination, member))
@@ -38,8 +32,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
-    /// ann.insert_all(["tea", "milk"])?;
-    /// bob.insert_all(["tea", "beer"])?;
+    /// ann.insert_many(["tea", "milk"])?;
+    /// bob.insert_many(["tea", "beer"])?;
     /// assert_eq!(ann.intersection(["bob"])?, ["tea"]);
     /// assert_eq!(ann.difference(["bob"])?, ["milk"]);
     /// assert_eq!(ann.union(["bob"])?.len(), 3);
@@ -71,8 +65,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
-    /// ann.insert_all(["tea", "milk"])?;
-    /// bob.insert_all(["tea", "beer"])?;
+    /// ann.insert_many(["tea", "milk"])?;
+    /// bob.insert_many(["tea", "beer"])?;
     /// assert_eq!(ann.intersection_into("both", ["bob"])?, 1);
     /// assert_eq!(store.set::<String>("both").members()?, ["tea"]);
     /// # Ok::<(), larder::Error>(())
@@ -116,8 +110,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<u32>("ann"), store.set::<u32>("bob"));
-    /// ann.insert_all(&[1, 2, 3])?;
-    /// bob.insert_all(&[2, 3, 4])?;
+    /// ann.insert_many([1, 2, 3])?;
+    /// bob.insert_many([2, 3, 4])?;
     /// assert_eq!(ann.intersection_len(["bob"], None)?, 2);
     /// assert_eq!(ann.intersection_len(["bob"], Some(1))?, 1);
     /// # Ok::<(), larder::Error>(())
@@ -152,7 +146,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// This key and the others.
     fn with<'k>(&'k self, others: &'k [Key<'_>]) -> Vec<KeyRef<'k>> {
         let others = others.iter().map(|key| self.handle.db().key_ref(key));
-        std::iter::once(self.handle.key()).chain(others).collect()
+        std::iter::once(self.handle.key_ref()).chain(others).collect()
     }
 }
 

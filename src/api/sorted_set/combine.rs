@@ -15,7 +15,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// let store = larder::Store::new();
     /// let today = store.sorted_set::<String>("today");
     /// today.insert("ann", 1.0)?;
-    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// let both = today.union(["yesterday"])?;
     /// assert_eq!(both, [("bob".to_owned(), 1.0), ("ann".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
@@ -47,7 +47,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// let store = larder::Store::new();
     /// let today = store.sorted_set::<String>("today");
     /// today.insert("ann", 1.0)?;
-    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// assert_eq!(today.intersection(["yesterday"])?, [("ann".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -80,7 +80,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let today = store.sorted_set::<String>("today");
-    /// today.insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// today.insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// store.sorted_set::<String>("yesterday").insert("ann", 1.0)?;
     /// assert_eq!(today.difference(["yesterday"])?, [("bob".to_owned(), 1.0)]);
     /// # Ok::<(), larder::Error>(())
@@ -100,7 +100,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// let store = larder::Store::new();
     /// let today = store.sorted_set::<String>("today");
     /// today.insert("ann", 1.0)?;
-    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// assert_eq!(today.intersection_len(["yesterday"], None)?, 1);
     /// assert_eq!(today.intersection_len(["yesterday"], Some(0))?, 0);
     /// # Ok::<(), larder::Error>(())
@@ -116,40 +116,61 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.handle.db().read(&keys, |view| combine::intersection_len(view, &keys, limit))
     }
 
-    /// Makes `destination` the [union](Self::union_with), whatever it held before; gives how many
-    /// members it has. An empty result removes it. `ZUNIONSTORE`, O(n log n).
+    /// Makes `destination` the [union](Self::union), whatever it held before; gives how many members it
+    /// has. An empty result removes it. `ZUNIONSTORE`, O(n log n).
     ///
     /// ```
-    /// use larder::{Combine, Store};
-    ///
-    /// let store = Store::new();
+    /// let store = larder::Store::new();
     /// let today = store.sorted_set::<String>("today");
     /// today.insert("ann", 1.0)?;
-    /// store.sorted_set::<String>("yesterday").insert_all([("ann", 2.0), ("bob", 1.0)])?;
-    /// assert_eq!(today.union_into("both", ["yesterday"], &Combine::new())?, 2);
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 2.0), ("bob", 1.0)])?;
+    /// assert_eq!(today.union_into("both", ["yesterday"])?, 2);
     /// assert_eq!(store.sorted_set::<String>("both").score("ann")?, Some(3.0));
     /// # Ok::<(), larder::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// Those of [`union_with`](Self::union_with).
     #[doc(alias = "ZUNIONSTORE")]
     pub fn union_into<'d, 'k>(
         &self,
         destination: impl Into<Key<'d>>,
         others: impl IntoIterator<Item = impl Into<Key<'k>>>,
-        combine: &Combine,
     ) -> Result<usize> {
-        self.combine_into(destination.into(), names_with(&self.handle, others), Operation::Union(combine))
+        self.union_into_with(destination, others, &Combine::new())
     }
 
-    /// Makes `destination` the [intersection](Self::intersection_with), whatever it held before; gives
-    /// how many members it has. An empty result removes it. `ZINTERSTORE`, O(n + m log m).
+    /// [`union_into`](Self::union_into) with weights and another way to make one score of several.
+    /// `ZUNIONSTORE` with `WEIGHTS` and `AGGREGATE`.
+    ///
+    /// # Errors
+    /// Those of [`union_with`](Self::union_with).
+    #[doc(alias = "ZUNIONSTORE")]
+    pub fn union_into_with<'d, 'k>(
+        &self,
+        destination: impl Into<Key<'d>>,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+        combine: &Combine,
+    ) -> Result<usize> {
+        let names = names_with(&self.handle, others);
+        self.combine_into(destination.into(), names, Operation::Union(combine))
+    }
+
+    /// Makes `destination` the [intersection](Self::intersection), whatever it held before; gives how many members it
+    /// has. An empty result removes it. `ZINTERSTORE`, O(n + m log m).
+    #[doc(alias = "ZINTERSTORE")]
+    pub fn intersection_into<'d, 'k>(
+        &self,
+        destination: impl Into<Key<'d>>,
+        others: impl IntoIterator<Item = impl Into<Key<'k>>>,
+    ) -> Result<usize> {
+        self.intersection_into_with(destination, others, &Combine::new())
+    }
+
+    /// [`intersection_into`](Self::intersection_into) with weights and another way to make one score of several.
+    /// `ZINTERSTORE` with `WEIGHTS` and `AGGREGATE`.
     ///
     /// # Errors
     /// Those of [`intersection_with`](Self::intersection_with).
     #[doc(alias = "ZINTERSTORE")]
-    pub fn intersection_into<'d, 'k>(
+    pub fn intersection_into_with<'d, 'k>(
         &self,
         destination: impl Into<Key<'d>>,
         others: impl IntoIterator<Item = impl Into<Key<'k>>>,

@@ -15,7 +15,7 @@ use crate::{Decode, Encode, Result};
 const BATCH: usize = 64;
 
 /// The members of a sorted set and their scores, in order; see [`SortedSet::iter`].
-#[derive(Clone)]
+#[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct SortedSetIter<M> {
     /// The set as it was; it shares its nodes with the store.
     set: Ranked,
@@ -34,7 +34,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// board.insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// let all = board.iter()?;
     /// board.remove("ann")?;
     /// let all = all.collect::<larder::Result<Vec<_>>>()?;
@@ -92,6 +92,18 @@ impl<M: Decode> DoubleEndedIterator for SortedSetIter<M> {
 
 impl<M: Decode> ExactSizeIterator for SortedSetIter<M> {}
 impl<M: Decode> FusedIterator for SortedSetIter<M> {}
+
+impl<M> Clone for SortedSetIter<M> {
+    fn clone(&self) -> Self {
+        SortedSetIter {
+            set: self.set.clone(),
+            rest: self.rest.clone(),
+            front: self.front.clone(),
+            back: self.back.clone(),
+            member: PhantomData,
+        }
+    }
+}
 
 impl<M> std::fmt::Debug for SortedSetIter<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

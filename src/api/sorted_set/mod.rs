@@ -8,19 +8,29 @@ mod range;
 pub use iter::SortedSetIter;
 pub use pop::PoppedFrom;
 
-use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode};
+use super::handle::{Handle, decode, public_handle, sought};
 use crate::command::sorted_set::{self, InsertCount, InsertIf, Inserted};
 use crate::value::list::End;
 use crate::value::sorted_set::Scored;
-use crate::{Bytes, Decode, Encode, Key, Result};
+use crate::{Bytes, Decode, Element, Encode, Key, Result};
 
 /// A handle on a sorted set: members of type `M`, each once, with a score each. They stand in the
 /// order of their scores, and those with the same score in the order of their bytes, so that the rank
 /// of a member and the member of a rank are found in O(log n).
+///
+/// - **Members**: [`insert`](Self::insert), [`incr_by`](Self::incr_by), [`remove`](Self::remove),
+///   [`score`](Self::score), [`rank`](Self::rank), [`rank_rev`](Self::rank_rev), their kin for several.
+/// - **Ranges**: [`range`](Self::range) and [`range_rev`](Self::range_rev) by rank,
+///   [`range_by_score`](Self::range_by_score), [`range_by_member`](Self::range_by_member), and the same
+///   counted, removed or stored under another key.
+/// - **Ends and chance**: [`first`](Self::first), [`pop_first`](Self::pop_first),
+///   [`pop_last`](Self::pop_last), [`random`](Self::random).
+/// - **All**: [`to_vec`](Self::to_vec), [`iter`](Self::iter), [`len`](Self::len).
+/// - **Several sets**: [`union`](Self::union), [`intersection`](Self::intersection),
+///   [`difference`](Self::difference), [`Database::pop_first_of`].
 ///
 /// A missing key is an empty set: methods give what an empty set would give.
 ///
@@ -35,16 +45,21 @@ use crate::{Bytes, Decode, Encode, Key, Result};
 ///
 /// let store = Store::new();
 /// let board = store.sorted_set::<String>("board");
-/// board.insert_all([("ann", 120.0), ("bob", 80.0)])?;
-/// board.incr("bob", 60.0)?;
-/// assert_eq!(board.rev_rank("bob")?, Some(0));
+/// board.insert_many([("ann", 120.0), ("bob", 80.0)])?;
+/// board.incr_by("bob", 60.0)?;
+/// assert_eq!(board.rank_rev("bob")?, Some(0));
 /// assert_eq!(board.range_rev(0, 9)?, [("bob".to_owned(), 140.0), ("ann".to_owned(), 120.0)]);
 /// # Ok::<(), larder::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct SortedSet<'a, M> {
     pub(super) handle: Handle<'a>,
     member: PhantomData<fn() -> M>,
+}
+
+impl<'a, M> SortedSet<'a, M> {
+    fn of(handle: Handle<'a>) -> Self {
+        SortedSet { handle, member: PhantomData }
+    }
 }
 
 impl Database {
@@ -56,8 +71,8 @@ impl Database {
     /// assert!(store.sorted_set::<String>("board").is_empty()?);
     /// # Ok::<(), larder::Error>(())
     /// ```
-    pub fn sorted_set<'a, M>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
-        SortedSet { handle: Handle::new(self, key.into()), member: PhantomData }
+    pub fn sorted_set<'a, M: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
+        SortedSet::of(Handle::new(self, key.into()))
     }
 }
 
@@ -76,12 +91,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
     #[doc(alias = "ZADD")]
-    pub fn insert<Q>(&self, member: &Q, score: f64) -> Result<bool>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(self.insert_with(member, score, InsertIf::Always)? == Inserted::Added)
+    pub fn insert(&self, member: impl Element<M>, score: f64) -> Result<bool> {
+        Ok(self.insert_if(member, score, InsertIf::Always)? == Inserted::Added)
     }
 
     /// Gives several members their scores in one step; how many of them are new. `ZADD`,
@@ -90,19 +101,15 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.insert_all([("ann", 1.0), ("bob", 2.0)])?, 2);
+    /// assert_eq!(board.insert_many([("ann", 1.0), ("bob", 2.0)])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
     #[doc(alias = "ZADD")]
-    pub fn insert_all<'q, Q>(&self, members: impl IntoIterator<Item = (&'q Q, f64)>) -> Result<usize>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        Ok(self.insert_all_with(members, InsertIf::Always)?.added)
+    pub fn insert_many(&self, members: impl IntoIterator<Item = (impl Element<M>, f64)>) -> Result<usize> {
+        Ok(self.insert_many_if(members, InsertIf::Always)?.added)
     }
 
     /// Gives a member a score under a condition; what came of it. `ZADD` with `NX`, `XX`, `GT`, `LT`,
@@ -113,20 +120,16 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let best = store.sorted_set::<String>("best");
-    /// assert_eq!(best.insert_with("ann", 9.0, InsertIf::Greater)?, Inserted::Added);
-    /// assert_eq!(best.insert_with("ann", 5.0, InsertIf::Greater)?, Inserted::Unchanged);
+    /// assert_eq!(best.insert_if("ann", 9.0, InsertIf::Greater)?, Inserted::Added);
+    /// assert_eq!(best.insert_if("ann", 5.0, InsertIf::Greater)?, Inserted::Unchanged);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
     #[doc(alias = "ZADD")]
-    pub fn insert_with<Q>(&self, member: &Q, score: f64, condition: InsertIf) -> Result<Inserted>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(self.insert_all_with([(member, score)], condition)?.into())
+    pub fn insert_if(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
+        Ok(self.insert_many_if([(member, score)], condition)?.into())
     }
 
     /// Gives several members their scores in one step, each under a condition; how many are new, and
@@ -137,8 +140,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let best = store.sorted_set::<String>("best");
-    /// best.insert_all([("ann", 9.0), ("bob", 9.0)])?;
-    /// let counts = best.insert_all_with([("ann", 5.0), ("bob", 12.0), ("cid", 1.0)], InsertIf::Greater)?;
+    /// best.insert_many([("ann", 9.0), ("bob", 9.0)])?;
+    /// let counts = best.insert_many_if([("ann", 5.0), ("bob", 12.0), ("cid", 1.0)], InsertIf::Greater)?;
     /// assert_eq!((counts.added, counts.updated), (1, 1));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -146,15 +149,11 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
     #[doc(alias = "ZADD")]
-    pub fn insert_all_with<'q, Q>(
+    pub fn insert_many_if(
         &self,
-        members: impl IntoIterator<Item = (&'q Q, f64)>,
+        members: impl IntoIterator<Item = (impl Element<M>, f64)>,
         condition: InsertIf,
-    ) -> Result<InsertCount>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
+    ) -> Result<InsertCount> {
         let members = members.into_iter().map(|(member, score)| Ok((self.handle.encode(member)?, score)));
         let members = members.collect::<Result<Vec<_>>>()?;
         self.handle.write(|writer, key| sorted_set::add(writer, key, members, condition))
@@ -166,8 +165,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.incr("ann", 1.5)?, 1.5);
-    /// assert_eq!(board.incr("ann", -2.0)?, -0.5);
+    /// assert_eq!(board.incr_by("ann", 1.5)?, 1.5);
+    /// assert_eq!(board.incr_by("ann", -2.0)?, -0.5);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
@@ -175,13 +174,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
     /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
     #[doc(alias = "ZINCRBY")]
-    pub fn incr<Q>(&self, member: &Q, by: f64) -> Result<f64>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn incr_by(&self, member: impl Element<M>, by: f64) -> Result<f64> {
         // Without a condition there is always a score.
-        Ok(self.incr_with(member, by, InsertIf::Always)?.unwrap_or(by))
+        Ok(self.incr_by_if(member, by, InsertIf::Always)?.unwrap_or(by))
     }
 
     /// Adds to a member's score under a condition on the sum; gives the new score, `None` if the
@@ -192,7 +187,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.incr_with("ann", 1.0, InsertIf::Present)?, None);
+    /// assert_eq!(board.incr_by_if("ann", 1.0, InsertIf::Present)?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
@@ -200,11 +195,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
     /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
     #[doc(alias = "ZADD")]
-    pub fn incr_with<Q>(&self, member: &Q, by: f64, condition: InsertIf) -> Result<Option<f64>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn incr_by_if(&self, member: impl Element<M>, by: f64, condition: InsertIf) -> Result<Option<f64>> {
         let member = self.handle.encode(member)?;
         self.handle.write(|writer, key| sorted_set::increase(writer, key, member, by, condition))
     }
@@ -220,12 +211,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREM")]
-    pub fn remove<Q>(&self, member: &Q) -> Result<bool>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(self.remove_all([member])? > 0)
+    pub fn remove(&self, member: impl Element<M>) -> Result<bool> {
+        Ok(self.remove_many([member])? > 0)
     }
 
     /// Takes several members out in one step; how many of them were there. `ZREM`, O(log n) each.
@@ -234,16 +221,12 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// board.insert("ann", 1.0)?;
-    /// assert_eq!(board.remove_all(["ann", "bob"])?, 1);
+    /// assert_eq!(board.remove_many(["ann", "bob"])?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREM")]
-    pub fn remove_all<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<usize>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_sought(members)?;
+    pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<usize> {
+        let members = sought(members)?;
         self.handle.write(|writer, key| sorted_set::remove(writer, key, &members))
     }
 
@@ -257,11 +240,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZSCORE")]
-    pub fn score<Q>(&self, member: &Q) -> Result<Option<f64>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn score(&self, member: impl Element<M>) -> Result<Option<f64>> {
         Ok(self.scores([member])?.pop().flatten())
     }
 
@@ -276,12 +255,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZMSCORE")]
-    pub fn scores<'q, Q>(&self, members: impl IntoIterator<Item = &'q Q>) -> Result<Vec<Option<f64>>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized + 'q,
-    {
-        let members = encode_sought(members)?;
+    pub fn scores(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<Vec<Option<f64>>> {
+        let members = sought(members)?;
         self.handle.read(|view, key| sorted_set::scores(view, key, &members))
     }
 
@@ -292,11 +267,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert!(!store.sorted_set::<String>("board").contains("ann")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
-    pub fn contains<Q>(&self, member: &Q) -> Result<bool>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn contains(&self, member: impl Element<M>) -> Result<bool> {
         Ok(self.score(member)?.is_some())
     }
 
@@ -306,27 +277,19 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.rank("bob")?, Some(1));
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZRANK")]
-    pub fn rank<Q>(&self, member: &Q) -> Result<Option<usize>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
+    pub fn rank(&self, member: impl Element<M>) -> Result<Option<usize>> {
         Ok(self.rank_with_score(member)?.map(|(rank, _)| rank))
     }
 
     /// [`rank`](Self::rank) and the member's score. `ZRANK` with `WITHSCORE`, O(log n).
     #[doc(alias = "ZRANK")]
-    pub fn rank_with_score<Q>(&self, member: &Q) -> Result<Option<(usize, f64)>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn rank_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
+        let member = member.into_value()?;
         self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Front))
     }
 
@@ -336,27 +299,19 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
-    /// assert_eq!(board.rev_rank("bob")?, Some(0));
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
+    /// assert_eq!(board.rank_rev("bob")?, Some(0));
     /// # Ok::<(), larder::Error>(())
     /// ```
     #[doc(alias = "ZREVRANK")]
-    pub fn rev_rank<Q>(&self, member: &Q) -> Result<Option<usize>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        Ok(self.rev_rank_with_score(member)?.map(|(rank, _)| rank))
+    pub fn rank_rev(&self, member: impl Element<M>) -> Result<Option<usize>> {
+        Ok(self.rank_rev_with_score(member)?.map(|(rank, _)| rank))
     }
 
-    /// [`rev_rank`](Self::rev_rank) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
+    /// [`rank_rev`](Self::rank_rev) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
     #[doc(alias = "ZREVRANK")]
-    pub fn rev_rank_with_score<Q>(&self, member: &Q) -> Result<Option<(usize, f64)>>
-    where
-        M: Borrow<Q>,
-        Q: Encode + ?Sized,
-    {
-        let member = member.encode()?;
+    pub fn rank_rev_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
+        let member = member.into_value()?;
         self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Back))
     }
 
@@ -378,13 +333,6 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 }
 
-/// The bytes of members that are only looked for: of any length.
-fn encode_sought<'q, Q: Encode + ?Sized + 'q>(
-    members: impl IntoIterator<Item = &'q Q>,
-) -> Result<Vec<Bytes>> {
-    members.into_iter().map(Encode::encode).collect()
-}
-
 /// A member and its score, as they were stored.
 fn decode_scored<M: Decode>((score, member): Scored) -> Result<(M, f64)> {
     Ok((decode(member)?, score))
@@ -401,3 +349,5 @@ fn names_with<'k>(handle: &Handle<'_>, others: impl IntoIterator<Item = impl Int
     names.extend(others.into_iter().map(|key| key.into().into_bytes()));
     names
 }
+
+public_handle!(SortedSet<'a, M>);

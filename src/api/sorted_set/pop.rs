@@ -13,7 +13,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let due = store.sorted_set::<String>("due");
-    /// due.insert_all([("later", 20.0), ("soon", 10.0)])?;
+    /// due.insert_many([("later", 20.0), ("soon", 10.0)])?;
     /// assert_eq!(due.pop_first()?, Some(("soon".to_owned(), 10.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -30,7 +30,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 20.0), ("bob", 10.0)])?;
+    /// board.insert_many([("ann", 20.0), ("bob", 10.0)])?;
     /// assert_eq!(board.pop_last()?, Some(("ann".to_owned(), 20.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -48,7 +48,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let due = store.sorted_set::<String>("due");
-    /// due.insert_all([("later", 20.0), ("soon", 10.0)])?;
+    /// due.insert_many([("later", 20.0), ("soon", 10.0)])?;
     /// assert_eq!(due.pop_first_many(9)?.len(), 2);
     /// assert!(due.is_empty()?);
     /// # Ok::<(), larder::Error>(())
@@ -69,7 +69,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 20.0), ("bob", 10.0)])?;
+    /// board.insert_many([("ann", 20.0), ("bob", 10.0)])?;
     /// assert_eq!(board.pop_last_many(2)?, [("ann".to_owned(), 20.0), ("bob".to_owned(), 10.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -102,7 +102,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.random_many(5)?.len(), 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -117,7 +117,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.random_repeated(5)?.len(), 5);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -154,7 +154,9 @@ pub type PoppedFrom<M> = (Bytes, Vec<(M, f64)>);
 
 impl Database {
     /// Takes at most `count` members with the lowest scores from the first of several sorted sets that
-    /// is not empty; gives its key with them. `ZMPOP MIN`, O(keys + log n + taken).
+    /// is not empty; gives its key with them. `ZMPOP MIN`, O(keys + log n + taken). For lists there is
+    /// [`pop_front_of`](Self::pop_front_of); to wait for a member,
+    /// [`pop_first_of_wait`](Self::pop_first_of_wait).
     ///
     /// ```
     /// let store = larder::Store::new();

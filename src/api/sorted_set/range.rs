@@ -13,7 +13,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// board.insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// assert_eq!(board.first()?, Some(("bob".to_owned(), 1.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -26,7 +26,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 2.0), ("bob", 1.0)])?;
+    /// board.insert_many([("ann", 2.0), ("bob", 1.0)])?;
     /// assert_eq!(board.last()?, Some(("ann".to_owned(), 2.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -40,7 +40,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// assert_eq!(board.range(-2, -1)?, [("bob".to_owned(), 2.0), ("cid".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -55,7 +55,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// assert_eq!(board.range_rev(0, 0)?, [("cid".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -75,7 +75,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// assert_eq!(board.range_by_score(1.0..2.0)?, [("ann".to_owned(), 1.0)]);
     /// assert_eq!(board.range_by_score(2.0..)?.len(), 2);
     /// # Ok::<(), larder::Error>(())
@@ -96,7 +96,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// let best = board.range_by_score_with(..=2.5, Window::new().reversed().take(1))?;
     /// assert_eq!(best, [("bob".to_owned(), 2.0)]);
     /// # Ok::<(), larder::Error>(())
@@ -123,7 +123,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let names = store.sorted_set::<String>("names");
-    /// names.insert_all([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
+    /// names.insert_many([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
     /// assert_eq!(names.range_by_member("b".."c")?, [("bea".to_owned(), 0.0), ("bob".to_owned(), 0.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -143,7 +143,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// let store = Store::new();
     /// let names = store.sorted_set::<String>("names");
-    /// names.insert_all([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
+    /// names.insert_many([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
     /// let page = names.range_by_member_with("b".., Window::new().skip(1).take(10))?;
     /// assert_eq!(page, [("bob".to_owned(), 0.0)]);
     /// # Ok::<(), larder::Error>(())
@@ -162,7 +162,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.count_by_score(1.5..)?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -180,7 +180,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let names = store.sorted_set::<String>("names");
-    /// names.insert_all([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
+    /// names.insert_many([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
     /// assert_eq!(names.count_by_member(.."bob")?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -196,7 +196,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// assert_eq!(board.range_into("worst", 0, 1)?, 2);
     /// assert!(store.sorted_set::<String>("worst").contains("bob")?);
     /// # Ok::<(), larder::Error>(())
@@ -218,7 +218,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.select_into(destination.into(), &Select::Rank(start, stop), Window::new().reversed())
     }
 
-    /// Makes `destination` the [range of scores](Self::range_by_score_with); otherwise as
+    /// Makes `destination` the [range of scores](Self::range_by_score); otherwise as
     /// [`range_into`](Self::range_into). `ZRANGESTORE` with `BYSCORE`.
     ///
     /// # Errors
@@ -228,15 +228,40 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         &self,
         destination: impl Into<Key<'k>>,
         scores: impl RangeBounds<f64>,
+    ) -> Result<usize> {
+        self.range_by_score_into_with(destination, scores, Window::new())
+    }
+
+    /// [`range_by_score_into`](Self::range_by_score_into) for a part of the range: see [`Window`].
+    /// `ZRANGESTORE` with `BYSCORE`, `REV` and `LIMIT`.
+    ///
+    /// # Errors
+    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    #[doc(alias = "ZRANGESTORE")]
+    pub fn range_by_score_into_with<'k>(
+        &self,
+        destination: impl Into<Key<'k>>,
+        scores: impl RangeBounds<f64>,
         window: Window,
     ) -> Result<usize> {
         self.select_into(destination.into(), &by_score(scores), window)
     }
 
-    /// Makes `destination` the [range of members](Self::range_by_member_with); otherwise as
+    /// Makes `destination` the [range of members](Self::range_by_member); otherwise as
     /// [`range_into`](Self::range_into). `ZRANGESTORE` with `BYLEX`.
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_by_member_into<'k, Q: IntoValue + Clone>(
+        &self,
+        destination: impl Into<Key<'k>>,
+        members: impl RangeBounds<Q>,
+    ) -> Result<usize> {
+        self.range_by_member_into_with(destination, members, Window::new())
+    }
+
+    /// [`range_by_member_into`](Self::range_by_member_into) for a part of the range: see [`Window`].
+    /// `ZRANGESTORE` with `BYLEX`, `REV` and `LIMIT`.
+    #[doc(alias = "ZRANGESTORE")]
+    pub fn range_by_member_into_with<'k, Q: IntoValue + Clone>(
         &self,
         destination: impl Into<Key<'k>>,
         members: impl RangeBounds<Q>,
@@ -251,7 +276,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
-    /// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// assert_eq!(board.remove_range(0, -3)?, 1); // all but the best two
     /// assert!(!board.contains("ann")?);
     /// # Ok::<(), larder::Error>(())
@@ -267,7 +292,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let seen = store.sorted_set::<String>("seen");
-    /// seen.insert_all([("ann", 1_000.0), ("bob", 2_000.0)])?;
+    /// seen.insert_many([("ann", 1_000.0), ("bob", 2_000.0)])?;
     /// assert_eq!(seen.remove_by_score(..1_500.0)?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -286,7 +311,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     /// let store = larder::Store::new();
     /// let names = store.sorted_set::<String>("names");
-    /// names.insert_all([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
+    /// names.insert_many([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
     /// assert_eq!(names.remove_by_member("b"..="bea")?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -301,7 +326,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
     fn select_into(&self, destination: Key<'_>, select: &Select, window: Window) -> Result<usize> {
         let db = self.handle.db();
-        let (destination, source) = (db.key_ref(&destination), self.handle.key());
+        let (destination, source) = (db.key_ref(&destination), self.handle.key_ref());
         db.write(&[destination, source], |writer| {
             range::range_into(writer, destination, source, select, window)
         })

@@ -90,7 +90,7 @@ impl From<InsertCount> for Inserted {
 ///
 /// let store = Store::new();
 /// let board = store.sorted_set::<String>("board");
-/// board.insert_all([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+/// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
 /// let second = board.range_by_score_with(.., Window::new().reversed().skip(1).take(1))?;
 /// assert_eq!(second, [("bob".to_owned(), 2.0)]);
 /// # Ok::<(), larder::Error>(())
@@ -192,7 +192,7 @@ pub(super) fn not_nan(score: f64) -> f64 {
 /// let store = Store::new();
 /// let today = store.sorted_set::<String>("today");
 /// today.insert("ann", 10.0)?;
-/// store.sorted_set::<String>("yesterday").insert_all([("ann", 30.0), ("bob", 8.0)])?;
+/// store.sorted_set::<String>("yesterday").insert_many([("ann", 30.0), ("bob", 8.0)])?;
 /// let combine = Combine::new().weights([1.0, 0.5]).aggregate(Aggregate::Max);
 /// let both = today.union_with(["yesterday"], &combine)?;
 /// assert_eq!(both, [("bob".to_owned(), 4.0), ("ann".to_owned(), 15.0)]);

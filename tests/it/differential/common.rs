@@ -42,12 +42,12 @@ impl Operation for Common {
             Common::Remove(key) => store.remove(*key).into(),
             Common::Set(key, value) => store.insert(*key, value).into(),
             Common::Push(key, element) => store.list::<Vec<u8>>(*key).push_back(element).into(),
-            Common::Add(key, members) => store.set::<Vec<u8>>(*key).insert_all(members).into(),
+            Common::Add(key, members) => store.set::<Vec<u8>>(*key).insert_many(members).into(),
             Common::SetField(key, field, value) => {
                 store.hash::<Vec<u8>, Vec<u8>>(*key).insert(field, value).into()
             }
             Common::AddScore(key, member, score) => {
-                store.sorted_set::<Bytes>(*key).insert(&Bytes::from(&member[..]), f64::from(*score)).into()
+                store.sorted_set::<Bytes>(*key).insert(Bytes::from(&member[..]), f64::from(*score)).into()
             }
             Common::Expire(key, ttl) => store.expire(*key, ms(*ttl)).into(),
             Common::Ttl(key) => store.ttl(*key).map(time).into(),

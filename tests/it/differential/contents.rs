@@ -50,7 +50,7 @@ fn typed(store: &Store, key: &[u8], version: (u32, u32)) -> Outcome {
             if version >= FIELD_TTL {
                 let mut names = hash.keys().unwrap();
                 names.sort();
-                let times = hash.fields_expire_at(&names).unwrap();
+                let times = hash.field_expirations(&names).unwrap();
                 fields = Outcome::List(times.into_iter().map(time).collect());
             }
             let entries = hash.entries().unwrap();

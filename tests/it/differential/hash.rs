@@ -132,7 +132,7 @@ impl Operation for Op {
         match self {
             Op::Insert(key, pairs) if pairs.len() == 1 => owned(key).insert(&pairs[0].0, &pairs[0].1).into(),
             Op::Insert(key, pairs) => {
-                owned(key).insert_all(pairs.iter().map(|(field, value)| (field, value))).into()
+                owned(key).insert_many(pairs.iter().map(|(field, value)| (field, value))).into()
             }
             Op::InsertIfAbsent(key, field, value) => owned(key).insert_if_absent(field, value).into(),
             Op::Get(key, field) => bytes(key).get(field).into(),
@@ -140,14 +140,14 @@ impl Operation for Op {
             Op::Contains(key, field) => owned(key).contains(field).into(),
             Op::ValueLen(key, field) => owned(key).value_len(field).into(),
             Op::Len(key) => owned(key).len().into(),
-            Op::Remove(key, fields) => owned(key).remove_all(fields).into(),
+            Op::Remove(key, fields) => owned(key).remove_many(fields).into(),
             Op::IncrBy(key, field, by) => owned(key).incr_by(field, *by).into(),
             Op::IncrByFloat(key, field, by) => owned(key).incr_by_float(field, *by).into(),
             Op::RandomField(key) => names(key).random_field().into(),
             Op::RandomFields(key, count) => names(key).random_fields(*count).into(),
             Op::RandomFieldsRepeated(key, count) => names(key).random_fields_repeated(*count).into(),
-            Op::RandomEntries(key, count) => names(key).random_entries(*count).into(),
-            Op::RandomEntriesRepeated(key, count) => names(key).random_entries_repeated(*count).into(),
+            Op::RandomEntries(key, count) => names(key).random_many(*count).into(),
+            Op::RandomEntriesRepeated(key, count) => names(key).random_repeated(*count).into(),
             Op::Keys(key) => unordered(names(key).keys()),
             Op::Values(key) => unordered(names(key).values()),
             Op::Entries(key) => match names(key).entries() {
@@ -157,21 +157,21 @@ impl Operation for Op {
                 Err(error) => Err::<(), _>(error).into(),
             },
             Op::ExpireFields(key, fields, ttl, condition) => {
-                codes(owned(key).expire_fields(fields, ms(*ttl), *condition))
+                codes(owned(key).expire_fields_if(fields, ms(*ttl), *condition))
             }
             Op::ExpireFieldsAt(key, fields, time, condition) => {
-                codes(owned(key).expire_fields_at(fields, at(*time), *condition))
+                codes(owned(key).expire_fields_at_if(fields, at(*time), *condition))
             }
             Op::FieldTtls(key, fields) => {
                 let ttls = owned(key).field_ttls(fields);
                 ttls.map(|ttls| Outcome::List(ttls.into_iter().map(time).collect())).into()
             }
             Op::FieldsExpireAt(key, fields) => {
-                let times = owned(key).fields_expire_at(fields);
+                let times = owned(key).field_expirations(fields);
                 times.map(|times| Outcome::List(times.into_iter().map(contents::time).collect())).into()
             }
             Op::PersistFields(key, fields) => owned(key).persist_fields(fields).into(),
-            Op::GetAndRemove(key, fields) => bytes(key).get_and_remove_all(fields).into(),
+            Op::GetAndRemove(key, fields) => bytes(key).get_and_remove_many(fields).into(),
             Op::GetAndExpire(key, fields, ttl) => bytes(key).get_many_and_expire(fields, ms(*ttl)).into(),
             Op::GetAndExpireAt(key, fields, time) => {
                 bytes(key).get_many_and_expire_at(fields, at(*time)).into()

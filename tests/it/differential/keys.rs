@@ -98,7 +98,10 @@ impl Operation for Op {
     fn typed(&self, store: &Store) -> Outcome {
         match self {
             Op::Contains(key) => store.contains(*key).into(),
-            Op::ContainsMany(keys) => store.contains_many(keys.clone()).into(),
+            Op::ContainsMany(keys) => {
+                let count = |each: Vec<bool>| each.into_iter().filter(|there| *there).count();
+                store.contains_many(keys.clone()).map(count).into()
+            }
             Op::Touch(keys) => store.touch(keys.clone()).into(),
             Op::TypeOf(key) => {
                 let name = |kind: Option<Type>| Bytes::from(kind.map_or("none", Type::as_str));

@@ -88,8 +88,8 @@ impl Operation for Op {
             }
             Op::Push(key, End::Front, added) => list(store, key).extend_front(added).into(),
             Op::Push(key, End::Back, added) => list(store, key).extend_back(added).into(),
-            Op::PushIfExists(key, End::Front, added) => list(store, key).push_front_if_exists(added).into(),
-            Op::PushIfExists(key, End::Back, added) => list(store, key).push_back_if_exists(added).into(),
+            Op::PushIfExists(key, End::Front, added) => list(store, key).push_front_if_present(added).into(),
+            Op::PushIfExists(key, End::Back, added) => list(store, key).push_back_if_present(added).into(),
             Op::Pop(key, End::Front) => bytes(key).pop_front().into(),
             Op::Pop(key, End::Back) => bytes(key).pop_back().into(),
             Op::PopMany(key, End::Front, count) => elements(bytes(key).pop_front_many(*count)),

@@ -71,9 +71,9 @@ impl Operation for Op {
         let bytes = |key: &Key| -> Set<'_, Bytes> { store.set(*key) };
         match self {
             Op::Insert(key, added) if added.len() == 1 => owned(key).insert(&added[0]).into(),
-            Op::Insert(key, added) => owned(key).insert_all(added).into(),
+            Op::Insert(key, added) => owned(key).insert_many(added).into(),
             Op::Remove(key, removed) if removed.len() == 1 => owned(key).remove(&removed[0]).into(),
-            Op::Remove(key, removed) => owned(key).remove_all(removed).into(),
+            Op::Remove(key, removed) => owned(key).remove_many(removed).into(),
             Op::Contains(key, member) => owned(key).contains(member).into(),
             Op::ContainsMany(key, members) => owned(key).contains_many(members).into(),
             Op::Len(key) => bytes(key).len().into(),

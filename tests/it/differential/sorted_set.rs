@@ -290,22 +290,22 @@ impl Operation for Op {
         match self {
             Op::Insert(key, added) if added.len() == 1 => owned(key).insert(&added[0].0, added[0].1).into(),
             Op::Insert(key, added) => {
-                owned(key).insert_all(added.iter().map(|(member, score)| (member, *score))).into()
+                owned(key).insert_many(added.iter().map(|(member, score)| (member, *score))).into()
             }
             Op::InsertWith(key, added, condition) => {
                 let added = added.iter().map(|(member, score)| (member, *score));
-                let counts = owned(key).insert_all_with(added, *condition);
+                let counts = owned(key).insert_many_if(added, *condition);
                 counts.map(|counts| counts.added + counts.updated).into()
             }
-            Op::Incr(key, member, by) => owned(key).incr(member, *by).into(),
-            Op::IncrWith(key, member, by, condition) => owned(key).incr_with(member, *by, *condition).into(),
-            Op::Remove(key, removed) => owned(key).remove_all(removed).into(),
+            Op::Incr(key, member, by) => owned(key).incr_by(member, *by).into(),
+            Op::IncrWith(key, member, by, condition) => owned(key).incr_by_if(member, *by, *condition).into(),
+            Op::Remove(key, removed) => owned(key).remove_many(removed).into(),
             Op::Score(key, member) => owned(key).score(member).into(),
             Op::Scores(key, members) => owned(key).scores(members).into(),
             Op::Rank(key, member, End::First) => owned(key).rank(member).into(),
-            Op::Rank(key, member, End::Last) => owned(key).rev_rank(member).into(),
+            Op::Rank(key, member, End::Last) => owned(key).rank_rev(member).into(),
             Op::RankWithScore(key, member, End::First) => owned(key).rank_with_score(member).into(),
-            Op::RankWithScore(key, member, End::Last) => owned(key).rev_rank_with_score(member).into(),
+            Op::RankWithScore(key, member, End::Last) => owned(key).rank_rev_with_score(member).into(),
             Op::Len(key) => owned(key).len().into(),
             Op::Range(key, select, part) => flatten(match select {
                 Select::Rank(start, stop) if part.reversed => bytes(key).range_rev(*start, *stop),
@@ -322,9 +322,9 @@ impl Operation for Op {
             Op::RangeInto(to, key, select, part) => Outcome::from(match select {
                 Select::Rank(start, stop) if part.reversed => bytes(key).range_rev_into(*to, *start, *stop),
                 Select::Rank(start, stop) => bytes(key).range_into(*to, *start, *stop),
-                Select::Score(scores) => bytes(key).range_by_score_into(*to, *scores, part.window()),
+                Select::Score(scores) => bytes(key).range_by_score_into_with(*to, *scores, part.window()),
                 Select::Member(members) => {
-                    bytes(key).range_by_member_into(*to, members.clone(), part.window())
+                    bytes(key).range_by_member_into_with(*to, members.clone(), part.window())
                 }
             }),
             Op::Count(key, scores) => owned(key).count_by_score(*scores).into(),
@@ -356,10 +356,10 @@ impl Operation for Op {
             }
             Op::Difference(keys) => flatten(bytes(&keys[0]).difference(keys[1..].iter().copied())),
             Op::UnionInto(to, keys, how) => {
-                bytes(&keys[0]).union_into(*to, keys[1..].iter().copied(), &how.combine()).into()
+                bytes(&keys[0]).union_into_with(*to, keys[1..].iter().copied(), &how.combine()).into()
             }
             Op::IntersectionInto(to, keys, how) => {
-                bytes(&keys[0]).intersection_into(*to, keys[1..].iter().copied(), &how.combine()).into()
+                bytes(&keys[0]).intersection_into_with(*to, keys[1..].iter().copied(), &how.combine()).into()
             }
             Op::DifferenceInto(to, keys) => {
                 bytes(&keys[0]).difference_into(*to, keys[1..].iter().copied()).into()

@@ -1,6 +1,6 @@
 //! Strings: values, counters, bytes in place, bits, and what two have in common.
 
-use larder::{BitInt, BitOp, BitUnit, Bytes, LcsMatches, Overflow, SetOptions, Store};
+use larder::{BitInt, BitOp, BitUnit, Bytes, InsertOptions, LcsMatches, Overflow, Store};
 
 use super::chance::{Chance, Key};
 use super::client::Cmd;
@@ -147,11 +147,11 @@ fn field(chance: &mut Chance) -> Field {
     }
 }
 
-fn options(when: When, until: Until) -> SetOptions {
+fn options(when: When, until: Until) -> InsertOptions {
     let options = match when {
-        When::Always => SetOptions::new(),
-        When::Absent => SetOptions::new().if_absent(),
-        When::Present => SetOptions::new().if_present(),
+        When::Always => InsertOptions::new(),
+        When::Absent => InsertOptions::new().if_absent(),
+        When::Present => InsertOptions::new().if_present(),
     };
     match until {
         Until::Removed => options,
@@ -211,7 +211,7 @@ impl Operation for Op {
             Op::FirstBit(key, bit, First::In(start, stop, unit)) => {
                 store.bitmap(*key).first_in(*bit, *start, *stop, *unit).into()
             }
-            Op::CombineBits(op, to, sources) => store.bit_op(*op, sources.clone(), *to).into(),
+            Op::CombineBits(op, to, sources) => store.bit_op(*op, *to, sources.clone()).into(),
             Op::Fields(key, steps) => {
                 let fields = steps.iter().fold(store.bitmap(*key).fields(), |fields, step| match *step {
                     Field::Get(int, offset) => fields.get(int, offset),

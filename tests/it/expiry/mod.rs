@@ -6,7 +6,7 @@ mod operations;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larder::{Error, KeyEvents, ManualClock, SetOptions, Store, Sweeping, Ttl};
+use larder::{Error, InsertOptions, KeyEvents, ManualClock, Store, Sweeping, Ttl};
 use proptest::prelude::*;
 
 use crate::support::{manual_store, until};
@@ -67,7 +67,7 @@ fn an_expired_key_is_told_once() {
     for key in ["swept", "read", "written", "removed", "renamed over"] {
         store.insert_ex(key, 1, millis(10)).unwrap();
     }
-    store.hash::<String, i32>("parts").insert_ex("f", &1, millis(10)).unwrap();
+    store.hash::<String, i32>("parts").insert_ex("f", 1, millis(10)).unwrap();
     store.insert("source", 1).unwrap();
     let events = store.psubscribe(["__keyspace@0__:*"]);
     let told = || -> Vec<String> {
@@ -123,7 +123,7 @@ fn times_at_the_ends_of_the_clocks_range() {
     assert_eq!((store.ttl("longest").unwrap(), store.sweep().unwrap()), (Ttl::Missing, 1));
 
     store.insert("forever", 1).unwrap();
-    store.hash::<String, i32>("hash").insert("f", &1).unwrap();
+    store.hash::<String, i32>("hash").insert("f", 1).unwrap();
     clock.advance(Duration::MAX);
     assert!(store.contains("forever").unwrap());
     assert_eq!(store.hash::<String, i32>("hash").len().unwrap(), 1);
@@ -149,7 +149,7 @@ fn the_sweeper_comes_by_itself() {
         store.insert_ex(key, "value", millis(1_000)).unwrap();
     }
     store.insert_ex("later", 1, millis(1_001)).unwrap();
-    store.hash::<String, i32>("hash").insert_ex("f", &1, millis(1_002)).unwrap();
+    store.hash::<String, i32>("hash").insert_ex("f", 1, millis(1_002)).unwrap();
     store.insert("forever", 1).unwrap();
     clock.advance(millis(999));
     stay(1_003);
@@ -190,10 +190,10 @@ fn deadlines_set_in_any_way_wake_the_sweeper() {
         |s| s.insert_ex("k", 1, millis(10)),
         |s| s.insert("k", 1).and_then(|()| s.expire("k", millis(10)).map(drop)),
         |s| s.insert("k", 1).and_then(|()| s.get_and_expire::<i32>("k", millis(10)).map(drop)),
-        |s| s.insert_with("k", 1, SetOptions::new().expire_in(millis(10))).map(drop),
-        |s| s.hash::<String, i32>("k").insert_ex("f", &1, millis(10)).map(drop),
+        |s| s.insert_with("k", 1, InsertOptions::new().expire_in(millis(10))).map(drop),
+        |s| s.hash::<String, i32>("k").insert_ex("f", 1, millis(10)).map(drop),
         |s| {
-            s.hash::<String, i32>("k").insert("f", &1)?;
+            s.hash::<String, i32>("k").insert("f", 1)?;
             s.hash::<String, i32>("k").expire_field("f", millis(10)).map(drop)
         },
         |s| s.transaction(["k"], |tx| tx.insert_ex("k", 1, millis(10))),
@@ -206,7 +206,7 @@ fn deadlines_set_in_any_way_wake_the_sweeper() {
             s.swap_databases(0, 3)
         },
         |s| {
-            s.hash::<String, i32>("k").insert_ex("f", &1, millis(10))?;
+            s.hash::<String, i32>("k").insert_ex("f", 1, millis(10))?;
             s.move_to_db("k", 3).map(drop)
         },
         |s| {
@@ -266,7 +266,7 @@ fn the_sweepers_thread_lives_as_long_as_it_is_needed() {
     let clock = ManualClock::new();
     let store = Store::builder().clock(&clock).build();
     store.insert("k", 1).unwrap();
-    store.list::<i32>("list").push_back(&1).unwrap();
+    store.list::<i32>("list").push_back(1).unwrap();
     store.get::<i32>("k").unwrap();
     assert_eq!(threads_named(SWEEPER), 0, "there is no deadline");
     store.insert_ex("k", 1, millis(10)).unwrap();
@@ -357,7 +357,7 @@ proptest! {
                     model.insert(key, Timed::Whole(NEVER));
                 }
                 Step::Field(key, field, ttl) => {
-                    let inserted = store.hash::<u8, u8>(key).insert_ex(&field, &1, millis(ttl));
+                    let inserted = store.hash::<u8, u8>(key).insert_ex(field, 1, millis(ttl));
                     let live = model.get_mut(&key).filter(|timed| timed.deadline() > now);
                     match live {
                         None => {

@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use larder::{BitOp, Combine, CopyOptions, End, Error, ExpireIf, PositionOptions, SetOptions, Store, Type};
+use larder::{
+    BitOp, Combine, CopyOptions, End, Error, ExpireIf, InsertOptions, PositionOptions, Store, Type,
+};
 
 use super::millis;
 use crate::support::{manual_store, picture};
@@ -11,12 +13,12 @@ use crate::support::{manual_store, picture};
 /// A value of each type. Two lists, sets and sorted sets, for what takes several.
 pub(super) fn fill(store: &Store) {
     store.insert("string", "7").unwrap();
-    store.list::<i32>("list").extend_back(&[1, 2, 1]).unwrap();
-    store.list::<i32>("list 2").push_back(&9).unwrap();
-    store.set::<i32>("set").insert(&1).unwrap();
-    store.set::<i32>("set 2").insert(&1).unwrap();
-    store.hash::<String, i32>("hash").insert("f", &1).unwrap();
-    store.hash::<String, i32>("parts").insert("f", &1).unwrap();
+    store.list::<i32>("list").extend_back([1, 2, 1]).unwrap();
+    store.list::<i32>("list 2").push_back(9).unwrap();
+    store.set::<i32>("set").insert(1).unwrap();
+    store.set::<i32>("set 2").insert(1).unwrap();
+    store.hash::<String, i32>("hash").insert("f", 1).unwrap();
+    store.hash::<String, i32>("parts").insert("f", 1).unwrap();
     store.sorted_set::<String>("zset").insert("m", 1.0).unwrap();
     store.sorted_set::<String>("zset 2").insert("m", 2.0).unwrap();
 }
@@ -74,13 +76,13 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.get::<String>("string")),
     |s| show(s.get_with("string", <[u8]>::len)),
     |s| show(s.get_many::<String>(["string", "list", "nothing"])),
-    |s| show(s.insert_with("string", 8, SetOptions::new().keep_ttl())) + &show(s.ttl("string")),
+    |s| show(s.insert_with("string", 8, InsertOptions::new().keep_ttl())) + &show(s.ttl("string")),
     |s| show(s.insert_if_absent("string", 8)),
     |s| show(s.insert_if_absent("parts", 8)),
     |s| show(s.insert_if_present("string", 8)),
     |s| show(s.insert_many_if_absent([("string", 8), ("new", 9)])),
-    |s| show(s.insert_with("string", 8, SetOptions::new().if_equal("7"))),
-    |s| show(s.insert_with("string", 8, SetOptions::new().if_not_equal("7"))),
+    |s| show(s.insert_with("string", 8, InsertOptions::new().if_equal("7"))),
+    |s| show(s.insert_with("string", 8, InsertOptions::new().if_not_equal("7"))),
     |s| show(s.swap::<i64>("string", 8)),
     |s| show(s.get_and_remove::<i64>("string")),
     |s| show(s.get_and_expire::<i64>("string", millis(50_000))),
@@ -100,12 +102,12 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.bitmap("string").set(3, true)),
     |s| show(s.bitmap("string").count()),
     |s| show(s.bitmap("string").first(true)),
-    |s| show(s.bit_op(BitOp::Or, ["string", "nothing"], "new")),
+    |s| show(s.bit_op(BitOp::Or, "new", ["string", "nothing"])),
     |s| show(s.get_or_load("string", millis(50), || Ok::<_, String>(3_i64)).map_err(|_| Error::NoSuchKey)),
     // Another type than the one that was there.
-    |s| show(s.list::<i32>("string").push_back(&1)),
-    |s| show(s.hash::<String, i32>("list").insert("f", &1)),
-    |s| show(s.set::<i32>("parts").insert(&1)),
+    |s| show(s.list::<i32>("string").push_back(1)),
+    |s| show(s.hash::<String, i32>("list").insert("f", 1)),
+    |s| show(s.set::<i32>("parts").insert(1)),
     |s| show(s.string("zset").append("1")),
     // Lists.
     |s| show(s.list::<i32>("list").len()),
@@ -114,15 +116,15 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.list::<i32>("list").get(0)),
     |s| show(s.list::<i32>("list").front()) + &show(s.list::<i32>("list").back()),
     |s| show(s.list::<i32>("list").iter().map(Iterator::count)),
-    |s| show(s.list::<i32>("list").position(&2)),
-    |s| show(s.list::<i32>("list").positions(&1, PositionOptions::new())),
-    |s| show(s.list::<i32>("list").push_back(&4)) + &show(s.ttl("list")),
-    |s| show(s.list::<i32>("list").push_front_if_exists(&4)),
+    |s| show(s.list::<i32>("list").position(2)),
+    |s| show(s.list::<i32>("list").positions(1, PositionOptions::new())),
+    |s| show(s.list::<i32>("list").push_back(4)) + &show(s.ttl("list")),
+    |s| show(s.list::<i32>("list").push_front_if_present(4)),
     |s| show(s.list::<i32>("list").pop_front()),
     |s| show(s.list::<i32>("list").pop_back_many(2)),
-    |s| show(s.list::<i32>("list").set(0, &4)),
-    |s| show(s.list::<i32>("list").insert_before(&2, &4)),
-    |s| show(s.list::<i32>("list").remove_all(&1)),
+    |s| show(s.list::<i32>("list").set(0, 4)),
+    |s| show(s.list::<i32>("list").insert_before(2, 4)),
+    |s| show(s.list::<i32>("list").remove_all(1)),
     |s| show(s.list::<i32>("list").trim(0, 0)),
     |s| show(s.list::<i32>("list").move_to("list 2", End::Front, End::Back)),
     |s| show(s.list::<i32>("list").pop_front_wait(Duration::ZERO)),
@@ -130,16 +132,16 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.pop_front_of_wait::<i32>(["list", "list 2"], Duration::ZERO)),
     // Sets.
     |s| show(s.set::<i32>("set").len()),
-    |s| show(s.set::<i32>("set").contains(&1)),
-    |s| show(s.set::<i32>("set").contains_many(&[1, 2])),
+    |s| show(s.set::<i32>("set").contains(1)),
+    |s| show(s.set::<i32>("set").contains_many([1, 2])),
     |s| show(s.set::<i32>("set").members()),
     |s| show(s.set::<i32>("set").iter().map(Iterator::count)),
     |s| show(s.set::<i32>("set").random()),
     |s| show(s.set::<i32>("set").random_many(3)),
-    |s| show(s.set::<i32>("set").insert(&1)) + &show(s.ttl("set")),
-    |s| show(s.set::<i32>("set").remove(&1)),
+    |s| show(s.set::<i32>("set").insert(1)) + &show(s.ttl("set")),
+    |s| show(s.set::<i32>("set").remove(1)),
     |s| show(s.set::<i32>("set").pop()),
-    |s| show(s.set::<i32>("set").move_to("set 2", &1)),
+    |s| show(s.set::<i32>("set").move_to("set 2", 1)),
     |s| show(s.set::<i32>("set").intersection(["set 2"])),
     |s| show(s.set::<i32>("set").union(["set 2"])),
     |s| show(s.set::<i32>("set").difference(["nothing"])),
@@ -156,9 +158,9 @@ const OPERATIONS: &[Operation] = &[
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).values())),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).iter().map(Iterator::count))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).random_field())),
-    |s| hashes(|hash| show(s.hash::<String, i32>(hash).random_entries(2))),
-    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert("f", &2))),
-    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert_if_absent("f", &2))),
+    |s| hashes(|hash| show(s.hash::<String, i32>(hash).random_many(2))),
+    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert("f", 2))),
+    |s| hashes(|hash| show(s.hash::<String, i32>(hash).insert_if_absent("f", 2))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).remove("f"))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).get_and_remove("f"))),
     |s| hashes(|hash| show(s.hash::<String, i32>(hash).get_and_persist("f"))),
@@ -171,7 +173,7 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.sorted_set::<String>("zset").score("m")),
     |s| show(s.sorted_set::<String>("zset").scores(["m", "n"])),
     |s| show(s.sorted_set::<String>("zset").contains("m")),
-    |s| show(s.sorted_set::<String>("zset").rank("m")) + &show(s.sorted_set::<String>("zset").rev_rank("m")),
+    |s| show(s.sorted_set::<String>("zset").rank("m")) + &show(s.sorted_set::<String>("zset").rank_rev("m")),
     |s| show(s.sorted_set::<String>("zset").to_vec()),
     |s| show(s.sorted_set::<String>("zset").range_by_score(..)),
     |s| show(s.sorted_set::<String>("zset").count_by_score(0.0..5.0)),
@@ -179,7 +181,7 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.sorted_set::<String>("zset").iter().map(Iterator::count)),
     |s| show(s.sorted_set::<String>("zset").random()),
     |s| show(s.sorted_set::<String>("zset").insert("m", 3.0)) + &show(s.ttl("zset")),
-    |s| show(s.sorted_set::<String>("zset").incr("m", 3.0)),
+    |s| show(s.sorted_set::<String>("zset").incr_by("m", 3.0)),
     |s| show(s.sorted_set::<String>("zset").remove("m")),
     |s| show(s.sorted_set::<String>("zset").pop_first()),
     |s| show(s.pop_last_of::<String>(["zset", "zset 2"], 5)),
@@ -187,7 +189,7 @@ const OPERATIONS: &[Operation] = &[
     |s| show(s.sorted_set::<String>("zset").range_into("new", 0, -1)),
     |s| show(s.sorted_set::<String>("zset").union(["zset 2"])),
     |s| show(s.sorted_set::<String>("zset").intersection(["zset 2"])),
-    |s| show(s.sorted_set::<String>("zset").union_into("new", ["zset 2"], &Combine::new())),
+    |s| show(s.sorted_set::<String>("zset").union_into_with("new", ["zset 2"], &Combine::new())),
     // Transactions, and the key's end seen from within.
     |s| show(s.transaction(KEYS, |tx| Ok::<_, Error>((tx.contains("string")?, tx.get::<i64>("string")?)))),
     |s| show(s.transaction(KEYS, |tx| tx.counter("string").incr())),

@@ -194,7 +194,7 @@ fn apply(hash: &Hash<'_, String, String>, epoch: SystemTime, op: &Op) -> larder:
     let some = |names: &[Name]| names.to_vec();
     Ok(match op {
         Op::Insert(n, v) => format!("{}", hash.insert(*n, *v)?),
-        Op::InsertAll(p) => format!("{}", hash.insert_all(p.iter().copied())?),
+        Op::InsertAll(p) => format!("{}", hash.insert_many(p.iter().copied())?),
         Op::InsertIfAbsent(n, v) => format!("{}", hash.insert_if_absent(*n, *v)?),
         Op::InsertEx(n, v, t) => format!("{}", hash.insert_ex(*n, *v, ms(*t))?),
         Op::InsertWith(p, c, u, k) => {
@@ -207,9 +207,9 @@ fn apply(hash: &Hash<'_, String, String>, epoch: SystemTime, op: &Op) -> larder:
         Op::Len => format!("{}", hash.len()?),
         Op::IsEmpty => format!("{}", hash.is_empty()?),
         Op::Remove(n) => format!("{}", hash.remove(*n)?),
-        Op::RemoveAll(n) => format!("{}", hash.remove_all(some(n))?),
+        Op::RemoveAll(n) => format!("{}", hash.remove_many(some(n))?),
         Op::GetAndRemove(n) => format!("{:?}", hash.get_and_remove(*n)?),
-        Op::GetAndRemoveAll(n) => format!("{:?}", hash.get_and_remove_all(some(n))?),
+        Op::GetAndRemoveAll(n) => format!("{:?}", hash.get_and_remove_many(some(n))?),
         Op::GetAndExpire(n, t) => format!("{:?}", hash.get_and_expire(*n, ms(*t))?),
         Op::GetManyAndExpire(n, t) => format!("{:?}", hash.get_many_and_expire(some(n), ms(*t))?),
         Op::GetManyAndExpireAt(n, t) => {
@@ -231,7 +231,7 @@ fn apply(hash: &Hash<'_, String, String>, epoch: SystemTime, op: &Op) -> larder:
             let drawn = hash.random_fields(*count)?;
             assert!(drawn.iter().all(|field| all.contains_key(field)));
             assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), drawn.len());
-            let entries = hash.random_entries(*count)?;
+            let entries = hash.random_many(*count)?;
             assert!(entries.iter().all(|(field, value)| all.get(field) == Some(value)));
             assert_eq!(entries.iter().collect::<BTreeSet<_>>().len(), drawn.len());
             format!("{}", drawn.len())
@@ -240,7 +240,7 @@ fn apply(hash: &Hash<'_, String, String>, epoch: SystemTime, op: &Op) -> larder:
             let all = hash.to_map()?;
             let drawn = hash.random_fields_repeated(*count)?;
             assert!(drawn.iter().all(|field| all.contains_key(field)));
-            let entries = hash.random_entries_repeated(*count)?;
+            let entries = hash.random_repeated(*count)?;
             assert!(entries.iter().all(|(field, value)| all.get(field) == Some(value)));
             assert_eq!(entries.len(), drawn.len());
             format!("{}", drawn.len())
@@ -257,9 +257,9 @@ fn apply(hash: &Hash<'_, String, String>, epoch: SystemTime, op: &Op) -> larder:
             format!("{:?}", entries.into_iter().collect::<BTreeMap<_, _>>())
         }
         Op::ExpireField(n, t) => format!("{:?}", hash.expire_field(*n, ms(*t))?),
-        Op::ExpireFields(n, t, c) => format!("{:?}", hash.expire_fields(some(n), ms(*t), *c)?),
+        Op::ExpireFields(n, t, c) => format!("{:?}", hash.expire_fields_if(some(n), ms(*t), *c)?),
         Op::ExpireFieldsAt(n, t, c) => {
-            format!("{:?}", hash.expire_fields_at(some(n), epoch + ms(*t), *c)?)
+            format!("{:?}", hash.expire_fields_at_if(some(n), epoch + ms(*t), *c)?)
         }
         Op::FieldTtl(n) => format!("{:?}", hash.field_ttl(*n)?),
         Op::FieldExpiresAt(n) => format!("{:?}", hash.field_expires_at(*n)?),

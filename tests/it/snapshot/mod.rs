@@ -42,11 +42,11 @@ fn fill(store: &Store) {
     store.insert("string", "text").unwrap();
     store.insert_ex("fleeting", 42, millis(5_000)).unwrap();
     store.list::<String>("list").extend_back(["a", "b", "a"]).unwrap();
-    store.set::<String>("set").insert_all(["x", "y"]).unwrap();
+    store.set::<String>("set").insert_many(["x", "y"]).unwrap();
     let hash = store.hash::<String, String>("hash");
     hash.insert("f", "1").unwrap();
     hash.insert_ex("g", "2", millis(3_000)).unwrap();
-    store.sorted_set::<String>("zset").insert_all([("m", 1.5), ("n", f64::INFINITY)]).unwrap();
+    store.sorted_set::<String>("zset").insert_many([("m", 1.5), ("n", f64::INFINITY)]).unwrap();
     store.db(1).unwrap().insert("string", "of database 1").unwrap();
 }
 
@@ -60,11 +60,11 @@ fn every_type_comes_back() {
     store.insert(&binary, &binary).unwrap();
     store.insert("long", vec![7_u8; 700_000]).unwrap();
     store.list::<Vec<u8>>("binary list").extend_back(&[vec![], binary.clone(), vec![0]]).unwrap();
-    store.set::<Vec<u8>>("binary set").insert_all(&[vec![], binary.clone()]).unwrap();
-    store.hash::<Vec<u8>, Vec<u8>>("binary hash").insert(&vec![], &vec![]).unwrap();
+    store.set::<Vec<u8>>("binary set").insert_many(&[vec![], binary.clone()]).unwrap();
+    store.hash::<Vec<u8>, Vec<u8>>("binary hash").insert(vec![], vec![]).unwrap();
     let scores = [f64::NEG_INFINITY, f64::MIN, -0.0, f64::MIN_POSITIVE, 0.1, f64::MAX, f64::INFINITY];
     let members: Vec<String> = (0..scores.len()).map(|at| at.to_string()).collect();
-    store.sorted_set::<String>("scores").insert_all(members.iter().zip(scores)).unwrap();
+    store.sorted_set::<String>("scores").insert_many(members.iter().zip(scores)).unwrap();
     for index in [2, 9, 15] {
         store.db(index).unwrap().insert_ex("k", index, millis(1_000 + u64::from(index))).unwrap();
     }
@@ -86,10 +86,10 @@ fn big_collections_span_blocks() {
     let (clock, store) = manual_store();
     let names: Vec<String> = (0..10_000).map(|n| format!("a name of some length, number {n}")).collect();
     store.list::<String>("list").extend_back(&names).unwrap();
-    store.set::<String>("set").insert_all(&names).unwrap();
-    store.hash::<String, String>("hash").insert_all(names.iter().map(|name| (name, name))).unwrap();
+    store.set::<String>("set").insert_many(&names).unwrap();
+    store.hash::<String, String>("hash").insert_many(names.iter().map(|name| (name, name))).unwrap();
     let scored = names.iter().zip(0..).map(|(name, at)| (name, f64::from(at % 100)));
-    store.sorted_set::<String>("zset").insert_all(scored).unwrap();
+    store.sorted_set::<String>("zset").insert_many(scored).unwrap();
     let path = folder.join("snapshot");
     assert!(store.save(&path).unwrap().bytes > 4 * (256 << 10), "fewer blocks than this test is for");
     let (_clock, loaded) = load_at(&path, clock.now());
@@ -135,10 +135,10 @@ fn what_is_left_of_a_time_goes_by_the_wall_clock() {
     store.insert_ex("long", 1, millis(60_000)).unwrap();
     store.insert("forever", 1).unwrap();
     let hash = store.hash::<String, i32>("hash");
-    hash.insert("forever", &1).unwrap();
-    hash.insert_ex("due", &1, millis(10_000)).unwrap();
-    hash.insert_ex("long", &1, millis(60_000)).unwrap();
-    store.hash::<String, i32>("fleeting hash").insert_ex("due", &1, millis(10_000)).unwrap();
+    hash.insert("forever", 1).unwrap();
+    hash.insert_ex("due", 1, millis(10_000)).unwrap();
+    hash.insert_ex("long", 1, millis(60_000)).unwrap();
+    store.hash::<String, i32>("fleeting hash").insert_ex("due", 1, millis(10_000)).unwrap();
     let path = folder.join("snapshot");
     store.save(&path).unwrap();
 
@@ -247,7 +247,7 @@ fn insert(store: &Store, key: &[u8], content: &Content) {
     match content {
         Content::String(string) => store.insert(key, string).unwrap(),
         Content::List(list) => assert!(store.list::<Vec<u8>>(key).extend_back(list).unwrap() > 0),
-        Content::Set(set) => assert!(store.set::<Vec<u8>>(key).insert_all(set).unwrap() > 0),
+        Content::Set(set) => assert!(store.set::<Vec<u8>>(key).insert_many(set).unwrap() > 0),
         Content::Hash(fields) => {
             let hash = store.hash::<Vec<u8>, Vec<u8>>(key);
             for (name, (value, ttl)) in fields {
@@ -259,7 +259,7 @@ fn insert(store: &Store, key: &[u8], content: &Content) {
         }
         Content::SortedSet(members) => {
             let members = members.iter().map(|(member, score)| (member, *score));
-            assert!(store.sorted_set::<Vec<u8>>(key).insert_all(members).unwrap() > 0);
+            assert!(store.sorted_set::<Vec<u8>>(key).insert_many(members).unwrap() > 0);
         }
     }
 }

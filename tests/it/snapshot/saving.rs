@@ -292,7 +292,7 @@ fn each_snapshot_is_of_one_instant() {
     accounts.iter().for_each(|account| store.insert(account, 100).unwrap());
     // Moved from end to end of a list, in one step each; a turn is seen half done nowhere.
     let ring = store.list::<usize>("ring");
-    ring.extend_back(&(0..1_000).collect::<Vec<_>>()).unwrap();
+    ring.extend_back((0..1_000).collect::<Vec<_>>()).unwrap();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for seed in 0..2_usize {

@@ -132,13 +132,13 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
         Op::Insert(key, member, score) => {
             let score = flat(key, score);
             let expected = model.insert(key, &[(member, score)], InsertIf::Always);
-            same(set(key).insert(&name(member), score), expected.map(|(added, _)| added == 1));
+            same(set(key).insert(name(member), score), expected.map(|(added, _)| added == 1));
         }
         Op::InsertAll(key, members) => {
             let members: Vec<_> = members.into_iter().map(|(m, score)| (m, flat(key, score))).collect();
             let expected = model.insert(key, &members, InsertIf::Always).map(|(added, _)| added);
             let members: Vec<_> = members.iter().map(|(member, score)| (name(*member), *score)).collect();
-            same(set(key).insert_all(members.iter().map(|(m, score)| (m, *score))), expected);
+            same(set(key).insert_many(members.iter().map(|(m, score)| (m, *score))), expected);
         }
         Op::InsertWith(key, member, score, condition) => {
             let score = flat(key, score);
@@ -147,29 +147,29 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
                 (0, _) => Inserted::Updated,
                 _ => Inserted::Added,
             });
-            same(set(key).insert_with(name(member).as_str(), score, condition), expected);
+            same(set(key).insert_if(name(member).as_str(), score, condition), expected);
         }
         Op::InsertAllWith(key, members, condition) => {
             let members: Vec<_> = members.into_iter().map(|(m, score)| (m, flat(key, score))).collect();
             let expected = model.insert(key, &members, condition);
             let members: Vec<_> = members.iter().map(|(member, score)| (name(*member), *score)).collect();
-            let got = set(key).insert_all_with(members.iter().map(|(m, score)| (m, *score)), condition);
+            let got = set(key).insert_many_if(members.iter().map(|(m, score)| (m, *score)), condition);
             same(got.map(|counts| (counts.added, counts.updated)), expected);
         }
         Op::Incr(key, member, by) => {
             let expected = model.incr(key, member, by, InsertIf::Always).map(|score| score.unwrap());
-            same(set(key).incr(&name(member), by), expected);
+            same(set(key).incr_by(name(member), by), expected);
         }
         Op::IncrWith(key, member, by, condition) => {
             let expected = model.incr(key, member, by, condition);
-            same(set(key).incr_with(&name(member), by, condition), expected);
+            same(set(key).incr_by_if(name(member), by, condition), expected);
         }
         Op::Remove(key, member) => {
-            same(set(key).remove(&name(member)), model.remove(key, [name(member)]).map(|gone| gone == 1));
+            same(set(key).remove(name(member)), model.remove(key, [name(member)]).map(|gone| gone == 1));
         }
         Op::RemoveAll(key, members) => {
             let members: Vec<String> = members.into_iter().map(name).collect();
-            same(set(key).remove_all(&members), model.remove(key, members));
+            same(set(key).remove_many(&members), model.remove(key, members));
         }
         Op::Look(key, member) => {
             let (member, all) = (name(member), model.get(key).map(in_order));
@@ -183,8 +183,8 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
             same(set.contains(&member), find(false).map(|found| found.is_some()));
             same(set.rank_with_score(&member), find(false));
             same(set.rank(&member), find(false).map(|found| found.map(|(rank, _)| rank)));
-            same(set.rev_rank_with_score(&member), find(true));
-            same(set.rev_rank(&member), find(true).map(|found| found.map(|(rank, _)| rank)));
+            same(set.rank_rev_with_score(&member), find(true));
+            same(set.rank_rev(&member), find(true).map(|found| found.map(|(rank, _)| rank)));
         }
         Op::Scores(key, members) => {
             let members: Vec<String> = members.into_iter().map(name).collect();
@@ -234,10 +234,12 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
                     };
                     (got, Part { skip: 0, take: None, ..part })
                 }
-                Select::Score(scores) => (set.range_by_score_into(KEYS[to], *scores, window(part)), part),
+                Select::Score(scores) => {
+                    (set.range_by_score_into_with(KEYS[to], *scores, window(part)), part)
+                }
                 Select::Member((from, last)) => {
                     let members = (from.map(name), last.map(name));
-                    (set.range_by_member_into(KEYS[to], members, window(part)), part)
+                    (set.range_by_member_into_with(KEYS[to], members, window(part)), part)
                 }
             };
             let expected = model.select(key, &select, part).map(|members| model.store(to, members));
@@ -336,8 +338,8 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
             let options = combine(&weights, aggregate).unwrap_or_default();
             same(
                 match how {
-                    How::Union => set.union_into(KEYS[to], others, &options),
-                    How::Intersection => set.intersection_into(KEYS[to], others, &options),
+                    How::Union => set.union_into_with(KEYS[to], others, &options),
+                    How::Intersection => set.intersection_into_with(KEYS[to], others, &options),
                     How::Difference => set.difference_into(KEYS[to], others),
                 },
                 expected,
@@ -352,9 +354,9 @@ fn apply(store: &Store, clock: &ManualClock, model: &mut Model, op: Op) {
         Op::Plain(member) => match model.values.entry(PLAIN).or_insert(Value::Plain(BTreeSet::new())) {
             Value::Plain(set) => {
                 set.insert(name(member));
-                store.set::<String>(KEYS[PLAIN]).insert(&name(member)).unwrap();
+                store.set::<String>(KEYS[PLAIN]).insert(name(member)).unwrap();
             }
-            _ => assert!(store.set::<String>(KEYS[PLAIN]).insert(&name(member)).is_err()),
+            _ => assert!(store.set::<String>(KEYS[PLAIN]).insert(name(member)).is_err()),
         },
         Op::Expire(key, ttl) => {
             let is_there = model.values.contains_key(&key);

@@ -10,7 +10,7 @@ use larder::{Aggregate, Combine, Error, InsertIf, Inserted, KeyEvents, Store, Sw
 use crate::support::manual_store;
 
 fn board(store: &Store, members: &[(&str, f64)]) -> larder::Result<()> {
-    store.sorted_set::<String>("board").insert_all(members.iter().copied())?;
+    store.sorted_set::<String>("board").insert_many(members.iter().copied())?;
     Ok(())
 }
 
@@ -43,14 +43,14 @@ fn nan_is_an_error_and_changes_nothing() -> larder::Result<()> {
     let (_, store) = manual_store();
     let set = store.sorted_set::<String>("board");
     assert!(matches!(set.insert("a", f64::NAN), Err(Error::NotAFloat)));
-    assert!(matches!(set.insert_all([("a", 1.0), ("b", f64::NAN)]), Err(Error::NotAFloat)));
-    assert!(matches!(set.incr("a", f64::NAN), Err(Error::NotAFloat)));
+    assert!(matches!(set.insert_many([("a", 1.0), ("b", f64::NAN)]), Err(Error::NotAFloat)));
+    assert!(matches!(set.incr_by("a", f64::NAN), Err(Error::NotAFloat)));
     assert!(!store.contains("board")?);
     set.insert("a", f64::INFINITY)?;
-    let error = set.incr("a", f64::NEG_INFINITY).unwrap_err();
+    let error = set.incr_by("a", f64::NEG_INFINITY).unwrap_err();
     assert_eq!(error.to_string(), "ERR resulting score is not a number (NaN)");
-    assert!(matches!(set.incr_with("a", f64::NEG_INFINITY, InsertIf::Less), Err(Error::NanScore)));
-    assert_eq!(set.incr_with("a", f64::NEG_INFINITY, InsertIf::Absent)?, None);
+    assert!(matches!(set.incr_by_if("a", f64::NEG_INFINITY, InsertIf::Less), Err(Error::NanScore)));
+    assert_eq!(set.incr_by_if("a", f64::NEG_INFINITY, InsertIf::Absent)?, None);
     assert_eq!(set.score("a")?, Some(f64::INFINITY));
     assert!(matches!(set.count_by_score(f64::NAN..), Err(Error::NanBound)));
     assert!(matches!(set.range_by_score(..f64::NAN), Err(Error::NanBound)));
@@ -58,7 +58,7 @@ fn nan_is_an_error_and_changes_nothing() -> larder::Result<()> {
     let nan = Combine::new().weights([f64::NAN, 1.0]);
     assert!(matches!(set.union_with(["other"], &nan), Err(Error::NanWeight)));
     let few = Combine::new().weights([1.0]);
-    assert!(matches!(set.union_into("out", ["other"], &few), Err(Error::Invalid(_))));
+    assert!(matches!(set.union_into_with("out", ["other"], &few), Err(Error::Invalid(_))));
     assert!(!store.contains("out")?);
     Ok(())
 }
@@ -67,7 +67,7 @@ fn nan_is_an_error_and_changes_nothing() -> larder::Result<()> {
 fn infinite_scores_are_combined_as_in_redis() -> larder::Result<()> {
     let (_, store) = manual_store();
     let (up, down) = (store.sorted_set::<String>("up"), store.sorted_set::<String>("down"));
-    up.insert_all([("a", f64::INFINITY), ("b", 1.0)])?;
+    up.insert_many([("a", f64::INFINITY), ("b", 1.0)])?;
     down.insert("a", f64::NEG_INFINITY)?;
     assert_eq!(up.intersection(["down"])?, [("a".to_owned(), 0.0)]);
     assert_eq!(up.union(["down"])?, [("a".to_owned(), 0.0), ("b".to_owned(), 1.0)]);
@@ -86,9 +86,9 @@ fn infinite_scores_are_combined_as_in_redis() -> larder::Result<()> {
 fn a_zero_keeps_its_sign_and_both_are_one_score() -> larder::Result<()> {
     let (_, store) = manual_store();
     let set = store.sorted_set::<String>("board");
-    assert_eq!(set.insert_with("a", -0.0, InsertIf::Always)?, Inserted::Added);
-    assert_eq!(set.insert_with("a", 0.0, InsertIf::Always)?, Inserted::Unchanged);
-    assert_eq!(set.insert_with("a", 0.0, InsertIf::Greater)?, Inserted::Unchanged);
+    assert_eq!(set.insert_if("a", -0.0, InsertIf::Always)?, Inserted::Added);
+    assert_eq!(set.insert_if("a", 0.0, InsertIf::Always)?, Inserted::Unchanged);
+    assert_eq!(set.insert_if("a", 0.0, InsertIf::Greater)?, Inserted::Unchanged);
     assert!(set.score("a")?.is_some_and(|score| score.is_sign_negative()));
     assert_eq!((set.count_by_score(0.0..)?, set.count_by_score(..=-0.0)?), (1, 1));
     assert_eq!((set.rank("a")?, set.remove_by_score(0.0..=0.0)?), (Some(0), 1));
@@ -100,13 +100,13 @@ fn members_are_found_in_the_order_of_their_bytes() -> larder::Result<()> {
     let (_, store) = manual_store();
     let set = store.sorted_set::<Vec<u8>>("bytes");
     let members: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0, 0], vec![127], vec![128], vec![255; 40]];
-    set.insert_all(members.iter().map(|member| (member, 0.0)))?;
+    set.insert_many(members.iter().map(|member| (member, 0.0)))?;
     let found = set.range_by_member_with(vec![0]..=vec![128], Window::new().reversed())?;
     let found: Vec<Vec<u8>> = found.into_iter().map(|(member, _)| member).collect();
     assert_eq!(found, [&members[4..5], &members[3..4], &members[2..3], &members[1..2]].concat());
     assert_eq!(set.count_by_member::<&str>(..)?, 6);
     assert_eq!(set.count_by_member("z".."a")?, 0);
-    assert_eq!(set.range_by_member_into("tail", vec![128].., Window::new().skip(1))?, 1);
+    assert_eq!(set.range_by_member_into_with("tail", vec![128].., Window::new().skip(1))?, 1);
     assert_eq!(store.sorted_set::<Vec<u8>>("tail").first()?, Some((vec![255; 40], 0.0)));
     Ok(())
 }
@@ -115,7 +115,7 @@ fn members_are_found_in_the_order_of_their_bytes() -> larder::Result<()> {
 fn whatever_the_scores_are_a_range_of_members_ends() -> larder::Result<()> {
     let (_, store) = manual_store();
     let set = store.sorted_set::<u32>("mixed");
-    set.insert_all(
+    set.insert_many(
         (0..500).map(|n| (n * 7919 % 500, f64::from(n))).collect::<Vec<_>>().iter().map(|(m, s)| (m, *s)),
     )?;
     let len = set.range_by_member("2".."4")?.len();
@@ -148,10 +148,10 @@ fn an_iterator_shows_one_instant_from_both_ends() -> larder::Result<()> {
     let (_, store) = manual_store();
     let set = store.sorted_set::<u32>("many");
     let members: Vec<u32> = (0..1000).collect();
-    set.insert_all(members.iter().map(|n| (n, f64::from(*n))))?;
+    set.insert_many(members.iter().map(|n| (n, f64::from(*n))))?;
     let (forward, mut both) = (set.iter()?, set.iter()?);
     assert_eq!(set.remove_range(100, -1)?, 900);
-    set.insert(&5, 5000.0)?;
+    set.insert(5, 5000.0)?;
     assert_eq!(forward.len(), 1000);
     assert_eq!(
         forward.collect::<larder::Result<Vec<_>>>()?,
@@ -172,7 +172,7 @@ fn chance_reaches_every_member_alike() -> larder::Result<()> {
     let (_, store) = manual_store();
     let set = store.sorted_set::<u32>("many");
     let members: Vec<u32> = (0..20).collect();
-    set.insert_all(members.iter().map(|n| (n, f64::from(*n))))?;
+    set.insert_many(members.iter().map(|n| (n, f64::from(*n))))?;
     let mut drawn = [0; 20];
     for _ in 0..1000 {
         set.random_many(5)?.into_iter().for_each(|(n, _)| drawn[n as usize] += 1);
@@ -192,8 +192,8 @@ fn a_transaction_that_fails_gives_the_members_back() -> larder::Result<()> {
     board(&store, &[("a", 1.0), ("b", 2.0)])?;
     let failed: larder::Result<()> = store.transaction(["board", "out"], |tx| {
         let set = tx.sorted_set::<String>("board");
-        set.incr("a", 9.0)?;
-        set.union_into("out", [""; 0], &Combine::new())?;
+        set.incr_by("a", 9.0)?;
+        set.union_into_with("out", [""; 0], &Combine::new())?;
         set.remove_range(0, -1)?;
         Err(Error::Invalid("no"))
     });
@@ -214,23 +214,23 @@ fn each_change_is_announced_by_its_name() -> larder::Result<()> {
             .collect();
         assert_eq!(got, expected);
     };
-    set.insert_all([("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0), ("e", 5.0), ("f", 6.0)])?;
+    set.insert_many([("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0), ("e", 5.0), ("f", 6.0)])?;
     check(&["zadd"]);
     set.insert("a", 1.0)?;
-    set.insert_with("a", 0.0, InsertIf::Greater)?;
-    set.insert_with("g", 0.0, InsertIf::Present)?;
-    set.insert_all([("", 0.0); 0])?;
-    set.incr("a", 0.0)?;
+    set.insert_if("a", 0.0, InsertIf::Greater)?;
+    set.insert_if("g", 0.0, InsertIf::Present)?;
+    set.insert_many([("", 0.0); 0])?;
+    set.incr_by("a", 0.0)?;
     set.remove("g")?;
     set.pop_first_many(0)?;
     set.remove_by_score(9.0..)?;
     check(&[]);
-    set.incr("a", 0.5)?;
-    set.incr_with("b", -0.5, InsertIf::Less)?;
+    set.incr_by("a", 0.5)?;
+    set.incr_by_if("b", -0.5, InsertIf::Less)?;
     check(&["zincr", "zincr"]);
     set.range_into("out", 0, 1)?;
-    set.union_into("out", ["none"], &Combine::new())?;
-    set.intersection_into("out", ["board"], &Combine::new())?;
+    set.union_into_with("out", ["none"], &Combine::new())?;
+    set.intersection_into_with("out", ["board"], &Combine::new())?;
     set.difference_into("out", ["none"])?;
     set.difference_into("out", ["board"])?;
     set.difference_into("out", ["board"])?;
@@ -257,7 +257,7 @@ fn a_store_takes_the_place_of_any_type_and_its_deadline() -> larder::Result<()> 
     assert!(matches!(set.difference_into("board", ["out"]), Err(Error::WrongType)));
     assert_eq!(set.range_into("out", 0, -1)?, 1);
     assert_eq!((store.type_of("out")?, store.ttl("out")?), (Some(Type::SortedSet), Ttl::Forever));
-    assert_eq!(set.range_by_score_into("board", 2.0.., Window::new())?, 0);
+    assert_eq!(set.range_by_score_into_with("board", 2.0.., Window::new())?, 0);
     assert!(!store.contains("board")?);
     Ok(())
 }

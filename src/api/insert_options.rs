@@ -6,7 +6,7 @@ use crate::clock::millis;
 use crate::command::string::Condition;
 use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
-use crate::{Bytes, Encode, Result};
+use crate::{Bytes, Error, IntoValue, Result};
 
 /// The options of [`Database::insert_with`](crate::Database::insert_with): a condition (the last one
 /// said counts), and what becomes of the key's deadline. Without any, the value is set in any case,
@@ -14,43 +14,45 @@ use crate::{Bytes, Encode, Result};
 ///
 /// ```
 /// use std::time::Duration;
-/// use larder::{SetOptions, Store};
+/// use larder::{InsertOptions, Store};
 ///
 /// let store = Store::new();
 /// store.insert("state", "idle")?;
-/// let options = SetOptions::new().if_equal("idle").expire_in(Duration::from_secs(5));
+/// let options = InsertOptions::new().if_equal("idle").expire_in(Duration::from_secs(5));
 /// assert!(store.insert_with("state", "busy", options)?);
 /// # Ok::<(), larder::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 #[must_use]
-pub struct SetOptions {
+pub struct InsertOptions {
     condition: When,
     until: Until,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 enum When {
+    #[default]
     Always,
     Absent,
     Present,
-    /// What failed to encode is an error of the operation.
-    Equal(Result<Bytes>),
-    NotEqual(Result<Bytes>),
+    /// What failed to encode, and why, is an error of the operation.
+    Equal(Result<Bytes, String>),
+    NotEqual(Result<Bytes, String>),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 enum Until {
+    #[default]
     Removed,
     Kept,
     In(Duration),
     At(SystemTime),
 }
 
-impl SetOptions {
+impl InsertOptions {
     /// In any case, until it is removed.
     pub const fn new() -> Self {
-        SetOptions { condition: When::Always, until: Until::Removed }
+        InsertOptions { condition: When::Always, until: Until::Removed }
     }
 
     /// Only if the key is missing (`NX`).
@@ -69,15 +71,15 @@ impl SetOptions {
 
     /// Only if the key holds this value (`IFEQ`).
     #[doc(alias = "IFEQ")]
-    pub fn if_equal<T: Encode + ?Sized>(mut self, value: &T) -> Self {
-        self.condition = When::Equal(value.encode());
+    pub fn if_equal(mut self, value: impl IntoValue) -> Self {
+        self.condition = When::Equal(sought(value));
         self
     }
 
     /// Only if the key holds another value than this, or is missing (`IFNE`).
     #[doc(alias = "IFNE")]
-    pub fn if_not_equal<T: Encode + ?Sized>(mut self, value: &T) -> Self {
-        self.condition = When::NotEqual(value.encode());
+    pub fn if_not_equal(mut self, value: impl IntoValue) -> Self {
+        self.condition = When::NotEqual(sought(value));
         self
     }
 
@@ -112,8 +114,8 @@ impl SetOptions {
             When::Always => Condition::Always,
             When::Absent => Condition::Absent,
             When::Present => Condition::Present,
-            When::Equal(value) => Condition::Equal(value?),
-            When::NotEqual(value) => Condition::NotEqual(value?),
+            When::Equal(value) => Condition::Equal(value.map_err(Error::Encode)?),
+            When::NotEqual(value) => Condition::NotEqual(value.map_err(Error::Encode)?),
         };
         let deadline = match self.until {
             Until::Removed => Deadline::Clear,
@@ -125,8 +127,10 @@ impl SetOptions {
     }
 }
 
-impl Default for SetOptions {
-    fn default() -> Self {
-        SetOptions::new()
-    }
+/// The bytes of a value that is compared with, or why there are none.
+fn sought(value: impl IntoValue) -> Result<Bytes, String> {
+    value.into_value().map_err(|error| match error {
+        Error::Encode(why) => why,
+        other => other.to_string(),
+    })
 }
