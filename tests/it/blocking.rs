@@ -238,11 +238,11 @@ fn one_who_waits_for_another_type_holds_nobody_up() {
     let (list, set) = (store.list::<i32>("k"), store.sorted_set::<i32>("k"));
     let (mut scored, mut popped) = (pin!(set.pop_first_async()), pin!(list.pop_front_async()));
     assert!(is_pending(scored.as_mut()) && is_pending(popped.as_mut()));
-    list.extend_back(&[1, 2]).unwrap();
+    list.extend_back([1, 2]).unwrap();
     assert!(!is_pending(popped) && is_pending(scored.as_mut()));
     assert_eq!((list.to_vec().unwrap(), store.waiting().unwrap()), (vec![2], 1));
     store.remove("k").unwrap();
-    set.insert(&3, 1.0).unwrap();
+    set.insert(3, 1.0).unwrap();
     assert!(!is_pending(scored));
 }
 
@@ -275,8 +275,8 @@ fn what_is_handed_back_has_its_deadline_again() {
     let mut scored = Box::pin(set.pop_first_async());
     assert!(is_pending(popped.as_mut()) && is_pending(scored.as_mut()));
     let filled = store.transaction(["list", "set"], |tx| {
-        tx.list::<i32>("list").push_back(&1)?;
-        tx.sorted_set::<i32>("set").insert(&1, 1.0)?;
+        tx.list::<i32>("list").push_back(1)?;
+        tx.sorted_set::<i32>("set").insert(1, 1.0)?;
         tx.expire("list", LONG)?;
         tx.expire("set", LONG)
     });
@@ -293,7 +293,7 @@ fn a_future_dropped_in_a_transaction_hands_back_after_it() {
         let mut served = Box::pin(list.pop_front_async());
         let mut waiting = Box::pin(list.pop_front_async());
         assert!(is_pending(served.as_mut()));
-        list.push_back(&1).unwrap();
+        list.push_back(1).unwrap();
         assert!(is_pending(waiting.as_mut()));
         let other = Store::new();
         let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -332,8 +332,8 @@ fn a_waker_that_panics_takes_no_move_along() {
     assert!(moves.iter_mut().all(|moved| is_pending(moved.as_mut())));
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         store.transaction(["k", "source"], |tx| {
-            tx.list::<i32>("source").extend_back(&[7; 8])?;
-            tx.list::<i32>("k").push_back(&7)
+            tx.list::<i32>("source").extend_back([7; 8])?;
+            tx.list::<i32>("k").push_back(7)
         })
     }));
     assert!(panicked.is_err() && !is_pending(woken));

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Error, ExpireIf, Store, Ttl};
+use larder::{Error, Store, Ttl};
 use proptest::prelude::*;
 
 use crate::support::manual_store;
@@ -183,9 +183,9 @@ fn a_watched_key_that_has_expired_has_changed_though_nobody_has_swept() {
     let [milli, second] = [1, 1_000].map(Duration::from_millis);
     let hash = store.hash::<String, i32>("hash");
     store.insert_ex("key", 1, second).unwrap();
-    hash.insert_all([("f", &1), ("g", &2), ("h", &3)]).unwrap();
-    hash.expire_fields(["f"], second, ExpireIf::Always).unwrap();
-    hash.expire_fields(["g"], second + milli, ExpireIf::Always).unwrap();
+    hash.insert_many([("f", 1), ("g", 2), ("h", 3)]).unwrap();
+    hash.expire_fields(["f"], second).unwrap();
+    hash.expire_fields(["g"], second + milli).unwrap();
     for key in ["key", "hash"] {
         let watched = [store.watch([key]).unwrap(), store.watch([key]).unwrap()];
         clock.advance(if key == "key" { second - milli } else { Duration::ZERO });
