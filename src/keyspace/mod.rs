@@ -215,10 +215,15 @@ impl Keyspace {
         }
     }
 
+    /// Whether anybody may be told of key events.
+    pub(crate) fn tells_events(&self) -> bool {
+        self.events != KeyEvents::Off && self.hub.has_listeners()
+    }
+
     /// Tells subscribers of key events, in the order of the changes: this runs under the shard's
     /// lock, and only puts messages into their buffers.
     pub(crate) fn publish_event(&self, db: u16, key: &[u8], event: KeyEvent, wakes: &mut Wakes) {
-        if self.events == KeyEvents::Off || !self.hub.has_listeners() {
+        if !self.tells_events() {
             return;
         }
         let name = event.as_str();

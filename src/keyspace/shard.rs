@@ -76,6 +76,10 @@ pub(crate) enum Serve {
 pub(crate) struct Waiters(HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, ahash::RandomState>);
 
 impl Waiters {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn has(&self, db: u16, key: &[u8]) -> bool {
         !self.0.is_empty() && self.0.contains_key(&(db, Bytes::from(key)))
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 
 use super::shard::{Serve, Shard};
-use super::table::Table;
+use super::table::{Entry, Table};
 use super::undo::{Change, Step, Undo};
 use super::view::View;
 use super::{Keyspace, Parts};
@@ -233,7 +233,7 @@ impl<'w> Writer<'w> {
     /// Gives a key a value, whatever it held before; gives that back.
     ///
     /// # Errors
-    /// [`Error::TooLong`] if the key's name is over the limit.
+    /// [`Error::TooLong`] if the key's name is over the limit, [`Error::TooManyKeys`] if its shard is full.
     #[inline]
     pub(crate) fn set(
         &mut self,
@@ -266,7 +266,7 @@ impl<'w> Writer<'w> {
             }
             None => {
                 let deadline = if let Deadline::At(at) = deadline { at } else { NEVER };
-                table.insert(key.hash, Bytes::from(key.bytes), value, deadline);
+                table.insert(key.hash, Bytes::from(key.bytes), value, deadline)?;
                 None
             }
         };
@@ -408,6 +408,25 @@ impl<'w> Writer<'w> {
     pub(super) fn only_table(&mut self) -> Option<&mut Table> {
         let db = self.db;
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
+    }
+
+    /// Removes entries from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of
+    /// them at most; adds them to `gone`, to be freed when the lock is, and gives how many those were.
+    pub(super) fn expire_last(&mut self, now: u64, limit: usize, gone: &mut Vec<Vec<Entry>>) -> usize {
+        let (before, tells_events) = (gone.len(), self.space.tells_events());
+        let Some(table) = self.only_table() else { return 0 };
+        let count = table.split_off_due(now, limit, gone);
+        table.counters.expired += count as u64;
+        // Asked once for all of them: most often nobody wants to know.
+        let is_heard =
+            |(_, shard): &(u32, &mut Shard)| !shard.watches.is_empty() || !shard.waiters.is_empty();
+        if tells_events || self.shards.parts().iter().any(is_heard) {
+            for entry in gone.iter().skip(before).flatten() {
+                // The hash only tells shards apart, and a sweep holds one.
+                self.announce(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
+            }
+        }
+        count
     }
 
     /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
