@@ -181,6 +181,17 @@ impl Table {
         Some(entry)
     }
 
+    /// Adds a key at the position from which it was removed, if all that was added and removed since has
+    /// been taken back: with an empty string for a value, and no deadline.
+    pub(crate) fn put_back(&mut self, at: u32, hash: u64, key: Bytes) {
+        let value = Value::String(Bytes::default());
+        self.entries.swap_insert(at, Entry { key, value, timer: Timer::new(), hash: hash as u32 });
+        let last = self.entries.len() as u32 - 1;
+        if at < last {
+            self.wheel.moved(&mut self.entries, at, last);
+        }
+    }
+
     /// Takes entries out that are due by `now` and stand at the table's end, `limit` of them at most, and
     /// adds them to `out`; gives how many those were. Where all is due, or what was added last, nothing
     /// has to be moved for it. Room is given back by [`shrink`](Self::shrink). O(1) each.
