@@ -143,6 +143,26 @@ impl<E: Named + Clone> Dense<E> {
         Some(entry)
     }
 
+    /// Takes a [`swap_remove`](Self::swap_remove) back: the entry stands at `at`, and the one that was moved
+    /// there is the last again. O(1).
+    pub(crate) fn swap_insert(&mut self, at: u32, mut entry: E) {
+        let Dense { pages, index, heap, .. } = self;
+        if let Some(place) =
+            pages.get_mut(at as usize / PAGE).and_then(|page| Arc::make_mut(page).get_mut(at as usize % PAGE))
+        {
+            std::mem::swap(place, &mut entry);
+            *heap = *heap + place.heap_bytes() - entry.heap_bytes();
+            let hash = spread(place.hash());
+            if !index.is_empty() {
+                if let Ok(slot) = index.find_entry(spread(entry.hash()), |&other| other == at) {
+                    slot.remove();
+                }
+                index.insert_unique(hash, at, |&at| hash_at(pages, at));
+            }
+        }
+        self.push(entry);
+    }
+
     /// Takes all entries from a position on out, and adds them to `out`, a page at a time. O(n) for n
     /// of them. The room that they leave in the index is given back by [`shrink`](Self::shrink).
     pub(crate) fn split_off(&mut self, at: u32, out: &mut Vec<Vec<E>>) {
@@ -349,6 +369,37 @@ mod tests {
             for (dense, model) in &clones {
                 check(dense, model);
             }
+        }
+
+        /// Removals and additions that are taken back in reverse order leave no trace.
+        #[test]
+        fn all_stand_where_they_stood(
+            start in prop::collection::btree_set(0..40_u8, 0..40),
+            changes in prop::collection::vec(0..40_u8, 0..60),
+        ) {
+            let mut dense = Dense::default();
+            for name in &start {
+                dense.push(item(*name, *name));
+            }
+            let before: Vec<Item> = dense.iter().cloned().collect();
+            let mut steps = Vec::new();
+            for name in changes {
+                match find(&dense, name) {
+                    Some(at) => steps.push(dense.swap_remove(at).map(|item| (at, item))),
+                    None => {
+                        dense.push(item(name, 9));
+                        steps.push(None);
+                    }
+                }
+            }
+            for step in steps.into_iter().rev() {
+                match step {
+                    Some((at, item)) => dense.swap_insert(at, item),
+                    None => drop(dense.swap_remove(dense.len() as u32 - 1)),
+                }
+            }
+            prop_assert_eq!(dense.iter().cloned().collect::<Vec<_>>(), before);
+            check(&dense, &start.into_iter().map(|name| (name, name.into())).collect());
         }
 
         /// Whatever is added and removed during a walk, what stays is met.

@@ -13,8 +13,8 @@ use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::text::long_double::LongDouble;
 use crate::text::number;
-use crate::value::Value;
 use crate::value::hash::{Before, Field, Hash};
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// When fields are set (HSETEX's FNX, FXX).
@@ -98,7 +98,7 @@ pub(crate) fn value_len(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Resul
 /// HGETALL, HKEYS, HVALS: all fields, in O(1); `None` if the key is missing.
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Snapshot>> {
     let Some(entry) = view.entry(key) else { return Ok(None) };
-    let Value::Hash(hash) = &entry.value else { return Err(Error::WrongType) };
+    let ValueRef::Whole(Value::Hash(hash)) = entry.value else { return Err(Error::WrongType) };
     Ok(Some(Snapshot { hash: Arc::clone(hash), now: time(view, hash) }))
 }
 
@@ -448,7 +448,7 @@ mod tests {
         let (from, to) = (store.key_ref(b"hash"), store.key_ref(b"other"));
         let moved = store.write(&[from, to], |writer| {
             let Some((value, _)) = writer.remove(from, KeyEvent::RenameFrom) else { return Ok(false) };
-            Ok(writer.set(to, value, Deadline::Clear, KeyEvent::RenameTo)?.is_none())
+            writer.set(to, value, Deadline::Clear, KeyEvent::RenameTo).map(|()| true)
         });
         assert!(moved.unwrap());
         assert_eq!(first_due(&store), Some("other".into()));
@@ -468,7 +468,7 @@ mod tests {
         assert_eq!(first_due(&store), None);
         let bytes = write(&store, |writer, key| {
             let table = writer.shard_mut(key).and_then(|shard| shard.table(0));
-            Ok(table.map_or(0, |table| table.entries().bytes()))
+            Ok(table.map_or(0, |table| table.contents().len()))
         });
         assert_eq!(bytes, 0);
     }

@@ -1,8 +1,8 @@
 //! The keys: shards and their locks, expiry, versions, waiters, events.
 //!
 //! There is one road to a key ([`View`](view::View) for readers, [`Writer`](writer::Writer) for
-//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken here and nowhere
-//! else, in the order of the shards' indexes.
+//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
+//! nowhere else: one at a time, or in the order of the shards' indexes.
 
 mod due;
 mod held;
@@ -38,6 +38,7 @@ pub use sweep::Sweeping;
 
 use shard::Shard;
 use sweep::Sweeper;
+use view::View;
 use watch::Watch;
 
 /// The shards that are held, by index.
@@ -192,14 +193,21 @@ impl Keyspace {
         let watch = Arc::new(Watch::default());
         self.write(db, keys, |writer| {
             for key in keys {
-                // A key that has expired but still stands there must not mark the watch later.
-                writer.value(*key);
+                // What has expired but still stands there must not mark the watch later.
+                writer.expire(*key);
                 if let Some(shard) = writer.shard_mut(*key) {
                     shard.watches.add(db, key.bytes, &watch);
                 }
             }
         })?;
         Ok(watch)
+    }
+
+    /// Whether anything has happened to watched keys. Those that have expired have changed, swept or not;
+    /// inside a transaction of this store, on the same thread, that is not looked at.
+    pub(crate) fn has_changed(&self, db: u16, keys: &[KeyRef<'_>], watch: &Watch) -> bool {
+        let is_overdue = |view: &View<'_>| keys.iter().any(|key| view.is_overdue(*key));
+        watch.is_changed() || self.read(db, keys, is_overdue).unwrap_or(false)
     }
 
     pub(crate) fn unwatch(&self, db: u16, keys: &[KeyRef<'_>], watch: &Arc<Watch>) {

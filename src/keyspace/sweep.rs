@@ -14,7 +14,6 @@ use std::sync::{Arc, Weak};
 
 use super::Keyspace;
 use super::shard::Shard;
-use super::table::Entry;
 use super::wheel::Due;
 use super::writer::{Effects, Writer};
 use crate::clock::{Alarm, Clock, NEVER};

@@ -14,6 +14,7 @@ pub(crate) mod ranked;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 
+use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use crate::Bytes;
@@ -170,6 +171,15 @@ impl<'v> StringRef<'v> {
             StringRef::Short(bytes) => Bytes::from(bytes),
             StringRef::Whole(bytes) => bytes.clone(),
         }
+    }
+}
+
+impl Deref for StringRef<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
     }
 }
 
