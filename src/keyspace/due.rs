@@ -54,7 +54,9 @@ impl DuePages {
         if open.is_some_and(|page| page >= pages) {
             *open = None;
         }
-        if timers.0.capacity() > 64 && timers.0.len() * 4 < timers.0.capacity() {
+        if timers.0.is_empty() {
+            timers.0 = Vec::new();
+        } else if timers.0.capacity() > 64 && timers.0.len() * 4 < timers.0.capacity() {
             timers.0.shrink_to(timers.0.len() * 2);
         }
     }
