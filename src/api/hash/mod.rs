@@ -3,24 +3,19 @@
 mod expiry;
 mod iter;
 mod options;
+mod random;
 
-use std::collections::HashMap;
-use std::hash;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode, decode_option, public_handle, sought};
-use crate::command::Draw;
+use super::handle::{Handle, decode_option, public_handle, sought};
 use crate::command::hash::{self as fields, Taken};
 use crate::command::keys::{self, ExpireIf};
 use crate::text::long_double::LongDouble;
-use crate::value::hash::Field;
 use crate::{Bytes, Decode, Element, Encode, Error, Key, Result};
 
 pub use iter::HashIter;
 pub use options::HashOptions;
-
-use iter::{Fields, entry};
 
 /// A handle on a hash: fields of type `F` with a value of type `V` each. Single fields can expire by
 /// themselves.
@@ -65,8 +60,20 @@ impl<'a, F, V> Hash<'a, F, V> {
 }
 
 impl Database {
-    /// A handle on the hash at `key`, whose fields are `F` and whose values are `V`. Nothing is made
-    /// until a field is set, and the key goes with the last field.
+    /// A handle on the hash at `key`, whose fields are `F` and whose values are `V`. O(1), and nothing
+    /// is looked at or made: the key comes with the first field that is set, and goes with the last
+    /// one.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let cart = store.hash::<String, u32>("cart:42");
+    /// assert!(!store.contains("cart:42")?);
+    /// cart.insert("apple", 3)?;
+    /// assert!(store.contains("cart:42")?);
+    /// cart.remove("apple")?;
+    /// assert!(!store.contains("cart:42")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn hash<'a, F, V>(&'a self, key: impl Into<Key<'a>>) -> Hash<'a, F, V>
     where
         F: Encode + Decode,
@@ -86,20 +93,28 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// assert!(!user.insert("name", "anna")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type; [`Error::TooLong`] for a field or a value
+    /// over the store's limit, [`Error::Encode`] for one that does not encode.
     #[doc(alias = "HSET")]
     pub fn insert(&self, field: impl Element<F>, value: impl Element<V>) -> Result<bool> {
         Ok(self.insert_many([(field, value)])? == 1)
     }
 
-    /// Sets several fields at once, which then have no deadline; gives how many are new. `HSET`,
-    /// O(fields).
+    /// Sets several fields in one step, which then have no deadline; gives how many are new. Where a
+    /// field is named twice, the last value counts. `HSET`, O(fields).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let user = store.hash::<String, String>("user:1");
     /// assert_eq!(user.insert_many([("name", "ann"), ("lang", "en")])?, 2);
+    /// assert_eq!(user.insert_many([("lang", "de"), ("mail", "ann@example.com")])?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert); then no field was set.
     #[doc(alias = "HSET")]
     #[doc(alias = "HMSET")]
     pub fn insert_many(
@@ -119,28 +134,33 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// assert_eq!(user.get("name")?.as_deref(), Some("ann"));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert).
     #[doc(alias = "HSETNX")]
     pub fn insert_if_absent(&self, field: impl Element<F>, value: impl Element<V>) -> Result<bool> {
         self.insert_with([(field, value)], HashOptions::new().if_absent())
     }
 
-    /// Sets several fields under a condition, with deadlines, with a deadline for the whole key, or
-    /// all of that in one step; true if they were set. `HSETEX`, O(fields).
+    /// Sets several fields under a condition, with deadlines, with a deadline for the whole key, or all
+    /// of that in one step; true if they were set. `HSETEX`, O(fields), and O(log n) a field with
+    /// deadlines.
     ///
     /// ```
     /// use std::time::Duration;
-    /// use larder::{HashOptions, Store};
+    /// use larder::{HashOptions, ManualClock, Store, Ttl};
     ///
-    /// let store = Store::new();
+    /// let store = Store::builder().clock(&ManualClock::new()).build();
     /// let session = store.hash::<String, String>("session:42");
     /// let options = HashOptions::new().expire_key_in(Duration::from_secs(1800));
-    /// session.insert_with([("user", "ann"), ("lang", "en")], options)?;
+    /// assert!(session.insert_with([("user", "ann"), ("lang", "en")], options)?);
+    /// assert_eq!(store.ttl("session:42")?, Ttl::Left(Duration::from_secs(1800)));
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidExpire`] for a deadline beyond what Redis can hold (for fields 46 bits of
-    /// milliseconds, the year 4199).
+    /// Those of [`insert`](Self::insert); [`Error::InvalidExpire`] for a deadline beyond what Redis can
+    /// hold (for fields 46 bits of milliseconds, the year 4199).
     #[doc(alias = "HSETEX")]
     pub fn insert_with(
         &self,
@@ -150,7 +170,20 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         Ok(self.insert_counted(pairs, options)?.is_some())
     }
 
-    /// The value of a field. `HGET`, O(1).
+    /// The value of a field; `None` if it is missing. `HGET`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let user = store.hash::<String, String>("user:1");
+    /// user.insert("name", "ann")?;
+    /// assert_eq!(user.get("name")?.as_deref(), Some("ann"));
+    /// assert_eq!(user.get("lang")?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type; [`Error::Encode`] for a field that does not
+    /// encode; [`Error::Decode`] for a value that is no `V`.
     #[doc(alias = "HGET")]
     pub fn get(&self, field: impl Element<F>) -> Result<Option<V>> {
         let field = field.into_value()?;
@@ -166,6 +199,9 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// assert_eq!(cart.get_many(["apple", "pear"])?, [Some(3), None]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
     #[doc(alias = "HMGET")]
     pub fn get_many(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<Vec<Option<V>>> {
         let names = sought(fields)?;
@@ -174,6 +210,19 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 
     /// Whether the field is there. `HEXISTS`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let user = store.hash::<String, String>("user:1");
+    /// user.insert("name", "")?;
+    /// assert!(user.contains("name")?);
+    /// assert!(!user.contains("lang")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type; [`Error::Encode`] for a field that does not
+    /// encode.
     #[doc(alias = "HEXISTS")]
     pub fn contains(&self, field: impl Element<F>) -> Result<bool> {
         let field = field.into_value()?;
@@ -182,31 +231,86 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
 
     /// The length of a field's value in bytes, as it is stored; 0 if the field is missing. `HSTRLEN`,
     /// O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let cart = store.hash::<String, u32>("cart:42");
+    /// cart.insert("apple", 250)?; // stored as text
+    /// assert_eq!(cart.value_len("apple")?, 3);
+    /// assert_eq!(cart.value_len("pear")?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`contains`](Self::contains).
     #[doc(alias = "HSTRLEN")]
     pub fn value_len(&self, field: impl Element<F>) -> Result<usize> {
         let field = field.into_value()?;
         self.handle.read(|view, key| fields::value_len(view, key, &field))
     }
 
-    /// How many fields there are; 0 if the key is missing. `HLEN`, O(1). Unlike Redis, fields that
-    /// have expired are never counted.
+    /// How many fields there are; 0 if the key is missing. Unlike Redis, fields that have expired are
+    /// never counted. `HLEN`, O(1), and O(log n) while fields are due.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let user = store.hash::<String, String>("user:1");
+    /// user.insert("name", "ann")?;
+    /// user.insert_ex("token", "k7Yp", Duration::from_secs(60))?;
+    /// assert_eq!(user.len()?, 2);
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(user.len()?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type.
     #[doc(alias = "HLEN")]
     pub fn len(&self) -> Result<usize> {
         self.handle.read(fields::len)
     }
 
-    /// Whether there is no field, and so no key. O(1).
+    /// Whether there is no field, and so no key. `HLEN`, O(1) as [`len`](Self::len).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let cart = store.hash::<String, u32>("cart:42");
+    /// assert!(cart.is_empty()?);
+    /// cart.insert("apple", 3)?;
+    /// assert!(!cart.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
     /// Removes a field; true if it was there. `HDEL`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let cart = store.hash::<String, u32>("cart:42");
+    /// cart.insert("apple", 3)?;
+    /// assert!(cart.remove("apple")?);
+    /// assert!(!cart.remove("apple")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type; [`Error::Encode`] for a field that does not
+    /// encode.
     #[doc(alias = "HDEL")]
     pub fn remove(&self, field: impl Element<F>) -> Result<bool> {
         Ok(self.remove_many([field])? == 1)
     }
 
-    /// Removes several fields; gives how many of them were there. `HDEL`, O(fields).
+    /// Removes several fields in one step; gives how many of them were there. `HDEL`, O(fields).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -216,47 +320,85 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// assert!(!store.contains("cart:42")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove`](Self::remove).
     #[doc(alias = "HDEL")]
     pub fn remove_many(&self, fields: impl IntoIterator<Item = impl Element<F>>) -> Result<usize> {
         Ok(self.take(&sought(fields)?)?.into_iter().flatten().count())
     }
 
-    /// Removes a field; gives the value that it had. `HGETDEL`, O(1).
+    /// Removes a field; gives the value that it had, `None` if it was missing. `HGETDEL`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let codes = store.hash::<String, u32>("codes");
+    /// codes.insert("ann", 4711)?;
+    /// assert_eq!(codes.get_and_remove("ann")?, Some(4711));
+    /// assert_eq!(codes.get_and_remove("ann")?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] with the value's bytes, which have been removed.
+    /// Those of [`remove`](Self::remove); [`Error::Decode`] with the value's bytes, which have been
+    /// removed.
     #[doc(alias = "HGETDEL")]
     pub fn get_and_remove(&self, field: impl Element<F>) -> Result<Option<V>> {
         let taken = self.take(&[field.into_value()?])?;
         decode_option(taken.into_iter().flatten().next().map(|taken| taken.value))
     }
 
-    /// Removes several fields; gives the values that they had, in the order of the fields. `HGETDEL`,
-    /// O(fields).
+    /// Removes several fields in one step; gives the values that they had, in the order of the fields.
+    /// `HGETDEL`, O(fields).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let cart = store.hash::<String, u32>("cart:42");
+    /// cart.insert_many([("apple", 3), ("pear", 1)])?;
+    /// assert_eq!(cart.get_and_remove_many(["pear", "plum"])?, [Some(1), None]);
+    /// assert_eq!(cart.keys()?, ["apple"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] if a value is no `V`: all fields that were not set again meanwhile are then
-    /// put back.
+    /// Those of [`remove`](Self::remove); [`Error::Decode`] if a value is no `V`: all fields that were
+    /// not set again meanwhile are then put back, with their deadlines, unless the key was given
+    /// another type.
     #[doc(alias = "HGETDEL")]
     pub fn get_and_remove_many(
         &self,
         fields: impl IntoIterator<Item = impl Element<F>>,
     ) -> Result<Vec<Option<V>>> {
         let names = sought(fields)?;
-        let taken = self.take(&names)?;
+        let (deadline, taken) = self.handle.write(|writer, key| {
+            let deadline = writer.deadline(key);
+            Ok((deadline, fields::take(writer, key, &names)?))
+        })?;
         let values = taken.iter().map(|taken| decode_option(taken.as_ref().map(|taken| taken.value.clone())));
         values.collect::<Result<_>>().inspect_err(|_| {
-            let taken = names.into_iter().zip(taken).filter_map(|(name, taken)| Some((name, taken?)));
+            let taken =
+                names.into_iter().zip(taken).filter_map(|(name, taken)| Some((name, taken?))).collect();
             // It fails where the key was given another type meanwhile: the fields would be gone too.
-            self.handle.write(|writer, key| fields::put_back(writer, key, taken.collect())).ok();
+            self.handle.write(|writer, key| fields::put_back(writer, key, taken, deadline)).ok();
         })
     }
 
     /// Adds to a field's integer; gives the new value. A missing field counts as 0, and one with a
     /// deadline keeps it. `HINCRBY`, O(1).
     ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let cart = store.hash::<String, u32>("cart:42");
+    /// assert_eq!(cart.incr_by("apple", 3)?, 3);
+    /// assert_eq!(cart.incr_by("apple", -1)?, 2);
+    /// assert_eq!(cart.get("apple")?, Some(2));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::HashNotAnInteger`], [`Error::Overflow`]
+    /// [`Error::HashNotAnInteger`] if the field holds anything else; [`Error::Overflow`] if the sum
+    /// does not fit into 64 bits; [`Error::WrongType`] if the key holds another type;
+    /// [`Error::TooLong`] or [`Error::Encode`] for the field.
     #[doc(alias = "HINCRBY")]
     pub fn incr_by(&self, field: impl Element<F>, by: i64) -> Result<i64> {
         let field = self.handle.encode(field)?;
@@ -276,7 +418,9 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::HashNotAFloat`]; [`Error::NanOrInfinity`] if that would come out, or is what to add.
+    /// [`Error::HashNotAFloat`] if the field holds anything else; [`Error::NanOrInfinity`] if that
+    /// would come out, or is what to add; [`Error::WrongType`] if the key holds another type;
+    /// [`Error::TooLong`] or [`Error::Encode`] for the field.
     #[doc(alias = "HINCRBYFLOAT")]
     pub fn incr_by_float(&self, field: impl Element<F>, by: f64) -> Result<f64> {
         let field = self.handle.encode(field)?;
@@ -287,107 +431,6 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         let sum = self.handle.write(|writer, key| fields::increase_float(writer, key, field, &by))?;
         // Written as a number; one beyond the range of f64 is infinite there.
         LongDouble::parse(&sum).map(LongDouble::to_f64).ok_or(Error::HashNotAFloat)
-    }
-
-    /// A field drawn at random; `None` if the key is missing. `HRANDFIELD`, O(1).
-    #[doc(alias = "HRANDFIELD")]
-    pub fn random_field(&self) -> Result<Option<F>> {
-        Ok(self.random_fields(1)?.pop())
-    }
-
-    /// `count` different fields drawn at random, all of them if there are fewer. `HRANDFIELD` with a
-    /// positive count, O(count).
-    #[doc(alias = "HRANDFIELD")]
-    pub fn random_fields(&self, count: usize) -> Result<Vec<F>> {
-        self.draw(Draw::Distinct(count))?.into_iter().map(|field| decode(field.name)).collect()
-    }
-
-    /// `count` fields, each drawn from all of them. `HRANDFIELD` with a negative count, O(count).
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for more than memory can hold.
-    #[doc(alias = "HRANDFIELD")]
-    pub fn random_fields_repeated(&self, count: usize) -> Result<Vec<F>> {
-        self.draw(Draw::Repeated(count))?.into_iter().map(|field| decode(field.name)).collect()
-    }
-
-    /// A field drawn at random, and its value; `None` if the key is missing. `HRANDFIELD` with
-    /// `WITHVALUES`, O(1).
-    #[doc(alias = "HRANDFIELD")]
-    pub fn random(&self) -> Result<Option<(F, V)>> {
-        Ok(self.random_many(1)?.pop())
-    }
-
-    /// [`random_fields`](Self::random_fields) with their values. `HRANDFIELD` with `WITHVALUES`.
-    #[doc(alias = "HRANDFIELD")]
-    pub fn random_many(&self, count: usize) -> Result<Vec<(F, V)>> {
-        self.draw(Draw::Distinct(count))?.into_iter().map(entry).collect()
-    }
-
-    /// [`random_fields_repeated`](Self::random_fields_repeated) with their values. `HRANDFIELD` with
-    /// `WITHVALUES`.
-    #[doc(alias = "HRANDFIELD")]
-    pub fn random_repeated(&self, count: usize) -> Result<Vec<(F, V)>> {
-        self.draw(Draw::Repeated(count))?.into_iter().map(entry).collect()
-    }
-
-    /// All fields. `HKEYS`, O(n), without holding a lock.
-    #[doc(alias = "HKEYS")]
-    pub fn keys(&self) -> Result<Vec<F>> {
-        self.fields()?.map(|field| decode(field.name)).collect()
-    }
-
-    /// All values, in the order of [`keys`](Self::keys) if nothing has changed. `HVALS`, O(n), without
-    /// holding a lock.
-    #[doc(alias = "HVALS")]
-    pub fn values(&self) -> Result<Vec<V>> {
-        self.fields()?.map(|field| decode(field.value)).collect()
-    }
-
-    /// All fields with their values. `HGETALL`, O(n), without holding a lock.
-    #[doc(alias = "HGETALL")]
-    pub fn entries(&self) -> Result<Vec<(F, V)>> {
-        self.iter()?.collect()
-    }
-
-    /// All fields with their values, as a map. `HGETALL`, O(n), without holding a lock.
-    ///
-    /// ```
-    /// use std::collections::HashMap;
-    ///
-    /// let store = larder::Store::new();
-    /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_many(&HashMap::from([("apple".to_owned(), 3), ("pear".to_owned(), 1)]))?;
-    /// assert_eq!(cart.to_map()?["apple"], 3);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "HGETALL")]
-    pub fn to_map(&self) -> Result<HashMap<F, V>>
-    where
-        F: Eq + hash::Hash,
-    {
-        self.iter()?.collect()
-    }
-
-    /// An iterator over the fields and values that the hash has at this instant: later changes do not
-    /// disturb it, and it holds no lock. O(1); the first write to a part of the hash that is still
-    /// iterated over copies that part.
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let cart = store.hash::<String, u32>("cart:42");
-    /// cart.insert_many([("apple", 3), ("pear", 1)])?;
-    /// for entry in cart.iter()? {
-    ///     let (fruit, count) = entry?;
-    ///     cart.insert(fruit, count + 1)?;
-    /// }
-    /// assert_eq!(cart.get("apple")?, Some(4));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "HGETALL")]
-    #[doc(alias = "HSCAN")]
-    pub fn iter(&self) -> Result<HashIter<F, V>> {
-        Ok(HashIter::new(self.handle.read(fields::snapshot)?))
     }
 
     /// How many of the fields are new; `None` if the condition does not hold.
@@ -408,16 +451,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         })
     }
 
-    fn fields(&self) -> Result<Fields> {
-        Ok(Fields::of(self.handle.read(fields::snapshot)?))
-    }
-
     fn take(&self, names: &[Bytes]) -> Result<Vec<Option<Taken>>> {
         self.handle.write(|writer, key| fields::take(writer, key, names))
-    }
-
-    fn draw(&self, draw: Draw) -> Result<Vec<Field>> {
-        self.handle.read(|view, key| fields::random(view, key, draw))
     }
 }
 

@@ -59,8 +59,19 @@ impl<'a, T> List<'a, T> {
 }
 
 impl Database {
-    /// A handle on the list at `key`. Nothing is made until something is pushed, and the key goes
-    /// with the last element.
+    /// A handle on the list at `key`. O(1), and nothing is looked at or made: the key comes with the
+    /// first element that is pushed, and goes with the last one.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let jobs = store.list::<String>("jobs");
+    /// assert!(!store.contains("jobs")?);
+    /// jobs.push_back("resize")?;
+    /// assert!(store.contains("jobs")?);
+    /// jobs.pop_front()?;
+    /// assert!(!store.contains("jobs")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn list<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
         List::of(Handle::new(self, key.into()))
     }
@@ -74,6 +85,11 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(store.list::<String>("names").push_back("ann")?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) for an element over the store's limit,
+    /// [`Error::Encode`](crate::Error::Encode) for one that does not encode.
     #[doc(alias = "RPUSH")]
     pub fn push_back(&self, element: impl Element<T>) -> Result<usize> {
         self.push(End::Back, element, Absent::Create)
@@ -89,6 +105,9 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.to_vec()?, ["ann", "bob"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back).
     #[doc(alias = "LPUSH")]
     pub fn push_front(&self, element: impl Element<T>) -> Result<usize> {
         self.push(End::Front, element, Absent::Create)
@@ -99,9 +118,15 @@ impl<T: Encode + Decode> List<'_, T> {
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert_eq!(store.list::<String>("names").extend_back(["ann", "bob"])?, 2);
+    /// let names = store.list::<String>("names");
+    /// assert_eq!(names.extend_back(["ann", "bob"])?, 2);
+    /// assert_eq!(names.extend_back(["cid"])?, 3);
+    /// assert_eq!(names.to_vec()?, ["ann", "bob", "cid"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back); then none was added.
     #[doc(alias = "RPUSH")]
     pub fn extend_back(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         self.extend(End::Back, elements, Absent::Create)
@@ -117,6 +142,9 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.to_vec()?, ["bob", "ann"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back); then none was added.
     #[doc(alias = "LPUSH")]
     pub fn extend_front(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         self.extend(End::Front, elements, Absent::Create)
@@ -133,6 +161,9 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.push_back_if_present("bob")?, Some(2));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back).
     #[doc(alias = "RPUSHX")]
     pub fn push_back_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Back, element, Absent::Skip)?).filter(|len| *len > 0))
@@ -140,6 +171,19 @@ impl<T: Encode + Decode> List<'_, T> {
 
     /// Adds an element at the front of a list that is there; gives its new length, `None` if there is
     /// no such list. `LPUSHX`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// assert_eq!(names.push_front_if_present("ann")?, None);
+    /// names.push_back("bob")?;
+    /// assert_eq!(names.push_front_if_present("ann")?, Some(2));
+    /// assert_eq!(names.to_vec()?, ["ann", "bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back).
     #[doc(alias = "LPUSHX")]
     pub fn push_front_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
         Ok(Some(self.push(End::Front, element, Absent::Skip)?).filter(|len| *len > 0))
@@ -147,6 +191,18 @@ impl<T: Encode + Decode> List<'_, T> {
 
     /// Adds elements at the back of a list that is there, as [`extend_back`](Self::extend_back) does;
     /// gives its new length, `None` if there is no such list. `RPUSHX`, O(elements).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// assert_eq!(names.extend_back_if_present(["bob", "cid"])?, None);
+    /// names.push_back("ann")?;
+    /// assert_eq!(names.extend_back_if_present(["bob", "cid"])?, Some(3));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back); then none was added.
     #[doc(alias = "RPUSHX")]
     pub fn extend_back_if_present(
         &self,
@@ -157,6 +213,18 @@ impl<T: Encode + Decode> List<'_, T> {
 
     /// Adds elements at the front of a list that is there, as [`extend_front`](Self::extend_front)
     /// does; gives its new length, `None` if there is no such list. `LPUSHX`, O(elements).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.push_back("cid")?;
+    /// assert_eq!(names.extend_front_if_present(["bob", "ann"])?, Some(3));
+    /// assert_eq!(names.to_vec()?, ["ann", "bob", "cid"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`push_back`](Self::push_back); then none was added.
     #[doc(alias = "LPUSHX")]
     pub fn extend_front_if_present(
         &self,
@@ -165,7 +233,7 @@ impl<T: Encode + Decode> List<'_, T> {
         Ok(Some(self.extend(End::Front, elements, Absent::Skip)?).filter(|len| *len > 0))
     }
 
-    /// Takes the first element. `LPOP`, O(1).
+    /// Takes the first element; `None` if there is none. `LPOP`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -177,13 +245,14 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
     /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
     #[doc(alias = "LPOP")]
     pub fn pop_front(&self) -> Result<Option<T>> {
         self.pop(End::Front)
     }
 
-    /// Takes the last element. `RPOP`, O(1).
+    /// Takes the last element; `None` if there is none. `RPOP`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -194,7 +263,7 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
+    /// Those of [`pop_front`](Self::pop_front).
     #[doc(alias = "RPOP")]
     pub fn pop_back(&self) -> Result<Option<T>> {
         self.pop(End::Back)
@@ -212,9 +281,10 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back at the
-    /// front in their order (before what was pushed there in between), unless the key was given another
-    /// type meanwhile.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if one of the elements is no `T`: then all are put back
+    /// at the front in their order (before what was pushed there in between), unless the key was given
+    /// another type meanwhile.
     #[doc(alias = "LPOP")]
     pub fn pop_front_many(&self, count: usize) -> Result<Vec<T>> {
         self.pop_many(End::Front, count)
@@ -232,8 +302,9 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back, as
-    /// [`pop_front_many`](Self::pop_front_many) does.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if one of the elements is no `T`: then all are put back,
+    /// as [`pop_front_many`](Self::pop_front_many) does.
     #[doc(alias = "RPOP")]
     pub fn pop_back_many(&self, count: usize) -> Result<Vec<T>> {
         self.pop_many(End::Back, count)
@@ -243,15 +314,33 @@ impl<T: Encode + Decode> List<'_, T> {
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert_eq!(store.list::<String>("names").len()?, 0);
+    /// let names = store.list::<String>("names");
+    /// assert_eq!(names.len()?, 0);
+    /// names.extend_back(["ann", "bob"])?;
+    /// assert_eq!(names.len()?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "LLEN")]
     pub fn len(&self) -> Result<usize> {
         self.handle.read(list::len)
     }
 
-    /// Whether there are no elements. O(1).
+    /// Whether there are no elements, and so no key. `LLEN`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// assert!(names.is_empty()?);
+    /// names.push_back("ann")?;
+    /// assert!(!names.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
