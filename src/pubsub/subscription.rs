@@ -77,7 +77,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Listens to one more channel (SUBSCRIBE); false if it did already, or if the store is gone. O(1).
+    /// Listens to one more channel; false if it did already, or if the store is gone. `SUBSCRIBE`,
+    /// O(1).
     ///
     /// ```
     /// # let store = larder::Store::new();
@@ -93,16 +94,29 @@ impl Subscription {
         self.join(Kind::Channel, channel.as_ref())
     }
 
-    /// Listens to a channel no more (UNSUBSCRIBE); false if it did not. O(n), its subscribers.
+    /// Listens to a channel no more; false if it did not. `UNSUBSCRIBE`, O(n), its subscribers.
     ///
     /// Messages that had come before can still be read.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// store.publish("news", "one")?;
+    /// assert!(sub.unsubscribe("news"));
+    /// assert!(!sub.unsubscribe("news"));
+    /// assert_eq!(store.publish("news", "two")?, 0);
+    /// assert_eq!(sub.try_recv().unwrap().payload, "one");
+    /// assert_eq!(sub.try_recv(), None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[doc(alias = "UNSUBSCRIBE")]
     pub fn unsubscribe(&self, channel: impl AsRef<[u8]>) -> bool {
         self.part(Kind::Channel, channel.as_ref())
     }
 
-    /// Listens to all channels that match one more glob-style pattern (PSUBSCRIBE); false if it did already,
-    /// or if the store is gone. O(1), and each publish in the store then matches one pattern more.
+    /// Listens to all channels that match one more glob-style pattern; false if it did already, or if
+    /// the store is gone. `PSUBSCRIBE`, O(1), and each publish in the store then matches one pattern
+    /// more.
     ///
     /// ```
     /// # let store = larder::Store::new();
@@ -119,46 +133,111 @@ impl Subscription {
         self.join(Kind::Pattern, pattern.as_ref())
     }
 
-    /// Listens to a pattern no more (PUNSUBSCRIBE); false if it did not. O(n), its subscribers.
+    /// Listens to a pattern no more; false if it did not. `PUNSUBSCRIBE`, O(n), its subscribers.
     ///
-    /// Messages that had come before can still be read.
+    /// Messages that had come before can still be read. It is the pattern that is named, not a channel:
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*"]);
+    /// assert!(!sub.punsubscribe("user:1"));
+    /// assert!(sub.punsubscribe("user:*"));
+    /// assert_eq!(store.publish("user:1", "signed in")?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[doc(alias = "PUNSUBSCRIBE")]
     pub fn punsubscribe(&self, pattern: impl AsRef<[u8]>) -> bool {
         self.part(Kind::Pattern, pattern.as_ref())
     }
 
-    /// Listens to no channel any more, but still to its patterns (UNSUBSCRIBE without arguments).
+    /// Listens to no channel any more, but still to its patterns. `UNSUBSCRIBE` without arguments,
+    /// O(n), the subscribers of each.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news", "sport"]);
+    /// sub.psubscribe("user:*");
+    /// sub.unsubscribe_all();
+    /// assert!(sub.channels().is_empty());
+    /// assert_eq!(store.publish("user:1", "signed in")?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn unsubscribe_all(&self) {
         self.part_all(Kind::Channel);
     }
 
-    /// Listens to no pattern any more, but still to its channels (PUNSUBSCRIBE without arguments).
+    /// Listens to no pattern any more, but still to its channels. `PUNSUBSCRIBE` without arguments,
+    /// O(n), the subscribers of each.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*", "order:*"]);
+    /// sub.subscribe("news");
+    /// sub.punsubscribe_all();
+    /// assert!(sub.patterns().is_empty());
+    /// assert_eq!(store.publish("news", "hello")?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn punsubscribe_all(&self) {
         self.part_all(Kind::Pattern);
     }
 
     /// The channels it listens to by name, in no order. O(n).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news", "sport"]);
+    /// sub.unsubscribe("news");
+    /// assert_eq!(sub.channels(), ["sport"]);
+    /// ```
     pub fn channels(&self) -> Vec<Bytes> {
         self.names.lock().channels.iter().cloned().collect()
     }
 
     /// The patterns it listens to, in no order. O(n).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*"]);
+    /// assert_eq!(sub.patterns(), ["user:*"]);
+    /// assert!(sub.channels().is_empty());
+    /// ```
     pub fn patterns(&self) -> Vec<Bytes> {
         self.names.lock().patterns.iter().cloned().collect()
     }
 
-    /// The next message, if one has come. O(1).
+    /// The next message, if one has come. Never waits. O(1).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// assert_eq!(sub.try_recv(), None);
+    /// store.publish("news", "hello")?;
+    /// assert_eq!(sub.try_recv().unwrap().payload, "hello");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn try_recv(&self) -> Option<Message> {
         self.inbox.pop()
     }
 
-    /// The next message, waited for by blocking the thread; `None` once the store is gone and all is read.
-    /// O(1).
+    /// The next message, waited for by blocking the thread; `None` once the store is gone and all is
+    /// read. O(1).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// store.publish("news", "hello")?;
+    /// drop(store);
+    /// assert_eq!(sub.recv().unwrap().payload, "hello");
+    /// assert_eq!(sub.recv(), None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn recv(&self) -> Option<Message> {
         self.inbox.wait(&self.clock, None)
     }
 
-    /// The next message, waited for at most so long (a zero timeout means now); `None` if none came. O(1).
+    /// The next message, waited for at most so long (a zero timeout means now); `None` if none came, or
+    /// once the store is gone and all is read. O(1).
     ///
     /// The time is the store's clock's, in milliseconds, rounded up.
     ///
@@ -167,22 +246,56 @@ impl Subscription {
     ///
     /// # let store = larder::Store::new();
     /// let sub = store.subscribe(["news"]);
-    /// assert_eq!(sub.recv_timeout(Duration::from_millis(5)), None);
+    /// assert_eq!(sub.recv_timeout(Duration::ZERO), None);
+    /// store.publish("news", "hello")?;
+    /// assert_eq!(sub.recv_timeout(Duration::from_secs(5)).unwrap().payload, "hello");
+    /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Message> {
         self.inbox.wait(&self.clock, Some(timeout))
     }
 
     /// The next message, waited for by a task; `None` once the store is gone and all is read. O(1).
+    /// Works on any async runtime; for a timeout, use the runtime's.
     ///
     /// The future can be dropped at any point (by a `select!` or a timeout): no message is lost by it.
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// let task = async {
+    ///     let first = sub.recv_async().await;
+    ///     first.map(|message| message.payload)
+    /// };
+    /// # let mut task = pin!(task);
+    /// # let mut context = Context::from_waker(Waker::noop());
+    /// # assert!(task.as_mut().poll(&mut context).is_pending());
+    /// store.publish("news", "hello")?;
+    /// # let Poll::Ready(payload) = task.poll(&mut context) else { panic!() };
+    /// # assert_eq!(payload.unwrap(), "hello");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn recv_async(&self) -> Recv<'_> {
         Recv { inbox: &self.inbox, slot: Slot::default() }
     }
 
-    /// The messages, each waited for as by [`recv`](Self::recv); ends once the store is gone and all is read.
+    /// The messages, each waited for as by [`recv`](Self::recv); ends once the store is gone and all is
+    /// read. O(1) a message.
     ///
     /// `for message in &sub` is the same.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["numbers"]);
+    /// for number in [1, 2, 3] {
+    ///     store.publish("numbers", number)?;
+    /// }
+    /// drop(store);
+    /// let sum: u32 = sub.iter().filter_map(|message| message.payload_str()?.parse::<u32>().ok()).sum();
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn iter(&self) -> Iter<'_> {
         Iter { subscription: self }
     }
@@ -190,11 +303,35 @@ impl Subscription {
     /// How many messages were dropped unread, since the start, because the backlog was full. O(1).
     ///
     /// The count only grows: a reader that has to know of a gap compares it with what it was before.
+    ///
+    /// ```
+    /// use larder::{Backlog, Store};
+    ///
+    /// let store = Store::new();
+    /// let sub = store.subscribe_with(["news"], Backlog::new().messages(2));
+    /// let before = sub.lagged();
+    /// for payload in ["one", "two", "three"] {
+    ///     store.publish("news", payload)?;
+    /// }
+    /// assert_eq!(sub.try_recv().unwrap().payload, "two");
+    /// assert_eq!(sub.lagged() - before, 1); // "one"
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn lagged(&self) -> u64 {
         self.inbox.lagged()
     }
 
     /// Whether the store is gone: what is buffered can be read, and nothing more comes. O(1).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// store.publish("news", "hello")?;
+    /// drop(store);
+    /// assert!(sub.is_closed());
+    /// assert_eq!(sub.try_recv().unwrap().payload, "hello");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.inbox.is_closed()
     }

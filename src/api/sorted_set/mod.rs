@@ -63,12 +63,17 @@ impl<'a, M> SortedSet<'a, M> {
 }
 
 impl Database {
-    /// A handle on the sorted set at `key`. Nothing is made until a member is inserted, and the key
-    /// goes with the last member.
+    /// A handle on the sorted set at `key`. O(1), and nothing is looked at or made: the key comes with
+    /// the first member that is inserted, and goes with the last one.
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert!(store.sorted_set::<String>("board").is_empty()?);
+    /// let board = store.sorted_set::<String>("board");
+    /// assert!(!store.contains("board")?);
+    /// board.insert("ann", 1.0)?;
+    /// assert!(store.contains("board")?);
+    /// board.remove("ann")?;
+    /// assert!(!store.contains("board")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn sorted_set<'a, M: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
@@ -89,24 +94,28 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
+    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) for a member over the store's limit,
+    /// [`Error::Encode`](crate::Error::Encode) for one that does not encode.
     #[doc(alias = "ZADD")]
     pub fn insert(&self, member: impl Element<M>, score: f64) -> Result<bool> {
         Ok(self.insert_if(member, score, InsertIf::Always)? == Inserted::Added)
     }
 
-    /// Gives several members their scores in one step; how many of them are new. `ZADD`,
-    /// O(log n) each. Where a member is named twice, the last score counts.
+    /// Gives several members their scores in one step; how many of them are new. Where a member is
+    /// named twice, the last score counts. `ZADD`, O(log n) each.
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// assert_eq!(board.insert_many([("ann", 1.0), ("bob", 2.0)])?, 2);
+    /// assert_eq!(board.insert_many([("bob", 3.0), ("cid", 4.0)])?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
+    /// Those of [`insert`](Self::insert); then no score was set.
     #[doc(alias = "ZADD")]
     pub fn insert_many(&self, members: impl IntoIterator<Item = (impl Element<M>, f64)>) -> Result<usize> {
         Ok(self.insert_many_if(members, InsertIf::Always)?.added)
@@ -126,7 +135,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
+    /// Those of [`insert`](Self::insert).
     #[doc(alias = "ZADD")]
     pub fn insert_if(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
         Ok(self.insert_many_if([(member, score)], condition)?.into())
@@ -147,7 +156,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
+    /// Those of [`insert`](Self::insert); then no score was set.
     #[doc(alias = "ZADD")]
     pub fn insert_many_if(
         &self,
@@ -172,7 +181,10 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// # Errors
     /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
-    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
+    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be (`inf` and `-inf`);
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) or [`Error::Encode`](crate::Error::Encode) for the
+    /// member.
     #[doc(alias = "ZINCRBY")]
     pub fn incr_by(&self, member: impl Element<M>, by: f64) -> Result<f64> {
         // Without a condition there is always a score.
@@ -188,12 +200,14 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// let store = Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// assert_eq!(board.incr_by_if("ann", 1.0, InsertIf::Present)?, None);
+    /// board.insert("ann", 5.0)?;
+    /// assert_eq!(board.incr_by_if("ann", 1.0, InsertIf::Present)?, Some(6.0));
+    /// assert_eq!(board.incr_by_if("ann", -2.0, InsertIf::Greater)?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
-    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
+    /// Those of [`incr_by`](Self::incr_by).
     #[doc(alias = "ZADD")]
     pub fn incr_by_if(&self, member: impl Element<M>, by: f64, condition: InsertIf) -> Result<Option<f64>> {
         let member = self.handle.encode(member)?;
@@ -210,6 +224,10 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert!(!board.remove("ann")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a member that does not encode.
     #[doc(alias = "ZREM")]
     pub fn remove(&self, member: impl Element<M>) -> Result<bool> {
         Ok(self.remove_many([member])? > 0)
@@ -224,13 +242,16 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.remove_many(["ann", "bob"])?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove`](Self::remove).
     #[doc(alias = "ZREM")]
     pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<usize> {
         let members = sought(members)?;
         self.handle.write(|writer, key| sorted_set::remove(writer, key, &members))
     }
 
-    /// A member's score. `ZSCORE`, O(1).
+    /// A member's score; `None` if it is not there. `ZSCORE`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -239,6 +260,10 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!((board.score("ann")?, board.score("bob")?), (Some(1.0), None));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a member that does not encode.
     #[doc(alias = "ZSCORE")]
     pub fn score(&self, member: impl Element<M>) -> Result<Option<f64>> {
         Ok(self.scores([member])?.pop().flatten())
@@ -254,47 +279,72 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.scores(["bob", "ann"])?, [None, Some(1.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`score`](Self::score).
     #[doc(alias = "ZMSCORE")]
     pub fn scores(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<Vec<Option<f64>>> {
         let members = sought(members)?;
         self.handle.read(|view, key| sorted_set::scores(view, key, &members))
     }
 
-    /// Whether a member is there. O(1).
+    /// Whether a member is there. `ZSCORE`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert!(!store.sorted_set::<String>("board").contains("ann")?);
+    /// let board = store.sorted_set::<String>("board");
+    /// assert!(!board.contains("ann")?);
+    /// board.insert("ann", 0.0)?;
+    /// assert!(board.contains("ann")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`score`](Self::score).
+    #[doc(alias = "ZSCORE")]
     pub fn contains(&self, member: impl Element<M>) -> Result<bool> {
         Ok(self.score(member)?.is_some())
     }
 
-    /// How many members come before this one, from the lowest score up; `None` if it is not there.
-    /// `ZRANK`, O(log n).
+    /// How many members come before this one, from the lowest score up: 0 for the first; `None` if it
+    /// is not there. `ZRANK`, O(log n).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.rank("bob")?, Some(1));
+    /// assert_eq!(board.rank("cid")?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`score`](Self::score).
     #[doc(alias = "ZRANK")]
     pub fn rank(&self, member: impl Element<M>) -> Result<Option<usize>> {
         Ok(self.rank_with_score(member)?.map(|(rank, _)| rank))
     }
 
     /// [`rank`](Self::rank) and the member's score. `ZRANK` with `WITHSCORE`, O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_many([("ann", 10.0), ("bob", 20.0)])?;
+    /// assert_eq!(board.rank_with_score("bob")?, Some((1, 20.0)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`score`](Self::score).
     #[doc(alias = "ZRANK")]
     pub fn rank_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
         let member = member.into_value()?;
         self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Front))
     }
 
-    /// How many members come before this one, from the highest score down; `None` if it is not there.
-    /// `ZREVRANK`, O(log n).
+    /// How many members come before this one, from the highest score down: 0 for the last; `None` if it
+    /// is not there. `ZREVRANK`, O(log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -303,12 +353,26 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.rank_rev("bob")?, Some(0));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`score`](Self::score).
     #[doc(alias = "ZREVRANK")]
     pub fn rank_rev(&self, member: impl Element<M>) -> Result<Option<usize>> {
         Ok(self.rank_rev_with_score(member)?.map(|(rank, _)| rank))
     }
 
     /// [`rank_rev`](Self::rank_rev) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_many([("ann", 10.0), ("bob", 20.0)])?;
+    /// assert_eq!(board.rank_rev_with_score("bob")?, Some((0, 20.0)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`score`](Self::score).
     #[doc(alias = "ZREVRANK")]
     pub fn rank_rev_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
         let member = member.into_value()?;
@@ -319,15 +383,33 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert_eq!(store.sorted_set::<String>("board").len()?, 0);
+    /// let board = store.sorted_set::<String>("board");
+    /// assert_eq!(board.len()?, 0);
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
+    /// assert_eq!(board.len()?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "ZCARD")]
     pub fn len(&self) -> Result<usize> {
         self.handle.read(sorted_set::len)
     }
 
-    /// Whether there is no member. `ZCARD`, O(1).
+    /// Whether there is no member, and so no key. `ZCARD`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// assert!(board.is_empty()?);
+    /// board.insert("ann", 1.0)?;
+    /// assert!(!board.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
