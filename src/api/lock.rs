@@ -41,7 +41,8 @@ impl Store {
     }
 }
 
-/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped.
+/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped. Inside a transaction of the
+/// same store it cannot be freed by that, and runs out by itself.
 #[derive(Debug)]
 #[must_use = "a lock that is not kept is freed at once"]
 pub struct Lock {

@@ -303,8 +303,10 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// let user = store.hash::<String, String>("user:1");
     /// user.insert_ex("token", "k7Yp", Duration::from_secs(60))?;
     /// let soon = clock.now() + Duration::from_secs(30);
-    /// assert_eq!(user.expire_fields_at_if(["token"], soon, ExpireIf::Later)?, [FieldExpiry::ConditionNotMet]);
-    /// assert_eq!(user.expire_fields_at_if(["token"], soon, ExpireIf::Earlier)?, [FieldExpiry::Set]);
+    /// let came = user.expire_fields_at_if(["token"], soon, ExpireIf::Later)?;
+    /// assert_eq!(came, [FieldExpiry::ConditionNotMet]);
+    /// let came = user.expire_fields_at_if(["token"], soon, ExpireIf::Earlier)?;
+    /// assert_eq!(came, [FieldExpiry::Set]);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
@@ -413,7 +415,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// user.insert("name", "ann")?;
     /// user.insert_ex("token", "k7Yp", Duration::from_secs(60))?;
     /// let due = ExpiresAt::At(clock.now() + Duration::from_secs(60));
-    /// assert_eq!(user.field_expirations(["name", "token", "mail"])?, [ExpiresAt::Never, due, ExpiresAt::Missing]);
+    /// let at = user.field_expirations(["name", "token", "mail"])?;
+    /// assert_eq!(at, [ExpiresAt::Never, due, ExpiresAt::Missing]);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///

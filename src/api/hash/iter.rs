@@ -34,8 +34,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; [`Error::Decode`](crate::Error::Decode) for a field that is no
-    /// `F`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a field that is no `F`.
     #[doc(alias = "HKEYS")]
     pub fn keys(&self) -> Result<Vec<F>> {
         self.fields()?.map(|field| decode(field.name)).collect()
@@ -53,8 +53,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; [`Error::Decode`](crate::Error::Decode) for a value that is no
-    /// `V`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a value that is no `V`.
     #[doc(alias = "HVALS")]
     pub fn values(&self) -> Result<Vec<V>> {
         self.fields()?.map(|field| decode(field.value)).collect()
@@ -72,8 +72,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; [`Error::Decode`](crate::Error::Decode) for a field that is no
-    /// `F`, or a value that is no `V`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a field that is no `F`, or a value that is no `V`.
     #[doc(alias = "HGETALL")]
     pub fn entries(&self) -> Result<Vec<(F, V)>> {
         self.iter()?.collect()
@@ -119,8 +119,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type. An item is [`Error::Decode`](crate::Error::Decode) where the field
-    /// is no `F` or the value no `V`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type. An item is
+    /// [`Error::Decode`](crate::Error::Decode) where the field is no `F` or the value no `V`.
     #[doc(alias = "HGETALL")]
     #[doc(alias = "HSCAN")]
     pub fn iter(&self) -> Result<HashIter<F, V>> {

@@ -9,8 +9,8 @@ use crate::value::hash::Field;
 use crate::{Decode, Encode, Result};
 
 impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
-    /// A field drawn at random, each as likely as any other; `None` if the key is missing.
-    /// `HRANDFIELD`, O(1).
+    /// A field drawn at random, each as likely as any other; `None` if the key is missing. `HRANDFIELD`,
+    /// O(1), or O(n) while fields that have expired wait for the sweeper.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -22,8 +22,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; [`Error::Decode`](crate::Error::Decode) for a field that is no
-    /// `F`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a field that is no `F`.
     #[doc(alias = "HRANDFIELD")]
     pub fn random_field(&self) -> Result<Option<F>> {
         Ok(self.random_fields(1)?.pop())
@@ -42,7 +42,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`random_field`](Self::random_field); [`Error::Invalid`](crate::Error::Invalid) for more than memory can hold.
+    /// Those of [`random_field`](Self::random_field); [`Error::Invalid`](crate::Error::Invalid) for
+    /// more than memory can hold.
     #[doc(alias = "HRANDFIELD")]
     pub fn random_fields(&self, count: usize) -> Result<Vec<F>> {
         self.draw(Draw::Distinct(count))?.into_iter().map(|field| decode(field.name)).collect()
@@ -68,7 +69,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 
     /// A field drawn at random, and its value; `None` if the key is missing. `HRANDFIELD` with
-    /// `WITHVALUES`, O(1).
+    /// `WITHVALUES`, O(1) as [`random_field`](Self::random_field).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -79,8 +80,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; [`Error::Decode`](crate::Error::Decode) for a field that is no
-    /// `F`, or a value that is no `V`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a field that is no `F`, or a value that is no `V`.
     #[doc(alias = "HRANDFIELD")]
     pub fn random(&self) -> Result<Option<(F, V)>> {
         Ok(self.random_many(1)?.pop())
@@ -100,7 +101,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`random`](Self::random); [`Error::Invalid`](crate::Error::Invalid) for more than memory can hold.
+    /// Those of [`random`](Self::random); [`Error::Invalid`](crate::Error::Invalid) for more than
+    /// memory can hold.
     #[doc(alias = "HRANDFIELD")]
     pub fn random_many(&self, count: usize) -> Result<Vec<(F, V)>> {
         self.draw(Draw::Distinct(count))?.into_iter().map(entry).collect()
