@@ -125,6 +125,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) if no key is named;
     /// [`Error::WrongType`](crate::Error::WrongType) for a key that is looked at;
     /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken.
     #[doc(alias = "BZPOPMIN")]
@@ -166,9 +167,9 @@ impl Database {
     /// `BZPOPMIN` with several keys, O(keys + log n).
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) for a key that is looked at;
-    /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken;
-    /// [`Error::Invalid`](crate::Error::Invalid) in a transaction, if no set has a member.
+    /// [`Error::Invalid`](crate::Error::Invalid) if no key is named, and in a transaction if no set has
+    /// a member; [`Error::WrongType`](crate::Error::WrongType) for a key that is looked at;
+    /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken.
     #[doc(alias = "BZPOPMIN")]
     pub async fn pop_first_of_async<'k, M: Decode>(
         &self,
@@ -195,7 +196,7 @@ impl Database {
 
 fn decode_scored<M: Decode>(served: Option<Served>) -> Result<Option<(Bytes, M, f64)>> {
     match served {
-        Some(Served::Scored(key, member, score)) => Ok(Some((key, decode(member)?, score))),
+        Some(Served::Scored(key, member, score, _)) => Ok(Some((key, decode(member)?, score))),
         _ => Ok(None),
     }
 }
