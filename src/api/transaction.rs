@@ -13,6 +13,27 @@ use crate::{Bytes, Error, Key, Result};
 /// Given to the closure of [`Store::transaction`]. A handle of it that is kept
 /// ([`List::into_owned`](crate::List::into_owned)) gives [`Error::InTransaction`] once the closure has
 /// returned.
+///
+/// It dereferences to [`Database`], so all that is done in a store is done in it in the same way.
+///
+/// ```
+/// use larder::{Error, Store, Tx};
+///
+/// fn pay(tx: &Tx, from: &str, to: &str, sum: i64) -> Result<(), Error> {
+///     if tx.counter(from).decr_by(sum)? < 0 {
+///         return Err(Error::Invalid("not enough money"));
+///     }
+///     tx.counter(to).incr_by(sum)?;
+///     Ok(())
+/// }
+///
+/// let store = Store::new();
+/// store.insert("ann", 20)?;
+/// assert!(store.transaction(["ann", "bob"], |tx| pay(tx, "ann", "bob", 30)).is_err());
+/// assert_eq!(store.get::<i64>("ann")?, Some(20)); // as if nothing had been done
+/// assert!(!store.contains("bob")?);
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Tx(Database);
 
@@ -54,6 +75,7 @@ impl Store {
     ///
     /// # Errors
     /// The closure's own; inside it, [`Error::Undeclared`] for a key that was not declared.
+    /// [`Error::InTransaction`] if this is called from inside another transaction of the same store.
     #[doc(alias = "MULTI")]
     #[doc(alias = "EXEC")]
     pub fn transaction<'k, R, E: From<Error>>(
@@ -84,6 +106,9 @@ impl Store {
     /// assert_eq!(store.get::<i64>("price")?, Some(110));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "WATCH")]
     pub fn watch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Watched<'_>> {
         let names = names(keys);
@@ -102,13 +127,34 @@ pub struct Watched<'s> {
 }
 
 impl Watched<'_> {
-    /// Whether any of the keys has changed (or expired) since the watch began. O(1).
+    /// Whether any of the keys has changed (or expired) since the watch began. O(1)
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let watched = store.watch(["price"])?;
+    /// assert!(!watched.has_changed());
+    /// store.insert("price", 100)?;
+    /// assert!(watched.has_changed());
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn has_changed(&self) -> bool {
         self.watch.is_changed()
     }
 
-    /// Runs a transaction on the watched keys; `None`, without running it, if one has changed.
-    /// `EXEC` after `WATCH`.
+    /// Runs a transaction on the watched keys; `None`, without running it, if one has changed. `EXEC` after
+    /// `WATCH`, at the cost of [`Store::transaction`].
+    ///
+    /// ```
+    /// use larder::{Error, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("price", 100)?;
+    /// let watched = store.watch(["price"])?;
+    /// store.insert("price", 120)?; // somebody else is quicker
+    /// assert_eq!(watched.transaction(|tx| tx.insert("price", 110))?, None);
+    /// assert_eq!(store.get::<i64>("price")?, Some(120));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Store::transaction`].
