@@ -20,6 +20,9 @@ impl Store {
     /// store.report_metrics("products")?;
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction) from inside a transaction of the same store.
     pub fn report_metrics(&self, name: &str) -> Result<()> {
         let stats = self.stats()?;
         for (metric, value, about) in [
