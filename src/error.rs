@@ -128,6 +128,10 @@ pub enum Error {
     /// `ERR ...`
     #[error("ERR {0}")]
     Invalid(&'static str),
+    /// A shard holds as many keys of one database as it can, 2^31: a store that is to hold more needs
+    /// more shards ([`StoreBuilder::shards`](crate::StoreBuilder::shards)).
+    #[error("ERR too many keys in one shard")]
+    TooManyKeys,
     /// A transaction touched a key that it had not declared.
     ///
     /// `ERR key ... was not declared by this transaction`

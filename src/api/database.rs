@@ -36,7 +36,8 @@ use crate::{Bytes, Error, Result};
 /// # Errors
 /// Every method can give [`Error::InTransaction`] (a store was called from inside its own
 /// transaction) and, on a transaction's handle, [`Error::Undeclared`]; methods for one type give
-/// [`Error::WrongType`] where the key holds another. Further errors are named by each method.
+/// [`Error::WrongType`] where the key holds another; one that makes a key can give
+/// [`Error::TooLong`] for its name and [`Error::TooManyKeys`]. Further errors are named by each method.
 pub struct Database {
     space: Arc<Keyspace>,
     index: u16,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Store;
 use crate::clock::millis;
 use crate::command::lock;
-use crate::{Bytes, Error, Key, Result};
+use crate::{Bytes, Key, Result};
 
 impl Store {
     /// Takes the lock at `key` for `ttl`, if it is free. Whoever holds it is known by a token, so nobody
@@ -26,8 +26,8 @@ impl Store {
     /// Keep the result in a variable: a lock that is not kept is freed at once.
     ///
     /// # Errors
-    /// [`Error::InvalidExpire`] if `ttl` is under a millisecond or beyond the clock's range;
-    /// [`Error::WrongType`] never: a key of another type counts as a lock that is held.
+    /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) if `ttl` is under a millisecond or beyond the clock's range;
+    /// [`Error::WrongType`](crate::Error::WrongType) never: a key of another type counts as a lock that is held.
     #[doc(alias = "redlock")]
     #[must_use = "a lock that is not kept is freed at once"]
     pub fn try_lock<'k>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<Option<Lock>> {
@@ -41,7 +41,8 @@ impl Store {
     }
 }
 
-/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped.
+/// A lock that was taken by [`Store::try_lock`]; freed when this is dropped, or if that is inside a
+/// transaction of the store, when that has ended.
 #[derive(Debug)]
 #[must_use = "a lock that is not kept is freed at once"]
 pub struct Lock {
@@ -59,7 +60,7 @@ impl Lock {
     /// Has the lock last `ttl` from now; false if it is no longer held.
     ///
     /// # Errors
-    /// [`Error::InvalidExpire`] as for [`Store::try_lock`]; [`Error::WrongType`] if the key was given
+    /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) as for [`Store::try_lock`]; [`Error::WrongType`](crate::Error::WrongType) if the key was given
     /// another type.
     pub fn extend(&self, ttl: Duration) -> Result<bool> {
         let deadline = self.store.space().deadline_in(millis(ttl), "set")?;
@@ -71,7 +72,7 @@ impl Lock {
     /// have done meanwhile what it was to keep them from.
     ///
     /// # Errors
-    /// [`Error::WrongType`] if the key was given another type.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key was given another type.
     pub fn unlock(self) -> Result<bool> {
         self.release()
     }
@@ -84,8 +85,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Nobody is left to tell: a lock that is no longer held needs no freeing, and one that cannot be
-        // freed here (inside a transaction of the same store) runs out by itself.
-        let _: Result<bool, Error> = self.release();
+        let (db, name, token) =
+            (self.store.index(), std::mem::take(&mut self.name), std::mem::take(&mut self.token));
+        self.store.space().when_free(move |space| {
+            let key = space.key_ref(&name);
+            // Nobody is left to tell, and a lock that is no longer held needs no freeing.
+            let _ = space.write(db, &[key], |writer| lock::release(writer, key, &token));
+        });
     }
 }

@@ -128,7 +128,7 @@ impl Store {
         let (periodic, at) = (Arc::clone(&shared), path.clone());
         let due = next_save(&store, every);
         let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every, due))?;
-        Ok(Autosave { shared, thread: Some(thread) })
+        Ok(Autosave { store: self.clone(), shared, thread: Some(thread) })
     }
 
     /// A store with the default settings and the keys of a file. What has expired since it was saved
@@ -273,6 +273,7 @@ impl Saving {
 #[derive(Debug)]
 #[must_use = "nothing is saved any more once this is dropped"]
 pub struct Autosave {
+    store: Store,
     shared: Arc<Periodic>,
     thread: Option<JoinHandle<()>>,
 }
@@ -339,13 +340,14 @@ impl Autosave {
 }
 
 impl Drop for Autosave {
-    /// Lets a save that is under way come to its end.
+    /// Lets a save that is under way come to its end, which within a transaction of the store is waited
+    /// for when that has ended.
     fn drop(&mut self) {
         self.shared.state.lock().stopped = true;
         self.shared.woken.notify_all();
         if let Some(thread) = self.thread.take() {
             // A panic in there was reported by its thread already.
-            let _ = thread.join();
+            self.store.space().when_free(move |_| drop(thread.join()));
         }
     }
 }

@@ -127,7 +127,8 @@ pub struct Watched<'s> {
 }
 
 impl Watched<'_> {
-    /// Whether any of the keys has changed (or expired) since the watch began. O(1)
+    /// Whether any of the keys has changed (or expired, swept or not) since the watch began. O(keys).
+    /// Within a transaction of the same store, an expiry counts only once somebody has come across it.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -138,7 +139,8 @@ impl Watched<'_> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn has_changed(&self) -> bool {
-        self.watch.is_changed()
+        let keys = self.store.key_refs(&self.names);
+        self.store.space().has_changed(self.store.index(), &keys, &self.watch)
     }
 
     /// Runs a transaction on the watched keys; `None`, without running it, if one has changed. `EXEC` after
@@ -169,10 +171,12 @@ impl Watched<'_> {
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        let space = self.store.space();
-        if space.check_not_in_transaction().is_ok() {
-            space.unwatch(self.store.index(), &self.store.key_refs(&self.names), &self.watch);
-        }
+        let (db, names) = (self.store.index(), std::mem::take(&mut self.names));
+        let watch = Arc::clone(&self.watch);
+        self.store.space().when_free(move |space| {
+            let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+            space.unwatch(db, &keys, &watch);
+        });
     }
 }
 

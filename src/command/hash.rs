@@ -430,7 +430,7 @@ mod tests {
     fn first_due(store: &Store) -> Option<Bytes> {
         write(store, |writer, key| {
             let table = writer.shard_mut(key).and_then(|shard| shard.table(0));
-            Ok(table.and_then(|table| table.due_parts(NEVER)))
+            Ok(table.and_then(|table| table.due_parts(NEVER)).map(|(_, key)| key))
         })
     }
 

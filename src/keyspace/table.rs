@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::wheel::{Due, Timer, Timers, Wheel};
-use crate::Bytes;
+use super::wheel::{Due, POSITIONS, Timer, Timers, Wheel};
 use crate::clock::NEVER;
 use crate::dense::{Dense, Named};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::value::Value;
+use crate::{Bytes, Error, Result};
 
 /// A key with its value and deadline.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Named for Entry {
 
 impl Timers for Dense<Entry> {
     fn timer(&self, at: u32) -> &Timer {
-        // As above.
+        // The wheel asks only for positions that it was given and told of when they moved.
         &self.get(at).expect("a position that the wheel was given").timer
     }
 
@@ -120,7 +120,24 @@ impl Table {
     }
 
     /// Adds a key that is not there yet.
-    pub(crate) fn insert(&mut self, hash: u64, key: Bytes, value: Value, deadline: u64) {
+    ///
+    /// # Errors
+    /// [`Error::TooManyKeys`] if all positions are taken.
+    pub(crate) fn insert(&mut self, hash: u64, key: Bytes, value: Value, deadline: u64) -> Result<()> {
+        self.insert_below(POSITIONS, hash, key, value, deadline)
+    }
+
+    fn insert_below(
+        &mut self,
+        positions: usize,
+        hash: u64,
+        key: Bytes,
+        value: Value,
+        deadline: u64,
+    ) -> Result<()> {
+        if self.entries.len() >= positions {
+            return Err(Error::TooManyKeys);
+        }
         let parts = value.next_deadline();
         if parts != NEVER {
             self.parts.insert((parts, key.clone()));
@@ -129,6 +146,7 @@ impl Table {
         if deadline != NEVER {
             self.wheel.schedule(&mut self.entries, at, deadline);
         }
+        Ok(())
     }
 
     /// Changes a value in place, and keeps count of its bytes and of when its parts expire.
@@ -152,17 +170,49 @@ impl Table {
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Option<Entry> {
-        self.wheel.cancel(&mut self.entries, at);
+        self.entries.get(at)?;
+        self.wheel.leave(&mut self.entries, at);
         let entry = self.entries.swap_remove(at)?;
         let last = self.entries.len() as u32;
         if last != at {
             self.wheel.moved(&mut self.entries, last, at);
         }
-        let parts = entry.value.next_deadline();
-        if parts != NEVER {
-            self.parts.remove(&(parts, entry.key.clone()));
-        }
+        forget_parts(&mut self.parts, &entry);
         Some(entry)
+    }
+
+    /// Adds a key at the position from which it was removed, if all that was added and removed since has
+    /// been taken back: with an empty string for a value, and no deadline.
+    pub(crate) fn put_back(&mut self, at: u32, hash: u64, key: Bytes) {
+        let value = Value::String(Bytes::default());
+        self.entries.swap_insert(at, Entry { key, value, timer: Timer::new(), hash: hash as u32 });
+        let last = self.entries.len() as u32 - 1;
+        if at < last {
+            self.wheel.moved(&mut self.entries, at, last);
+        }
+    }
+
+    /// Takes entries out that are due by `now` and stand at the table's end, `limit` of them at most, and
+    /// adds them to `out`; gives how many those were. Where all is due, or what was added last, nothing
+    /// has to be moved for it. Room is given back by [`shrink`](Self::shrink). O(1) each.
+    pub(crate) fn split_off_due(&mut self, now: u64, limit: usize, out: &mut Vec<Vec<Entry>>) -> usize {
+        let Table { entries, wheel, parts, .. } = self;
+        let is_due = |entry: &&Entry| entry.deadline() <= now;
+        let count = entries.iter().rev().take(limit).take_while(is_due).count();
+        if count > 0 {
+            let end = entries.len() as u32;
+            let start = end - count as u32;
+            wheel.leave_all(entries, start..end);
+            let before = out.len();
+            entries.split_off(start, out);
+            out.iter().skip(before).flatten().for_each(|entry| forget_parts(parts, entry));
+        }
+        count
+    }
+
+    /// Gives memory back once a quarter of it would do. O(1), or O(n) if there is some to give back.
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink();
     }
 
     /// Gives a key another deadline, or none.
@@ -185,9 +235,14 @@ impl Table {
         self.wheel.pop_overdue(&mut self.entries, now)
     }
 
-    /// A hash with a field that is due by `now`.
-    pub(crate) fn due_parts(&self, now: u64) -> Option<Bytes> {
-        self.parts.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| key.clone())
+    /// A hash with a field that is due by `now`, and since when.
+    pub(crate) fn due_parts(&self, now: u64) -> Option<(u64, Bytes)> {
+        self.parts.first().filter(|(deadline, _)| *deadline <= now).cloned()
+    }
+
+    /// Forgets what [`due_parts`](Self::due_parts) gave, if it has been dealt with and still is there.
+    pub(crate) fn forget_due_parts(&mut self, due: &(u64, Bytes)) {
+        self.parts.remove(due);
     }
 
     /// How many keys have not expired by `now`; `None` if some of those must be swept out first. O(1),
@@ -206,7 +261,41 @@ impl Table {
         self.wheel.next_exact_wake(&self.entries, now).unwrap_or(NEVER).min(self.next_part())
     }
 
+    /// Has a key listed as one with a field that is due, whatever it holds.
+    #[cfg(all(test, not(shuttle)))]
+    pub(crate) fn list_parts(&mut self, deadline: u64, key: Bytes) {
+        self.parts.insert((deadline, key));
+    }
+
     fn next_part(&self) -> u64 {
         self.parts.first().map_or(NEVER, |(deadline, _)| *deadline)
+    }
+}
+
+fn forget_parts(parts: &mut BTreeSet<(u64, Bytes)>, entry: &Entry) {
+    let deadline = entry.value.next_deadline();
+    if deadline != NEVER {
+        parts.remove(&(deadline, entry.key.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(table: &mut Table, positions: usize, name: &str) -> Result<()> {
+        table.insert_below(positions, 0, Bytes::from(name), Value::String(Bytes::new()), 9)
+    }
+
+    #[test]
+    fn a_full_table_takes_no_key() {
+        let mut table = Table::default();
+        insert(&mut table, 2, "a").unwrap();
+        insert(&mut table, 2, "b").unwrap();
+        assert!(matches!(insert(&mut table, 2, "c"), Err(Error::TooManyKeys)));
+        assert_eq!((table.len(), table.expiring(), table.find(0, b"c")), (2, 2, None));
+        table.remove(0).unwrap();
+        insert(&mut table, 2, "c").unwrap();
+        assert_eq!((table.len(), table.expiring()), (2, 2));
     }
 }

@@ -72,6 +72,14 @@ impl<'v> View<'v> {
         }
     }
 
+    /// Whether the key, or a part of its value, still stands there although its time is over. Counts
+    /// nothing.
+    pub(crate) fn is_overdue(&self, key: KeyRef<'_>) -> bool {
+        let table = self.shard(key).and_then(|shard| shard.table(self.db));
+        let entry = table.and_then(|table| table.get(table.find(key.hash, key.bytes)?));
+        entry.is_some_and(|entry| entry.deadline().min(entry.value.next_deadline()) <= self.now())
+    }
+
     #[inline]
     fn shard(&self, key: KeyRef<'_>) -> Option<&'v Shard> {
         match &self.shards {

@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 
 use super::shard::{Serve, Shard};
-use super::table::Table;
-use super::undo::Undo;
+use super::table::{Entry, Table};
+use super::undo::{Change, Step, Undo};
 use super::view::View;
 use super::{Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
+use crate::value::hash::Hash;
 use crate::value::{Kind, Value};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Result};
@@ -63,7 +64,7 @@ pub(crate) struct Effects {
     /// The earliest deadline that was set.
     pub wake_at: u64,
     /// In a transaction: how to take everything back, and what to announce at its end.
-    pub undo: Option<Undo>,
+    pub undo: Option<Box<Undo>>,
 }
 
 impl Effects {
@@ -73,7 +74,7 @@ impl Effects {
 
     /// Effects that can be taken back until they are committed.
     pub(super) fn undoable() -> Self {
-        Effects { undo: Some(Undo::default()), ..Effects::new() }
+        Effects { undo: Some(Box::default()), ..Effects::new() }
     }
 }
 
@@ -96,6 +97,14 @@ pub(crate) enum Deadline {
 
 /// An operation's result, and the event to announce if it has changed anything.
 pub(crate) type Done<R> = Result<(R, Option<KeyEvent>)>;
+
+/// What is about to become of a key's place in its table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It has one afterwards, new or old.
+    Stays,
+    Goes,
+}
 
 impl<'w> Writer<'w> {
     pub(crate) fn new(
@@ -224,7 +233,7 @@ impl<'w> Writer<'w> {
     /// Gives a key a value, whatever it held before; gives that back.
     ///
     /// # Errors
-    /// [`Error::TooLong`] if the key's name is over the limit.
+    /// [`Error::TooLong`] if the key's name is over the limit, [`Error::TooManyKeys`] if its shard is full.
     #[inline]
     pub(crate) fn set(
         &mut self,
@@ -257,7 +266,7 @@ impl<'w> Writer<'w> {
             }
             None => {
                 let deadline = if let Deadline::At(at) = deadline { at } else { NEVER };
-                table.insert(key.hash, Bytes::from(key.bytes), value, deadline);
+                table.insert(key.hash, Bytes::from(key.bytes), value, deadline)?;
                 None
             }
         };
@@ -268,7 +277,7 @@ impl<'w> Writer<'w> {
         if event == KeyEvent::Set && matches!(deadline, Deadline::At(_)) {
             // One change, and two events.
             match &mut self.effects.undo {
-                Some(undo) => undo.changed(self.db, key.bytes, KeyEvent::Expire),
+                Some(undo) => undo.told_too(self.db, key.bytes, KeyEvent::Expire),
                 None => self.announce(key, KeyEvent::Expire),
             }
         }
@@ -353,13 +362,16 @@ impl<'w> Writer<'w> {
     fn serve_waiters_of(&mut self, name: &Bytes) {
         let key = self.space.key_ref(name);
         let db = self.db;
-        while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.first(db, name)) {
+        let mut place = 0;
+        while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.nth(db, name, place)) {
             match waiter.serve(self, key) {
                 Serve::Done => {
                     if let Some(shard) = self.shard_mut(key) {
                         shard.waiters.remove(db, name, &waiter);
                     }
                 }
+                // One behind it may wait for the type that the key does hold.
+                Serve::Nothing if self.value(key).is_some() => place += 1,
                 Serve::Nothing => break,
                 Serve::Needs(other) => {
                     self.effects.across.push((db, name.clone(), other));
@@ -398,6 +410,25 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
+    /// Removes entries from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of
+    /// them at most; adds them to `gone`, to be freed when the lock is, and gives how many those were.
+    pub(super) fn expire_last(&mut self, now: u64, limit: usize, gone: &mut Vec<Vec<Entry>>) -> usize {
+        let (before, tells_events) = (gone.len(), self.space.tells_events());
+        let Some(table) = self.only_table() else { return 0 };
+        let count = table.split_off_due(now, limit, gone);
+        table.counters.expired += count as u64;
+        // Asked once for all of them: most often nobody wants to know.
+        let is_heard =
+            |(_, shard): &(u32, &mut Shard)| !shard.watches.is_empty() || !shard.waiters.is_empty();
+        if tells_events || self.shards.parts().iter().any(is_heard) {
+            for entry in gone.iter().skip(before).flatten() {
+                // The hash only tells shards apart, and a sweep holds one.
+                self.announce(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
+            }
+        }
+        count
+    }
+
     /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
     pub(super) fn expire_at(&mut self, at: u32) -> bool {
         let Some(entry) = self.only_table().and_then(|table| table.remove(at)) else { return false };
@@ -415,22 +446,54 @@ impl<'w> Writer<'w> {
     /// Takes back all that a transaction has done so far.
     pub(crate) fn roll_back(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        for (db, name, before) in undo.into_states() {
+        let Undo { states, steps, .. } = *undo;
+        for Step { db, key, from } in steps.into_iter().rev() {
+            let name = self.space.key_ref(&key);
+            let Some(table) = self.shard_mut(name).map(|shard| shard.table_mut(db)) else { continue };
+            let removed = match (table.find(name.hash, name.bytes), from) {
+                (Some(at), None) => table.remove(at).map(|entry| entry.value),
+                (None, Some(at)) => {
+                    table.put_back(at, name.hash, key);
+                    None
+                }
+                _ => None,
+            };
+            removed.into_iter().for_each(|value| self.discard_value(value));
+        }
+        for ((db, name), before) in states {
+            let Some((value, deadline)) = before else { continue };
+            self.effects.wake_at = self.effects.wake_at.min(deadline).min(value.next_deadline());
             let key = self.space.key_ref(&name);
             let Some(table) = self.shard_mut(key).map(|shard| shard.table_mut(db)) else { continue };
-            let now = table.find(key.hash, key.bytes).and_then(|at| table.remove(at));
-            if let Some((value, deadline)) = before {
-                table.insert(key.hash, name.clone(), value, deadline);
-            }
-            self.effects.garbage.extend(now.map(|entry| entry.value));
+            let Some(at) = table.find(key.hash, key.bytes) else { continue };
+            let now = table.update(at, |current| std::mem::replace(current, value));
+            table.set_deadline(at, deadline);
+            now.into_iter().for_each(|value| self.discard_value(value));
         }
     }
 
-    /// Announces all that a transaction has done.
+    /// Counts and announces all that a transaction has done.
     pub(crate) fn commit(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        for (db, name, event) in undo.into_events() {
-            self.in_db(db, |writer| writer.announce(writer.space.key_ref(&name), event));
+        let Undo { states, changes, .. } = *undo;
+        for Change { db, key, event, counts } in changes {
+            self.in_db(db, |writer| {
+                let key = writer.space.key_ref(&key);
+                if counts {
+                    writer.count(key, event);
+                }
+                writer.announce(key, event);
+            });
+        }
+        for (value, _) in states.into_values().flatten() {
+            self.discard_value(value);
+        }
+    }
+
+    /// Removes the key if it has expired, or the parts of its value that have.
+    pub(super) fn expire(&mut self, key: KeyRef<'_>) {
+        if let Some(at) = self.live(key) {
+            self.expire_parts::<Hash>(key, at, usize::MAX);
         }
     }
 
@@ -458,7 +521,9 @@ impl<'w> Writer<'w> {
     }
 
     fn remove_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) -> Option<(Value, u64)> {
-        self.remember(key);
+        if self.effects.undo.is_some() {
+            self.keep_state(key, Fate::Goes);
+        }
         let table = self.table_mut(key)?;
         // The table takes the deadline from what it removes.
         let deadline = table.get(at)?.deadline();
@@ -494,9 +559,20 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// The one exit after a change: counted here, announced here or at the transaction's end.
+    /// The one exit after a change: it is counted and announced here, or at the transaction's end.
     #[inline]
     fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        match &mut self.effects.undo {
+            Some(undo) => undo.changed(self.db, key.bytes, event),
+            None => {
+                self.count(key, event);
+                self.announce(key, event);
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         if let Some(table) = self.table_mut(key) {
             match event {
                 KeyEvent::Expired => table.counters.expired += 1,
@@ -504,10 +580,6 @@ impl<'w> Writer<'w> {
                 KeyEvent::HExpired => {}
                 _ => table.counters.writes += 1,
             }
-        }
-        match &mut self.effects.undo {
-            Some(undo) => undo.changed(self.db, key.bytes, event),
-            None => self.announce(key, event),
         }
     }
 
@@ -523,17 +595,27 @@ impl<'w> Writer<'w> {
         space.publish_event(db, key.bytes, event, &mut self.effects.wakes);
     }
 
-    /// Keeps the key's state as it is now, for a transaction that may be taken back.
+    /// Keeps the key's state as it is now, for a transaction that may be taken back. The key is there
+    /// afterwards.
     #[inline]
     fn remember(&mut self, key: KeyRef<'_>) {
-        let db = self.db;
-        if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(db, key.bytes)) {
-            let entry = self.table(key).and_then(|table| table.get(table.find(key.hash, key.bytes)?));
-            let state = entry.map(|entry| (entry.value.clone(), entry.deadline()));
-            if let Some(undo) = &mut self.effects.undo {
-                undo.remember(db, key.bytes, state);
-            }
+        if self.effects.undo.is_some() {
+            self.keep_state(key, Fate::Stays);
         }
+    }
+
+    #[inline(never)]
+    fn keep_state(&mut self, key: KeyRef<'_>, fate: Fate) {
+        let db = self.db;
+        let Some(mut undo) = self.effects.undo.take() else { return };
+        let table = self.table(key);
+        let at = table.and_then(|table| table.find(key.hash, key.bytes));
+        let entry = table.zip(at).and_then(|(table, at)| table.get(at));
+        undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.clone(), entry.deadline())));
+        if at.is_none() || fate == Fate::Goes {
+            undo.moved(db, key.bytes, at);
+        }
+        self.effects.undo = Some(undo);
     }
 
     #[inline]

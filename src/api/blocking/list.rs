@@ -82,6 +82,11 @@ impl<T: Encode + Decode> List<'_, T> {
     /// is none; gives the element. `BLMOVE`, O(1). The timeout is that of
     /// [`pop_front_wait`](Self::pop_front_wait).
     ///
+    /// It has its place among those who wait for the list. Unlike a pop, it is not always served in one
+    /// step with the change that serves it, but right after it and before the call that made the change
+    /// returns. Another thread's `pop_front` and the like can take the element in between, and then the
+    /// move waits on; those who came later and wait too cannot.
+    ///
     /// ```
     /// use larder::{End, Store};
     /// use std::time::Duration;
@@ -203,7 +208,7 @@ impl Database {
 
 fn decode_element<T: Decode>(served: Option<Served>) -> Result<Option<(Bytes, T)>> {
     match served {
-        Some(Served::Element(key, element)) => Ok(Some((key, decode(element)?))),
+        Some(Served::Element(key, element, _)) => Ok(Some((key, decode(element)?))),
         _ => Ok(None),
     }
 }

@@ -125,7 +125,7 @@ impl Database {
 
 fn decode_scored<M: Decode>(served: Option<Served>) -> Result<Option<(Bytes, M, f64)>> {
     match served {
-        Some(Served::Scored(key, member, score)) => Ok(Some((key, decode(member)?, score))),
+        Some(Served::Scored(key, member, score, _)) => Ok(Some((key, decode(member)?, score))),
         _ => Ok(None),
     }
 }

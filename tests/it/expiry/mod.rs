@@ -2,6 +2,7 @@
 //! and no less than that.
 
 mod operations;
+mod sweeper;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
