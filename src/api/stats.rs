@@ -17,7 +17,7 @@ pub struct Stats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
-    /// Keys that were removed to keep within a limit.
+    /// Keys that were removed to keep within a limit: none so far, as a store has no limit yet.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
     pub entries: usize,
@@ -51,7 +51,7 @@ pub struct DatabaseStats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
-    /// Keys that were removed to keep within a limit.
+    /// Keys that were removed to keep within a limit: none so far, as a store has no limit yet.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
     pub entries: usize,
