@@ -140,7 +140,7 @@ impl StoreBuilder {
     }
 
     /// Whether changes of keys are published, to be read by
-    /// [`Store::subscribe`]. `CONFIG SET notify-keyspace-events`; default: off. The type has an example.
+    /// [`Store::subscribe`]. `CONFIG SET notify-keyspace-events`; default: off.
     ///
     /// ```
     /// use larder::{KeyEvents, Store};

@@ -99,7 +99,7 @@ impl fmt::Debug for Handle<'_> {
 macro_rules! public_handle {
     ($handle:ident<'a $(, $element:ident)*>) => {
         impl<'a $(, $element)*> $handle<'a $(, $element)*> {
-            /// The name of the key.
+            /// The name of the key. O(1)
             ///
             /// ```
             /// let store = larder::Store::new();
@@ -110,7 +110,7 @@ macro_rules! public_handle {
             }
 
             /// The same handle with no borrow, to be kept in a struct or given to a thread: it holds
-            /// the store itself.
+            /// the store itself. O(1), and O(n) for a name of n bytes that was borrowed.
             ///
             /// ```
             /// let store = larder::Store::new();

@@ -63,12 +63,20 @@ pub struct CopyOptions {
 }
 
 impl CopyOptions {
-    /// Within the database, and not over a key that is there.
+    /// Within the database, and not over a key that is there: what [`copy`](Database::copy) does. O(1)
+    ///
+    /// ```
+    /// use larder::{CopyOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// assert!(!store.copy_with("missing", "page", CopyOptions::new())?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn new() -> Self {
         CopyOptions { replace: false, db: None }
     }
 
-    /// A key of that name is replaced (`REPLACE`).
+    /// A key of that name is replaced (`REPLACE`). O(1)
     ///
     /// ```
     /// use larder::{CopyOptions, Store};
@@ -85,9 +93,17 @@ impl CopyOptions {
         self
     }
 
-    /// The copy goes into this database (`DB`).
+    /// The copy goes into this database (`DB`). O(1)
     ///
-    /// The type's own example copies there.
+    /// ```
+    /// use larder::{CopyOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("page", "hello")?;
+    /// assert!(store.copy_with("page", "page", CopyOptions::new().to_db(1))?);
+    /// assert_eq!(store.db(1)?.get::<String>("page")?.as_deref(), Some("hello"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn to_db(mut self, index: u16) -> Self {
         self.db = Some(index);
         self

@@ -62,7 +62,7 @@ pub struct DatabaseStats {
 }
 
 impl Stats {
-    /// The share of reads that found their key, from 0 to 1; 0 before the first.
+    /// The share of reads that found their key, from 0 to 1; 0 before the first. O(1)
     ///
     /// ```
     /// let store = larder::Store::new();

@@ -13,8 +13,9 @@ use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, IntoValue, Key, Result};
 
 impl Database {
-    /// The value of a key; `None` if the key is missing. `GET`, O(1); a value of at most 23 bytes, or one
-    /// read as [`Bytes`](crate::Bytes), is given without allocating.
+    /// The value of a key; `None` if the key is missing. `GET`, O(1), and O(n) where a `T` such as a `String`
+    /// has n bytes copied for it. As [`Bytes`](crate::Bytes) a value is given without allocating, and one of
+    /// over 23 bytes without copying.
     ///
     /// ```
     /// let store = larder::Store::new();

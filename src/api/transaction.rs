@@ -47,7 +47,7 @@ impl Deref for Tx {
 
 impl Store {
     /// Runs several operations as one: nobody sees the keys in between, and if the closure gives an
-    /// error or panics, nothing has happened. `MULTI` and `EXEC`, with an undo.
+    /// error or panics, nothing has happened. `MULTI` and `EXEC`; an error is a `DISCARD`, with an undo.
     ///
     /// Only the declared keys can be used inside, through the closure's argument; everyone else who
     /// needs one of them (or one in the same shard) waits until the closure returns, so keep it
@@ -78,6 +78,7 @@ impl Store {
     /// [`Error::InTransaction`] if this is called from inside another transaction of the same store.
     #[doc(alias = "MULTI")]
     #[doc(alias = "EXEC")]
+    #[doc(alias = "DISCARD")]
     pub fn transaction<'k, R, E: From<Error>>(
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
@@ -117,8 +118,9 @@ impl Store {
     }
 }
 
-/// Keys that are watched for changes, until this is dropped; see [`Store::watch`].
+/// Keys that are watched for changes, until this is dropped (`UNWATCH`); see [`Store::watch`].
 #[derive(Debug)]
+#[doc(alias = "UNWATCH")]
 #[must_use = "the keys are watched only while this is kept"]
 pub struct Watched<'s> {
     store: &'s Store,

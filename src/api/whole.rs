@@ -22,7 +22,7 @@ impl Store {
         self.space().count(self.index())
     }
 
-    /// Whether the database has no keys. `DBSIZE`, at the cost of [`len`](Self::len).
+    /// Whether the database has no keys that have not expired. `DBSIZE`, O(shards) as [`len`](Self::len).
     ///
     /// ```
     /// let store = larder::Store::new();
