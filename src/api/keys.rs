@@ -438,6 +438,8 @@ impl Database {
     ///
     /// # Errors
     /// Those of [`expire`](Self::expire).
+    #[doc(alias = "EXPIRE")]
+    #[doc(alias = "PEXPIRE")]
     pub fn expire_if<'k>(&self, key: impl Into<Key<'k>>, ttl: Duration, condition: ExpireIf) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);

@@ -67,6 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`save`](Self::save).
+    #[doc(alias = "SAVE")]
     pub fn save_with(&self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Progress> {
         snapshot::save(self.space(), path.as_ref(), report)
     }

@@ -57,6 +57,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
+    #[doc(alias = "GET")]
     pub fn get_with<'k, R>(
         &self,
         key: impl Into<Key<'k>>,

@@ -171,6 +171,7 @@ impl Text<'_> {
     ///
     /// # Errors
     /// [`Error::WrongType`] if the key holds another type.
+    #[doc(alias = "STRLEN")]
     pub fn is_empty(&self) -> Result<bool> {
         self.len().map(|len| len == 0)
     }

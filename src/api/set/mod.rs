@@ -218,6 +218,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     ///
     /// # Errors
     /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
+    #[doc(alias = "SCARD")]
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
