@@ -179,21 +179,28 @@ pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>, fields: &[Bytes]) -
     Ok(taken.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
-/// Puts fields back that [`take`] took out, as far as they have not been set or run out since.
-pub(crate) fn put_back(writer: &mut Writer<'_>, key: KeyRef<'_>, taken: Vec<(Bytes, Taken)>) -> Result<()> {
+/// Puts fields back that [`take`] took out, as far as they have not been set or run out since; a key
+/// that went with them has its deadline again.
+pub(crate) fn put_back(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    taken: Vec<(Bytes, Taken)>,
+    key_deadline: Option<u64>,
+) -> Result<()> {
     let now = writer.now();
-    writer.update(key, Absent::Create, |hash: &mut Hash| {
-        let mut event = None;
-        for (name, Taken { value, deadline }) in taken {
-            if deadline > now && hash.get(&name, 0).is_none() {
-                hash.put(&name, &value);
-                hash.set_deadline(&name, deadline);
-                event = Some(KeyEvent::HSet);
+    super::put_back(writer, key, key_deadline, |writer| {
+        writer.update(key, Absent::Create, |hash: &mut Hash| {
+            let mut event = None;
+            for (name, Taken { value, deadline }) in taken {
+                if deadline > now && hash.get(&name, 0).is_none() {
+                    hash.put(&name, &value);
+                    hash.set_deadline(&name, deadline);
+                    event = Some(KeyEvent::HSet);
+                }
             }
-        }
-        Ok(((), event))
-    })?;
-    Ok(())
+            Ok(((), event))
+        })
+    })
 }
 
 /// HGETEX: what the fields hold, which get a deadline, or with [`NEVER`] lose theirs.

@@ -282,7 +282,8 @@ impl Table {
                 Found::Nothing => return Due::Nothing,
                 Found::BudgetSpent => return Due::BudgetSpent,
             };
-            // From the end: what is removed is replaced by what stands at the end of all.
+            // From the end: what is removed is replaced by what stands at the end of all. Where that is due as
+            // well it goes first, and nothing has to be moved.
             let mut earliest = NEVER;
             for at in page_range(page).rev() {
                 let deadline = self.deadline_at(at);
@@ -291,7 +292,8 @@ impl Table {
                         return Due::BudgetSpent;
                     }
                     *budget -= 1;
-                    return Due::Entry(at);
+                    let last = self.len() as u32 - 1;
+                    return Due::Entry(if self.deadline_at(last) <= now { last } else { at });
                 }
                 earliest = earliest.min(deadline);
             }
