@@ -108,7 +108,7 @@ impl<E: Named + Clone> Dense<E> {
             let Dense { pages, index, .. } = self;
             index.insert_unique(spread(hash), at, |&at| hash_at(pages, at));
         } else if self.len > LINEAR {
-            self.build_index();
+            self.build_index(self.len);
         }
         at
     }
@@ -143,6 +143,57 @@ impl<E: Named + Clone> Dense<E> {
         Some(entry)
     }
 
+    /// Takes a [`swap_remove`](Self::swap_remove) back: the entry stands at `at`, and the one that was moved
+    /// there is the last again. O(1).
+    pub(crate) fn swap_insert(&mut self, at: u32, mut entry: E) {
+        let Dense { pages, index, heap, .. } = self;
+        if let Some(place) =
+            pages.get_mut(at as usize / PAGE).and_then(|page| Arc::make_mut(page).get_mut(at as usize % PAGE))
+        {
+            std::mem::swap(place, &mut entry);
+            *heap = *heap + place.heap_bytes() - entry.heap_bytes();
+            let hash = spread(place.hash());
+            if !index.is_empty() {
+                if let Ok(slot) = index.find_entry(spread(entry.hash()), |&other| other == at) {
+                    slot.remove();
+                }
+                index.insert_unique(hash, at, |&at| hash_at(pages, at));
+            }
+        }
+        self.push(entry);
+    }
+
+    /// Takes all entries from a position on out, and adds them to `out`, a page at a time. O(n) for n
+    /// of them. The room that they leave in the index is given back by [`shrink`](Self::shrink).
+    pub(crate) fn split_off(&mut self, at: u32, out: &mut Vec<Vec<E>>) {
+        let at = at as usize;
+        if at == 0 {
+            out.extend(std::mem::take(self).pages.into_iter().map(Arc::unwrap_or_clone));
+            return;
+        }
+        if !self.index.is_empty() {
+            let pages = self.pages.iter().skip(at / PAGE).flat_map(|page| page.iter());
+            for (position, entry) in (at as u32..).zip(pages.skip(at % PAGE)) {
+                if let Ok(slot) = self.index.find_entry(spread(entry.hash()), |&other| other == position) {
+                    slot.remove();
+                }
+            }
+        }
+        while self.len > at {
+            let start = (self.pages.len() - 1) * PAGE;
+            let taken = if start >= at {
+                self.pages.pop().map(Arc::unwrap_or_clone)
+            } else {
+                self.pages.last_mut().map(|page| Arc::make_mut(page).split_off(at - start))
+            };
+            // There is a page for each entry that `len` counts, so this never is the end.
+            let Some(taken) = taken else { return };
+            self.len -= taken.len();
+            self.heap -= taken.iter().map(E::heap_bytes).sum::<usize>();
+            out.push(taken);
+        }
+    }
+
     /// All entries, from the first position to the last.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &E> + Clone {
         self.pages.iter().flat_map(|page| page.iter())
@@ -166,16 +217,18 @@ impl<E: Named + Clone> Dense<E> {
         pages + entries * size_of::<E>() + self.index.allocation_size() + self.heap
     }
 
-    fn build_index(&mut self) {
-        let Dense { pages, index, len, .. } = self;
-        index.reserve(*len, |&at| hash_at(pages, at));
-        for at in 0..*len as u32 {
-            index.insert_unique(hash_at(pages, at), at, |&at| hash_at(pages, at));
+    /// Files all entries anew, in an index with room for so many.
+    fn build_index(&mut self, room: usize) {
+        let Dense { pages, index, .. } = self;
+        *index = HashTable::with_capacity(room);
+        // In the order of the positions, which is quick: each page is read once, from start to end.
+        for (at, entry) in (0..).zip(pages.iter().flat_map(|page| page.iter())) {
+            index.insert_unique(spread(entry.hash()), at, |&at| hash_at(pages, at));
         }
     }
 
-    /// Gives memory back once a quarter of it would do.
-    fn shrink(&mut self) {
+    /// Gives memory back once a quarter of it would do. O(1), or O(n) if there is some to give back.
+    pub(crate) fn shrink(&mut self) {
         if self.len == 0 {
             *self = Dense::default();
             return;
@@ -183,8 +236,7 @@ impl<E: Named + Clone> Dense<E> {
         if self.len <= LINEAR / 2 {
             self.index = HashTable::new();
         } else if self.index.capacity() > 64 && self.len * 4 < self.index.capacity() {
-            let Dense { pages, index, len, .. } = self;
-            index.shrink_to(*len * 2, |&at| hash_at(pages, at));
+            self.build_index(self.len * 2);
         }
         if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
             self.pages.shrink_to(self.pages.len() * 2);
@@ -240,6 +292,7 @@ mod tests {
         Put(u8, u8),
         Remove(u8),
         Grow(u8, u8),
+        SplitOff(u8),
         Clone,
     }
 
@@ -248,6 +301,7 @@ mod tests {
             4 => (0..40_u8, any::<u8>()).prop_map(|(name, len)| Op::Put(name, len)),
             3 => (0..40_u8).prop_map(Op::Remove),
             1 => (0..40_u8, any::<u8>()).prop_map(|(name, len)| Op::Grow(name, len)),
+            1 => any::<u8>().prop_map(Op::SplitOff),
             1 => Just(Op::Clone),
         ]
     }
@@ -298,6 +352,16 @@ mod tests {
                             model.insert(name, len.into());
                         }
                     }
+                    Op::SplitOff(at) => {
+                        let at = usize::from(at) % (dense.len() + 1);
+                        let off: Vec<Item> = dense.iter().skip(at).cloned().collect();
+                        let mut pages = Vec::new();
+                        dense.split_off(at as u32, &mut pages);
+                        dense.shrink();
+                        prop_assert_eq!(pages.iter().flatten().count(), off.len());
+                        prop_assert!(pages.iter().flatten().all(|item| off.contains(item)));
+                        off.iter().for_each(|item| _ = model.remove(&item.name[0]));
+                    }
                     Op::Clone => clones.push((dense.clone(), model.clone())),
                 }
                 check(&dense, &model);
@@ -305,6 +369,37 @@ mod tests {
             for (dense, model) in &clones {
                 check(dense, model);
             }
+        }
+
+        /// Removals and additions that are taken back in reverse order leave no trace.
+        #[test]
+        fn all_stand_where_they_stood(
+            start in prop::collection::btree_set(0..40_u8, 0..40),
+            changes in prop::collection::vec(0..40_u8, 0..60),
+        ) {
+            let mut dense = Dense::default();
+            for name in &start {
+                dense.push(item(*name, *name));
+            }
+            let before: Vec<Item> = dense.iter().cloned().collect();
+            let mut steps = Vec::new();
+            for name in changes {
+                match find(&dense, name) {
+                    Some(at) => steps.push(dense.swap_remove(at).map(|item| (at, item))),
+                    None => {
+                        dense.push(item(name, 9));
+                        steps.push(None);
+                    }
+                }
+            }
+            for step in steps.into_iter().rev() {
+                match step {
+                    Some((at, item)) => dense.swap_insert(at, item),
+                    None => drop(dense.swap_remove(dense.len() as u32 - 1)),
+                }
+            }
+            prop_assert_eq!(dense.iter().cloned().collect::<Vec<_>>(), before);
+            check(&dense, &start.into_iter().map(|name| (name, name.into())).collect());
         }
 
         /// Whatever is added and removed during a walk, what stays is met.

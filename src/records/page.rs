@@ -47,15 +47,12 @@ impl Page {
         Arc::make_mut(&mut self.bytes).get_mut(span)
     }
 
-    /// Adds a record, made up of two parts, to a page that is not full. O(record), and O(page) where
-    /// room has to be made.
-    pub(super) fn push(&mut self, head: &[u8], tail: &[u8]) {
+    /// Adds a record to a page that is not full. O(record), and O(page) where room has to be made.
+    pub(super) fn push(&mut self, record: &[u8]) {
         let start = self.used();
-        debug_assert!(self.len() < RECORDS && head.len() + tail.len() <= LONGEST);
-        let bytes = self.room_for(head.len() + tail.len());
-        let (middle, end) = (start + head.len(), start + head.len() + tail.len());
-        bytes[start..middle].copy_from_slice(head);
-        bytes[middle..end].copy_from_slice(tail);
+        debug_assert!(self.len() < RECORDS && record.len() <= LONGEST);
+        let end = start + record.len();
+        self.room_for(record.len())[start..end].copy_from_slice(record);
         self.ends[usize::from(self.len)] = end as u16;
         self.len += 1;
     }
