@@ -505,7 +505,7 @@ impl Deque {
                 + edge.items.iter().map(Bytes::heap_bytes).sum::<usize>()
         });
         let chunks = self.chunks.iter().map(Chunk::bytes).sum::<usize>();
-        edges[0] + edges[1] + self.chunks.capacity() * 32 + chunks
+        edges[0] + edges[1] + self.chunks.capacity() * size_of::<Chunk>() + chunks
     }
 
     /// For each chunk, whether the other list has its bytes too.

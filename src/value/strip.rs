@@ -516,7 +516,9 @@ mod tests {
                     }
                     Step::Set(at, element) => {
                         strip.set(at, &element);
-                        model.get_mut(at).map(|old| *old = element);
+                        if let Some(old) = model.get_mut(at) {
+                            *old = element;
+                        }
                     }
                     Step::Join(first, second) => {
                         let cut = |range: Range<usize>| range.start.min(model.len())..range.end.min(model.len());
