@@ -6,6 +6,7 @@
 
 use super::wheel::{Due, Timer, Timers, Wheel};
 use crate::clock::NEVER;
+use crate::records::PLACES;
 
 /// See the [module](self). Pages are numbered from 0 without gaps.
 #[derive(Default)]
@@ -13,7 +14,17 @@ pub(super) struct DuePages {
     wheel: Wheel,
     timers: Pages,
     /// The page that is being looked through, which the wheel does not know meanwhile.
-    open: Option<u32>,
+    open: Option<Open>,
+}
+
+/// How far a page has been looked through.
+#[derive(Clone, Copy)]
+pub(super) struct Open {
+    pub page: u32,
+    /// How many of its places, from the first, are still to be looked at.
+    pub left: u32,
+    /// The earliest deadline of the others.
+    pub earliest: u64,
 }
 
 #[derive(Default)]
@@ -21,8 +32,8 @@ struct Pages(Vec<Timer>);
 
 /// What is due.
 pub(super) enum Found {
-    /// Something on this page, or nothing on it any more: it is to be looked through.
-    Page(u32),
+    /// Something on this page, or nothing on it any more: the rest of it is to be looked through.
+    Page(Open),
     /// Nothing.
     Nothing,
     /// The budget is used up; there may be more.
@@ -39,8 +50,10 @@ impl DuePages {
         if timers.0.len() <= page as usize {
             timers.0.resize(page as usize + 1, Timer::new());
         }
-        if *open != Some(page) && deadline < timers.timer(page).deadline() {
-            wheel.schedule(timers, page, deadline);
+        match open {
+            Some(open) if open.page == page => open.earliest = open.earliest.min(deadline),
+            _ if deadline < timers.timer(page).deadline() => wheel.schedule(timers, page, deadline),
+            _ => {}
         }
     }
 
@@ -51,7 +64,7 @@ impl DuePages {
             wheel.cancel(timers, timers.0.len() as u32 - 1);
             timers.0.pop();
         }
-        if open.is_some_and(|page| page >= pages) {
+        if open.is_some_and(|open| open.page >= pages) {
             *open = None;
         }
         if timers.0.is_empty() {
@@ -61,13 +74,14 @@ impl DuePages {
         }
     }
 
-    /// A page to be looked through, which is then to be [`close`](Self::close)d: one with a key that is
+    /// A page to be looked through: [`left`](Self::left) tells how far that has come, and at the end it is
+    /// to be [`close`](Self::close)d. It is one with a key that is
     /// due by `now`, if `exact` even though the tick of the wheel is not over. Each step towards it takes
     /// one from the budget.
     pub(super) fn open(&mut self, now: u64, exact: bool, budget: &mut usize) -> Found {
         let DuePages { wheel, timers, open } = self;
         if open.is_none() {
-            *open = match wheel.pop_due(timers, now, budget) {
+            let page = match wheel.pop_due(timers, now, budget) {
                 Due::Entry(page) => Some(page),
                 Due::BudgetSpent => return Found::BudgetSpent,
                 Due::Nothing if exact => wheel.pop_overdue(timers, now).or_else(|| {
@@ -76,13 +90,21 @@ impl DuePages {
                 }),
                 Due::Nothing => None,
             };
+            *open = page.map(|page| Open { page, left: PLACES, earliest: NEVER });
         }
         open.map_or(Found::Nothing, Found::Page)
     }
 
-    /// Gives the open page back; the earliest deadline on it is this one.
+    /// How many places of the open page are still to be looked at, and the earliest deadline of the others.
+    pub(super) fn left(&mut self, left: u32, earliest: u64) {
+        if let Some(open) = &mut self.open {
+            (open.left, open.earliest) = (left, earliest);
+        }
+    }
+
+    /// Gives the open page back, whose earliest deadline is this one.
     pub(super) fn close(&mut self, earliest: u64) {
-        if let Some(page) = self.open.take() {
+        if let Some(Open { page, .. }) = self.open.take() {
             self.wheel.schedule(&mut self.timers, page, earliest);
         }
     }

@@ -259,6 +259,11 @@ impl Writer<'_> {
     fn sweep_keys(&mut self, steps: &mut usize, precision: Precision, swept: &mut Swept) -> bool {
         let (now, exact) = (self.now(), precision == Precision::Millisecond);
         loop {
+            // From the end as far as all is due there, so that nothing has to be moved; what stays at the
+            // end then moves into the place of the next that goes.
+            let last = self.expire_last(now, *steps);
+            swept.removed += last;
+            *steps -= last;
             match self.only_table().map_or(Due::Nothing, |table| table.next_due(now, exact, steps)) {
                 Due::Entry(at) => swept.removed += usize::from(self.expire_at(at)),
                 Due::BudgetSpent => return false,

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
-use super::due::{DuePages, Found};
+use super::due::{DuePages, Found, Open};
 use super::wheel::Due;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
-use crate::records::{BODY, POSITIONS, Record, Records, Text, page_of, page_range};
+use crate::records::{BODY, PLACES, POSITIONS, Record, Records, Text, page_of, page_range};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
@@ -104,10 +104,9 @@ impl Contents {
     #[inline]
     fn entry<'t>(&'t self, record: Record<'t>) -> Option<Entry<'t>> {
         let (kind, deadline, rest) = parse(record.body)?;
-        let value = if kind & ASIDE == 0 {
-            ValueRef::Short(rest)
-        } else {
-            ValueRef::Whole(self.aside.get(u32::from_le_bytes(*rest.first_chunk()?))?)
+        let value = match number_of(kind, rest) {
+            None => ValueRef::Short(rest),
+            Some(number) => ValueRef::Whole(self.aside.get(number)?),
         };
         Some(Entry { key: record.name, value, deadline })
     }
@@ -184,13 +183,13 @@ impl Table {
     pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
         let record = self.contents.records.get(at)?;
         let (kind, deadline, rest) = parse(record.body)?;
-        if kind & ASIDE == 0 {
+        let Some(number) = number_of(kind, rest) else {
             let mut value = Value::String(Bytes::from(rest));
             let result = change(&mut value);
             self.put(at, value, deadline);
             return Some(result);
-        }
-        let value = self.contents.aside.get_mut(u32::from_le_bytes(*rest.first_chunk()?))?;
+        };
+        let value = self.contents.aside.get_mut(number)?;
         let (bytes, before) = (value.heap_bytes(), value.next_deadline());
         let result = change(value);
         self.held = self.held + value.heap_bytes() - bytes;
@@ -220,9 +219,7 @@ impl Table {
     /// if it stood aside. O(1).
     pub(crate) fn replace(&mut self, at: u32, value: Value, deadline: u64) -> Option<Value> {
         let (kind, before, rest) = parse(self.contents.records.get(at)?.body)?;
-        let number =
-            (kind & ASIDE != 0).then(|| rest.first_chunk().map(|number| u32::from_le_bytes(*number)));
-        let old = number.flatten().and_then(|number| self.forget(number, at));
+        let old = number_of(kind, rest).and_then(|number| self.forget(number, at));
         let parts = value.next_deadline();
         if parts != NEVER {
             self.parts.insert((parts, self.contents.records.name(at)?));
@@ -247,20 +244,43 @@ impl Table {
     /// Removes a key; gives its value back if it stood aside. O(1).
     pub(crate) fn remove(&mut self, at: u32) -> Option<Value> {
         let (kind, deadline, rest) = parse(self.contents.records.get(at)?.body)?;
-        let number =
-            (kind & ASIDE != 0).then(|| rest.first_chunk().map(|number| u32::from_le_bytes(*number)));
-        let value = number.flatten().and_then(|number| self.forget(number, at));
+        let value = number_of(kind, rest).and_then(|number| self.forget(number, at));
         self.timed -= usize::from(deadline != NEVER);
         self.contents.records.swap_remove(at);
         // Another entry may have come here, from a page of its own.
         if let Some(moved) = self.get(at).map(|entry| entry.deadline) {
             self.due.note(page_of(at), moved);
         }
-        match self.len().checked_sub(1) {
-            Some(last) => self.due.truncate(page_of(last as u32) + 1),
-            None => self.due.truncate(0),
-        }
+        self.due.truncate(self.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
         value
+    }
+
+    /// Takes keys out that are due by `now` and stand at the table's end, `limit` of them at most, and hands
+    /// over the name of each, and its value if it stood aside; gives how many those were. Where all is
+    /// due, or what was added last, nothing has to be moved for it. O(1) each.
+    pub(crate) fn pop_due(
+        &mut self,
+        now: u64,
+        limit: usize,
+        mut gone: impl FnMut(&[u8], Option<Value>),
+    ) -> usize {
+        let Table { contents: Contents { records, aside }, held, timed, parts, due, .. } = self;
+        let count = records.pop_while(limit, |record| {
+            let Some((kind, deadline, rest)) = parse(record.body) else { return false };
+            if deadline > now {
+                return false;
+            }
+            let value = number_of(kind, rest).and_then(|number| aside.remove(number));
+            if let Some(value) = &value {
+                *held -= value.heap_bytes();
+                parts.remove(&(value.next_deadline(), Bytes::from(record.name)));
+            }
+            *timed -= 1;
+            gone(record.name, value);
+            true
+        });
+        due.truncate(records.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
+        count
     }
 
     /// Gives a key another deadline, or none. O(1).
@@ -277,23 +297,22 @@ impl Table {
     /// budget.
     pub(crate) fn next_due(&mut self, now: u64, exact: bool, budget: &mut usize) -> Due {
         loop {
-            let page = match self.due.open(now, exact, budget) {
-                Found::Page(page) => page,
+            let Open { page, left, mut earliest } = match self.due.open(now, exact, budget) {
+                Found::Page(open) => open,
                 Found::Nothing => return Due::Nothing,
                 Found::BudgetSpent => return Due::BudgetSpent,
             };
-            // From the end: what is removed is replaced by what stands at the end of all. Where that is due as
-            // well it goes first, and nothing has to be moved.
-            let mut earliest = NEVER;
-            for at in page_range(page).rev() {
+            // From the end: what is removed is replaced by what stands at the end of all, and that is looked
+            // at next.
+            for at in page_range(page).take(left as usize).rev() {
                 let deadline = self.deadline_at(at);
                 if deadline <= now {
+                    self.due.left(at % PLACES + 1, earliest);
                     if *budget == 0 {
                         return Due::BudgetSpent;
                     }
                     *budget -= 1;
-                    let last = self.len() as u32 - 1;
-                    return Due::Entry(if self.deadline_at(last) <= now { last } else { at });
+                    return Due::Entry(at);
                 }
                 earliest = earliest.min(deadline);
             }
@@ -386,6 +405,11 @@ fn parse(body: &[u8]) -> Option<(u8, u64, &[u8])> {
     }
     let (deadline, rest) = rest.split_first_chunk()?;
     Some((kind, u64::from_le_bytes(*deadline), rest))
+}
+
+/// The number of the value that stands aside.
+fn number_of(kind: u8, rest: &[u8]) -> Option<u32> {
+    if kind & ASIDE == 0 { None } else { rest.first_chunk().map(|number| u32::from_le_bytes(*number)) }
 }
 
 fn body(kind: u8, deadline: u64, rest: &[u8]) -> Body {
@@ -546,6 +570,7 @@ mod tests {
                 }
                 Step::Sweep(by, exact, mut budget) => {
                     now += by;
+                    table.pop_due(now, budget / 2, |key, _| assert!(model.remove(&key[0]).unwrap().1 <= now));
                     loop {
                         match table.next_due(now, exact, &mut budget) {
                             Due::Entry(at) => {

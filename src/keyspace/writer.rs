@@ -400,15 +400,49 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
-    /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
+    /// Removes keys from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of them at
+    /// most; gives how many those were.
+    pub(super) fn expire_last(&mut self, now: u64, limit: usize) -> usize {
+        let is_heard = self.is_heard();
+        let mut names = Vec::new();
+        let Effects { garbage, .. } = &mut *self.effects;
+        let db = self.db;
+        let Some((_, shard)) = self.shards.parts_mut().first_mut() else { return 0 };
+        let table = shard.table_mut(db);
+        let count = table.pop_due(now, limit, |name, value| {
+            garbage.extend(value);
+            if is_heard {
+                names.push(Bytes::from(name));
+            }
+        });
+        table.counters.expired += count as u64;
+        for name in names {
+            // The hash only tells shards apart, and a sweep holds one.
+            self.announce(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
+        }
+        count
+    }
+
+    /// Removes an entry of [`only_table`](Self::only_table) whose time has come; its name is looked at only
+    /// if somebody wants to know.
     pub(super) fn expire_at(&mut self, at: u32) -> bool {
+        let is_heard = self.is_heard();
         let Some(table) = self.only_table() else { return false };
-        let Some(name) = table.contents().name(at) else { return false };
+        let name = if is_heard { table.contents().name(at) } else { None };
         let value = table.remove(at);
-        // The hash only tells shards apart, and a sweep holds one.
-        self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
+        match name {
+            // The hash only tells shards apart, and a sweep holds one.
+            Some(name) => self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired),
+            None => table.counters.expired += 1,
+        }
         self.effects.garbage.extend(value);
         true
+    }
+
+    /// Whether anybody wants to know of what happens to the keys of the shards that are held. Asked once
+    /// for many keys: most often nobody does.
+    fn is_heard(&self) -> bool {
+        self.space.tells_events() || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
     }
 
     /// Tasks to wake when the locks are free.

@@ -37,15 +37,18 @@ const LONG_BODY: u8 = 0x80;
 /// All positions there can be.
 pub(crate) const POSITIONS: usize = u32::MAX as usize;
 
+/// Positions to a page.
+pub(crate) const PLACES: u32 = RECORDS as u32;
+
 /// The page of a position.
 pub(crate) fn page_of(at: u32) -> u32 {
-    at / RECORDS as u32
+    at / PLACES
 }
 
 /// The positions of a page.
 pub(crate) fn page_range(page: u32) -> std::ops::Range<u32> {
-    let start = page.saturating_mul(RECORDS as u32);
-    start..start.saturating_add(RECORDS as u32)
+    let start = page.saturating_mul(PLACES);
+    start..start.saturating_add(PLACES)
 }
 
 /// See the [module](self).
@@ -213,24 +216,43 @@ impl Records {
         let Some(last) = self.len.checked_sub(1).map(|last| last as u32) else { return false };
         let Some(hash) = self.get(at).map(|record| record.hash) else { return false };
         self.index.remove(hash, at);
-        let (name, body) = self.numbers(at);
-        name.into_iter().chain(body).for_each(|number| drop(self.forget(number)));
+        self.forget_long(at);
         if last != at {
             let moved = self.raw(last).map(Raw::from_slice).unwrap_or_default();
             self.index.moved(hash_of(&moved), last, at);
             self.edit(at, |page, place| page.replace(place, 0..usize::MAX, &moved));
         }
-        self.edit(last, |page, _| page.pop());
-        self.len -= 1;
-        if self.len == 0 {
-            *self = Records::default();
-        } else if last as usize % RECORDS == 0 {
-            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
-            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
-                self.pages.shrink_to(self.pages.len() * 2);
+        self.drop_last(1);
+        true
+    }
+
+    /// Takes records out from the end as long as they are to go, `limit` of them at most; gives how many
+    /// those were. `goes` is asked once for each, from the last on. O(1) each.
+    pub(crate) fn pop_while(&mut self, limit: usize, mut goes: impl FnMut(Record<'_>) -> bool) -> usize {
+        let mut removed = 0;
+        while let Some(page) = self.pages.last().filter(|_| removed < limit) {
+            let (start, end) = (self.len - page.len(), self.len);
+            let first = end.saturating_sub(limit - removed).max(start);
+            let hashes = (first..end).filter_map(|at| page.get(at - start)).map(hash_of);
+            std::hint::black_box(hashes.fold(0, |read, hash| read ^ self.index.touch(hash)));
+            let mut stays = end;
+            for at in (first..end).rev() {
+                let Some(record) = self.get(at as u32) else { break };
+                let hash = record.hash;
+                if !goes(record) {
+                    break;
+                }
+                self.index.remove(hash, at as u32);
+                self.forget_long(at as u32);
+                stays = at;
+            }
+            removed += end - stays;
+            self.drop_last(end - stays);
+            if stays > start {
+                break;
             }
         }
-        true
+        removed
     }
 
     /// All records, from the first position to the last.
@@ -305,6 +327,30 @@ impl Records {
         let long = self.long.remove(number)?;
         self.held -= long.heap_bytes();
         Some(long)
+    }
+
+    /// Drops some of the last page's records, from the end, which the index does not name any more.
+    fn drop_last(&mut self, count: usize) {
+        let at = self.len.saturating_sub(1) as u32;
+        self.len = self.len.saturating_sub(count);
+        if self.len == 0 {
+            *self = Records::default();
+        } else if page_of(at) == page_of(self.len as u32) && self.len % RECORDS != 0 {
+            self.edit(at, |page, _| page.pop(count));
+        } else if count > 0 {
+            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
+            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
+                self.pages.shrink_to(self.pages.len() * 2);
+            }
+        }
+    }
+
+    /// Forgets what the record at a position has beside it.
+    fn forget_long(&mut self, at: u32) {
+        if self.raw(at).and_then(|record| record.get(HEAD - 1)).is_some_and(|length| *length >= LONG_NAME) {
+            let (name, body) = self.numbers(at);
+            name.into_iter().chain(body).for_each(|number| drop(self.forget(number)));
+        }
     }
 
     /// Adds a record at the end.

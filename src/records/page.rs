@@ -77,10 +77,10 @@ impl Page {
         self.trim_if(|spare, used| spare > used / 4 + SLACK_MAX);
     }
 
-    /// Takes the last record off. O(1).
-    pub(super) fn pop(&mut self) {
-        self.len = self.len.saturating_sub(1);
-        self.trim_if(|spare, used| spare > 2 * used + SLACK_MAX);
+    /// Takes the last records off. O(1).
+    pub(super) fn pop(&mut self, count: usize) {
+        self.len = self.len.saturating_sub(count as u16);
+        self.trim_if(|spare, used| spare > 4 * used + 4 * SLACK_MAX);
     }
 
     /// Gives back the room behind the records of a page that is full, if it is worth it. O(page).
