@@ -89,7 +89,7 @@ fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Resul
         Value::String(string) => write_bytes(out, string),
         Value::List(list) => {
             write_varint(out, list.len() as u64)?;
-            list.iter().try_for_each(|element| write_bytes(out, element))
+            list.iter().try_for_each(|element| write_bytes(out, &element))
         }
         Value::Set(set) => {
             write_varint(out, set.len() as u64)?;
@@ -177,7 +177,7 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.blocks.read_varint()? {
             list.push(End::Back, self.bytes()?);
         }
-        Ok(Value::List(list.into()))
+        Ok(Value::List(list))
     }
 
     fn set(&mut self) -> Result<Value, Fault> {

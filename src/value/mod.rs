@@ -4,6 +4,8 @@ pub(crate) mod bitfield;
 pub(crate) mod bits;
 mod chunk;
 mod deadlines;
+mod deque;
+mod edge;
 pub(crate) mod hash;
 pub(crate) mod index;
 pub(crate) mod lcs;
@@ -13,6 +15,7 @@ mod packed;
 pub(crate) mod ranked;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
+mod strip;
 
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
@@ -59,7 +62,7 @@ impl Type {
 #[derive(Clone)]
 pub(crate) enum Value {
     String(Bytes),
-    List(Arc<List>),
+    List(List),
     Set(Arc<Set>),
     Hash(Arc<Hash>),
     SortedSet(Arc<SortedSet>),
@@ -81,7 +84,7 @@ impl Value {
         const ARC: usize = 2 * size_of::<usize>();
         match self {
             Value::String(string) => string.heap_bytes(),
-            Value::List(list) => ARC + size_of::<List>() + list.bytes(),
+            Value::List(list) => list.bytes(),
             Value::Set(set) => ARC + size_of::<Set>() + set.bytes(),
             Value::Hash(hash) => ARC + size_of::<Hash>() + hash.bytes(),
             Value::SortedSet(set) => ARC + size_of::<SortedSet>() + set.bytes(),
@@ -228,6 +231,26 @@ impl Kind for Bytes {
     }
 }
 
+impl Kind for List {
+    type Ref<'v> = &'v List;
+
+    fn of(value: ValueRef<'_>) -> Option<&Self> {
+        if let ValueRef::Whole(Value::List(list)) = value { Some(list) } else { None }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        if let Value::List(list) = value { Some(list) } else { None }
+    }
+
+    fn into_value(self) -> Value {
+        Value::List(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        List::is_empty(self)
+    }
+}
+
 macro_rules! collection {
     ($kind:ident $(, $expire:ident)?) => {
         impl Kind for $kind {
@@ -256,7 +279,6 @@ macro_rules! collection {
     };
 }
 
-collection!(List);
 collection!(Set);
 collection!(Hash, remove_expired);
 collection!(SortedSet);
