@@ -203,11 +203,11 @@ impl<R: Read> Reader<'_, R> {
             if score.is_nan() {
                 return Err(self.blocks.damaged("a score is not a number"));
             }
-            if !set.insert(self.bytes()?, score) {
+            if !set.insert(&self.bytes()?, score) {
                 return Err(self.blocks.damaged("a sorted set has a member twice"));
             }
         }
-        Ok(Value::SortedSet(set.into()))
+        Ok(Value::SortedSet(set))
     }
 }
 

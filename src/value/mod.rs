@@ -11,6 +11,7 @@ pub(crate) mod list;
 pub(crate) mod members;
 mod packed;
 pub(crate) mod ranked;
+mod score;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 
@@ -61,7 +62,7 @@ pub(crate) enum Value {
     List(Arc<List>),
     Set(Arc<Set>),
     Hash(Arc<Hash>),
-    SortedSet(Arc<SortedSet>),
+    SortedSet(SortedSet),
 }
 
 impl Value {
@@ -83,7 +84,7 @@ impl Value {
             Value::List(list) => ARC + size_of::<List>() + list.bytes(),
             Value::Set(set) => ARC + size_of::<Set>() + set.bytes(),
             Value::Hash(hash) => ARC + size_of::<Hash>() + hash.bytes(),
-            Value::SortedSet(set) => ARC + size_of::<SortedSet>() + set.bytes(),
+            Value::SortedSet(set) => set.bytes(),
         }
     }
 
@@ -169,7 +170,24 @@ macro_rules! collection {
 collection!(List);
 collection!(Set);
 collection!(Hash, remove_expired);
-collection!(SortedSet);
+
+impl Kind for SortedSet {
+    fn of(value: &Value) -> Option<&Self> {
+        if let Value::SortedSet(set) = value { Some(set) } else { None }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        if let Value::SortedSet(set) = value { Some(set) } else { None }
+    }
+
+    fn into_value(self) -> Value {
+        Value::SortedSet(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        SortedSet::is_empty(self)
+    }
+}
 
 /// The hash of a member or field inside a collection. The keys are the process's own, so that
 /// nobody outside can choose names that collide; no order that a caller sees depends on them.

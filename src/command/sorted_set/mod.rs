@@ -30,7 +30,7 @@ pub(crate) fn add(
         for (member, score) in entries {
             let old = set.score(&member);
             if condition.allows(old, score) && old != Some(score) {
-                match set.insert(member, score) {
+                match set.insert(&member, score) {
                     true => counts.added += 1,
                     false => counts.updated += 1,
                 }
@@ -64,7 +64,7 @@ pub(crate) fn increase(
         }
         let changes = old != Some(new);
         if changes {
-            set.insert(member, new);
+            set.insert(&member, new);
         }
         Ok((Some(new), changes.then_some(KeyEvent::ZIncr)))
     })?;
@@ -169,6 +169,5 @@ pub(crate) fn put_back(
 /// [`Error::Invalid`] for more repeated members than memory can hold.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Scored>> {
     let Some(set) = view.find::<SortedSet>(key)? else { return Ok(Vec::new()) };
-    let at = |position| set.at(position).map(|(score, member)| (score, member.clone()));
-    Ok(draw.draw(view.space().rng(), set.len(), at)?.into_vec())
+    Ok(draw.draw(view.space().rng(), set.len(), |position| set.at(position))?.into_vec())
 }
