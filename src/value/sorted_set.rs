@@ -9,9 +9,8 @@ use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use super::hash_of;
-use super::packed::{MOST, Packed};
+use super::packed_scores::PackedScores;
 use super::ranked::{Ranked, Sought};
-use super::score::{decode, encode, is_of};
 use crate::Bytes;
 use crate::records::{Records, Text};
 
@@ -30,7 +29,7 @@ pub(crate) struct SortedSet(Form);
 
 #[derive(Clone)]
 enum Form {
-    Packed(Packed<0>),
+    Packed(PackedScores),
     Tree(Arc<Tree>),
 }
 
@@ -43,21 +42,19 @@ struct Tree {
 
 impl Default for SortedSet {
     fn default() -> Self {
-        SortedSet(Form::Packed(Packed::default()))
+        SortedSet(Form::Packed(PackedScores::default()))
     }
 }
 
 impl SortedSet {
     /// A set of members that are in order, each once. O(n).
     pub(crate) fn from_sorted(entries: &[Scored]) -> Self {
-        let mut packed = Packed::default();
-        for (score, member) in entries {
-            match encode(*score, member) {
-                Some(entry) if packed.len() < MOST => packed.insert(packed.len(), &entry, &[]),
-                _ => return SortedSet(Form::Tree(Arc::new(Tree::from_sorted(entries)))),
-            }
+        let mut packed = PackedScores::default();
+        if entries.iter().all(|(score, member)| packed.push(member, *score)) {
+            SortedSet(Form::Packed(packed))
+        } else {
+            SortedSet(Form::Tree(Arc::new(Tree::from_sorted(entries))))
         }
-        SortedSet(Form::Packed(packed))
     }
 
     /// O(1).
@@ -83,39 +80,57 @@ impl SortedSet {
 
     /// Gives a member a score; whether it is new. O(log n).
     pub(crate) fn insert(&mut self, member: &Bytes, score: f64) -> bool {
-        if let Form::Packed(packed) = &mut self.0 {
-            let old = find(packed, member);
-            if old.is_some_and(|(_, old)| old == score) {
-                return false;
-            }
-            let room = old.is_some() || packed.len() < MOST;
-            if let Some(entry) = encode(score, member).filter(|_| room) {
-                if let Some((rank, _)) = old {
-                    packed.remove(rank);
+        self.update(member, |_| Some(score)).is_none()
+    }
+
+    /// Gives a member the score that `choose` makes of the one that it has, if any; gives that back.
+    /// O(log n), O(1) where nothing is chosen, or the score that it has.
+    pub(crate) fn update(
+        &mut self,
+        member: &Bytes,
+        choose: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Option<f64> {
+        match &mut self.0 {
+            Form::Packed(packed) => {
+                let spot = packed.find(member);
+                let old = spot.map(|spot| spot.score);
+                let Some(score) = choose(old).filter(|score| old != Some(*score)) else { return old };
+                if !packed.set(spot, member, score) {
+                    let mut tree = Tree::from_sorted(&self.scored(0..self.len()));
+                    let at = tree.members.find(hash_of(member), member);
+                    tree.set(at.zip(old), member, score);
+                    self.0 = Form::Tree(Arc::new(tree));
                 }
-                let before = |entry: &[u8]| {
-                    let (other, name) = decode(entry);
-                    other < score || (other == score && name < &member[..])
-                };
-                packed.insert(packed.iter().take_while(|(entry, _)| before(entry)).count(), &entry, &[]);
-                return old.is_none();
+                old
+            }
+            Form::Tree(tree) => {
+                let found = tree.members.seek(hash_of(member), member);
+                let found = found.map(|(at, record)| (at, read(record.body)));
+                let old = found.map(|(_, score)| score);
+                if let Some(score) = choose(old).filter(|score| old != Some(*score)) {
+                    Arc::make_mut(tree).set(found, member, score);
+                }
+                old
             }
         }
-        self.insert_in_tree(member, score)
     }
 
     /// Takes a member out; its score, if it was there. O(log n).
     pub(crate) fn remove(&mut self, member: &[u8]) -> Option<f64> {
         match &mut self.0 {
             Form::Packed(packed) => {
-                let (rank, score) = find(packed, member)?;
-                packed.remove(rank);
-                Some(score)
+                let spot = packed.find(member)?;
+                packed.remove(spot);
+                Some(spot.score)
             }
             Form::Tree(tree) => {
                 let (at, record) = tree.members.seek(hash_of(member), member)?;
                 let score = read(record.body);
-                self.remove_at(at);
+                if tree.members.len() == 1 {
+                    *self = SortedSet::default();
+                } else {
+                    Arc::make_mut(tree).remove(at);
+                }
                 Some(score)
             }
         }
@@ -124,9 +139,7 @@ impl SortedSet {
     /// O(1).
     pub(crate) fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {
-            Form::Packed(packed) => {
-                packed.iter().find(|(entry, _)| is_of(entry, member)).map(|(entry, _)| decode(entry).0)
-            }
+            Form::Packed(packed) => packed.find(member).map(|spot| spot.score),
             Form::Tree(tree) => {
                 tree.members.seek(hash_of(member), member).map(|(_, record)| read(record.body))
             }
@@ -136,7 +149,7 @@ impl SortedSet {
     /// How many members come before this one, and its score. O(log n).
     pub(crate) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         match &self.0 {
-            Form::Packed(packed) => find(packed, member),
+            Form::Packed(packed) => packed.find(member).map(|spot| (spot.rank, spot.score)),
             Form::Tree(tree) => {
                 let (at, record) = tree.members.seek(hash_of(member), member)?;
                 let score = read(record.body);
@@ -160,7 +173,7 @@ impl SortedSet {
         let in_tree = tree.into_iter().flat_map(|(entries, members)| {
             entries.filter_map(|(score, at)| Some((score, members.get(at)?.name)))
         });
-        packed.into_iter().flatten().map(|(entry, _)| decode(entry)).chain(in_tree)
+        packed.into_iter().flatten().chain(in_tree)
     }
 
     /// The members of these ranks, as far as they exist, those that are long shared with the set.
@@ -168,8 +181,9 @@ impl SortedSet {
     pub(crate) fn scored(&self, ranks: Range<usize>) -> Vec<Scored> {
         let mut scored = Vec::with_capacity(ranks.end.min(self.len()).saturating_sub(ranks.start));
         match &self.0 {
-            Form::Packed(_) => {
-                scored.extend(self.range(ranks).map(|(score, member)| (score, Bytes::from(member))));
+            Form::Packed(packed) => {
+                let entries = packed.iter().skip(ranks.start).take(ranks.len());
+                scored.extend(entries.map(|(score, member)| (score, Bytes::from(member))));
             }
             Form::Tree(tree) => {
                 let entries = tree.ranked.range(ranks);
@@ -184,7 +198,7 @@ impl SortedSet {
     pub(crate) fn at(&self, position: usize) -> Option<Scored> {
         match &self.0 {
             Form::Packed(packed) => {
-                let (score, member) = decode(packed.get(position)?.0);
+                let (score, member) = packed.iter().nth(position)?;
                 Some((score, Bytes::from(member)))
             }
             Form::Tree(tree) => {
@@ -197,7 +211,7 @@ impl SortedSet {
     /// The ranks of the members whose score lies within bounds that are not NaN. O(log n).
     pub(crate) fn ranks_by_score(&self, bounds: Bounds<f64>) -> Range<usize> {
         self.ranks(bounds, |before: &dyn Fn(f64) -> bool| match &self.0 {
-            Form::Packed(packed) => packed.iter().take_while(|(entry, _)| before(decode(entry).0)).count(),
+            Form::Packed(packed) => packed.iter().take_while(|(score, _)| before(*score)).count(),
             Form::Tree(tree) => tree.ranked.partition_point(|(score, _)| before(score)),
         })
     }
@@ -206,7 +220,7 @@ impl SortedSet {
     /// range where they have not. O(log n).
     pub(crate) fn ranks_by_member<'s>(&'s self, bounds: Bounds<&'s [u8]>) -> Range<usize> {
         self.ranks(bounds, |before: &dyn Fn(&'s [u8]) -> bool| match &self.0 {
-            Form::Packed(packed) => packed.iter().take_while(|(entry, _)| before(decode(entry).1)).count(),
+            Form::Packed(packed) => packed.iter().take_while(|(_, member)| before(member)).count(),
             Form::Tree(tree) => {
                 let name = |at| tree.members.get(at).map(|record| record.name).unwrap_or_default();
                 tree.ranked.partition_point(|(_, at)| before(name(at)))
@@ -217,20 +231,25 @@ impl SortedSet {
     /// Takes the members of these ranks out, in order. O(log n) each.
     pub(crate) fn remove_range(&mut self, ranks: Range<usize>) -> Vec<Scored> {
         let gone = self.scored(ranks.clone());
-        if gone.len() > self.len() / 2 {
-            // Those that stay are the fewer.
-            let mut rest = self.scored(0..ranks.start);
-            rest.append(&mut self.scored(ranks.start + gone.len()..self.len()));
-            *self = SortedSet::from_sorted(&rest);
+        if gone.is_empty() {
             return gone;
         }
-        for _ in &gone {
-            match &mut self.0 {
-                Form::Packed(packed) => packed.remove(ranks.start),
-                Form::Tree(tree) => match tree.ranked.get(ranks.start) {
-                    Some((_, at)) => self.remove_at(at),
-                    None => break,
-                },
+        let stays = self.len() - gone.len();
+        match &mut self.0 {
+            Form::Packed(packed) => packed.remove_range(ranks.start, gone.len()),
+            Form::Tree(_) if stays < gone.len() => {
+                // Those that stay are the fewer.
+                let mut rest = self.scored(0..ranks.start);
+                rest.append(&mut self.scored(ranks.start.saturating_add(gone.len())..self.len()));
+                *self = SortedSet::from_sorted(&rest);
+            }
+            Form::Tree(tree) => {
+                let tree = Arc::make_mut(tree);
+                for _ in &gone {
+                    if let Some((_, at)) = tree.ranked.get(ranks.start) {
+                        tree.remove(at);
+                    }
+                }
             }
         }
         gone
@@ -261,55 +280,6 @@ impl SortedSet {
         };
         start..end.max(start)
     }
-
-    /// Gives a member a score in the tree, to which the set is moved if need be.
-    fn insert_in_tree(&mut self, member: &Bytes, score: f64) -> bool {
-        if let Form::Packed(_) = &self.0 {
-            self.0 = Form::Tree(Arc::new(Tree::from_sorted(&self.scored(0..self.len()))));
-        }
-        let Form::Tree(tree) = &mut self.0 else { return false };
-        let hash = hash_of(member);
-        let old = tree.members.seek(hash, member).map(|(at, record)| (at, read(record.body)));
-        if old.is_some_and(|(_, old)| old == score) {
-            return false;
-        }
-        let Tree { members, ranked } = Arc::make_mut(tree);
-        let at = match old {
-            Some((at, old)) => {
-                ranked.remove(Sought { score: old, at, name: member, names: members });
-                if let Some(body) = members.body_mut(at) {
-                    body.copy_from_slice(&score.to_le_bytes());
-                }
-                at
-            }
-            None => members.push(hash, Text::Shared(member), Text::Slice(&score.to_le_bytes())),
-        };
-        ranked.insert(Sought { score, at, name: member, names: members });
-        old.is_none()
-    }
-
-    /// Takes the member at a position of the tree out.
-    fn remove_at(&mut self, at: u32) {
-        let Form::Tree(tree) = &mut self.0 else { return };
-        if tree.members.len() == 1 {
-            *self = SortedSet::default();
-            return;
-        }
-        let Tree { members, ranked } = Arc::make_mut(tree);
-        let last = (members.len() - 1) as u32;
-        let sought = |at: u32| {
-            let record = members.get(at)?;
-            Some(Sought { score: read(record.body), at, name: record.name, names: members })
-        };
-        if let Some(gone) = sought(at) {
-            ranked.remove(gone);
-        }
-        // The last record moves into the place of the one that goes.
-        if let Some(moved) = sought(last).filter(|_| last != at) {
-            ranked.renumber(moved, at);
-        }
-        members.swap_remove(at);
-    }
 }
 
 impl Tree {
@@ -322,12 +292,40 @@ impl Tree {
             Ranked::from_sorted(entries.iter().enumerate().map(|(at, (score, _))| (*score, at as u32)));
         Tree { members, ranked }
     }
-}
 
-/// The rank of a member in a packed set, and its score.
-fn find(packed: &Packed<0>, member: &[u8]) -> Option<(usize, f64)> {
-    let (rank, (entry, _)) = packed.iter().enumerate().find(|(_, (entry, _))| is_of(entry, member))?;
-    Some((rank, decode(entry).0))
+    /// Gives a member, which has a position and a score already or is new, another score.
+    fn set(&mut self, old: Option<(u32, f64)>, member: &Bytes, score: f64) {
+        let Tree { members, ranked } = self;
+        let at = match old {
+            Some((at, old)) => {
+                ranked.remove(Sought { score: old, at, name: member, names: members });
+                if let Some(body) = members.body_mut(at) {
+                    body.copy_from_slice(&score.to_le_bytes());
+                }
+                at
+            }
+            None => members.push(hash_of(member), Text::Shared(member), Text::Slice(&score.to_le_bytes())),
+        };
+        ranked.insert(Sought { score, at, name: member, names: members });
+    }
+
+    /// Takes the member at a position out.
+    fn remove(&mut self, at: u32) {
+        let Tree { members, ranked } = self;
+        let sought = |at: u32| {
+            let record = members.get(at)?;
+            Some(Sought { score: read(record.body), at, name: record.name, names: members })
+        };
+        if let Some(gone) = sought(at) {
+            ranked.remove(gone);
+        }
+        // The last record moves into the place of the one that goes.
+        let last = (members.len() as u32).saturating_sub(1);
+        if let Some(moved) = sought(last).filter(|_| last != at) {
+            ranked.renumber(moved, at);
+        }
+        members.swap_remove(at);
+    }
 }
 
 /// The score in the body of a record.
@@ -343,7 +341,7 @@ mod tests {
 
     use super::*;
     use crate::records::NAME;
-    use crate::value::packed::LONGEST;
+    use crate::value::packed::{LONGEST, MOST};
 
     #[derive(Clone, Debug)]
     enum Op {

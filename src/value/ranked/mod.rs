@@ -274,7 +274,9 @@ mod tests {
 
     fn names() -> Records {
         let mut names = Records::default();
-        (0..2 * MEMBERS).for_each(|at| drop(names.push(at, Text::Shared(&member(at)), Text::Slice(b""))));
+        for at in 0..2 * MEMBERS {
+            names.push(at, Text::Shared(&member(at)), Text::Slice(b""));
+        }
         names
     }
 
