@@ -162,8 +162,9 @@ impl Leaf {
     }
 
     /// The entries of a score, and how many come before them.
+    #[inline]
     fn with_score(&self, score: f64) -> (usize, &[Slot]) {
-        let start = lower_bound(self.entries.iter(), |slot| slot.score() < score);
+        let start = lower_bound(&self.entries, |slot| slot.score() < score);
         let rest = self.entries.get(start..).unwrap_or_default();
         let ties = if rest.first().is_some_and(|slot| slot.score() == score) {
             rest.partition_point(|slot| slot.score() == score)
@@ -335,7 +336,8 @@ impl Inner {
 
     /// The child that has this entry, or would.
     pub(super) fn child_of(&self, entry: &Sought<'_>) -> usize {
-        let mut after = lower_bound(self.scores.iter(), |first| **first < entry.score);
+        // So few numbers side by side are compared faster than searched.
+        let mut after = self.scores.iter().filter(|first| **first < entry.score).count();
         if self.scores.get(after) == Some(&entry.score) {
             let ties = self.scores[after..].partition_point(|first| *first == entry.score);
             after += self.firsts[after..after + ties].partition_point(|first| entry.is_after(*first));
@@ -345,8 +347,15 @@ impl Inner {
 
     /// The last child whose first entry is one that `before` holds for, or else the first child.
     pub(super) fn child_before(&self, before: impl Fn(Entry) -> bool) -> usize {
-        let firsts = self.scores.iter().zip(&self.firsts);
-        lower_bound(firsts, |(score, first)| before((**score, **first))).saturating_sub(1)
+        let (mut low, mut high) = (0, self.scores.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            match before((self.scores[middle], self.firsts[middle])) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low.saturating_sub(1)
     }
 
     /// The child with the entry of this rank, and the rank within it; past the end, the last child
@@ -366,15 +375,16 @@ impl Inner {
 /// What an `Arc` keeps beside its value.
 const ARC: usize = 2 * size_of::<usize>();
 
-/// How many entries come before the first one for which `before` is false.
+/// How many items come before the first one for which `before` is false.
 ///
-/// One entry in `STRIDE` is looked at, and then the stride where the answer lies: these reads do not
+/// One item in `STRIDE` is looked at, and then the stride where the answer lies: these reads do not
 /// wait for one another, as those of a binary search do, and most of them miss the processor's cache.
-fn lower_bound<T>(list: impl Iterator<Item = T> + Clone, before: impl Fn(&T) -> bool) -> usize {
+#[inline]
+fn lower_bound<T>(list: &[T], before: impl Fn(&T) -> bool) -> usize {
     const STRIDE: usize = if cfg!(test) { 3 } else { 8 };
-    let strides = list.clone().step_by(STRIDE).filter(&before).count();
+    let strides = list.chunks(STRIDE).filter(|stride| stride.first().is_some_and(&before)).count();
     let start = strides.saturating_sub(1) * STRIDE;
-    start + list.skip(start).take(STRIDE).filter(&before).count()
+    start + list.iter().skip(start).take(STRIDE).filter(|item| before(item)).count()
 }
 
 /// Runs `change` on a node, copied first where a clone shares it, and keeps `bytes` right.
