@@ -69,12 +69,22 @@ impl Len {
 }
 
 impl Bytes {
-    /// An empty byte string.
+    /// An empty byte string. O(1)
+    ///
+    /// ```
+    /// assert!(larder::Bytes::new().is_empty());
+    /// ```
     pub const fn new() -> Self {
         Bytes(Repr::Inline(Inline { len: Len::L0, data: [0; INLINE] }))
     }
 
-    /// The bytes as a slice. O(1).
+    /// The bytes as a slice, which they dereference to. O(1)
+    ///
+    /// ```
+    /// let bytes = larder::Bytes::from("abc");
+    /// assert_eq!(bytes.as_slice(), [97, 98, 99]);
+    /// assert_eq!((bytes.len(), bytes.first()), (3, Some(&97)));
+    /// ```
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
@@ -85,7 +95,14 @@ impl Bytes {
         }
     }
 
-    /// The bytes as UTF-8 text, if they are. O(n).
+    /// The bytes as UTF-8 text, if they are. O(n)
+    ///
+    /// ```
+    /// use larder::Bytes;
+    ///
+    /// assert_eq!(Bytes::from("hello").as_str(), Some("hello"));
+    /// assert_eq!(Bytes::from(b"\xff").as_str(), None);
+    /// ```
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(self.as_slice()).ok()
     }

@@ -107,6 +107,19 @@ pub(crate) trait Alarm: Send + Sync {
 
 /// A clock for tests: it stands still until [`advance`](ManualClock::advance) moves it, and then
 /// wakes whoever waits for a time that has come. Clones are one and the same clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::{ManualClock, Store};
+///
+/// let clock = ManualClock::new();
+/// let store = Store::builder().clock(&clock).build();
+/// let minute = Duration::from_secs(60);
+/// store.insert_if_absent_ex("leader", "ann", minute)?;
+/// clock.advance(minute);
+/// assert!(store.insert_if_absent_ex("leader", "bob", minute)?);
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ManualClock(Arc<Manual>);
 
@@ -118,19 +131,52 @@ struct Manual {
 }
 
 impl ManualClock {
-    /// A clock that starts on 2000-01-01 00:00 UTC.
+    /// A clock that starts on 2000-01-01 00:00 UTC. O(1)
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// let clock = larder::ManualClock::new();
+    /// assert_eq!(clock.now(), UNIX_EPOCH + Duration::from_secs(946_684_800));
+    /// ```
     pub fn new() -> Self {
         Self::starting_at(UNIX_EPOCH + Duration::from_secs(946_684_800))
     }
 
-    /// A clock that starts at the given wall time, in milliseconds; times before 1970 count as 1970.
+    /// A clock that starts at the given wall time, in milliseconds; times before 1970 count as 1970. O(1)
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use larder::ManualClock;
+    ///
+    /// let moon_landing = UNIX_EPOCH - Duration::from_secs(14_182_940);
+    /// assert_eq!(ManualClock::starting_at(moon_landing).now(), UNIX_EPOCH);
+    /// ```
     pub fn starting_at(wall: SystemTime) -> Self {
         let epoch = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         ManualClock(Arc::new(Manual { epoch, now: AtomicU64::new(0), alarms: Mutex::new(Vec::new()) }))
     }
 
     /// Moves the clock forward, in whole milliseconds, and wakes threads and tasks whose deadline
-    /// has come. O(waiters).
+    /// has come. O(waiters)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let waiting = std::thread::spawn({
+    ///     let store = store.clone();
+    ///     move || store.list::<String>("jobs").pop_front_wait(Duration::from_secs(3600))
+    /// });
+    /// while store.waiting()? == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// clock.advance(Duration::from_secs(3600)); // an hour, in no time
+    /// assert_eq!(waiting.join().expect("it does not panic")?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn advance(&self, by: Duration) {
         let by = millis(by);
         // The line ends short of `NEVER`, so that a key without a deadline stays one.
@@ -149,7 +195,16 @@ impl ManualClock {
         due.iter().for_each(|alarm| alarm.ring());
     }
 
-    /// Wall time as this clock shows it.
+    /// Wall time as this clock shows it. O(1)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let clock = larder::ManualClock::new();
+    /// let start = clock.now();
+    /// clock.advance(Duration::from_micros(2_900)); // cut to whole milliseconds
+    /// assert_eq!(clock.now(), start + Duration::from_millis(2));
+    /// ```
     pub fn now(&self) -> SystemTime {
         let millis = self.0.epoch.saturating_add(self.0.now.load(Ordering::Acquire));
         since_epoch(Duration::from_millis(millis))

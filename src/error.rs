@@ -128,6 +128,10 @@ pub enum Error {
     /// `ERR ...`
     #[error("ERR {0}")]
     Invalid(&'static str),
+    /// A shard holds as many keys of one database as it can, 2^31: a store that is to hold more needs
+    /// more shards ([`StoreBuilder::shards`](crate::StoreBuilder::shards)).
+    #[error("ERR too many keys in one shard")]
+    TooManyKeys,
     /// A transaction touched a key that it had not declared.
     ///
     /// `ERR key ... was not declared by this transaction`
@@ -162,6 +166,18 @@ pub enum Error {
 
 /// Bytes that do not decode as the type that was asked for. They are handed back, so that an
 /// element which was already taken out of a list is not lost.
+///
+/// ```
+/// use larder::{Error, Store};
+///
+/// let store = Store::new();
+/// let jobs = store.list::<u32>("jobs");
+/// store.list::<String>("jobs").push_back("seven")?;
+/// let Err(Error::Decode(error)) = jobs.pop_front() else { panic!("it is no number") };
+/// assert_eq!(error.bytes, "seven"); // taken from the list, and not lost
+/// assert_eq!(error.expected, "u32");
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DecodeError {
@@ -174,7 +190,15 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// The error of bytes that are no `T`, and why.
+    /// The error of bytes that are no `T`, and why: what an implementation of [`Decode`](crate::Decode)
+    /// gives. O(length of the reason)
+    ///
+    /// ```
+    /// use larder::{Bytes, DecodeError, Error};
+    ///
+    /// let error = DecodeError::new::<u32>(Bytes::from("seven"), "not digits");
+    /// assert_eq!(Error::from(error).to_string(), "ERR value of 5 bytes does not decode as u32: not digits");
+    /// ```
     pub fn new<T: ?Sized>(bytes: Bytes, reason: impl fmt::Display) -> Self {
         DecodeError { expected: std::any::type_name::<T>(), reason: reason.to_string(), bytes }
     }

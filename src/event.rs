@@ -58,7 +58,14 @@ pub enum KeyEvent {
 }
 
 impl KeyEvent {
-    /// The event's name, as it stands in channel names and payloads.
+    /// The event's name, as it stands in channel names and payloads. O(1)
+    ///
+    /// ```
+    /// use larder::KeyEvent;
+    ///
+    /// assert_eq!(KeyEvent::ZRemRangeByRank.as_str(), "zremrangebyrank");
+    /// assert_eq!(KeyEvent::RenameFrom.as_str(), "rename_from");
+    /// ```
     pub const fn as_str(self) -> &'static str {
         use KeyEvent::*;
         match self {

@@ -46,12 +46,29 @@ enum Name<'a> {
 }
 
 impl Key<'_> {
-    /// The name as UTF-8 text, if it is. O(n).
+    /// The name as UTF-8 text, if it is. O(n)
+    ///
+    /// ```
+    /// use larder::Key;
+    ///
+    /// assert_eq!(Key::from(7).as_str(), Some("7"));
+    /// assert_eq!(Key::from(b"\xff").as_str(), None);
+    /// ```
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(self).ok()
     }
 
-    /// The same name with no borrow: copies a name of over 23 bytes that was borrowed.
+    /// The same name with no borrow: copies a name that was borrowed, O(n).
+    ///
+    /// ```
+    /// use larder::Key;
+    ///
+    /// fn key_of(user: &str) -> Key<'static> {
+    ///     Key::from(user.trim()).into_owned()
+    /// }
+    ///
+    /// assert_eq!(key_of(" ann "), "ann");
+    /// ```
     pub fn into_owned(self) -> Key<'static> {
         Key(Name::Owned(self.into_bytes()))
     }

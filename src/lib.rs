@@ -36,6 +36,11 @@
 //!   names are made of.
 //! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default.
 //! - [`FixedWindow`], [`Gcra`] and [`Lock`]: rate limits and locks.
+//! - [`Subscription`]: messages, and the news of changed keys ([`KeyEvents`]). [`Stats`]: what a store
+//!   counts. [`Error`] and [`LoadError`]: what can go wrong.
+//!
+//! Who knows Redis finds a method by its command: a search on this page for `RPUSH` gives
+//! [`List::push_back`], and each method names its command, its cost and its errors.
 //!
 //! # What holds everywhere
 //!
@@ -54,7 +59,7 @@
 //! | `_many` | several at once, in one step: `get_many`, `insert_many`, `pop_front_many` (but `extend_back`) |
 //! | `_all` | all that there are: `clear_all`, `List::remove_all` |
 //! | `_if_absent`, `_if_present`, `_if_equal` | only then; tells whether it was done |
-//! | `_if` | the same with the condition as an argument: `expire_if(key, ttl, ExpireIf::Greater)` |
+//! | `_if` | the same with the condition as an argument: `expire_if(key, ttl, ExpireIf::Later)` |
 //! | `_with` | the same with an options type (or a closure) as the last argument |
 //! | `_ex`, `_at` | with a time to live; with a wall time |
 //! | `_by`, `_by_float` | how much: `incr_by` |
@@ -117,8 +122,20 @@
 //!
 //! # Features
 //!
-//! `bincode` (default), `postcard`, `json`: how [`Record`]s are written. `tracing`, `metrics`:
-//! monitoring. Without any, the store depends on neither serde nor a codec.
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `bincode` (default), `postcard`, `json` | [`Record`], [`Encoded`] and [`Codec`]: your own serde types, written so |
+//! | `tracing` | spans around loads, events for sweeps and snapshots |
+//! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
+//!
+//! Without any, the store depends on neither serde nor a codec.
+//!
+//! # What it is not
+//!
+//! - No server, yet: other processes do not reach a store.
+//! - Not durable write by write: what was written after the last snapshot is gone after a crash.
+//! - Not bounded: nothing is evicted before its time to live ends.
+//! - Not all of Redis: no streams, HyperLogLogs, geo sets, scripts or modules.
 
 // A promise of the README's first page.
 #![forbid(unsafe_code)]
@@ -137,7 +154,6 @@ mod bytes;
 mod clock;
 mod codec;
 mod command;
-mod dense;
 mod error;
 mod event;
 mod key;

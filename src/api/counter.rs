@@ -38,11 +38,12 @@ impl<'a> Counter<'a> {
 }
 
 impl Database {
-    /// A handle on the counter at `key`.
+    /// A handle on the counter at `key`. Nothing is made until it is changed. O(1)
     ///
     /// ```
     /// let store = larder::Store::new();
     /// assert_eq!(store.counter("hits").incr()?, 1);
+    /// assert_eq!(store.get::<i64>("hits")?, Some(1)); // a string, as in Redis
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn counter<'a>(&'a self, key: impl Into<Key<'a>>) -> Counter<'a> {
@@ -52,18 +53,59 @@ impl Database {
 
 impl Counter<'_> {
     /// Adds one; gives the new value. `INCR`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Store, Ttl};
+    ///
+    /// let store = Store::new();
+    /// let hits = store.counter("hits");
+    /// assert_eq!(hits.incr()?, 1);
+    /// store.expire(&hits, Duration::from_secs(60))?;
+    /// assert_eq!(hits.incr()?, 2);
+    /// assert_ne!(store.ttl(&hits)?, Ttl::Forever); // the deadline stays
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAnInteger`], [`Error::Overflow`] or [`Error::WrongType`]; the value stays. See
+    /// [`Counter`].
     #[doc(alias = "INCR")]
     pub fn incr(&self) -> Result<i64> {
         self.incr_by(1)
     }
 
     /// Adds a number, which may be negative; gives the new value. `INCRBY`, O(1).
+    ///
+    /// ```
+    /// use larder::{Error, Store};
+    ///
+    /// let store = Store::new();
+    /// let stock = store.counter("stock");
+    /// assert_eq!(stock.incr_by(10)?, 10);
+    /// assert_eq!(stock.incr_by(-3)?, 7);
+    /// assert!(matches!(stock.incr_by(i64::MAX), Err(Error::Overflow)));
+    /// assert_eq!(stock.get()?, 7);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`incr`](Self::incr).
     #[doc(alias = "INCRBY")]
     pub fn incr_by(&self, by: i64) -> Result<i64> {
         self.handle.write(|writer, key| string::increase(writer, key, by))
     }
 
     /// Takes one away; gives the new value. `DECR`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.counter("seats").decr()?, -1); // a missing key counts as 0
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`incr`](Self::incr).
     #[doc(alias = "DECR")]
     pub fn decr(&self) -> Result<i64> {
         self.incr_by(-1)
@@ -71,8 +113,17 @@ impl Counter<'_> {
 
     /// Takes a number away; gives the new value. `DECRBY`, O(1).
     ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let seats = store.counter("seats");
+    /// seats.set(40)?;
+    /// assert_eq!(seats.decr_by(3)?, 37);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::Overflow`] for [`i64::MIN`], whatever the counter holds: it has no opposite.
+    /// Those of [`incr`](Self::incr); [`Error::Overflow`] for [`i64::MIN`], whatever the counter holds: it
+    /// has no opposite.
     #[doc(alias = "DECRBY")]
     pub fn decr_by(&self, by: i64) -> Result<i64> {
         self.incr_by(by.checked_neg().ok_or(Error::Overflow)?)
@@ -81,19 +132,21 @@ impl Counter<'_> {
     /// Adds a fraction; gives the new value. `INCRBYFLOAT`, O(1).
     ///
     /// As in Redis, the sum is made with 64 bits of precision and stored with up to 17 decimals, so
-    /// that short ones add up as people expect.
+    /// that short ones add up as people expect. A sum that is no whole number is nothing that
+    /// [`get`](Self::get) or [`incr`](Self::incr) take: read it with [`Database::get`].
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let sum = store.counter("sum");
     /// sum.incr_by_float(0.1)?;
     /// assert_eq!(sum.incr_by_float(0.2)?, 0.3);
+    /// assert_eq!(store.get::<f64>("sum")?, Some(0.3));
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NotAFloat`] if the key holds no number; [`Error::NanOrInfinity`] if the sum is not
-    /// finite.
+    /// finite; [`Error::WrongType`]. The value stays.
     #[doc(alias = "INCRBYFLOAT")]
     pub fn incr_by_float(&self, by: f64) -> Result<f64> {
         // The increment that the f64 is written as, not the binary fraction that it is. All but NaN are
@@ -104,22 +157,52 @@ impl Counter<'_> {
     }
 
     /// The value; 0 if the key is missing. `GET`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.counter("hits").get()?, 0);
+    /// store.insert("hits", "42")?;
+    /// assert_eq!(store.counter("hits").get()?, 42);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAnInteger`] if the key holds another string, [`Error::WrongType`].
     #[doc(alias = "GET")]
     pub fn get(&self) -> Result<i64> {
         integer(self.handle.read(string::get)?)
     }
 
-    /// Sets the value, whatever the key held before. `SET`, O(1).
+    /// Sets the value, whatever the key held before, and takes its deadline away. `SET`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let stock = store.counter("stock");
+    /// stock.set(40)?;
+    /// assert_eq!(stock.get()?, 40);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] for a key over the store's limit.
     #[doc(alias = "SET")]
     pub fn set(&self, value: i64) -> Result<()> {
         let value = number::decimal(value.into());
         self.handle.write(|writer, key| string::set(writer, key, value, Deadline::Clear))
     }
 
-    /// Sets the value; gives the one before. `GETSET`, O(1).
+    /// Sets the value, and takes the key's deadline away; gives the value before. `GETSET`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let stock = store.counter("stock");
+    /// assert_eq!(stock.swap(40)?, 0);
+    /// assert_eq!(stock.swap(50)?, 40);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotAnInteger`] if the value before was none; it stays.
+    /// [`Error::NotAnInteger`] if the value before was none, [`Error::WrongType`]; it stays.
     #[doc(alias = "GETSET")]
     pub fn swap(&self, value: i64) -> Result<i64> {
         let value = number::decimal(value.into());
@@ -132,8 +215,17 @@ impl Counter<'_> {
 
     /// Removes the counter, so that it counts as 0; gives the value before. `GETDEL`, O(1).
     ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let hits = store.counter("hits");
+    /// hits.incr_by(3)?;
+    /// assert_eq!(hits.reset()?, 3); // no hit is lost between reading and clearing
+    /// assert!(!store.contains(&hits)?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::NotAnInteger`] if the value before was none; it stays.
+    /// [`Error::NotAnInteger`] if the value before was none, [`Error::WrongType`]; it stays.
     #[doc(alias = "GETDEL")]
     pub fn reset(&self) -> Result<i64> {
         self.handle.write(|writer, key| {

@@ -18,10 +18,26 @@ use crate::{Bytes, Error, Result};
 /// - **Keys**: [`contains`](Self::contains), [`remove`](Self::remove), [`expire`](Self::expire),
 ///   [`ttl`](Self::ttl), [`rename`](Self::rename).
 ///
+/// ```
+/// use larder::{Database, Store};
+///
+/// // For a store and within a transaction.
+/// fn visit(db: &Database, page: &str) -> larder::Result<i64> {
+///     db.set::<String>("pages").insert(page)?;
+///     db.counter(page).incr()
+/// }
+///
+/// let store = Store::new();
+/// assert_eq!(visit(&store, "home")?, 1);
+/// assert_eq!(store.transaction(["pages", "home"], |tx| visit(tx, "home"))?, 2);
+/// # Ok::<(), larder::Error>(())
+/// ```
+///
 /// # Errors
 /// Every method can give [`Error::InTransaction`] (a store was called from inside its own
 /// transaction) and, on a transaction's handle, [`Error::Undeclared`]; methods for one type give
-/// [`Error::WrongType`] where the key holds another. Further errors are named by each method.
+/// [`Error::WrongType`] where the key holds another; one that makes a key can give
+/// [`Error::TooLong`] for its name and [`Error::TooManyKeys`]. Further errors are named by each method.
 pub struct Database {
     space: Arc<Keyspace>,
     index: u16,
@@ -63,7 +79,14 @@ impl Database {
         &self.space
     }
 
-    /// The database's number.
+    /// The database's number. O(1)
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.index(), 0);
+    /// assert_eq!(store.db(3)?.index(), 3);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn index(&self) -> u16 {
         self.index
     }

@@ -8,6 +8,19 @@ use crate::command::keys::{self, Existing, ExpireIf};
 use crate::{Error, Key, Result, Type};
 
 /// How long a key, or a field of a hash, still lives.
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::{ManualClock, Store, Ttl};
+///
+/// let store = Store::builder().clock(&ManualClock::new()).build();
+/// store.insert("answer", 42)?;
+/// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+/// assert_eq!(store.ttl("answer")?, Ttl::Forever);
+/// assert_eq!(store.ttl("session:42")?, Ttl::Left(Duration::from_secs(30)));
+/// assert_eq!(store.ttl("nothing")?, Ttl::Missing);
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ttl {
     /// There is no such key or field.
@@ -19,6 +32,8 @@ pub enum Ttl {
 }
 
 /// When a key, or a field of a hash, expires.
+///
+/// Given by [`Database::expires_at`], with an example there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpiresAt {
     /// There is no such key or field.
@@ -48,18 +63,47 @@ pub struct CopyOptions {
 }
 
 impl CopyOptions {
-    /// Within the database, and not over a key that is there.
+    /// Within the database, and not over a key that is there: what [`copy`](Database::copy) does. O(1)
+    ///
+    /// ```
+    /// use larder::{CopyOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// assert!(!store.copy_with("missing", "page", CopyOptions::new())?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn new() -> Self {
         CopyOptions { replace: false, db: None }
     }
 
-    /// A key of that name is replaced (`REPLACE`).
+    /// A key of that name is replaced (`REPLACE`). O(1)
+    ///
+    /// ```
+    /// use larder::{CopyOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert_many([("draft", "new"), ("page", "old")])?;
+    /// assert!(!store.copy("draft", "page")?);
+    /// assert!(store.copy_with("draft", "page", CopyOptions::new().replace())?);
+    /// assert_eq!(store.get::<String>("page")?.as_deref(), Some("new"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn replace(mut self) -> Self {
         self.replace = true;
         self
     }
 
-    /// The copy goes into this database (`DB`).
+    /// The copy goes into this database (`DB`). O(1)
+    ///
+    /// ```
+    /// use larder::{CopyOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("page", "hello")?;
+    /// assert!(store.copy_with("page", "page", CopyOptions::new().to_db(1))?);
+    /// assert_eq!(store.db(1)?.get::<String>("page")?.as_deref(), Some("hello"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn to_db(mut self, index: u16) -> Self {
         self.db = Some(index);
         self
@@ -67,7 +111,7 @@ impl CopyOptions {
 }
 
 impl Ttl {
-    /// The time left; `None` where there is no deadline, or no such key.
+    /// The time left; `None` where there is no deadline, or no such key. O(1).
     ///
     /// ```
     /// use std::time::Duration;
@@ -96,7 +140,19 @@ impl Ttl {
 }
 
 impl ExpiresAt {
-    /// The wall time; `None` where there is no deadline, or no such key.
+    /// The wall time; `None` where there is no deadline, or no such key. O(1).
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let start = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    /// let store = Store::builder().clock(&ManualClock::starting_at(start)).build();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// assert_eq!(store.expires_at("session:42")?.time(), Some(start + Duration::from_secs(30)));
+    /// assert_eq!(store.expires_at("nothing")?.time(), None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn time(self) -> Option<SystemTime> {
         match self {
             ExpiresAt::At(time) => Some(time),
@@ -106,13 +162,18 @@ impl ExpiresAt {
 }
 
 impl Database {
-    /// Whether the key is there. `EXISTS`, O(1).
+    /// Whether the key is there, whatever it holds; one that has expired is not. `EXISTS`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert!(!store.contains("greeting")?);
+    /// assert!(!store.contains("jobs")?);
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// assert!(store.contains("jobs")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "EXISTS")]
     pub fn contains<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
@@ -129,6 +190,9 @@ impl Database {
     /// assert_eq!(store.contains_many(["a", "b"])?, [true, false]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "EXISTS")]
     pub fn contains_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<bool>> {
         let names = names(keys);
@@ -137,7 +201,19 @@ impl Database {
     }
 
     /// How many of these keys are there, one that is named twice counted twice; each counts as a read
-    /// of it. `TOUCH`, O(keys).
+    /// of it in [`Stats`](crate::Stats). `TOUCH`, O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("a", 1)?;
+    /// assert_eq!(store.touch(["a", "a", "b"])?, 2);
+    /// let stats = store.stats()?;
+    /// assert_eq!((stats.hits, stats.misses), (2, 1));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "TOUCH")]
     #[doc(alias = "EXISTS")]
     pub fn touch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
@@ -154,6 +230,9 @@ impl Database {
     /// assert_eq!(store.type_of("jobs")?, Some(larder::Type::List));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "TYPE")]
     pub fn type_of<'k>(&self, key: impl Into<Key<'k>>) -> Result<Option<Type>> {
         let key = key.into();
@@ -161,15 +240,22 @@ impl Database {
         self.read(&[key], |view| Ok(keys::kind(view, key)))
     }
 
-    /// Removes a key; true if it was there. `DEL` and `UNLINK` in one: O(1), since the value is freed
-    /// after the lock is.
+    /// Removes a key, whatever it holds; true if it was there. `DEL` and `UNLINK` in one: O(1) under the
+    /// lock, since the value is freed after that is let go.
+    ///
+    /// A missing key is no error, but even then a load of it that is under way is not stored: see
+    /// [`Store::get_or_load`](crate::Store::get_or_load).
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// store.insert("greeting", "hello")?;
-    /// assert!(store.remove("greeting")?);
+    /// store.list::<u32>("numbers").extend_back([1, 2, 3])?;
+    /// assert!(store.remove("numbers")?);
+    /// assert!(!store.remove("numbers")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "DEL")]
     #[doc(alias = "UNLINK")]
     pub fn remove<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
@@ -186,6 +272,9 @@ impl Database {
     /// assert_eq!(store.remove_many(["a", "b"])?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "DEL")]
     #[doc(alias = "UNLINK")]
     pub fn remove_many<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<usize> {
@@ -199,24 +288,34 @@ impl Database {
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// store.insert("draft", "hello")?;
+    /// store.insert_many([("draft", "new"), ("page", "old")])?;
     /// store.rename("draft", "page")?;
-    /// assert_eq!(store.get::<String>("page")?.as_deref(), Some("hello"));
+    /// assert_eq!(store.get::<String>("page")?.as_deref(), Some("new"));
+    /// assert!(!store.contains("draft")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoSuchKey`], [`Error::TooLong`] for the new name.
+    /// [`Error::NoSuchKey`] if there is no key to rename; [`Error::TooLong`] for the new name.
     #[doc(alias = "RENAME")]
     pub fn rename<'f, 't>(&self, from: impl Into<Key<'f>>, to: impl Into<Key<'t>>) -> Result<()> {
         self.rename_to(from.into(), to.into(), Existing::Replaced).map(drop)
     }
 
-    /// Gives a key another name if there is no key of that name; true if there was none. `RENAMENX`,
-    /// O(1).
+    /// Gives a key another name if there is no key of that name; true if there was none. Its deadline
+    /// goes with it. `RENAMENX`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("draft", "new"), ("page", "old")])?;
+    /// assert!(!store.rename_if_absent("draft", "page")?);
+    /// assert!(store.rename_if_absent("draft", "page:2")?);
+    /// assert_eq!(store.get_many::<String>(["page", "page:2"])?, [Some("old".into()), Some("new".into())]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`rename`](Self::rename).
+    /// Those of [`rename`](Self::rename).
     #[doc(alias = "RENAMENX")]
     pub fn rename_if_absent<'f, 't>(&self, from: impl Into<Key<'f>>, to: impl Into<Key<'t>>) -> Result<bool> {
         self.rename_to(from.into(), to.into(), Existing::Kept)
@@ -235,7 +334,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::SameKey`], [`Error::TooLong`] for the new name.
+    /// [`Error::SameKey`] for a copy over itself; [`Error::TooLong`] for the new name.
     #[doc(alias = "COPY")]
     pub fn copy<'f, 't>(&self, from: impl Into<Key<'f>>, to: impl Into<Key<'t>>) -> Result<bool> {
         self.copy_with(from, to, CopyOptions::new())
@@ -243,8 +342,20 @@ impl Database {
 
     /// [`copy`](Self::copy) over a key that is there, or into another database. `COPY`, O(1).
     ///
+    /// ```
+    /// use larder::{CopyOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert_many([("draft", "new"), ("page", "old")])?;
+    /// assert!(store.copy_with("draft", "page", CopyOptions::new().replace())?);
+    /// assert!(store.copy_with("draft", "draft", CopyOptions::new().to_db(1))?);
+    /// assert_eq!(store.get::<String>("page")?.as_deref(), Some("new"));
+    /// assert!(store.db(1)?.contains("draft")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`copy`](Self::copy), and [`Error::NoSuchDatabase`].
+    /// Those of [`copy`](Self::copy); [`Error::NoSuchDatabase`] for a number that the store has not.
     #[doc(alias = "COPY")]
     pub fn copy_with<'f, 't>(
         &self,
@@ -267,11 +378,13 @@ impl Database {
     /// store.insert("greeting", "hello")?;
     /// assert!(store.move_to_db("greeting", 3)?);
     /// assert!(store.db(3)?.contains("greeting")?);
+    /// assert!(!store.contains("greeting")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::SameKey`] if the key is in that database; [`Error::NoSuchDatabase`].
+    /// [`Error::SameKey`] if that database is this one; [`Error::NoSuchDatabase`] for a number that the
+    /// store has not.
     #[doc(alias = "MOVE")]
     pub fn move_to_db<'k>(&self, key: impl Into<Key<'k>>, index: u16) -> Result<bool> {
         let key = key.into();
@@ -279,8 +392,22 @@ impl Database {
         self.write(&[key], |writer| keys::move_to(writer, key, db))
     }
 
-    /// Has a key expire `ttl` from now, in whole milliseconds; false if the key is missing. A `ttl` of
+    /// Has a key expire `ttl` from now, cut to whole milliseconds; false if the key is missing. A `ttl` of
     /// zero removes it. `PEXPIRE`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// assert!(store.expire("jobs", Duration::from_secs(30))?);
+    /// assert!(!store.expire("nothing", Duration::from_secs(30))?);
+    /// clock.advance(Duration::from_secs(30));
+    /// assert!(!store.contains("jobs")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidExpire`] if that is beyond the clock's range.
@@ -290,7 +417,29 @@ impl Database {
         self.expire_if(key, ttl, ExpireIf::Always)
     }
 
-    /// [`expire`](Self::expire) under a condition on the deadline that the key has now.
+    /// [`expire`](Self::expire) under a condition on the deadline that the key has now; false if it is not
+    /// met. `PEXPIRE` with `NX`, `XX`, `GT` or `LT`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ExpireIf, Store};
+    ///
+    /// let (short, long) = (Duration::from_secs(10), Duration::from_secs(60));
+    /// let store = Store::new();
+    /// store.insert_ex("session:42", "ann", short)?;
+    /// assert!(store.expire_if("session:42", long, ExpireIf::Later)?);
+    /// assert!(!store.expire_if("session:42", short, ExpireIf::Later)?);
+    ///
+    /// store.insert("answer", 42)?; // no deadline counts as the latest
+    /// assert!(!store.expire_if("answer", long, ExpireIf::Later)?);
+    /// assert!(store.expire_if("answer", long, ExpireIf::Forever)?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`expire`](Self::expire).
+    #[doc(alias = "EXPIRE")]
+    #[doc(alias = "PEXPIRE")]
     pub fn expire_if<'k>(&self, key: impl Into<Key<'k>>, ttl: Duration, condition: ExpireIf) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
@@ -301,11 +450,23 @@ impl Database {
         self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
     }
 
-    /// Has a key expire at a wall time, in whole milliseconds; false if the key is missing. A time that
+    /// Has a key expire at a wall time, cut to whole milliseconds; false if the key is missing. A time that
     /// has passed removes it. `PEXPIREAT`, O(1).
     ///
     /// The time is turned into a time to live when this is called: a later step of the system's clock
     /// does not move it.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let store = larder::Store::new();
+    /// store.insert("offer", "half price")?;
+    /// assert!(store.expire_at("offer", SystemTime::now() + Duration::from_secs(3600))?);
+    /// assert!(store.contains("offer")?);
+    /// assert!(store.expire_at("offer", SystemTime::UNIX_EPOCH)?);
+    /// assert!(!store.contains("offer")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidExpire`] if that is beyond the clock's range.
@@ -315,10 +476,24 @@ impl Database {
         self.expire_at_if(key, time, ExpireIf::Always)
     }
 
-    /// [`expire_at`](Self::expire_at) under a condition on the deadline that the key has now.
+    /// [`expire_at`](Self::expire_at) under a condition on the deadline that the key has now; false if it is
+    /// not met. `PEXPIREAT` with `NX`, `XX`, `GT` or `LT`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ExpireIf, ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// store.insert_ex("offer", "half price", Duration::from_secs(3600))?;
+    /// let in_a_minute = clock.now() + Duration::from_secs(60);
+    /// assert!(!store.expire_at_if("offer", in_a_minute, ExpireIf::Forever)?);
+    /// assert!(store.expire_at_if("offer", in_a_minute, ExpireIf::Earlier)?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`expire_at`](Self::expire_at).
+    /// Those of [`expire_at`](Self::expire_at).
     #[doc(alias = "EXPIREAT")]
     #[doc(alias = "PEXPIREAT")]
     pub fn expire_at_if<'k>(
@@ -332,7 +507,22 @@ impl Database {
         self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
     }
 
-    /// How long a key still lives. `PTTL`, O(1).
+    /// How long a key still lives, in whole milliseconds. `PTTL`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store, Ttl};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// clock.advance(Duration::from_secs(10));
+    /// assert_eq!(store.ttl("session:42")?, Ttl::Left(Duration::from_secs(20)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "TTL")]
     #[doc(alias = "PTTL")]
     pub fn ttl<'k>(&self, key: impl Into<Key<'k>>) -> Result<Ttl> {
@@ -347,13 +537,20 @@ impl Database {
     /// When a key expires, by the wall clock. `PEXPIRETIME`, O(1).
     ///
     /// ```
-    /// use larder::{ExpiresAt, Store};
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use larder::{ExpiresAt, ManualClock, Store};
     ///
-    /// let store = Store::new();
+    /// let start = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    /// let store = Store::builder().clock(&ManualClock::starting_at(start)).build();
     /// store.insert("answer", 42)?;
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
     /// assert_eq!(store.expires_at("answer")?, ExpiresAt::Never);
+    /// assert_eq!(store.expires_at("session:42")?, ExpiresAt::At(start + Duration::from_secs(30)));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "EXPIRETIME")]
     #[doc(alias = "PEXPIRETIME")]
     pub fn expires_at<'k>(&self, key: impl Into<Key<'k>>) -> Result<ExpiresAt> {
@@ -367,6 +564,21 @@ impl Database {
     }
 
     /// Takes a key's deadline away; true if it had one. `PERSIST`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Store, Ttl};
+    ///
+    /// let store = Store::new();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// assert!(store.persist("session:42")?);
+    /// assert!(!store.persist("session:42")?);
+    /// assert_eq!(store.ttl("session:42")?, Ttl::Forever);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of every method: [`Error::InTransaction`], [`Error::Undeclared`].
     #[doc(alias = "PERSIST")]
     pub fn persist<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();

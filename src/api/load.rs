@@ -9,6 +9,7 @@ use crate::codec::encode;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Join, Lead, LoadError, Outcome};
+use crate::value::StringRef;
 use crate::{Bytes, Decode, Encode, Key, trace};
 
 impl Store {
@@ -25,9 +26,9 @@ impl Store {
     ///   so that a program whose types have changed need not wait for the old values to expire. A key
     ///   that holds another type, such as a list, is an error.
     ///
-    /// A hit costs a [`get`](crate::Database::get). A miss blocks the thread until the value is there,
-    /// whoever loads it. There is no loader for async code yet: call this where blocking is allowed,
-    /// such as within the `spawn_blocking` of your runtime.
+    /// A hit is a `GET`, O(1). A miss costs the loader, and ends with a `SET` with `PX`, O(1); it blocks
+    /// the thread until the value is there, whoever loads it. There is no loader for async code yet: call
+    /// this where blocking is allowed, such as within the `spawn_blocking` of your runtime.
     ///
     /// ```
     /// use std::time::Duration;
@@ -78,20 +79,27 @@ impl Store {
 
     /// [`get_or_load`](Self::get_or_load) for a loader that may find nothing, such as a query for one
     /// row. That there is nothing is shared with those who wait, but not stored. It blocks the thread
-    /// in the same way, and a value that does not decode as `T` counts as missing here too.
+    /// in the same way, and a value that does not decode as `T` counts as missing here too. O(1) beside the
+    /// loader.
     ///
     /// ```
     /// use std::time::Duration;
     /// use larder::{LoadError, Store};
     ///
     /// let store = Store::new();
-    /// let name = store.get_or_find("product:8", Duration::from_secs(60), || Ok(None::<String>))?;
+    /// let minute = Duration::from_secs(60);
+    /// let name = store.get_or_find("product:8", minute, || Ok(None::<String>))?;
     /// assert_eq!(name, None);
+    /// assert!(!store.contains("product:8")?); // the next one asks again
+    ///
+    /// let name = store.get_or_find("product:8", minute, || Ok(Some("tea".to_owned())))?;
+    /// assert_eq!(name.as_deref(), Some("tea"));
     /// # Ok::<(), LoadError<std::io::Error>>(())
     /// ```
     ///
     /// # Errors
     /// Those of [`get_or_load`](Self::get_or_load).
+    #[doc(alias = "cache-aside")]
     pub fn get_or_find<'k, T: Encode + Decode, E: Display>(
         &self,
         key: impl Into<Key<'k>>,
@@ -126,7 +134,8 @@ impl Store {
             match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
-                    let landed = self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.cloned()))?;
+                    let landed =
+                        self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.map(StringRef::to_bytes)))?;
                     return Ok(match landed.map(T::decode).transpose() {
                         Ok(Some(value)) => Seek::Found(Some(value)),
                         Ok(None) => Seek::Lead(lead),

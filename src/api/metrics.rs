@@ -8,7 +8,8 @@ use crate::Result;
 impl Store {
     /// Hands the store's counters to the recorder that the `metrics` crate has installed, under names
     /// that start with `larder_` and with the label `store`. Call it when metrics are scraped, or now
-    /// and then: nothing is paid for them in between. Feature `metrics`.
+    /// and then: nothing is paid for them in between. O(shards * databases), as
+    /// [`stats`](Self::stats). Feature `metrics`.
     ///
     /// Counters: `larder_hits_total`, `larder_misses_total`, `larder_writes_total`,
     /// `larder_expirations_total`, `larder_evictions_total`, `larder_loads_total`,
@@ -20,6 +21,9 @@ impl Store {
     /// store.report_metrics("products")?;
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction) from inside a transaction of the same store.
     pub fn report_metrics(&self, name: &str) -> Result<()> {
         let stats = self.stats()?;
         for (metric, value, about) in [

@@ -9,6 +9,20 @@ use crate::{Bytes, Result, Type};
 /// It goes on while others change the database, and holds no lock in between: a shard is locked for
 /// 128 keys at a time. A key that is there from the beginning to the end is met; one that is added
 /// or removed meanwhile may be met or not, and one that others' changes move, twice.
+///
+/// ```
+/// let store = larder::Store::new();
+/// store.insert_many([("page:1", "hello"), ("page:2", "world")])?;
+/// store.list::<String>("jobs").push_back("resize")?;
+/// let mut names = store.scan().matching("page:?").collect::<larder::Result<Vec<_>>>()?;
+/// names.sort();
+/// assert_eq!(names, ["page:1", "page:2"]);
+/// # Ok::<(), larder::Error>(())
+/// ```
+///
+/// # Errors
+/// An item is [`Error::InTransaction`](crate::Error::InTransaction) where the walk goes on inside a
+/// transaction of the same store; after it, the walk can go on.
 #[derive(Debug, Clone)]
 #[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct Scan<'s> {
@@ -23,7 +37,8 @@ pub struct Scan<'s> {
 }
 
 impl Store {
-    /// The names of all keys, one after another. `SCAN`, O(keys).
+    /// The names of all keys, one after another and in no order. `SCAN`, O(keys), a page of 128 at a
+    /// time.
     ///
     /// ```
     /// use larder::{Store, Type};
@@ -44,13 +59,34 @@ impl Store {
 
 impl Scan<'_> {
     /// Only names that match a glob (`MATCH`): `*`, `?`, `[a-z]`, `[^x]`, and `\` before a byte that is
-    /// to be taken as it is.
+    /// to be taken as it is. All keys are still walked over: O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("user:1", "ann"), ("user:12", "bob"), ("page:1", "hello")])?;
+    /// assert_eq!(store.scan().matching("user:?").count(), 1);
+    /// assert_eq!(store.scan().matching("[pu]*:1").count(), 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "MATCH")]
     pub fn matching(mut self, pattern: impl Into<Bytes>) -> Self {
         self.pattern = Some(pattern.into());
         self
     }
 
-    /// Only keys that hold a value of this type (`TYPE`).
+    /// Only keys that hold a value of this type (`TYPE`). All keys are still walked over: O(keys).
+    ///
+    /// ```
+    /// use larder::{Store, Type};
+    ///
+    /// let store = Store::new();
+    /// store.insert("greeting", "hello")?;
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// let lists: Vec<_> = store.scan().of_type(Type::List).collect::<Result<_, _>>()?;
+    /// assert_eq!(lists, ["jobs"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "TYPE")]
     pub fn of_type(mut self, kind: Type) -> Self {
         self.kind = Some(kind);
         self
@@ -66,9 +102,9 @@ impl Scan<'_> {
         let pattern = pattern.as_deref().map(Pattern::new);
         self.cursor = space.walk(self.store.index(), self.shard, self.cursor, |entry| {
             let is_meant = kind.is_none_or(|kind| entry.value.kind() == kind)
-                && pattern.is_none_or(|pattern| pattern.matches(&entry.key));
+                && pattern.is_none_or(|pattern| pattern.matches(entry.key));
             if is_meant {
-                found.push(entry.key.clone());
+                found.push(Bytes::from(entry.key));
             }
         })?;
         if self.cursor == 0 {

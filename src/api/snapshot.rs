@@ -43,35 +43,52 @@ impl Store {
     /// # Errors
     /// [`Error::Snapshot`], and the old file is there, whole. Only if the last step fails ("cannot sync
     /// the folder of snapshot ...") is the new file there, whole, while a power cut may still bring the
-    /// old one back: save again.
+    /// old one back: save again. [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "SAVE")]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Progress> {
         self.save_with(path, |_| {})
     }
 
-    /// [`save`](Self::save), with a report of progress now and then. No lock is held while it runs.
-    ///
-    /// # Errors
-    /// Those of [`save`](Self::save).
-    pub fn save_with(&self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Progress> {
-        snapshot::save(self.space(), path.as_ref(), report)
-    }
-
-    /// [`save`](Self::save) in a thread of its own. The picture is taken when that thread starts.
-    /// `BGSAVE`.
+    /// [`save`](Self::save), with a report after every 1,024 keys and at the end. No lock is held while it
+    /// runs. `SAVE`, O(all data).
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("larder-doc-bgsave-{}", std::process::id()));
-    /// let store = larder::Store::new();
-    /// let saving = store.save_in_background(&path)?;
-    /// let done = saving.wait()?;
-    /// assert_eq!(done.entries, 0);
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-save-with-{}", std::process::id()));
+    /// use larder::Store;
+    ///
+    /// let store = Store::new();
+    /// store.insert_many((0..3_000).map(|n| (n, "x")))?;
+    /// let mut reports = Vec::new();
+    /// store.save_with(&path, |so_far| reports.push(so_far.entries))?;
+    /// assert_eq!(reports, [1_024, 2_048, 3_000]);
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Snapshot`] if there can be no thread.
+    /// Those of [`save`](Self::save).
+    #[doc(alias = "SAVE")]
+    pub fn save_with(&self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Progress> {
+        snapshot::save(self.space(), path.as_ref(), report)
+    }
+
+    /// [`save`](Self::save) in a thread of its own. The picture is taken when that thread starts: what is
+    /// written after this call may be in it or not. `BGSAVE`, O(all data) in the thread.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-bgsave-{}", std::process::id()));
+    /// let store = larder::Store::new();
+    /// store.insert("greeting", "hello")?;
+    /// let saving = store.save_in_background(&path)?;
+    /// let done = saving.wait()?;
+    /// assert_eq!((done.entries, done.total), (1, 1));
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] if there can be no thread. Those of the save itself are given by
+    /// [`Saving::wait`].
     #[doc(alias = "BGSAVE")]
     pub fn save_in_background(&self, path: impl AsRef<Path>) -> Result<Saving> {
         let (store, path) = (self.clone(), path.as_ref().to_owned());
@@ -82,22 +99,62 @@ impl Store {
         Ok(Saving { progress, thread })
     }
 
-    /// Saves to a file again and again, with `every` between the end of one save and the start of the
-    /// next, until the result is dropped.
+    /// Saves to a file again and again until the result is dropped: first when `every` has passed, then with
+    /// as much between the end of one save and the start of the next. `CONFIG SET save`, O(all data) for
+    /// each, in a thread of its own.
+    ///
+    /// What is dropped at the end of the program does not save once more: call [`save`](Self::save).
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-every-{}", std::process::id()));
+    /// use std::time::Duration;
+    /// use larder::Store;
+    ///
+    /// let store = Store::new();
+    /// let autosave = store.save_every(&path, Duration::from_secs(300))?;
+    /// store.insert("greeting", "hello")?;
+    /// assert_eq!(autosave.saves(), 0);
+    ///
+    /// drop(autosave); // at the end: no more of them,
+    /// store.save(&path)?; // and what was written since the last
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Snapshot`] if there can be no thread.
+    /// [`Error::Snapshot`] if there can be no thread. That of a save is given by [`Autosave::take_error`].
     pub fn save_every(&self, path: impl AsRef<Path>, every: Duration) -> Result<Autosave> {
         let shared = Arc::new(Periodic { state: Mutex::default(), woken: Condvar::new() });
         let (store, path) = (self.clone(), path.as_ref().to_owned());
         let (periodic, at) = (Arc::clone(&shared), path.clone());
         let due = next_save(&store, every);
         let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every, due))?;
-        Ok(Autosave { shared, thread: Some(thread) })
+        Ok(Autosave { store: self.clone(), shared, thread: Some(thread) })
     }
 
     /// A store with the default settings and the keys of a file. What has expired since it was saved
-    /// is left out.
+    /// is left out. O(all data)
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-load-{}", std::process::id()));
+    /// use std::time::Duration;
+    /// use larder::{Error, ManualClock, SnapshotError, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// store.insert("greeting", "hello")?;
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?; // in the year 2000
+    /// store.save(&path)?;
+    ///
+    /// let store = Store::load(&path)?;
+    /// assert_eq!(store.keys("*")?, ["greeting"]);
+    ///
+    /// std::fs::write(&path, "something else")?;
+    /// let Err(Error::Snapshot(error)) = Store::load(&path) else { panic!("it is no snapshot") };
+    /// assert!(matches!(*error, SnapshotError::NotASnapshot { .. }));
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Snapshot`] if the file cannot be read, is no snapshot, is damaged, is of a newer format,
@@ -109,12 +166,18 @@ impl Store {
 }
 
 impl StoreBuilder {
-    /// The store, with the keys of a file; see [`Store::load`].
+    /// The store, with the keys of a file; see [`Store::load`]. O(all data)
     ///
-    /// ```no_run
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-builder-load-{}", std::process::id()));
     /// use larder::{Store, Sweeping};
     ///
-    /// let store = Store::builder().sweeping(Sweeping::ByHand).load("larder.snapshot")?;
+    /// let settings = || Store::builder().sweeping(Sweeping::ByHand).seed(7);
+    /// let store = if path.exists() { settings().load(&path)? } else { settings().build() };
+    /// store.insert("greeting", "hello")?;
+    /// store.save(&path)?;
+    /// assert_eq!(settings().load(&path)?.len()?, 1);
+    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
@@ -124,7 +187,21 @@ impl StoreBuilder {
         self.load_with(path, |_| {})
     }
 
-    /// [`load`](Self::load), with a report of progress now and then.
+    /// [`load`](Self::load), with a report after every 1,024 keys and at the end. O(all data)
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-load-with-{}", std::process::id()));
+    /// use larder::Store;
+    ///
+    /// let store = Store::new();
+    /// store.insert_many((0..3_000).map(|n| (n, "x")))?;
+    /// store.save(&path)?;
+    /// let mut percent = Vec::new();
+    /// Store::builder().load_with(&path, |so_far| percent.push(100 * so_far.entries / so_far.total))?;
+    /// assert_eq!(percent, [34, 68, 100]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Store::load`].
@@ -144,17 +221,47 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// How far it has come.
+    /// How far it has come. O(1)
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-progress-{}", std::process::id()));
+    /// let store = larder::Store::new();
+    /// store.insert("greeting", "hello")?;
+    /// let saving = store.save_in_background(&path)?;
+    /// assert!(saving.progress().entries <= 1);
+    /// let done = saving.wait()?;
+    /// assert_eq!(done.entries, 1);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn progress(&self) -> Progress {
         *self.progress.lock()
     }
 
-    /// Whether it has ended, well or not.
+    /// Whether it has ended, well or not. O(1)
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-finished-{}", std::process::id()));
+    /// let saving = larder::Store::new().save_in_background(&path)?;
+    /// while !saving.is_finished() {
+    ///     std::thread::yield_now(); // or something of use
+    /// }
+    /// assert!(saving.wait().is_ok());
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Waits for its end.
+    /// Waits for its end; gives how many keys and bytes were written. O(1)
+    ///
+    /// ```
+    /// let nowhere = std::env::temp_dir().join("larder").join("no such folder").join("snapshot");
+    /// let saving = larder::Store::new().save_in_background(nowhere)?;
+    /// assert!(matches!(saving.wait(), Err(larder::Error::Snapshot(_))));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Store::save`].
@@ -167,6 +274,7 @@ impl Saving {
 #[derive(Debug)]
 #[must_use = "nothing is saved any more once this is dropped"]
 pub struct Autosave {
+    store: Store,
     shared: Arc<Periodic>,
     thread: Option<JoinHandle<()>>,
 }
@@ -185,25 +293,62 @@ struct State {
 }
 
 impl Autosave {
-    /// How many saves have succeeded.
+    /// How many saves have succeeded. O(1)
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-saves-{}", std::process::id()));
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let autosave = store.save_every(&path, Duration::from_secs(300))?;
+    /// assert_eq!(autosave.saves(), 0);
+    /// clock.advance(Duration::from_secs(300));
+    /// while autosave.saves() == 0 {
+    ///     std::thread::yield_now(); // its thread is at work
+    /// }
+    /// # drop(autosave);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn saves(&self) -> u64 {
         self.shared.state.lock().saves
     }
 
-    /// The error of the last save, taken; none if it succeeded. The next save is tried all the same.
+    /// The error of the last save, taken; none if it succeeded. The next save is tried all the same. O(1)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Error, ManualClock, Store};
+    ///
+    /// let nowhere = std::env::temp_dir().join("larder").join("no such folder").join("snapshot");
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let autosave = store.save_every(nowhere, Duration::from_secs(300))?;
+    /// clock.advance(Duration::from_secs(300));
+    /// let error = loop {
+    ///     if let Some(error) = autosave.take_error() {
+    ///         break error;
+    ///     }
+    /// };
+    /// assert!(matches!(error, Error::Snapshot(_)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn take_error(&self) -> Option<Error> {
         self.shared.state.lock().error.take()
     }
 }
 
 impl Drop for Autosave {
-    /// Lets a save that is under way come to its end.
+    /// Lets a save that is under way come to its end, which within a transaction of the store is waited
+    /// for when that has ended.
     fn drop(&mut self) {
         self.shared.state.lock().stopped = true;
         self.shared.woken.notify_all();
         if let Some(thread) = self.thread.take() {
             // A panic in there was reported by its thread already.
-            let _ = thread.join();
+            self.store.space().when_free(move |_| drop(thread.join()));
         }
     }
 }

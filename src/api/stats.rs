@@ -17,7 +17,7 @@ pub struct Stats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
-    /// Keys that were removed to keep within a limit.
+    /// Keys that were removed to keep within a limit: none so far, as a store has no limit yet.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
     pub entries: usize,
@@ -37,25 +37,43 @@ pub struct Stats {
     pub databases: Vec<DatabaseStats>,
 }
 
-/// The counters of one database; see [`Stats`] for what they are.
+/// The counters of one database, as [`Stats`] has them of all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(missing_docs)]
 pub struct DatabaseStats {
     /// The database's number.
     pub index: u16,
+    /// Reads that found their key.
     pub hits: u64,
+    /// Reads that did not.
     pub misses: u64,
+    /// Changes of keys.
     pub writes: u64,
+    /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
+    /// Keys that were removed to keep within a limit: none so far, as a store has no limit yet.
     pub evictions: u64,
+    /// Keys that are there, those counted whose memory is still to be given back.
     pub entries: usize,
+    /// Keys that have a deadline of their own.
     pub expiring: usize,
+    /// Bytes that keys and values take, with the tables that they stand in.
     pub bytes: usize,
 }
 
 impl Stats {
-    /// The share of reads that found their key, from 0 to 1; 0 before the first.
+    /// The share of reads that found their key, from 0 to 1; 0 before the first. O(1)
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert_eq!(store.stats()?.hit_ratio(), 0.0);
+    /// store.insert("greeting", "hello")?;
+    /// for key in ["greeting", "greeting", "greeting", "nothing"] {
+    ///     store.get::<String>(key)?;
+    /// }
+    /// assert_eq!(store.stats()?.hit_ratio(), 0.75);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn hit_ratio(&self) -> f64 {
         let reads = self.hits + self.misses;
         if reads == 0 { 0.0 } else { self.hits as f64 / reads as f64 }
@@ -100,7 +118,7 @@ impl DatabaseStats {
 }
 
 impl Store {
-    /// What the store counts. O(shards x databases).
+    /// What the store counts. `INFO`, O(shards * databases).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -112,6 +130,9 @@ impl Store {
     /// assert_eq!(stats.hit_ratio(), 0.5);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction) from inside a transaction of the same store.
     #[doc(alias = "INFO")]
     pub fn stats(&self) -> Result<Stats> {
         let mut stats = Stats::default();

@@ -13,19 +13,22 @@ use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, IntoValue, Key, Result};
 
 impl Database {
-    /// The value of a key. `GET`, O(1); a value of at most 23 bytes, or one read as
-    /// [`Bytes`](crate::Bytes), is given without allocating.
+    /// The value of a key; `None` if the key is missing. `GET`, O(1), and O(n) where a `T` such as a `String`
+    /// has n bytes copied for it. As [`Bytes`](crate::Bytes) a value is given without allocating, and one of
+    /// over 23 bytes without copying.
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert("greeting", "hello")?;
     /// let greeting: Option<String> = store.get("greeting")?;
     /// assert_eq!(greeting.as_deref(), Some("hello"));
+    /// assert_eq!(store.get::<String>("nothing")?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode)
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if the value is no `T`.
     #[doc(alias = "GET")]
     #[inline]
     pub fn get<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
@@ -51,6 +54,10 @@ impl Database {
     /// assert_eq!(store.get_with("page", |bytes| bytes.len())?, Some(100_000));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
+    #[doc(alias = "GET")]
     pub fn get_with<'k, R>(
         &self,
         key: impl Into<Key<'k>>,
@@ -63,16 +70,18 @@ impl Database {
     /// The value of a key and how long it still lives, both of one instant. `GET` and `PTTL`, O(1).
     ///
     /// ```
-    /// use larder::{Store, Ttl};
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store, Ttl};
     ///
-    /// let store = Store::new();
-    /// store.insert("answer", 42)?;
-    /// assert_eq!(store.get_with_ttl("answer")?, Some((42, Ttl::Forever)));
+    /// let store = Store::builder().clock(&ManualClock::new()).build();
+    /// store.insert_ex("answer", 42, Duration::from_secs(30))?;
+    /// assert_eq!(store.get_with_ttl("answer")?, Some((42, Ttl::Left(Duration::from_secs(30)))));
+    /// assert_eq!(store.get_with_ttl::<i64>("nothing")?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode)
+    /// Those of [`get`](Self::get).
     #[doc(alias = "PTTL")]
     pub fn get_with_ttl<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<(T, Ttl)>> {
         let key = key.into();
@@ -107,17 +116,21 @@ impl Database {
         values.into_iter().map(decode_option).collect()
     }
 
-    /// Sets a key to a value that stays until it is removed, whatever the key held before. `SET`, O(1).
+    /// Sets a key to a value that stays until it is removed, whatever the key held before: the old value
+    /// and its deadline are gone. `SET`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert("greeting", "hello")?;
     /// store.insert("answer", 42)?;
+    /// store.insert("answer", "forty-two")?;
+    /// assert_eq!(store.get::<String>("answer")?.as_deref(), Some("forty-two"));
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::TooLong`](crate::Error::TooLong), [`Error::Encode`](crate::Error::Encode).
+    /// [`Error::TooLong`](crate::Error::TooLong) for a key or value over the store's limit;
+    /// [`Error::Encode`](crate::Error::Encode) for one that its codec refuses.
     #[doc(alias = "SET")]
     pub fn insert<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<()> {
         self.store_value(key.into(), value, Deadline::Clear)
@@ -127,16 +140,19 @@ impl Database {
     ///
     /// ```
     /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
     ///
-    /// let store = larder::Store::new();
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
     /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// clock.advance(Duration::from_secs(30));
+    /// assert_eq!(store.get::<String>("session:42")?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) if `ttl` is under a millisecond or ends
-    /// beyond the clock's range; [`Error::TooLong`](crate::Error::TooLong),
-    /// [`Error::Encode`](crate::Error::Encode).
+    /// beyond the clock's range; those of [`insert`](Self::insert).
     #[doc(alias = "SETEX")]
     #[doc(alias = "PSETEX")]
     pub fn insert_ex<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue, ttl: Duration) -> Result<()> {
@@ -161,8 +177,8 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) only where values are compared; else those of
-    /// [`insert_ex`](Self::insert_ex).
+    /// [`Error::WrongType`](crate::Error::WrongType) if values are compared and the key holds another type;
+    /// those of [`insert_ex`](Self::insert_ex).
     #[doc(alias = "SET")]
     pub fn insert_with<'k>(
         &self,
@@ -186,7 +202,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// As [`insert`](Self::insert).
+    /// Those of [`insert`](Self::insert).
     #[doc(alias = "SETNX")]
     pub fn insert_if_absent<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
         self.insert_with(key, value, InsertOptions::new().if_absent())
@@ -195,8 +211,22 @@ impl Database {
     /// Sets a key to a value that expires `ttl` from now if the key is missing; true if it was. `SET`
     /// with `NX` and `PX`, O(1).
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let term = Duration::from_secs(10);
+    /// assert!(store.insert_if_absent_ex("leader", "ann", term)?);
+    /// assert!(!store.insert_if_absent_ex("leader", "bob", term)?);
+    /// clock.advance(term);
+    /// assert!(store.insert_if_absent_ex("leader", "bob", term)?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`insert_ex`](Self::insert_ex).
+    /// Those of [`insert_ex`](Self::insert_ex).
     #[doc(alias = "SETNX")]
     pub fn insert_if_absent_ex<'k>(
         &self,
@@ -210,8 +240,17 @@ impl Database {
     /// Sets a key to a value if the key is there, and takes its deadline away; true if it was. `SET`
     /// with `XX`, O(1).
     ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert!(!store.insert_if_present("leader", "ann")?);
+    /// store.insert("leader", "ann")?;
+    /// assert!(store.insert_if_present("leader", "bob")?);
+    /// assert_eq!(store.get::<String>("leader")?.as_deref(), Some("bob"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`insert`](Self::insert).
+    /// Those of [`insert`](Self::insert).
     #[doc(alias = "SET XX")]
     pub fn insert_if_present<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
         self.insert_with(key, value, InsertOptions::new().if_present())
@@ -227,18 +266,30 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// As [`insert`](Self::insert); [`Error::Decode`](crate::Error::Decode) with the bytes of the
-    /// value before, which has been replaced.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type, which stays; those of
+    /// [`insert`](Self::insert); [`Error::Decode`](crate::Error::Decode) with the bytes of the value before,
+    /// which has been replaced.
     #[doc(alias = "GETSET")]
     pub fn swap<'k, T: Decode>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<Option<T>> {
         self.swap_with(key, value, InsertOptions::new())
     }
 
     /// [`insert_with`](Self::insert_with) that gives the value before, whether or not the condition
-    /// was met. `SET` with `GET`, O(1).
+    /// was met. `SET` with `GET`, O(1), or O(n) where values are compared.
+    ///
+    /// ```
+    /// use larder::{InsertOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// let first = || InsertOptions::new().if_absent();
+    /// assert_eq!(store.swap_with::<String>("leader", "ann", first())?, None);
+    /// assert_eq!(store.swap_with::<String>("leader", "bob", first())?.as_deref(), Some("ann"));
+    /// assert_eq!(store.get::<String>("leader")?.as_deref(), Some("ann"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`swap`](Self::swap) and [`insert_ex`](Self::insert_ex).
+    /// Those of [`swap`](Self::swap) and [`insert_ex`](Self::insert_ex).
     #[doc(alias = "SET")]
     pub fn swap_with<'k, T: Decode>(
         &self,
@@ -253,17 +304,18 @@ impl Database {
         decode_option(old)
     }
 
-    /// Sets several keys, as one: nobody sees some of them changed and others not. Of a key that is
-    /// named twice the last value stays. `MSET`, O(keys).
+    /// Sets several keys, as one: nobody sees some of them changed and others not. Their deadlines are
+    /// taken away. Of a key that is named twice the last value stays. `MSET`, O(keys).
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// store.insert_many([("a", 1), ("b", 2)])?;
+    /// store.insert_many([("a", 1), ("b", 2), ("a", 3)])?;
+    /// assert_eq!(store.get_many(["a", "b"])?, [Some(3), Some(2)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`insert`](Self::insert).
+    /// Those of [`insert`](Self::insert); then none of the keys is set.
     #[doc(alias = "MSET")]
     pub fn insert_many<'k, K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<()>
     where
@@ -275,8 +327,16 @@ impl Database {
 
     /// Sets several keys, as one, if all of them are missing; true if they were. `MSETNX`, O(keys).
     ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert!(store.insert_many_if_absent([("a", 1), ("b", 2)])?);
+    /// assert!(!store.insert_many_if_absent([("b", 3), ("c", 4)])?); // `b` is there
+    /// assert!(!store.contains("c")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`insert`](Self::insert).
+    /// Those of [`insert_many`](Self::insert_many).
     #[doc(alias = "MSETNX")]
     pub fn insert_many_if_absent<'k, K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<bool>
     where
@@ -289,8 +349,20 @@ impl Database {
     /// Sets several keys, as one, to values with one deadline, if each of them meets the condition;
     /// true if they did. `MSETEX`, O(keys).
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{InsertOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// let minute = || InsertOptions::new().expire_in(Duration::from_secs(60));
+    /// assert!(store.insert_many_with([("eur", 1.0), ("usd", 1.1)], minute())?);
+    /// assert!(!store.insert_many_with([("usd", 1.2), ("gbp", 0.9)], minute().if_present())?);
+    /// assert_eq!(store.get::<f64>("usd")?, Some(1.1));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`insert_with`](Self::insert_with).
+    /// Those of [`insert_with`](Self::insert_with); then none of the keys is set.
     #[doc(alias = "MSETEX")]
     pub fn insert_many_with<'k, K, V>(
         &self,
@@ -323,6 +395,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type, which stays;
     /// [`Error::Decode`](crate::Error::Decode) with the value's bytes, which have been removed.
     #[doc(alias = "GETDEL")]
     pub fn get_and_remove<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
@@ -335,17 +408,20 @@ impl Database {
     ///
     /// ```
     /// use std::time::Duration;
+    /// use larder::{ManualClock, Store, Ttl};
     ///
-    /// let store = larder::Store::new();
+    /// let store = Store::builder().clock(&ManualClock::new()).build();
     /// store.insert("session:42", "ann")?;
     /// let who: Option<String> = store.get_and_expire("session:42", Duration::from_secs(30))?;
     /// assert_eq!(who.as_deref(), Some("ann"));
+    /// assert_eq!(store.ttl("session:42")?, Ttl::Left(Duration::from_secs(30)));
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) if `ttl` is under a millisecond or ends
-    /// beyond the clock's range; [`Error::Decode`](crate::Error::Decode).
+    /// beyond the clock's range; those of [`get`](Self::get), [`Decode`](crate::Error::Decode) after the
+    /// deadline was set.
     #[doc(alias = "GETEX")]
     pub fn get_and_expire<'k, T: Decode>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<Option<T>> {
         let deadline = self.space().deadline_in(millis(ttl), "getex")?;
@@ -355,9 +431,23 @@ impl Database {
     /// The value of a key, which from now on expires at `time`; at once if that has passed. `GETEX`
     /// with `PXAT`, O(1).
     ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let store = larder::Store::new();
+    /// store.insert("offer", "half price")?;
+    /// let midnight = SystemTime::now() + Duration::from_secs(3600);
+    /// assert_eq!(store.get_and_expire_at::<String>("offer", midnight)?.as_deref(), Some("half price"));
+    /// let passed = SystemTime::now() - Duration::from_secs(1);
+    /// assert_eq!(store.get_and_expire_at::<String>("offer", passed)?.as_deref(), Some("half price"));
+    /// assert!(!store.contains("offer")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) before 1970-01-01 00:00:00.001 UTC, as in
-    /// Redis, or beyond the clock's range; [`Error::Decode`](crate::Error::Decode).
+    /// Redis, or beyond the clock's range; those of [`get`](Self::get), [`Decode`](crate::Error::Decode)
+    /// after the deadline was set.
     #[doc(alias = "GETEX")]
     pub fn get_and_expire_at<'k, T: Decode>(
         &self,
@@ -370,8 +460,19 @@ impl Database {
 
     /// The value of a key, whose deadline is taken away. `GETEX` with `PERSIST`, O(1).
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Store, Ttl};
+    ///
+    /// let store = Store::new();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?;
+    /// assert_eq!(store.get_and_persist::<String>("session:42")?.as_deref(), Some("ann"));
+    /// assert_eq!(store.ttl("session:42")?, Ttl::Forever);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode)
+    /// Those of [`get`](Self::get), [`Decode`](crate::Error::Decode) after the deadline was taken away.
     #[doc(alias = "GETEX")]
     pub fn get_and_persist<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
         self.get_ex(key.into(), Deadline::Clear)
@@ -388,7 +489,8 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Encode`](crate::Error::Encode)
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) if the value that is compared with does not encode.
     #[doc(alias = "DELEX")]
     pub fn remove_if_equal<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
         let key = key.into();

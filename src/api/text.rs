@@ -34,11 +34,12 @@ impl<'a> Text<'a> {
 }
 
 impl Database {
-    /// A handle on the string at `key`, to change it in place.
+    /// A handle on the string at `key`, to change it in place. Nothing is made until then. O(1)
     ///
     /// ```
     /// let store = larder::Store::new();
     /// assert_eq!(store.string("log").append("hello")?, 5);
+    /// assert_eq!(store.get::<String>("log")?.as_deref(), Some("hello"));
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn string<'a>(&'a self, key: impl Into<Key<'a>>) -> Text<'a> {
@@ -56,36 +57,47 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::LcsTooLarge`]
+    /// [`Error::LcsTooLarge`] where Redis's table for the two would be over 512 MB;
+    /// [`Error::WrongType`] if a key holds another type.
     #[doc(alias = "LCS")]
     pub fn lcs<'a, 'b>(&self, a: impl Into<Key<'a>>, b: impl Into<Key<'b>>) -> Result<Bytes> {
         let [a, b] = self.two(a.into(), b.into())?;
         Ok(lcs::lcs(&a, &b)?.into())
     }
 
-    /// The length of [`lcs`](Self::lcs) in bytes. `LCS` with `LEN`, at the same cost.
+    /// The length of [`lcs`](Self::lcs) in bytes. `LCS` with `LEN`, O(n * m / 64), with less memory.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert_many([("a", "ohmytext"), ("b", "mynewtext")])?;
+    /// assert_eq!(store.lcs_len("a", "b")?, 6);
+    /// assert_eq!(store.lcs_len("a", "missing")?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::LcsTooLarge`]
+    /// Those of [`lcs`](Self::lcs).
     #[doc(alias = "LCS")]
     pub fn lcs_len<'a, 'b>(&self, a: impl Into<Key<'a>>, b: impl Into<Key<'b>>) -> Result<usize> {
         let [a, b] = self.two(a.into(), b.into())?;
         Ok(lcs::lcs_len(&a, &b)?)
     }
 
-    /// Where the parts of [`lcs`](Self::lcs) of at least `min_len` bytes lie. `LCS` with `IDX` and
-    /// `MINMATCHLEN`, at the same cost.
+    /// Where the parts of [`lcs`](Self::lcs) of at least `min_len` bytes lie, from the end to the start.
+    /// `LCS` with `IDX` and `MINMATCHLEN`, O(n * m / 64).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert_many([("a", "ohmytext"), ("b", "mynewtext")])?;
     /// let found = store.lcs_matches("a", "b", 3)?;
-    /// assert_eq!((found.len, found.list[0].a.clone()), (6, 4..8));
+    /// assert_eq!(found.len, 6); // "my" and "text"
+    /// assert_eq!(found.list.len(), 1); // "my" is too short
+    /// assert_eq!((found.list[0].a.clone(), found.list[0].b.clone()), (4..8, 5..9));
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::LcsTooLarge`]
+    /// Those of [`lcs`](Self::lcs).
     #[doc(alias = "LCS")]
     pub fn lcs_matches<'a, 'b>(
         &self,
@@ -106,6 +118,19 @@ impl Database {
 impl Text<'_> {
     /// Adds bytes at the end; gives the new length. `APPEND`, O(1) amortized for each byte added; the
     /// string is copied once if a reader still shares it.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let log = store.string("log");
+    /// assert_eq!(log.append("one\n")?, 4);
+    /// assert_eq!(log.append("two\n")?, 8);
+    /// assert_eq!(store.get::<String>("log")?.as_deref(), Some("one\ntwo\n"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the string would grow over the store's limit; [`Error::WrongType`] if the key
+    /// holds another type.
     #[doc(alias = "APPEND")]
     pub fn append(&self, bytes: impl AsRef<[u8]>) -> Result<usize> {
         let limit = self.handle.db().space().limits().value;
@@ -117,27 +142,54 @@ impl Text<'_> {
         self.handle.write(|writer, key| string::append(writer, key, bytes))
     }
 
-    /// The string's length in bytes. `STRLEN`, O(1).
+    /// The string's length in bytes; 0 if the key is missing. `STRLEN`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("word", "café")?;
+    /// assert_eq!(store.string("word").len()?, 5); // bytes, not characters
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type.
     #[doc(alias = "STRLEN")]
     pub fn len(&self) -> Result<usize> {
         self.handle.read(string::len)
     }
 
-    /// Whether there are no bytes. `STRLEN`, O(1).
+    /// Whether there are no bytes, as of a missing key. `STRLEN`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let log = store.string("log");
+    /// assert!(log.is_empty()?);
+    /// log.append("one\n")?;
+    /// assert!(!log.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type.
+    #[doc(alias = "STRLEN")]
     pub fn is_empty(&self) -> Result<bool> {
         self.len().map(|len| len == 0)
     }
 
     /// The bytes between two positions, both included; negative ones count from the end, -1 being the
-    /// last byte. `GETRANGE`, O(n) for n bytes given.
+    /// last byte. What lies outside the string is left out. `GETRANGE`, O(n) for n bytes given.
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert("greeting", "hello world")?;
     /// assert_eq!(store.string("greeting").range(0, 4)?, "hello");
     /// assert_eq!(store.string("greeting").range(-5, -1)?, "world");
+    /// assert_eq!(store.string("greeting").range(6, 100)?, "world");
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the key holds another type.
     #[doc(alias = "GETRANGE")]
     #[doc(alias = "SUBSTR")]
     pub fn range(&self, start: i64, stop: i64) -> Result<Bytes> {
@@ -153,8 +205,14 @@ impl Text<'_> {
     /// store.insert("greeting", "hello world")?;
     /// store.string("greeting").set_range(6, "there")?;
     /// assert_eq!(store.get::<String>("greeting")?.as_deref(), Some("hello there"));
+    /// assert_eq!(store.string("padded").set_range(2, "x")?, 3);
+    /// assert_eq!(store.get::<Vec<u8>>("padded")?, Some(b"\0\0x".to_vec()));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the string would grow over the store's limit; [`Error::WrongType`] if the key
+    /// holds another type.
     #[doc(alias = "SETRANGE")]
     pub fn set_range(&self, offset: usize, bytes: impl AsRef<[u8]>) -> Result<usize> {
         let bytes = bytes.as_ref();

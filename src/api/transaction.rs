@@ -13,6 +13,27 @@ use crate::{Bytes, Error, Key, Result};
 /// Given to the closure of [`Store::transaction`]. A handle of it that is kept
 /// ([`List::into_owned`](crate::List::into_owned)) gives [`Error::InTransaction`] once the closure has
 /// returned.
+///
+/// It dereferences to [`Database`], so all that is done in a store is done in it in the same way.
+///
+/// ```
+/// use larder::{Error, Store, Tx};
+///
+/// fn pay(tx: &Tx, from: &str, to: &str, sum: i64) -> Result<(), Error> {
+///     if tx.counter(from).decr_by(sum)? < 0 {
+///         return Err(Error::Invalid("not enough money"));
+///     }
+///     tx.counter(to).incr_by(sum)?;
+///     Ok(())
+/// }
+///
+/// let store = Store::new();
+/// store.insert("ann", 20)?;
+/// assert!(store.transaction(["ann", "bob"], |tx| pay(tx, "ann", "bob", 30)).is_err());
+/// assert_eq!(store.get::<i64>("ann")?, Some(20)); // as if nothing had been done
+/// assert!(!store.contains("bob")?);
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Tx(Database);
 
@@ -26,7 +47,7 @@ impl Deref for Tx {
 
 impl Store {
     /// Runs several operations as one: nobody sees the keys in between, and if the closure gives an
-    /// error or panics, nothing has happened. `MULTI` and `EXEC`, with an undo.
+    /// error or panics, nothing has happened. `MULTI` and `EXEC`; an error is a `DISCARD`, with an undo.
     ///
     /// Only the declared keys can be used inside, through the closure's argument; everyone else who
     /// needs one of them (or one in the same shard) waits until the closure returns, so keep it
@@ -54,8 +75,10 @@ impl Store {
     ///
     /// # Errors
     /// The closure's own; inside it, [`Error::Undeclared`] for a key that was not declared.
+    /// [`Error::InTransaction`] if this is called from inside another transaction of the same store.
     #[doc(alias = "MULTI")]
     #[doc(alias = "EXEC")]
+    #[doc(alias = "DISCARD")]
     pub fn transaction<'k, R, E: From<Error>>(
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
@@ -84,6 +107,9 @@ impl Store {
     /// assert_eq!(store.get::<i64>("price")?, Some(110));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "WATCH")]
     pub fn watch<'k>(&self, keys: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Watched<'_>> {
         let names = names(keys);
@@ -92,8 +118,9 @@ impl Store {
     }
 }
 
-/// Keys that are watched for changes, until this is dropped; see [`Store::watch`].
+/// Keys that are watched for changes, until this is dropped (`UNWATCH`); see [`Store::watch`].
 #[derive(Debug)]
+#[doc(alias = "UNWATCH")]
 #[must_use = "the keys are watched only while this is kept"]
 pub struct Watched<'s> {
     store: &'s Store,
@@ -102,13 +129,36 @@ pub struct Watched<'s> {
 }
 
 impl Watched<'_> {
-    /// Whether any of the keys has changed (or expired) since the watch began. O(1).
+    /// Whether any of the keys has changed (or expired, swept or not) since the watch began. O(keys).
+    /// Within a transaction of the same store, an expiry counts only once somebody has come across it.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let watched = store.watch(["price"])?;
+    /// assert!(!watched.has_changed());
+    /// store.insert("price", 100)?;
+    /// assert!(watched.has_changed());
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn has_changed(&self) -> bool {
-        self.watch.is_changed()
+        let keys = self.store.key_refs(&self.names);
+        self.store.space().has_changed(self.store.index(), &keys, &self.watch)
     }
 
-    /// Runs a transaction on the watched keys; `None`, without running it, if one has changed.
-    /// `EXEC` after `WATCH`.
+    /// Runs a transaction on the watched keys; `None`, without running it, if one has changed. `EXEC` after
+    /// `WATCH`, at the cost of [`Store::transaction`].
+    ///
+    /// ```
+    /// use larder::{Error, Store};
+    ///
+    /// let store = Store::new();
+    /// store.insert("price", 100)?;
+    /// let watched = store.watch(["price"])?;
+    /// store.insert("price", 120)?; // somebody else is quicker
+    /// assert_eq!(watched.transaction(|tx| tx.insert("price", 110))?, None);
+    /// assert_eq!(store.get::<i64>("price")?, Some(120));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Store::transaction`].
@@ -123,10 +173,12 @@ impl Watched<'_> {
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        let space = self.store.space();
-        if space.check_not_in_transaction().is_ok() {
-            space.unwatch(self.store.index(), &self.store.key_refs(&self.names), &self.watch);
-        }
+        let (db, names) = (self.store.index(), std::mem::take(&mut self.names));
+        let watch = Arc::clone(&self.watch);
+        self.store.space().when_free(move |space| {
+            let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+            space.unwatch(db, &keys, &watch);
+        });
     }
 }
 

@@ -14,19 +14,34 @@ impl Store {
     /// assert_eq!(store.len()?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "DBSIZE")]
     pub fn len(&self) -> Result<usize> {
         self.space().count(self.index())
     }
 
-    /// Whether the database has no keys. `DBSIZE`, at the cost of [`len`](Self::len).
+    /// Whether the database has no keys that have not expired. `DBSIZE`, O(shards) as [`len`](Self::len).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// assert!(store.is_empty()?);
+    /// store.insert("a", 1)?;
+    /// assert!(!store.is_empty()?);
+    /// assert!(store.db(1)?.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "DBSIZE")]
     pub fn is_empty(&self) -> Result<bool> {
         self.len().map(|len| len == 0)
     }
 
     /// The names that match a glob, sorted: `*`, `?`, `[a-z]`, `[^x]`, and `\` before a byte that is to
-    /// be taken as it is. `KEYS`, O(keys); O(1) for a pattern without any of these.
+    /// be taken as it is. `KEYS`, O(n log n) for n keys; O(1) for a pattern without any of these.
     ///
     /// The names are gathered as by [`scan`](Self::scan), which needs less memory: not at one instant.
     ///
@@ -36,6 +51,9 @@ impl Store {
     /// assert_eq!(store.keys("user:*")?, ["user:1", "user:2"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "KEYS")]
     pub fn keys(&self, pattern: impl AsRef<[u8]>) -> Result<Vec<Bytes>> {
         let pattern = Pattern::new(pattern.as_ref());
@@ -44,8 +62,8 @@ impl Store {
         }
         let mut names = Vec::new();
         self.space().walk_all(self.index(), |entry| {
-            if pattern.matches(&entry.key) {
-                names.push(entry.key.clone());
+            if pattern.matches(entry.key) {
+                names.push(Bytes::from(entry.key));
             }
         })?;
         names.sort_unstable();
@@ -63,6 +81,9 @@ impl Store {
     /// assert_eq!(store.random_key()?, Some("a".into()));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "RANDOMKEY")]
     pub fn random_key(&self) -> Result<Option<Bytes>> {
         self.space().random_key(self.index())
@@ -71,22 +92,40 @@ impl Store {
     /// Removes all keys of the database, at one instant. `FLUSHDB`, O(shards) under the locks; the
     /// memory is freed after them, O(keys).
     ///
-    /// Who watches a key that was there is told; there is no key event for each.
+    /// Who watches a key that was there is told; there is no key event for each. A load under way is not
+    /// stored.
     ///
     /// ```
     /// let store = larder::Store::new();
     /// store.insert("a", 1)?;
+    /// store.db(1)?.insert("b", 2)?;
     /// store.clear()?;
     /// assert!(store.is_empty()?);
+    /// assert!(!store.db(1)?.is_empty()?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "FLUSHDB")]
     pub fn clear(&self) -> Result<()> {
         self.space().clear(self.index()..self.index().saturating_add(1))
     }
 
-    /// Removes all keys of all databases, as [`clear`](Self::clear). `FLUSHALL`, O(shards x databases)
-    /// under the locks.
+    /// Removes all keys of all databases, at one instant, as [`clear`](Self::clear) does those of one.
+    /// `FLUSHALL`, O(shards * databases) under the locks; the memory is freed after them, O(keys).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.insert("a", 1)?;
+    /// store.db(1)?.insert("b", 2)?;
+    /// store.clear_all()?;
+    /// assert!(store.is_empty()? && store.db(1)?.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "FLUSHALL")]
     pub fn clear_all(&self) -> Result<()> {
         self.space().clear(0..self.space().limits().databases)
@@ -104,7 +143,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoSuchDatabase`]
+    /// [`Error::NoSuchDatabase`] for a number that the store has not; [`Error::InTransaction`] from inside a
+    /// transaction of the same store.
     #[doc(alias = "SWAPDB")]
     pub fn swap_databases(&self, a: u16, b: u16) -> Result<()> {
         if a.max(b) >= self.space().limits().databases {

@@ -99,6 +99,21 @@ pub trait Decode: Sized {
 
 /// What [`Database::insert`](crate::Database::insert) and its kin take: a reference to anything
 /// that is [`Encode`], or a scalar by value (a long `String`, `Vec<u8>` or [`Bytes`] is moved in).
+///
+/// ```
+/// use larder::{IntoValue, Store};
+///
+/// fn log(store: &Store, line: impl IntoValue) -> larder::Result<()> {
+///     store.insert("last line", line)
+/// }
+///
+/// let store = Store::new();
+/// log(&store, "text")?;
+/// log(&store, 42)?;
+/// log(&store, String::from("moved in"))?;
+/// assert_eq!(store.get::<String>("last line")?.as_deref(), Some("moved in"));
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as a value",
     label = "neither text, bytes, a number, nor a reference to a `larder::Record`",

@@ -93,6 +93,24 @@ impl<T: DeserializeOwned> Decode for Encoded<T> {
 
 /// How serde types are written. Reading goes by the id in the bytes, so a type's codec can change
 /// while older values are still there.
+///
+/// ```
+/// use larder::{Codec, Record, Store};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Debug, PartialEq)]
+/// struct Job { id: u64 }
+///
+/// impl Record for Job {
+///     const CODEC: Codec = Codec::DEFAULT; // or `Codec::Json`, with that feature on
+///     const VERSION: u8 = 2;
+/// }
+///
+/// let store = Store::new();
+/// store.insert("job", &Job { id: 7 })?;
+/// assert_eq!(store.get("job")?, Some(Job { id: 7 }));
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Codec {

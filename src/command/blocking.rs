@@ -1,18 +1,25 @@
 //! Waiting for an element: what BLPOP, BLMOVE, BZPOPMIN and their kin mean.
 //!
 //! Blocking is an attempt, queued on its keys, first come first served. Whoever changes one of the
-//! keys serves the first in its queue before the lock is let go, so nobody steals, and an element
-//! that a waiter gets is never seen by anybody else. One kind of waiter serves threads and tasks.
+//! keys serves the first in its queue whom it fits before the lock is let go, so nobody steals, and an
+//! element that a waiter gets is never seen by anybody else. One kind of waiter serves threads and tasks.
+//!
+//! The exception is a move to a key in a shard that the one who changed its key does not hold: it is made
+//! right after, under both locks. In between, those who would wait join the queue behind it, but who takes
+//! without waiting takes what is there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+use smallvec::smallvec;
 
 use super::{list, sorted_set};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
 use crate::keyspace::shard::{Serve, Waiting};
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::Writer;
 use crate::sync::{Condvar, Mutex};
 use crate::value::list::End;
 use crate::{Bytes, Error, Result, Type};
@@ -30,12 +37,12 @@ pub(crate) enum Attempt {
 /// What a waiter got.
 #[derive(Debug)]
 pub(crate) enum Served {
-    /// This element of the list at this key.
-    Element(Bytes, Bytes),
+    /// This element of the list at this key, which had this deadline.
+    Element(Bytes, Bytes, Option<u64>),
     /// This element, which is in the destination now.
     Moved(Bytes),
-    /// This member, with its score, of the sorted set at this key.
-    Scored(Bytes, Bytes, f64),
+    /// This member, with its score, of the sorted set at this key, which had this deadline.
+    Scored(Bytes, Bytes, f64, Option<u64>),
 }
 
 impl Attempt {
@@ -43,16 +50,19 @@ impl Attempt {
     pub(crate) fn run(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Served>> {
         match self {
             Attempt::Pop(end) => {
+                let deadline = writer.deadline(key);
                 let element = list::pop(writer, key, *end, 1)?.and_then(|mut popped| popped.pop());
-                Ok(element.map(|element| Served::Element(Bytes::from(key.bytes), element)))
+                Ok(element.map(|element| Served::Element(Bytes::from(key.bytes), element, deadline)))
             }
             Attempt::Move { from, to, destination } => {
                 let destination = writer.space().key_ref(destination);
                 Ok(list::move_(writer, key, destination, *from, *to)?.map(Served::Moved))
             }
             Attempt::PopScored(end) => {
+                let deadline = writer.deadline(key);
                 let member = sorted_set::pop(writer, key, *end, 1)?.and_then(|mut popped| popped.pop());
-                Ok(member.map(|(score, member)| Served::Scored(Bytes::from(key.bytes), member, score)))
+                let name = Bytes::from(key.bytes);
+                Ok(member.map(|(score, member)| Served::Scored(name, member, score, deadline)))
             }
         }
     }
@@ -75,13 +85,13 @@ impl Attempt {
     /// Puts back what was taken for a waiter who is no longer there, where it was taken.
     fn put_back(&self, writer: &mut Writer<'_>, served: Served) -> Result<()> {
         match (self, served) {
-            (Attempt::Pop(end), Served::Element(key, element)) => {
+            (Attempt::Pop(end), Served::Element(key, element, deadline)) => {
                 let key = writer.space().key_ref(&key);
-                list::push(writer, key, *end, [element], Absent::Create).map(drop)
+                list::put_back(writer, key, *end, smallvec![element], deadline)
             }
-            (Attempt::PopScored(_), Served::Scored(key, member, score)) => {
+            (Attempt::PopScored(_), Served::Scored(key, member, score, deadline)) => {
                 let key = writer.space().key_ref(&key);
-                sorted_set::put_back(writer, key, vec![(score, member)], None)
+                sorted_set::put_back(writer, key, vec![(score, member)], deadline)
             }
             // What was moved is where it was meant to go.
             _ => Ok(()),
@@ -137,10 +147,14 @@ enum Phase {
 pub(crate) fn start(
     space: &Arc<Keyspace>,
     db: u16,
-    keys: Vec<Bytes>,
+    mut keys: Vec<Bytes>,
     attempt: Attempt,
     patience: Patience,
 ) -> Result<Start> {
+    if keys.len() > 1 {
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
+    }
     let waiter = Arc::new(Waiter {
         db,
         keys,
@@ -151,7 +165,7 @@ pub(crate) fn start(
     let names: Vec<KeyRef<'_>> =
         waiter.keys.iter().chain(waiter.attempt.destination()).map(|key| space.key_ref(key)).collect();
     let served = space.write(db, &names, |writer| {
-        if let Some(served) = try_each(writer, &waiter.keys, &waiter.attempt)? {
+        if let Some(served) = try_each(writer, &waiter.keys, &waiter.attempt, patience)? {
             return Ok::<_, Error>(Some(served));
         }
         if patience == Patience::Waits {
@@ -171,10 +185,29 @@ pub(crate) fn start(
     })
 }
 
-/// Tries an attempt on each key in turn.
-pub(crate) fn try_each(writer: &mut Writer<'_>, keys: &[Bytes], attempt: &Attempt) -> Result<Option<Served>> {
+/// Tries an attempt on each key in turn. One who can wait leaves what others already wait for to them:
+/// whoever is about to serve those serves the rest of the queue too.
+///
+/// # Errors
+/// [`Error::Invalid`] if there is no key.
+pub(crate) fn try_each(
+    writer: &mut Writer<'_>,
+    keys: &[Bytes],
+    attempt: &Attempt,
+    patience: Patience,
+) -> Result<Option<Served>> {
+    if keys.is_empty() {
+        return Err(Error::Invalid("wrong number of arguments: there is no key to take from"));
+    }
+    let (db, kind) = (writer.db(), attempt.kind());
     for name in keys {
         let key = writer.space().key_ref(name);
+        if patience == Patience::Waits
+            && writer.shard_mut(key).is_some_and(|shard| shard.waiters.want(db, name, kind))
+            && writer.value(key).is_some_and(|value| value.kind() == kind)
+        {
+            continue;
+        }
         if let Some(served) = attempt.run(writer, key)? {
             return Ok(Some(served));
         }
@@ -231,33 +264,45 @@ impl State {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let waiter = &self.waiter;
-        let left = {
-            let mut state = waiter.state.lock();
+        let (left, task) = {
+            let mut state = self.waiter.state.lock();
             let left = state.take();
             state.phase = Phase::Over;
-            left
+            (left, state.task.take())
         };
-        for name in &waiter.keys {
-            let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(waiter);
-            let key = self.space.key_ref(name);
-            // Fails only inside a transaction of the same thread, which found its ticket elsewhere:
-            // the place in the queue is then given up by the next writer who comes to it.
-            let _ = self.space.write(waiter.db, &[key], |writer| {
+        let waiter = Arc::clone(&self.waiter);
+        self.space.when_free(move |space| waiter.leave(space, left));
+        // The executor's code: not under the guard, and after all that must not be missed.
+        drop(task);
+    }
+}
+
+impl Waiter {
+    /// Gives up the places in the queues, and puts back what was served and not fetched.
+    fn leave(self: &Arc<Self>, space: &Keyspace, left: Option<Result<Served>>) {
+        let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(self);
+        for name in &self.keys {
+            let key = space.key_ref(name);
+            // Fails only inside a transaction, and this waits for its end.
+            let _ = space.write(self.db, &[key], |writer| {
                 if let Some(shard) = writer.shard_mut(key) {
-                    shard.waiters.remove(waiter.db, name, &queued);
+                    shard.waiters.remove(self.db, name, &queued);
                 }
             });
         }
         if let Some(Ok(served)) = left {
-            let names: Vec<KeyRef<'_>> = waiter.keys.iter().map(|key| self.space.key_ref(key)).collect();
+            let names: Vec<KeyRef<'_>> = self.keys.iter().map(|key| space.key_ref(key)).collect();
             // The key may hold another type by now: then there is nowhere to put it.
-            let _ = self.space.write(waiter.db, &names, |writer| waiter.attempt.put_back(writer, served));
+            let _ = space.write(self.db, &names, |writer| self.attempt.put_back(writer, served));
         }
     }
 }
 
 impl Waiting for Waiter {
+    fn wants(&self, kind: Type) -> bool {
+        kind == self.attempt.kind() && matches!(self.state.lock().phase, Phase::Waiting)
+    }
+
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve {
         let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Waiting) {

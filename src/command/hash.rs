@@ -13,8 +13,8 @@ use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::text::long_double::LongDouble;
 use crate::text::number;
-use crate::value::Value;
 use crate::value::hash::{Before, Field, Hash};
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// When fields are set (HSETEX's FNX, FXX).
@@ -98,7 +98,7 @@ pub(crate) fn value_len(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Resul
 /// HGETALL, HKEYS, HVALS: all fields, in O(1); `None` if the key is missing.
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Snapshot>> {
     let Some(entry) = view.entry(key) else { return Ok(None) };
-    let Value::Hash(hash) = &entry.value else { return Err(Error::WrongType) };
+    let ValueRef::Whole(Value::Hash(hash)) = entry.value else { return Err(Error::WrongType) };
     Ok(Some(Snapshot { hash: Arc::clone(hash), now: time(view, hash) }))
 }
 
@@ -179,21 +179,28 @@ pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>, fields: &[Bytes]) -
     Ok(taken.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
-/// Puts fields back that [`take`] took out, as far as they have not been set or run out since.
-pub(crate) fn put_back(writer: &mut Writer<'_>, key: KeyRef<'_>, taken: Vec<(Bytes, Taken)>) -> Result<()> {
+/// Puts fields back that [`take`] took out, as far as they have not been set or run out since; a key
+/// that went with them has its deadline again.
+pub(crate) fn put_back(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    taken: Vec<(Bytes, Taken)>,
+    key_deadline: Option<u64>,
+) -> Result<()> {
     let now = writer.now();
-    writer.update(key, Absent::Create, |hash: &mut Hash| {
-        let mut event = None;
-        for (name, Taken { value, deadline }) in taken {
-            if deadline > now && hash.get(&name, 0).is_none() {
-                hash.put(&name, &value);
-                hash.set_deadline(&name, deadline);
-                event = Some(KeyEvent::HSet);
+    super::put_back(writer, key, key_deadline, |writer| {
+        writer.update(key, Absent::Create, |hash: &mut Hash| {
+            let mut event = None;
+            for (name, Taken { value, deadline }) in taken {
+                if deadline > now && hash.get(&name, 0).is_none() {
+                    hash.put(&name, &value);
+                    hash.set_deadline(&name, deadline);
+                    event = Some(KeyEvent::HSet);
+                }
             }
-        }
-        Ok(((), event))
-    })?;
-    Ok(())
+            Ok(((), event))
+        })
+    })
 }
 
 /// HGETEX: what the fields hold, which get a deadline, or with [`NEVER`] lose theirs.
@@ -433,7 +440,7 @@ mod tests {
     fn first_due(store: &Store) -> Option<Bytes> {
         write(store, |writer, key| {
             let table = writer.shard_mut(key).and_then(|shard| shard.table(0));
-            Ok(table.and_then(|table| table.due_parts(NEVER)))
+            Ok(table.and_then(|table| table.due_parts(NEVER)).map(|(_, key)| key))
         })
     }
 
@@ -448,7 +455,7 @@ mod tests {
         let (from, to) = (store.key_ref(b"hash"), store.key_ref(b"other"));
         let moved = store.write(&[from, to], |writer| {
             let Some((value, _)) = writer.remove(from, KeyEvent::RenameFrom) else { return Ok(false) };
-            Ok(writer.set(to, value, Deadline::Clear, KeyEvent::RenameTo)?.is_none())
+            writer.set(to, value, Deadline::Clear, KeyEvent::RenameTo).map(|()| true)
         });
         assert!(moved.unwrap());
         assert_eq!(first_due(&store), Some("other".into()));
@@ -468,7 +475,7 @@ mod tests {
         assert_eq!(first_due(&store), None);
         let bytes = write(&store, |writer, key| {
             let table = writer.shard_mut(key).and_then(|shard| shard.table(0));
-            Ok(table.map_or(0, |table| table.entries().bytes()))
+            Ok(table.map_or(0, |table| table.contents().len()))
         });
         assert_eq!(bytes, 0);
     }

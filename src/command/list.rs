@@ -7,9 +7,9 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Writer};
-use crate::value::Value;
 use crate::value::index::{resolve_index, resolve_range};
 use crate::value::list::{End, List};
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// LPUSH, RPUSH (and with [`Absent::Skip`] LPUSHX, RPUSHX): the list's new length, 0 if there is none.
@@ -109,8 +109,8 @@ pub(crate) fn range(view: &View<'_>, key: KeyRef<'_>, start: i64, stop: i64) -> 
 
 /// The whole list at this instant, shared with the store. O(1).
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Arc<List>> {
-    match view.entry(key).map(|entry| &entry.value) {
-        Some(Value::List(list)) => Ok(Arc::clone(list)),
+    match view.entry(key).map(|entry| entry.value) {
+        Some(ValueRef::Whole(Value::List(list))) => Ok(Arc::clone(list)),
         Some(_) => Err(Error::WrongType),
         None => Ok(Arc::default()),
     }

@@ -8,7 +8,7 @@ use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::value::set::Set;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// SADD: how many members are new.
@@ -59,8 +59,8 @@ pub(crate) fn members(view: &View<'_>, key: KeyRef<'_>) -> Result<Vec<Bytes>> {
 
 /// The whole set at this instant, shared with the store. O(1).
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Arc<Set>> {
-    match view.entry(key).map(|entry| &entry.value) {
-        Some(Value::Set(set)) => Ok(Arc::clone(set)),
+    match view.entry(key).map(|entry| entry.value) {
+        Some(ValueRef::Whole(Value::Set(set))) => Ok(Arc::clone(set)),
         Some(_) => Err(Error::WrongType),
         None => Ok(Arc::default()),
     }
@@ -157,9 +157,7 @@ pub(crate) fn combine_into(
         Combine::Union => KeyEvent::SUnionStore,
         Combine::Difference => KeyEvent::SDiffStore,
     };
-    if let Some(old) = writer.set(destination, set.into_value(), Deadline::Clear, event)? {
-        writer.discard_value(old);
-    }
+    writer.set(destination, set.into_value(), Deadline::Clear, event)?;
     Ok(len)
 }
 

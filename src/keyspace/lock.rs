@@ -1,6 +1,4 @@
-//! Taking the shards' locks: always in the order of their indexes, and only here.
-
-use std::mem;
+//! Taking the locks of an operation's shards: always in the order of their indexes.
 
 use smallvec::SmallVec;
 
@@ -74,19 +72,17 @@ impl Keyspace {
         self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.write())).collect()
     }
 
-    /// What had to wait until the locks were free: freeing memory, waking tasks, serving waiters for
-    /// whom keys of other shards are needed, telling the sweeper of an earlier deadline.
+    /// What had to wait until the locks were free: serving waiters for whom keys of other shards are
+    /// needed, telling the sweeper of an earlier deadline, freeing memory, and at last waking tasks. A
+    /// waker is user code: one that panics or blocks must not take the rest along.
     pub(super) fn settle(&self, effects: &mut Effects) {
+        while let Some((db, name, other)) = effects.across.pop() {
+            let keys = [self.key_ref(&name), self.key_ref(&other)];
+            self.write_with(db, &keys, effects, |writer| writer.look_again(&name));
+        }
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
-        let mut across = mem::take(&mut effects.across);
         effects.garbage.clear();
         effects.wakes.run();
-        while let Some((db, name, other)) = across.pop() {
-            let keys = [self.key_ref(&name), self.key_ref(&other)];
-            let mut effects = Effects::new();
-            self.write_with(db, &keys, &mut effects, |writer| writer.look_again(&name));
-            across.append(&mut effects.across);
-        }
     }
 
     #[inline]

@@ -1,9 +1,10 @@
 //! The keys: shards and their locks, expiry, versions, waiters, events.
 //!
 //! There is one road to a key ([`View`](view::View) for readers, [`Writer`](writer::Writer) for
-//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken here and nowhere
-//! else, in the order of the shards' indexes.
+//! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
+//! nowhere else: one at a time, or in the order of the shards' indexes.
 
+mod due;
 mod held;
 mod lock;
 pub(crate) mod shard;
@@ -37,6 +38,7 @@ pub use sweep::Sweeping;
 
 use shard::Shard;
 use sweep::Sweeper;
+use view::View;
 use watch::Watch;
 
 /// The shards that are held, by index.
@@ -191,8 +193,8 @@ impl Keyspace {
         let watch = Arc::new(Watch::default());
         self.write(db, keys, |writer| {
             for key in keys {
-                // A key that has expired but still stands there must not mark the watch later.
-                writer.value(*key);
+                // What has expired but still stands there must not mark the watch later.
+                writer.expire(*key);
                 if let Some(shard) = writer.shard_mut(*key) {
                     shard.watches.add(db, key.bytes, &watch);
                 }
@@ -201,16 +203,28 @@ impl Keyspace {
         Ok(watch)
     }
 
+    /// Whether anything has happened to watched keys. Those that have expired have changed, swept or not;
+    /// inside a transaction of this store, on the same thread, that is not looked at.
+    pub(crate) fn has_changed(&self, db: u16, keys: &[KeyRef<'_>], watch: &Watch) -> bool {
+        let is_overdue = |view: &View<'_>| keys.iter().any(|key| view.is_overdue(*key));
+        watch.is_changed() || self.read(db, keys, is_overdue).unwrap_or(false)
+    }
+
     pub(crate) fn unwatch(&self, db: u16, keys: &[KeyRef<'_>], watch: &Arc<Watch>) {
         for key in keys {
             self.shards[self.shard_of(key.hash) as usize].0.write().watches.remove(db, key.bytes, watch);
         }
     }
 
+    /// Whether anybody may be told of key events.
+    pub(crate) fn tells_events(&self) -> bool {
+        self.events != KeyEvents::Off && self.hub.has_listeners()
+    }
+
     /// Tells subscribers of key events, in the order of the changes: this runs under the shard's
     /// lock, and only puts messages into their buffers.
     pub(crate) fn publish_event(&self, db: u16, key: &[u8], event: KeyEvent, wakes: &mut Wakes) {
-        if self.events == KeyEvents::Off || !self.hub.has_listeners() {
+        if !self.tells_events() {
             return;
         }
         let name = event.as_str();

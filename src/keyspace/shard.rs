@@ -8,8 +8,8 @@ use hashbrown::HashMap;
 use super::table::Table;
 use super::watch::Watches;
 use super::writer::Writer;
-use crate::Bytes;
 use crate::key::KeyRef;
+use crate::{Bytes, Type};
 
 /// See the [module](self).
 #[derive(Default)]
@@ -35,6 +35,11 @@ impl Shard {
         self.tables[db].get_or_insert_default()
     }
 
+    /// Whether anybody waits for one of the keys or watches it.
+    pub(super) fn is_heard(&self) -> bool {
+        !self.waiters.0.is_empty() || !self.watches.is_empty()
+    }
+
     /// The tables in use, with their database's number.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (u16, &Table)> {
         (0..).zip(&self.tables).filter_map(|(db, table)| Some((db, table.as_deref()?)))
@@ -56,13 +61,16 @@ impl Shard {
 pub(crate) trait Waiting: Send + Sync {
     /// Tries to serve the waiter from `key`, by the writer who has just changed it.
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve;
+
+    /// Whether it still waits, and a value of this type is what it waits for.
+    fn wants(&self, kind: Type) -> bool;
 }
 
 /// How an attempt to serve a waiter ended.
 pub(crate) enum Serve {
     /// It was served, or waits no more: the next in the queue has its turn.
     Done,
-    /// The key has nothing for it: it stays first in the queue.
+    /// The key has nothing for it: it keeps its place in the queue.
     Nothing,
     /// It also needs this key, whose shard the writer does not hold. Nothing was changed.
     Needs(Bytes),
@@ -77,8 +85,15 @@ impl Waiters {
         !self.0.is_empty() && self.0.contains_key(&(db, Bytes::from(key)))
     }
 
-    pub(crate) fn first(&self, db: u16, key: &Bytes) -> Option<Arc<dyn Waiting>> {
-        self.0.get(&(db, key.clone()))?.front().cloned()
+    /// The one at a place in the key's queue.
+    pub(crate) fn nth(&self, db: u16, key: &Bytes, place: usize) -> Option<Arc<dyn Waiting>> {
+        self.0.get(&(db, key.clone()))?.get(place).cloned()
+    }
+
+    /// Whether somebody already waits for the key to hold a value of this type.
+    pub(crate) fn want(&self, db: u16, key: &Bytes, kind: Type) -> bool {
+        !self.0.is_empty()
+            && self.0.get(&(db, key.clone())).into_iter().flatten().any(|waiter| waiter.wants(kind))
     }
 
     pub(crate) fn add(&mut self, db: u16, key: &Bytes, waiter: Arc<dyn Waiting>) {

@@ -3,7 +3,13 @@
 //! An expired key is never seen, swept or not; what the sweeper adds is that its memory comes back
 //! within 100 milliseconds, and that its `expired` event is told. It sleeps until the earliest
 //! deadline, and holds a shard's lock for a bounded number of steps at a time.
+//!
+//! Two ways lead to what is due. Entries at the end of a table, where those stand that were added last,
+//! go a run at a time: nothing is moved, and their pages leave the lock as they are. Others are named by
+//! the wheel, one by one, and the table's last entry moves into the place of each; so what stays at the end
+//! gathers at the front, until the first way is open again. If all is due, the first way is all there is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use super::Keyspace;
@@ -16,8 +22,12 @@ use crate::sync::{self, Condvar, Mutex, Padded, RwLock, thread};
 use crate::trace;
 use crate::value::hash::Hash;
 
-/// Steps for which one shard's lock is held at a time: some 100 microseconds.
-const STEPS: usize = 512;
+/// Steps for which one shard's lock is held at a time: up to some 100 microseconds.
+const STEPS: usize = 256;
+/// The same where each key that expires is told of.
+const STEPS_TOLD: usize = 64;
+/// After a panic (of a waker, which is the caller's code) the sweep goes on so many milliseconds later.
+const PAUSE: u64 = 100;
 
 /// Who gives back the memory of expired keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,23 +76,32 @@ impl Sweeper {
     }
 
     /// Has the thread awake at `deadline`; starts it with the first one.
+    #[inline]
     pub(super) fn arm(self: &Arc<Self>, clock: &Clock, space: &Weak<Keyspace>, deadline: u64) {
         if deadline >= self.next.load(Ordering::Acquire) || self.mode == Sweeping::ByHand {
             return;
         }
+        self.arm_or_start(deadline, || {
+            let (sweeper, clock, space) = (Arc::clone(self), clock.clone(), Weak::clone(space));
+            let thread = thread::Builder::new().name("larder-sweeper".into());
+            thread.spawn(move || sweeper.run(&clock, &space)).is_ok()
+        });
+    }
+
+    fn arm_or_start(&self, deadline: u64, start: impl FnOnce() -> bool) {
         let mut state = self.state.lock();
-        if deadline < state.next {
-            self.wake_at(&mut state, deadline);
-            if !state.running {
-                let (sweeper, clock, space) = (Arc::clone(self), clock.clone(), Weak::clone(space));
-                let spawned = thread::Builder::new()
-                    .name("larder-sweeper".into())
-                    .spawn(move || sweeper.run(&clock, &space));
-                // Without a thread, keys still expire on time; only their memory waits for a call.
-                state.running = spawned.is_ok();
-            }
-            self.woken.notify_all();
+        if deadline >= state.next {
+            return;
         }
+        if !state.running {
+            state.running = start();
+            if !state.running {
+                // Keys still expire on time; their memory waits for the next deadline that is set.
+                return;
+            }
+        }
+        self.wake_at(&mut state, deadline);
+        self.woken.notify_all();
     }
 
     pub(super) fn stop(&self) {
@@ -91,36 +110,59 @@ impl Sweeper {
     }
 
     fn run(self: Arc<Self>, clock: &Clock, space: &Weak<Keyspace>) {
+        let _running = Running(&self);
         let alarm: Arc<dyn Alarm> = Arc::<Sweeper>::clone(&self);
-        loop {
-            let mut state = self.state.lock();
-            loop {
-                let next = state.next;
-                // Set before the clock is read: one that is moved in between rings it.
-                clock.set_alarm(next, Arc::downgrade(&alarm));
-                if state.stopped {
-                    return;
-                }
-                if clock.now() >= next {
-                    break;
-                }
-                clock.wait(&self.woken, &mut state, next);
+        let mut pause = 0;
+        // The last handle may go at any time: while this sleeps, nothing keeps the store alive.
+        while let Some(store) = space.upgrade() {
+            // At the start this finds deadlines for which there was no thread.
+            let found = store.next_wake().max(pause);
+            drop(store);
+            if !self.sleep(clock, &alarm, found) {
+                return;
             }
-            self.wake_at(&mut state, NEVER);
-            drop(state);
-            // The last handle may go at any time: between two sweeps nothing keeps the store alive.
-            let Some(space) = space.upgrade() else { return };
-            space.sweep_all(space.precision());
-            let next = space.next_wake();
-            let mut state = self.state.lock();
-            let next = next.min(state.next);
-            self.wake_at(&mut state, next);
+            let Some(store) = space.upgrade() else { return };
+            let sweep = AssertUnwindSafe(|| store.sweep_all(store.precision()));
+            pause = if catch_unwind(sweep).is_ok() { 0 } else { clock.now().saturating_add(PAUSE) };
         }
+    }
+
+    /// Waits until `found`, or an earlier deadline that was set, has come; false once the store is gone.
+    fn sleep(&self, clock: &Clock, alarm: &Arc<dyn Alarm>, found: u64) -> bool {
+        let mut state = self.state.lock();
+        let next = found.min(state.next);
+        self.wake_at(&mut state, next);
+        loop {
+            let next = state.next;
+            // Set before the clock is read: one that is moved in between rings it.
+            clock.set_alarm(next, Arc::downgrade(alarm));
+            if state.stopped {
+                return false;
+            }
+            if clock.now() >= next {
+                break;
+            }
+            clock.wait(&self.woken, &mut state, next);
+        }
+        // The sweep that follows may be past the shard of a deadline that is set from now on: note each.
+        self.wake_at(&mut state, NEVER);
+        true
     }
 
     fn wake_at(&self, state: &mut State, next: u64) {
         state.next = next;
         self.next.store(next, Ordering::Release);
+    }
+}
+
+/// The thread runs. However it ends, the next deadline that is set starts another.
+struct Running<'s>(&'s Sweeper);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.running = false;
+        self.0.wake_at(&mut state, NEVER);
     }
 }
 
@@ -168,11 +210,12 @@ impl Keyspace {
     }
 
     fn sweep_table(&self, index: u32, shard: &Padded<RwLock<Shard>>, db: u16, precision: Precision) -> usize {
+        let steps = if self.tells_events() { STEPS_TOLD } else { STEPS };
         let mut removed = 0;
         loop {
             let mut effects = Effects::new();
             let mut guard = shard.0.write();
-            let swept = Writer::of_one(self, db, index, &mut guard, &mut effects).sweep(STEPS, precision);
+            let swept = Writer::of_one(self, db, index, &mut guard, &mut effects).sweep(steps, precision);
             // Else the sweep would have the lock again before one who waits for it has woken.
             sync::unlock_fair(guard);
             self.settle(&mut effects);
@@ -206,42 +249,137 @@ struct Swept {
 impl Writer<'_> {
     /// Removes what is due in the one shard that this writer holds.
     fn sweep(&mut self, mut steps: usize, precision: Precision) -> Swept {
-        let now = self.now();
-        let mut removed = 0;
+        let mut swept = Swept { removed: 0, is_done: false };
+        swept.is_done =
+            self.sweep_keys(&mut steps, precision, &mut swept) && self.sweep_parts(&mut steps, &mut swept);
+        swept
+    }
+
+    /// Removes keys whose own deadline has come; false if the steps did not suffice.
+    fn sweep_keys(&mut self, steps: &mut usize, precision: Precision, swept: &mut Swept) -> bool {
+        let (now, exact) = (self.now(), precision == Precision::Millisecond);
         loop {
-            match self.only_table().map_or(Due::Nothing, |table| table.pop_due(now, &mut steps)) {
-                Due::Entry(at) => removed += usize::from(self.expire_at(at)),
-                Due::BudgetSpent => return Swept { removed, is_done: false },
-                Due::Nothing => break,
+            // From the end as far as all is due there, so that nothing has to be moved; what stays at the
+            // end then moves into the place of the next that goes.
+            let last = self.expire_last(now, *steps);
+            swept.removed += last;
+            *steps -= last;
+            match self.only_table().map_or(Due::Nothing, |table| table.next_due(now, exact, steps)) {
+                Due::Entry(at) => swept.removed += usize::from(self.expire_at(at)),
+                Due::BudgetSpent => return false,
+                Due::Nothing => return true,
             }
         }
-        if precision == Precision::Millisecond {
-            if let Some(table) = self.only_table() {
-                table.raise_overdue(now);
+    }
+
+    /// Removes hash fields whose deadline has come; false if the steps did not suffice.
+    fn sweep_parts(&mut self, steps: &mut usize, swept: &mut Swept) -> bool {
+        let now = self.now();
+        while let Some(due) = self.only_table().and_then(|table| table.due_parts(now)) {
+            if *steps == 0 {
+                return false;
             }
-            while let Some(at) = self.only_table().and_then(|table| table.pop_overdue(now)) {
-                removed += usize::from(self.expire_at(at));
-                steps = steps.saturating_sub(1);
-                if steps == 0 {
-                    return Swept { removed, is_done: false };
-                }
-            }
-        }
-        while let Some(name) = self.only_table().and_then(|table| table.due_parts(now)) {
-            if steps == 0 {
-                return Swept { removed, is_done: false };
-            }
-            let key = self.space().key_ref(&name);
+            let key = self.space().key_ref(&due.1);
+            let before = self.only_table().map_or(0, |table| table.len());
             // The road to the key removes it if all its fields are over.
-            let taken = match self.live(key) {
-                Some(at) => self.expire_parts::<Hash>(key, at, steps),
-                None => {
-                    removed += 1;
-                    1
-                }
-            };
-            steps = steps.saturating_sub(taken.max(1));
+            let live = self.live(key);
+            let taken = live.map_or(0, |at| self.expire_parts::<Hash>(key, at, *steps));
+            if let Some(table) = self.only_table().filter(|_| taken == 0) {
+                swept.removed += before.saturating_sub(table.len());
+                // Whatever the key holds, this is dealt with, and not found for ever.
+                table.forget_due_parts(&due);
+            }
+            *steps = steps.saturating_sub(taken.max(1));
         }
-        Swept { removed, is_done: true }
+        true
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Bytes, ManualClock, Store};
+
+    const SHORT: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_thread_that_does_not_start_is_tried_again() {
+        let sweeper = Sweeper::new(Sweeping::Background);
+        let seen = || {
+            let State { next, running, .. } = *sweeper.state.lock();
+            assert_eq!(sweeper.next.load(Ordering::Acquire), next);
+            (next, running)
+        };
+        sweeper.arm_or_start(50, || false);
+        assert_eq!(seen(), (NEVER, false));
+        sweeper.arm_or_start(60, || true);
+        assert_eq!(seen(), (60, true));
+        sweeper.arm_or_start(70, || unreachable!("it runs"));
+        assert_eq!(seen(), (60, true));
+        sweeper.arm_or_start(40, || unreachable!("it runs"));
+        assert_eq!(seen(), (40, true));
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_is_started_again() {
+        let sweeper = Sweeper::new(Sweeping::Background);
+        sweeper.arm_or_start(50, || true);
+        drop(Running(&sweeper));
+        let mut is_started = false;
+        sweeper.arm_or_start(60, || {
+            is_started = true;
+            true
+        });
+        assert!(is_started);
+        assert_eq!(sweeper.next.load(Ordering::Acquire), 60);
+    }
+
+    #[test]
+    fn a_thread_that_starts_looks_for_what_was_set_before() {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).shards(2).build();
+        let sweeper = &store.space().sweeper;
+        // As if it had not started for this one.
+        sweeper.state.lock().running = true;
+        store.insert_ex("early", 1, SHORT).unwrap();
+        let mut state = sweeper.state.lock();
+        state.running = false;
+        sweeper.wake_at(&mut state, NEVER);
+        drop(state);
+        store.insert_ex("late", 1, 1000 * SHORT).unwrap();
+        clock.advance(SHORT);
+        while store.stats().unwrap().expirations == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(store.stats().unwrap().entries, 1);
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_looked_for_once() {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).shards(1).sweeping(Sweeping::ByHand).build();
+        store.insert("string", 1).unwrap();
+        let hash = store.hash::<String, i32>("hash");
+        hash.insert_ex("stays", 1, 9 * SHORT).unwrap();
+        hash.insert_ex("goes", 1, 2 * SHORT).unwrap();
+        for name in ["string", "hash", "missing"] {
+            let mut shard = store.space().shards[0].0.write();
+            shard.table_mut(0).list_parts(1, Bytes::from(name));
+        }
+        clock.advance(SHORT);
+        assert_eq!(store.sweep().unwrap(), 0);
+        assert_eq!(store.space().next_wake(), clock_at(2));
+        clock.advance(SHORT);
+        assert_eq!((store.sweep().unwrap(), hash.len().unwrap()), (0, 1));
+        assert_eq!(store.space().next_wake(), clock_at(9));
+        clock.advance(7 * SHORT);
+        assert_eq!((store.sweep().unwrap(), store.stats().unwrap().entries), (1, 1));
+        assert_eq!(store.space().next_wake(), NEVER);
+    }
+
+    fn clock_at(times: u64) -> u64 {
+        times * SHORT.as_millis() as u64
     }
 }

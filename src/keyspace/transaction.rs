@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Keyspace;
-use super::held::Holding;
+use super::held::{Holding, PutOff};
 use super::shard::Shard;
 use super::view::View;
 use super::watch::Watch;
@@ -18,6 +18,7 @@ use crate::{Bytes, Error, Result};
 pub(crate) struct Transaction {
     space: Arc<Keyspace>,
     db: u16,
+    /// In order.
     declared: Vec<Bytes>,
     /// What is held; nothing once the transaction has ended.
     held: Mutex<Option<Held>>,
@@ -38,22 +39,29 @@ impl Transaction {
     pub(crate) fn run<R, E: From<Error>>(
         space: &Arc<Keyspace>,
         db: u16,
-        declared: Vec<Bytes>,
+        mut declared: Vec<Bytes>,
         watch: Option<&Watch>,
         body: impl FnOnce(&Arc<Transaction>) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
         space.check_not_in_transaction()?;
+        declared.sort_unstable();
         let mut guards = {
             let keys: Vec<KeyRef<'_>> = declared.iter().map(|name| space.key_ref(name)).collect();
-            space.lock(&keys)
+            let guards = space.lock(&keys);
+            if let Some(watch) = watch {
+                let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
+                let view = View::new(space, db, shards);
+                if watch.is_changed() || keys.iter().any(|key| view.is_overdue(*key)) {
+                    return Ok(None);
+                }
+            }
+            guards
         };
-        if watch.is_some_and(Watch::is_changed) {
-            return Ok(None);
-        }
         let shards = guards.iter_mut().map(|(index, guard)| (*index, std::mem::take(&mut **guard))).collect();
         let held = Mutex::new(Some(Held { shards, effects: Effects::undoable() }));
         let transaction = Arc::new(Transaction { space: Arc::clone(space), db, declared, held });
-        let mut session = Session { transaction, guards, holding: Some(space.hold()), commits: false };
+        let holding = Some(space.hold());
+        let mut session = Session { transaction, guards, holding, commits: false, _put_off: PutOff };
         let result = body(&session.transaction)?;
         session.commits = true;
         Ok(Some(result))
@@ -72,12 +80,16 @@ impl Transaction {
     /// # Errors
     /// [`Error::Undeclared`]; [`Error::InTransaction`] if the transaction has ended.
     pub(crate) fn write<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&mut Writer<'_>) -> R) -> Result<R> {
-        if let Some(key) = keys.iter().find(|key| !self.declared.iter().any(|name| *name == key.bytes)) {
+        if let Some(key) = keys.iter().find(|key| !self.declares(key.bytes)) {
             return Err(Error::Undeclared(Bytes::from(key.bytes)));
         }
         let mut held = self.held.lock();
         let held = held.as_mut().ok_or(Error::InTransaction)?;
         Ok(op(&mut held.writer(&self.space, self.db)))
+    }
+
+    fn declares(&self, key: &[u8]) -> bool {
+        self.declared.binary_search_by(|name| name.as_slice().cmp(key)).is_ok()
     }
 }
 
@@ -94,6 +106,8 @@ struct Session<'s> {
     guards: SmallVec<[(u32, RwLockWriteGuard<'s, Shard>); 2]>,
     holding: Option<Holding>,
     commits: bool,
+    /// Dropped after all else, and even if a waker panics in the drop of this.
+    _put_off: PutOff,
 }
 
 impl Drop for Session<'_> {

@@ -1,4 +1,5 @@
-//! How a transaction is taken back: the state of each key before it was first touched.
+//! How a transaction is taken back: the state of each key before it was first touched, and which keys
+//! came and went.
 
 use hashbrown::HashMap;
 
@@ -7,34 +8,51 @@ use crate::event::KeyEvent;
 use crate::value::Value;
 
 /// A key's value and deadline, or that it was missing.
-type State = Option<(Value, u64)>;
+pub(super) type State = Option<(Value, u64)>;
 
 /// See the [module](self). Keeping a collection costs one reference a segment: the segments are
 /// shared until the transaction writes to them.
 #[derive(Default)]
 pub(crate) struct Undo {
-    states: HashMap<(u16, Bytes), State, ahash::RandomState>,
-    events: Vec<(u16, Bytes, KeyEvent)>,
+    pub(super) states: HashMap<(u16, Bytes), State, ahash::RandomState>,
+    pub(super) steps: Vec<Step>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// A key that was added to its table, or removed from it. Taken back in reverse order, all keys stand
+/// where they stood: a scan that is under way misses none.
+pub(super) struct Step {
+    pub db: u16,
+    pub key: Bytes,
+    /// The position from which it was removed.
+    pub from: Option<u32>,
+}
+
+/// What is told of at the transaction's end.
+pub(super) struct Change {
+    pub db: u16,
+    pub key: Bytes,
+    pub event: KeyEvent,
+    /// Whether this is a change by itself, and not another event of the one before.
+    pub counts: bool,
 }
 
 impl Undo {
-    pub(crate) fn knows(&self, db: u16, key: &[u8]) -> bool {
-        self.states.contains_key(&(db, Bytes::from(key)))
+    /// Keeps the state of a key that is touched for the first time.
+    pub(super) fn remember(&mut self, db: u16, key: &[u8], state: impl FnOnce() -> State) {
+        self.states.entry((db, Bytes::from(key))).or_insert_with(state);
     }
 
-    pub(crate) fn remember(&mut self, db: u16, key: &[u8], state: State) {
-        self.states.insert((db, Bytes::from(key)), state);
+    pub(super) fn moved(&mut self, db: u16, key: &[u8], from: Option<u32>) {
+        self.steps.push(Step { db, key: Bytes::from(key), from });
     }
 
-    pub(crate) fn changed(&mut self, db: u16, key: &[u8], event: KeyEvent) {
-        self.events.push((db, Bytes::from(key), event));
+    pub(super) fn changed(&mut self, db: u16, key: &[u8], event: KeyEvent) {
+        self.changes.push(Change { db, key: Bytes::from(key), event, counts: true });
     }
 
-    pub(crate) fn into_states(self) -> impl Iterator<Item = (u16, Bytes, State)> {
-        self.states.into_iter().map(|((db, key), state)| (db, key, state))
-    }
-
-    pub(crate) fn into_events(self) -> impl Iterator<Item = (u16, Bytes, KeyEvent)> {
-        self.events.into_iter()
+    /// Another event of the last change.
+    pub(super) fn told_too(&mut self, db: u16, key: &[u8], event: KeyEvent) {
+        self.changes.push(Change { db, key: Bytes::from(key), event, counts: false });
     }
 }

@@ -38,7 +38,6 @@ impl Watch {
 pub(crate) struct Watches(HashMap<(u16, Bytes), Vec<Arc<Watch>>, ahash::RandomState>);
 
 impl Watches {
-    #[cfg(all(test, shuttle))]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

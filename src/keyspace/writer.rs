@@ -6,13 +6,14 @@ use smallvec::SmallVec;
 
 use super::shard::{Serve, Shard};
 use super::table::Table;
-use super::undo::Undo;
+use super::undo::{Change, Step, Undo};
 use super::view::View;
 use super::{Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::value::{Kind, Value};
+use crate::value::hash::Hash;
+use crate::value::{Kind, Value, ValueRef};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Result};
 
@@ -63,7 +64,7 @@ pub(crate) struct Effects {
     /// The earliest deadline that was set.
     pub wake_at: u64,
     /// In a transaction: how to take everything back, and what to announce at its end.
-    pub undo: Option<Undo>,
+    pub undo: Option<Box<Undo>>,
 }
 
 impl Effects {
@@ -73,7 +74,7 @@ impl Effects {
 
     /// Effects that can be taken back until they are committed.
     pub(super) fn undoable() -> Self {
-        Effects { undo: Some(Undo::default()), ..Effects::new() }
+        Effects { undo: Some(Box::default()), ..Effects::new() }
     }
 }
 
@@ -96,6 +97,14 @@ pub(crate) enum Deadline {
 
 /// An operation's result, and the event to announce if it has changed anything.
 pub(crate) type Done<R> = Result<(R, Option<KeyEvent>)>;
+
+/// What is about to become of a key's place in its table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It has one afterwards, new or old.
+    Stays,
+    Goes,
+}
 
 impl<'w> Writer<'w> {
     pub(crate) fn new(
@@ -153,16 +162,16 @@ impl<'w> Writer<'w> {
     }
 
     /// The key's value, if it is there.
-    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<&Value> {
+    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<ValueRef<'_>> {
         let at = self.live(key)?;
-        self.table(key)?.get(at).map(|entry| &entry.value)
+        self.table(key)?.get(at).map(|entry| entry.value)
     }
 
     /// The key's value as the type that the operation is for.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
-    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<&K>> {
+    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<K::Ref<'_>>> {
         match self.value(key) {
             Some(value) => K::of(value).map(Some).ok_or(Error::WrongType),
             None => Ok(None),
@@ -172,7 +181,7 @@ impl<'w> Writer<'w> {
     /// The deadline of a key that is there: [`NEVER`] if it has none.
     pub(crate) fn deadline(&mut self, key: KeyRef<'_>) -> Option<u64> {
         let at = self.live(key)?;
-        self.table(key)?.get(at).map(|entry| entry.deadline())
+        self.table(key)?.get(at).map(|entry| entry.deadline)
     }
 
     /// Changes a key's value in place: makes it if it is missing and `absent` says so, removes it if
@@ -221,10 +230,10 @@ impl<'w> Writer<'w> {
         Ok(Some(result))
     }
 
-    /// Gives a key a value, whatever it held before; gives that back.
+    /// Gives a key a value, whatever it held before.
     ///
     /// # Errors
-    /// [`Error::TooLong`] if the key's name is over the limit.
+    /// [`Error::TooLong`] if the key's name is over the limit, [`Error::TooManyKeys`] if its shard is full.
     #[inline]
     pub(crate) fn set(
         &mut self,
@@ -232,11 +241,12 @@ impl<'w> Writer<'w> {
         value: Value,
         deadline: Deadline,
         event: KeyEvent,
-    ) -> Result<Option<Value>> {
+    ) -> Result<()> {
         if let Deadline::At(at) = deadline {
             if at <= self.now() {
                 // It is over before it has begun: what was there is gone all the same.
-                return Ok(self.remove(key, KeyEvent::Del).map(|(old, _)| old));
+                self.discard(key, KeyEvent::Del);
+                return Ok(());
             }
         }
         key.check(self.space.limits().value)?;
@@ -244,23 +254,19 @@ impl<'w> Writer<'w> {
         self.remember(key);
         // The sweeper comes for the parts of the value that expire by themselves.
         self.effects.wake_at = self.effects.wake_at.min(value.next_deadline());
-        let Some(table) = self.table_mut(key) else { return Ok(None) };
-        let old = match found {
-            Some(at) => {
-                let old = table.update(at, |current| std::mem::replace(current, value));
-                match deadline {
-                    Deadline::Keep => {}
-                    Deadline::Clear => table.set_deadline(at, NEVER),
-                    Deadline::At(at_time) => table.set_deadline(at, at_time),
-                }
-                old
-            }
-            None => {
-                let deadline = if let Deadline::At(at) = deadline { at } else { NEVER };
-                table.insert(key.hash, Bytes::from(key.bytes), value, deadline);
-                None
-            }
+        let Some(table) = self.table_mut(key) else { return Ok(()) };
+        let at_time = match deadline {
+            Deadline::At(at) => at,
+            Deadline::Clear => NEVER,
+            Deadline::Keep => found.and_then(|at| table.get(at)).map_or(NEVER, |entry| entry.deadline),
         };
+        match found {
+            Some(at) => {
+                let old = table.replace(at, value, at_time);
+                self.effects.garbage.extend(old);
+            }
+            None => table.insert(key.hash, key.bytes, value, at_time)?,
+        }
         if let Deadline::At(at) = deadline {
             self.effects.wake_at = self.effects.wake_at.min(at);
         }
@@ -268,35 +274,28 @@ impl<'w> Writer<'w> {
         if event == KeyEvent::Set && matches!(deadline, Deadline::At(_)) {
             // One change, and two events.
             match &mut self.effects.undo {
-                Some(undo) => undo.changed(self.db, key.bytes, KeyEvent::Expire),
+                Some(undo) => undo.told_too(self.db, key.bytes, KeyEvent::Expire),
                 None => self.announce(key, KeyEvent::Expire),
             }
         }
-        Ok(old)
+        Ok(())
     }
 
     /// Removes a key; gives back its value and deadline. One that is missing is still fenced: who
     /// removes it may mean what a load under way has read.
     pub(crate) fn remove(&mut self, key: KeyRef<'_>, event: KeyEvent) -> Option<(Value, u64)> {
-        let Some(at) = self.live(key) else {
-            let db = self.db;
-            if let Some(shard) = self.shard_mut(key) {
-                shard.watches.fence(db, key.bytes);
-            }
-            return None;
-        };
-        self.remove_at(key, at, event)
+        let Some(at) = self.live_or_fence(key) else { return None };
+        self.keep_what_goes(key);
+        let taken = self.table_mut(key)?.take(at)?;
+        self.changed(key, event);
+        Some(taken)
     }
 
     /// Removes a key whose value nobody wants; true if it was there.
     pub(crate) fn discard(&mut self, key: KeyRef<'_>, event: KeyEvent) -> bool {
-        match self.remove(key, event) {
-            Some((value, _)) => {
-                self.discard_value(value);
-                true
-            }
-            None => false,
-        }
+        let Some(at) = self.live_or_fence(key) else { return false };
+        self.discard_at(key, at, event);
+        true
     }
 
     /// Hands over a value to be freed when the locks are.
@@ -353,13 +352,16 @@ impl<'w> Writer<'w> {
     fn serve_waiters_of(&mut self, name: &Bytes) {
         let key = self.space.key_ref(name);
         let db = self.db;
-        while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.first(db, name)) {
+        let mut place = 0;
+        while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.nth(db, name, place)) {
             match waiter.serve(self, key) {
                 Serve::Done => {
                     if let Some(shard) = self.shard_mut(key) {
                         shard.waiters.remove(db, name, &waiter);
                     }
                 }
+                // One behind it may wait for the type that the key does hold.
+                Serve::Nothing if self.value(key).is_some() => place += 1,
                 Serve::Nothing => break,
                 Serve::Needs(other) => {
                     self.effects.across.push((db, name.clone(), other));
@@ -398,13 +400,49 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
-    /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
+    /// Removes keys from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of them at
+    /// most; gives how many those were.
+    pub(super) fn expire_last(&mut self, now: u64, limit: usize) -> usize {
+        let is_heard = self.is_heard();
+        let mut names = Vec::new();
+        let Effects { garbage, .. } = &mut *self.effects;
+        let db = self.db;
+        let Some((_, shard)) = self.shards.parts_mut().first_mut() else { return 0 };
+        let table = shard.table_mut(db);
+        let count = table.pop_due(now, limit, |name, value| {
+            garbage.extend(value);
+            if is_heard {
+                names.push(Bytes::from(name));
+            }
+        });
+        table.counters.expired += count as u64;
+        for name in names {
+            // The hash only tells shards apart, and a sweep holds one.
+            self.announce(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
+        }
+        count
+    }
+
+    /// Removes an entry of [`only_table`](Self::only_table) whose time has come; its name is looked at only
+    /// if somebody wants to know.
     pub(super) fn expire_at(&mut self, at: u32) -> bool {
-        let Some(entry) = self.only_table().and_then(|table| table.remove(at)) else { return false };
-        // The hash only tells shards apart, and a sweep holds one.
-        self.changed(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
-        self.discard_value(entry.value);
+        let is_heard = self.is_heard();
+        let Some(table) = self.only_table() else { return false };
+        let name = if is_heard { table.contents().name(at) } else { None };
+        let value = table.remove(at);
+        match name {
+            // The hash only tells shards apart, and a sweep holds one.
+            Some(name) => self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired),
+            None => table.counters.expired += 1,
+        }
+        self.effects.garbage.extend(value);
         true
+    }
+
+    /// Whether anybody wants to know of what happens to the keys of the shards that are held. Asked once
+    /// for many keys: most often nobody does.
+    fn is_heard(&self) -> bool {
+        self.space.tells_events() || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
     }
 
     /// Tasks to wake when the locks are free.
@@ -415,22 +453,53 @@ impl<'w> Writer<'w> {
     /// Takes back all that a transaction has done so far.
     pub(crate) fn roll_back(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        for (db, name, before) in undo.into_states() {
+        let Undo { states, steps, .. } = *undo;
+        for Step { db, key, from } in steps.into_iter().rev() {
+            let name = self.space.key_ref(&key);
+            let Some(table) = self.shard_mut(name).map(|shard| shard.table_mut(db)) else { continue };
+            let removed = match (table.find(name.hash, name.bytes), from) {
+                (Some(at), None) => table.remove(at),
+                (None, Some(at)) => {
+                    table.put_back(at, name.hash, &key);
+                    None
+                }
+                _ => None,
+            };
+            removed.into_iter().for_each(|value| self.discard_value(value));
+        }
+        for ((db, name), before) in states {
+            let Some((value, deadline)) = before else { continue };
+            self.effects.wake_at = self.effects.wake_at.min(deadline).min(value.next_deadline());
             let key = self.space.key_ref(&name);
             let Some(table) = self.shard_mut(key).map(|shard| shard.table_mut(db)) else { continue };
-            let now = table.find(key.hash, key.bytes).and_then(|at| table.remove(at));
-            if let Some((value, deadline)) = before {
-                table.insert(key.hash, name.clone(), value, deadline);
-            }
-            self.effects.garbage.extend(now.map(|entry| entry.value));
+            let Some(at) = table.find(key.hash, key.bytes) else { continue };
+            let now = table.replace(at, value, deadline);
+            now.into_iter().for_each(|value| self.discard_value(value));
         }
     }
 
-    /// Announces all that a transaction has done.
+    /// Counts and announces all that a transaction has done.
     pub(crate) fn commit(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        for (db, name, event) in undo.into_events() {
-            self.in_db(db, |writer| writer.announce(writer.space.key_ref(&name), event));
+        let Undo { states, changes, .. } = *undo;
+        for Change { db, key, event, counts } in changes {
+            self.in_db(db, |writer| {
+                let key = writer.space.key_ref(&key);
+                if counts {
+                    writer.count(key, event);
+                }
+                writer.announce(key, event);
+            });
+        }
+        for (value, _) in states.into_values().flatten() {
+            self.discard_value(value);
+        }
+    }
+
+    /// Removes the key if it has expired, or the parts of its value that have.
+    pub(super) fn expire(&mut self, key: KeyRef<'_>) {
+        if let Some(at) = self.live(key) {
+            self.expire_parts::<Hash>(key, at, usize::MAX);
         }
     }
 
@@ -439,9 +508,8 @@ impl<'w> Writer<'w> {
     pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
         let space = self.space;
         let mut now = self.now;
-        let table = self.table(key)?;
-        let at = table.find(key.hash, key.bytes)?;
-        let expired = table.get(at)?.is_expired(|| {
+        let (at, entry) = self.table(key)?.seek(key.hash, key.bytes)?;
+        let expired = entry.is_expired(|| {
             if now == 0 {
                 now = space.clock().now();
             }
@@ -449,22 +517,35 @@ impl<'w> Writer<'w> {
         });
         self.now = now;
         if expired {
-            if let Some((value, _)) = self.remove_at(key, at, KeyEvent::Expired) {
-                self.discard_value(value);
-            }
+            self.discard_at(key, at, KeyEvent::Expired);
             return None;
         }
         Some(at)
     }
 
-    fn remove_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) -> Option<(Value, u64)> {
-        self.remember(key);
-        let table = self.table_mut(key)?;
-        // The table takes the deadline from what it removes.
-        let deadline = table.get(at)?.deadline();
-        let entry = table.remove(at)?;
+    /// The position of a key that is there; the loads of one that is missing are fenced.
+    fn live_or_fence(&mut self, key: KeyRef<'_>) -> Option<u32> {
+        let live = self.live(key);
+        let db = self.db;
+        if let Some(shard) = self.shard_mut(key).filter(|_| live.is_none()) {
+            shard.watches.fence(db, key.bytes);
+        }
+        live
+    }
+
+    fn discard_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) {
+        self.keep_what_goes(key);
+        let value = self.table_mut(key).and_then(|table| table.remove(at));
+        self.effects.garbage.extend(value);
         self.changed(key, event);
-        Some((entry.value, deadline))
+    }
+
+    /// Keeps the state of a key that is about to be removed.
+    #[inline]
+    fn keep_what_goes(&mut self, key: KeyRef<'_>) {
+        if self.effects.undo.is_some() {
+            self.keep_state(key, Fate::Goes);
+        }
     }
 
     /// Removes parts of a value that have expired, `limit` of them at most; gives how many those were.
@@ -472,7 +553,7 @@ impl<'w> Writer<'w> {
     pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32, limit: usize) -> usize {
         let entry = self.table(key).and_then(|table| table.get(at));
         let parts =
-            entry.filter(|entry| K::of(&entry.value).is_some()).map(|entry| entry.value.next_deadline());
+            entry.filter(|entry| K::of(entry.value).is_some()).map(|entry| entry.value.next_deadline());
         if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
             return 0;
         }
@@ -494,9 +575,20 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// The one exit after a change: counted here, announced here or at the transaction's end.
+    /// The one exit after a change: it is counted and announced here, or at the transaction's end.
     #[inline]
     fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        match &mut self.effects.undo {
+            Some(undo) => undo.changed(self.db, key.bytes, event),
+            None => {
+                self.count(key, event);
+                self.announce(key, event);
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         if let Some(table) = self.table_mut(key) {
             match event {
                 KeyEvent::Expired => table.counters.expired += 1,
@@ -504,10 +596,6 @@ impl<'w> Writer<'w> {
                 KeyEvent::HExpired => {}
                 _ => table.counters.writes += 1,
             }
-        }
-        match &mut self.effects.undo {
-            Some(undo) => undo.changed(self.db, key.bytes, event),
-            None => self.announce(key, event),
         }
     }
 
@@ -523,17 +611,27 @@ impl<'w> Writer<'w> {
         space.publish_event(db, key.bytes, event, &mut self.effects.wakes);
     }
 
-    /// Keeps the key's state as it is now, for a transaction that may be taken back.
+    /// Keeps the key's state as it is now, for a transaction that may be taken back. The key is there
+    /// afterwards.
     #[inline]
     fn remember(&mut self, key: KeyRef<'_>) {
-        let db = self.db;
-        if self.effects.undo.as_ref().is_some_and(|undo| !undo.knows(db, key.bytes)) {
-            let entry = self.table(key).and_then(|table| table.get(table.find(key.hash, key.bytes)?));
-            let state = entry.map(|entry| (entry.value.clone(), entry.deadline()));
-            if let Some(undo) = &mut self.effects.undo {
-                undo.remember(db, key.bytes, state);
-            }
+        if self.effects.undo.is_some() {
+            self.keep_state(key, Fate::Stays);
         }
+    }
+
+    #[inline(never)]
+    fn keep_state(&mut self, key: KeyRef<'_>, fate: Fate) {
+        let db = self.db;
+        let Some(mut undo) = self.effects.undo.take() else { return };
+        let table = self.table(key);
+        let at = table.and_then(|table| table.find(key.hash, key.bytes));
+        let entry = table.zip(at).and_then(|(table, at)| table.get(at));
+        undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.to_value(), entry.deadline)));
+        if at.is_none() || fate == Fate::Goes {
+            undo.moved(db, key.bytes, at);
+        }
+        self.effects.undo = Some(undo);
     }
 
     #[inline]

@@ -36,20 +36,32 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// The default: 1,024 messages and 32 MB (33,554,432 bytes).
+    /// The default: 1,024 messages and 32 MB (33,554,432 bytes). O(1).
     pub const fn new() -> Self {
         Backlog { messages: 1024, bytes: 32 << 20 }
     }
 
-    /// Keeps at most so many messages, and at least one.
+    /// Keeps at most so many messages, and at least one. O(1).
     pub const fn messages(self, messages: usize) -> Self {
         Backlog { messages, ..self }
     }
 
     /// Keeps messages of at most so many bytes together: the lengths of their channels, patterns and
-    /// payloads.
+    /// payloads. O(1).
     ///
     /// The newest message is kept even where it alone is larger.
+    ///
+    /// ```
+    /// use larder::{Backlog, Store};
+    ///
+    /// let store = Store::new();
+    /// let pages = store.subscribe_with(["pages"], Backlog::new().bytes(100));
+    /// store.publish("pages", "short")?;
+    /// store.publish("pages", "x".repeat(1000))?;
+    /// assert_eq!(pages.recv().unwrap().payload.len(), 1000);
+    /// assert_eq!(pages.lagged(), 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub const fn bytes(self, bytes: usize) -> Self {
         Backlog { bytes, ..self }
     }

@@ -27,9 +27,29 @@ const _: () = assert!(HEAD + NAME + BODY <= LONGEST);
 
 /// A record begins with its hash, and the length of its name.
 const HEAD: usize = size_of::<u32>() + 1;
+/// A record as it is written.
+type Raw = SmallVec<[u8; 512]>;
+
 /// In place of a length: the name, or with the highest bit the body, is the number of a long one.
 const LONG_NAME: u8 = 0x7f;
 const LONG_BODY: u8 = 0x80;
+
+/// All positions there can be.
+pub(crate) const POSITIONS: usize = u32::MAX as usize;
+
+/// Positions to a page.
+pub(crate) const PLACES: u32 = RECORDS as u32;
+
+/// The page of a position.
+pub(crate) fn page_of(at: u32) -> u32 {
+    at / PLACES
+}
+
+/// The positions of a page.
+pub(crate) fn page_range(page: u32) -> std::ops::Range<u32> {
+    let start = page.saturating_mul(PLACES);
+    start..start.saturating_add(PLACES)
+}
 
 /// See the [module](self).
 #[derive(Clone, Default)]
@@ -133,28 +153,26 @@ impl Records {
 
     /// Adds a record whose name is not there yet, at the end; gives its position. O(record).
     pub(crate) fn push(&mut self, hash: u32, name: Text<'_>, body: Text<'_>) -> u32 {
-        let mut head: SmallVec<[u8; 64]> = SmallVec::from_slice(&hash.to_le_bytes());
-        let (long, number);
-        let body_bit = if body.len() > BODY { LONG_BODY } else { 0 };
-        if name.len() > NAME {
-            head.push(LONG_NAME | body_bit);
-            head.extend_from_slice(&self.keep(name.into()).to_le_bytes());
-        } else {
-            // No longer than `NAME`.
-            head.push(name.len() as u8 | body_bit);
-            head.extend_from_slice(&name);
-        }
-        let tail: &[u8] = if body_bit == 0 {
-            &body
-        } else {
-            long = Bytes::from(body);
-            number = self.keep(long).to_le_bytes();
-            &number
-        };
-        let at = self.append(&head, tail);
+        let record = self.record(hash, name, body);
+        let at = self.append(&record);
         let Records { pages, index, .. } = self;
         index.insert(hash, at, |at| hash_at(pages, at));
         at
+    }
+
+    /// Takes a [`swap_remove`](Self::swap_remove) back: the record stands at `at`, and the one that was
+    /// moved there is the last again. O(page).
+    pub(crate) fn swap_insert(&mut self, at: u32, hash: u32, name: Text<'_>, body: Text<'_>) {
+        if let Some(moved) = self.raw(at).map(Raw::from_slice) {
+            let record = self.record(hash, name, body);
+            let last = self.append(&moved);
+            self.index.moved(hash_of(&moved), at, last);
+            self.edit(at, |page, place| page.replace(place, 0..usize::MAX, &record));
+            let Records { pages, index, .. } = self;
+            index.insert(hash, at, |at| hash_at(pages, at));
+        } else {
+            self.push(hash, name, body);
+        }
     }
 
     /// The body of the record at a position, to be written without changing its length, if it is not a
@@ -198,24 +216,43 @@ impl Records {
         let Some(last) = self.len.checked_sub(1).map(|last| last as u32) else { return false };
         let Some(hash) = self.get(at).map(|record| record.hash) else { return false };
         self.index.remove(hash, at);
-        let (name, body) = self.numbers(at);
-        name.into_iter().chain(body).for_each(|number| drop(self.forget(number)));
+        self.forget_long(at);
         if last != at {
-            let moved: SmallVec<[u8; 256]> = self.raw(last).map(SmallVec::from_slice).unwrap_or_default();
+            let moved = self.raw(last).map(Raw::from_slice).unwrap_or_default();
             self.index.moved(hash_of(&moved), last, at);
             self.edit(at, |page, place| page.replace(place, 0..usize::MAX, &moved));
         }
-        self.edit(last, |page, _| page.pop());
-        self.len -= 1;
-        if self.len == 0 {
-            *self = Records::default();
-        } else if last as usize % RECORDS == 0 {
-            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
-            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
-                self.pages.shrink_to(self.pages.len() * 2);
+        self.drop_last(1);
+        true
+    }
+
+    /// Takes records out from the end as long as they are to go, `limit` of them at most; gives how many
+    /// those were. `goes` is asked once for each, from the last on. O(1) each.
+    pub(crate) fn pop_while(&mut self, limit: usize, mut goes: impl FnMut(Record<'_>) -> bool) -> usize {
+        let mut removed = 0;
+        while let Some(page) = self.pages.last().filter(|_| removed < limit) {
+            let (start, end) = (self.len - page.len(), self.len);
+            let first = end.saturating_sub(limit - removed).max(start);
+            let hashes = (first..end).filter_map(|at| page.get(at - start)).map(hash_of);
+            std::hint::black_box(hashes.fold(0, |read, hash| read ^ self.index.touch(hash)));
+            let mut stays = end;
+            for at in (first..end).rev() {
+                let Some(record) = self.get(at as u32) else { break };
+                let hash = record.hash;
+                if !goes(record) {
+                    break;
+                }
+                self.index.remove(hash, at as u32);
+                self.forget_long(at as u32);
+                stays = at;
+            }
+            removed += end - stays;
+            self.drop_last(end - stays);
+            if stays > start {
+                break;
             }
         }
-        true
+        removed
     }
 
     /// All records, from the first position to the last.
@@ -231,6 +268,26 @@ impl Records {
     #[inline]
     fn raw(&self, at: u32) -> Option<&[u8]> {
         self.pages.get(at as usize / RECORDS)?.get(at as usize % RECORDS)
+    }
+
+    /// What is written for a record; what is long is kept beside it.
+    fn record(&mut self, hash: u32, name: Text<'_>, body: Text<'_>) -> Raw {
+        let mut record = Raw::from_slice(&hash.to_le_bytes());
+        let long_body = if body.len() > BODY { LONG_BODY } else { 0 };
+        if name.len() > NAME {
+            record.push(LONG_NAME | long_body);
+            record.extend_from_slice(&self.keep(name.into()).to_le_bytes());
+        } else {
+            // No longer than `NAME`.
+            record.push(name.len() as u8 | long_body);
+            record.extend_from_slice(&name);
+        }
+        if long_body == 0 {
+            record.extend_from_slice(&body);
+        } else {
+            record.extend_from_slice(&self.keep(body.into()).to_le_bytes());
+        }
+        record
     }
 
     /// A record with a long name or body, or both.
@@ -272,10 +329,33 @@ impl Records {
         Some(long)
     }
 
+    /// Drops some of the last page's records, from the end, which the index does not name any more.
+    fn drop_last(&mut self, count: usize) {
+        let at = self.len.saturating_sub(1) as u32;
+        self.len = self.len.saturating_sub(count);
+        if self.len == 0 {
+            *self = Records::default();
+        } else if page_of(at) == page_of(self.len as u32) && self.len % RECORDS != 0 {
+            self.edit(at, |page, _| page.pop(count));
+        } else if count > 0 {
+            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
+            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
+                self.pages.shrink_to(self.pages.len() * 2);
+            }
+        }
+    }
+
+    /// Forgets what the record at a position has beside it.
+    fn forget_long(&mut self, at: u32) {
+        if self.raw(at).and_then(|record| record.get(HEAD - 1)).is_some_and(|length| *length >= LONG_NAME) {
+            let (name, body) = self.numbers(at);
+            name.into_iter().chain(body).for_each(|number| drop(self.forget(number)));
+        }
+    }
+
     /// Adds a record at the end.
-    fn append(&mut self, head: &[u8], body: &[u8]) -> u32 {
-        let at = self.len;
-        let length = head.len() + body.len();
+    fn append(&mut self, record: &[u8]) -> u32 {
+        let (at, length) = (self.len, record.len());
         if at % RECORDS == 0 {
             // The first page grows with what it holds; the others are likely to become as full as those
             // before them.
@@ -293,7 +373,7 @@ impl Records {
         self.len += 1;
         let is_last = at % RECORDS == RECORDS - 1;
         self.edit(at as u32, |page, _| {
-            page.push(head, body);
+            page.push(record);
             if is_last {
                 page.trim();
             }

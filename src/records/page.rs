@@ -47,15 +47,12 @@ impl Page {
         Arc::make_mut(&mut self.bytes).get_mut(span)
     }
 
-    /// Adds a record, made up of two parts, to a page that is not full. O(record), and O(page) where
-    /// room has to be made.
-    pub(super) fn push(&mut self, head: &[u8], tail: &[u8]) {
+    /// Adds a record to a page that is not full. O(record), and O(page) where room has to be made.
+    pub(super) fn push(&mut self, record: &[u8]) {
         let start = self.used();
-        debug_assert!(self.len() < RECORDS && head.len() + tail.len() <= LONGEST);
-        let bytes = self.room_for(head.len() + tail.len());
-        let (middle, end) = (start + head.len(), start + head.len() + tail.len());
-        bytes[start..middle].copy_from_slice(head);
-        bytes[middle..end].copy_from_slice(tail);
+        debug_assert!(self.len() < RECORDS && record.len() <= LONGEST);
+        let end = start + record.len();
+        self.room_for(record.len())[start..end].copy_from_slice(record);
         self.ends[usize::from(self.len)] = end as u16;
         self.len += 1;
     }
@@ -80,10 +77,10 @@ impl Page {
         self.trim_if(|spare, used| spare > used / 4 + SLACK_MAX);
     }
 
-    /// Takes the last record off. O(1).
-    pub(super) fn pop(&mut self) {
-        self.len = self.len.saturating_sub(1);
-        self.trim_if(|spare, used| spare > 2 * used + SLACK_MAX);
+    /// Takes the last records off. O(1).
+    pub(super) fn pop(&mut self, count: usize) {
+        self.len = self.len.saturating_sub(count as u16);
+        self.trim_if(|spare, used| spare > 4 * used + 4 * SLACK_MAX);
     }
 
     /// Gives back the room behind the records of a page that is full, if it is worth it. O(page).

@@ -216,3 +216,41 @@ fn an_element_goes_around_a_ring_of_moves_once() {
         assert_nothing_left(&store);
     });
 }
+
+/// The move is served in a second step: nobody who comes in between and waits gets ahead of it.
+#[test]
+fn a_move_is_not_overtaken() {
+    explore(1000, || {
+        let (_clock, store) = store();
+        let [a, b] = keys(&store);
+        let list = store.list::<i64>(&a);
+        let mut moved = pin!(list.move_to_async(&b, End::Front, End::Back));
+        assert!(moved.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let (c, d) = (a.clone(), a.clone());
+        let pusher = with(&store, move |store| push(store, &c, 1));
+        let popper = with(&store, move |store| pop(store, &d));
+        pusher.join().unwrap();
+        push(&store, &a, 2);
+        assert_eq!(popper.join().unwrap(), 2);
+        assert_eq!(block_on(moved).unwrap(), 1);
+        assert_eq!(store.list::<i64>(&b).to_vec().unwrap(), [1]);
+        assert_eq!(store.waiting().unwrap(), 0);
+    });
+}
+
+/// A place in a queue and a watch that are given up inside a transaction are gone after it.
+#[test]
+fn a_transaction_leaves_nothing_behind() {
+    explore(300, || {
+        let (_clock, store) = store();
+        let list = store.list::<i64>("k");
+        let mut waiting = Box::pin(list.pop_front_async());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let watched = store.watch(["k", "j"]).unwrap();
+        let pusher = with(&store, |store| push(store, "k", 1));
+        store.transaction(["k"], |_| Ok::<_, Error>(drop((waiting, watched)))).unwrap();
+        pusher.join().unwrap();
+        assert_eq!(store.list::<i64>("k").to_vec().unwrap(), [1]);
+        assert_nothing_left(&store);
+    });
+}

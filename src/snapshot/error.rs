@@ -8,6 +8,14 @@ use crate::Error;
 /// Why a snapshot could not be written or read. When saving fails, the file that was there before
 /// is whole (but see [`Store::save`](crate::Store::save) on its last step); when loading fails, nothing was
 /// loaded.
+///
+/// ```
+/// use larder::{Error, SnapshotError, Store};
+///
+/// let Err(Error::Snapshot(error)) = Store::load("no such file") else { panic!("it is missing") };
+/// let SnapshotError::Io { source, .. } = *error else { panic!("{error}") };
+/// assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {

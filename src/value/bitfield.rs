@@ -39,17 +39,38 @@ pub enum Overflow {
 }
 
 impl BitInt {
-    /// A signed integer of 1 to 64 bits.
+    /// A signed integer of 1 to 64 bits; `None` for another width. O(1)
+    ///
+    /// ```
+    /// use larder::BitInt;
+    ///
+    /// assert_eq!(BitInt::signed(5).map(|int| int.to_string()), Some("i5".to_owned()));
+    /// assert_eq!(BitInt::signed(65), None);
+    /// ```
     pub const fn signed(bits: u8) -> Option<Self> {
         if 1 <= bits && bits <= 64 { Some(BitInt { signed: true, bits }) } else { None }
     }
 
-    /// An unsigned integer of 1 to 63 bits.
+    /// An unsigned integer of 1 to 63 bits; `None` for another width. O(1)
+    ///
+    /// ```
+    /// use larder::BitInt;
+    ///
+    /// assert_eq!(BitInt::unsigned(63).map(|int| int.to_string()), Some("u63".to_owned()));
+    /// assert_eq!(BitInt::unsigned(64), None);
+    /// ```
     pub const fn unsigned(bits: u8) -> Option<Self> {
         if 1 <= bits && bits <= 63 { Some(BitInt { signed: false, bits }) } else { None }
     }
 
-    /// The type that BITFIELD writes as `text`: `i` or `u` and its width, with no leading zero.
+    /// The type that BITFIELD writes as `text`: `i` or `u` and its width, with no leading zero. O(1)
+    ///
+    /// ```
+    /// use larder::BitInt;
+    ///
+    /// assert_eq!(BitInt::parse("u8"), BitInt::unsigned(8));
+    /// assert_eq!(BitInt::parse("u08"), None);
+    /// ```
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         let (sign, digits) = text.as_ref().split_first()?;
         let bits = match digits {
@@ -64,12 +85,20 @@ impl BitInt {
         }
     }
 
-    /// Its width in bits.
+    /// Its width in bits. O(1)
+    ///
+    /// ```
+    /// assert_eq!(larder::BitInt::parse("u12").map(|int| int.bits()), Some(12));
+    /// ```
     pub const fn bits(self) -> u8 {
         self.bits
     }
 
-    /// Whether it holds negative numbers.
+    /// Whether it holds negative numbers. O(1)
+    ///
+    /// ```
+    /// assert_eq!(larder::BitInt::parse("i8").map(|int| int.is_signed()), Some(true));
+    /// ```
     pub const fn is_signed(self) -> bool {
         self.signed
     }

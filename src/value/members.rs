@@ -62,14 +62,6 @@ impl<const BODY: usize> Members<BODY> {
         }
     }
 
-    /// The entry at a position. O(1)
-    pub(crate) fn get(&self, at: u32) -> Option<Entry<'_>> {
-        match &self.0 {
-            Form::Packed(packed) => packed.get(at as usize),
-            Form::Paged(records) => records.get(at).map(|record| (record.name, record.body)),
-        }
-    }
-
     /// The name of the entry at a position, shared if it is long. O(1)
     pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
         match &self.0 {
@@ -215,11 +207,11 @@ mod tests {
         assert_eq!(all, *model);
         for (at, (name, body)) in members.iter().enumerate() {
             let at = at as u32;
-            assert_eq!((members.find(name), members.get(at)), (Some(at), Some((name, body))));
+            assert_eq!(members.find(name), Some(at));
             assert_eq!((members.name(at).as_deref(), members.body(name)), (Some(name), Some(body)));
             assert_eq!(members.body_at(at).as_deref(), Some(body));
         }
-        assert_eq!(members.get(model.len() as u32), None);
+        assert_eq!(members.name(model.len() as u32), None);
         assert!((0..40).all(|id| members.find(&name_of(id)).is_some() == model.contains_key(&name_of(id))));
     }
 

@@ -2,6 +2,7 @@
 //! store says so, and time is moved by hand.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use larder::{End, Error, Store};
+use larder::{End, Error, Store, Ttl};
 
 use crate::support::manual_store;
 
@@ -225,6 +226,118 @@ fn a_dropped_future_leaves_the_queue_and_hands_back_what_it_was_served() {
     list.extend_back([2, 3]).unwrap();
     drop(third);
     assert_eq!(list.to_vec().unwrap(), [2, 3], "it goes back where it was taken");
+}
+
+fn is_pending<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
+    future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+#[test]
+fn one_who_waits_for_another_type_holds_nobody_up() {
+    let (_clock, store) = manual_store();
+    let (list, set) = (store.list::<i32>("k"), store.sorted_set::<i32>("k"));
+    let (mut scored, mut popped) = (pin!(set.pop_first_async()), pin!(list.pop_front_async()));
+    assert!(is_pending(scored.as_mut()) && is_pending(popped.as_mut()));
+    list.extend_back([1, 2]).unwrap();
+    assert!(!is_pending(popped) && is_pending(scored.as_mut()));
+    assert_eq!((list.to_vec().unwrap(), store.waiting().unwrap()), (vec![2], 1));
+    store.remove("k").unwrap();
+    set.insert(3, 1.0).unwrap();
+    assert!(!is_pending(scored));
+}
+
+#[test]
+fn a_key_that_is_named_twice_is_one() {
+    let (_clock, store) = manual_store();
+    let mut twice = pin!(store.pop_front_of_async::<i32>(["k", "j", "k"]));
+    assert!(is_pending(twice.as_mut()));
+    assert_eq!(store.waiting().unwrap(), 2);
+}
+
+#[test]
+fn there_is_no_waiting_for_no_key() {
+    let (_clock, store) = manual_store();
+    let none: [&str; 0] = [];
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(matches!(store.pop_front_of_wait::<i32>(none, None), Err(Error::Invalid(_))));
+    assert!(matches!(store.pop_last_of_wait::<i32>(none, Duration::ZERO), Err(Error::Invalid(_))));
+    let popped = pin!(store.pop_back_of_async::<i32>(none)).poll(&mut context);
+    assert!(matches!(popped, Poll::Ready(Err(Error::Invalid(_)))));
+    let refused = store.transaction(["k"], |tx| tx.pop_front_of_wait::<i32>(none, None));
+    assert!(matches!(refused, Err(Error::Invalid(_))));
+}
+
+#[test]
+fn what_is_handed_back_has_its_deadline_again() {
+    let (_clock, store) = manual_store();
+    let (list, set) = (store.list::<i32>("list"), store.sorted_set::<i32>("set"));
+    let mut popped = Box::pin(list.pop_front_async());
+    let mut scored = Box::pin(set.pop_first_async());
+    assert!(is_pending(popped.as_mut()) && is_pending(scored.as_mut()));
+    let filled = store.transaction(["list", "set"], |tx| {
+        tx.list::<i32>("list").push_back(1)?;
+        tx.sorted_set::<i32>("set").insert(1, 1.0)?;
+        tx.expire("list", LONG)?;
+        tx.expire("set", LONG)
+    });
+    assert!(filled.unwrap() && store.is_empty().unwrap());
+    drop((popped, scored));
+    assert_eq!([store.ttl("list"), store.ttl("set")].map(Result::unwrap), [Ttl::Left(LONG); 2]);
+}
+
+#[test]
+fn a_future_dropped_in_a_transaction_hands_back_after_it() {
+    let (_clock, store) = manual_store();
+    for panics in [false, true] {
+        let list = store.list::<i32>("k");
+        let mut served = Box::pin(list.pop_front_async());
+        let mut waiting = Box::pin(list.pop_front_async());
+        assert!(is_pending(served.as_mut()));
+        list.push_back(1).unwrap();
+        assert!(is_pending(waiting.as_mut()));
+        let other = Store::new();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            other.transaction(["k"], |_| {
+                store.transaction(["k"], |tx| {
+                    drop((waiting, served));
+                    assert!(!tx.contains("k")? && !panics, "as this test wants it to");
+                    Ok::<_, Error>(())
+                })
+            })
+        }));
+        assert_eq!(ended.is_err(), panics);
+        assert_eq!((list.to_vec().unwrap(), store.waiting().unwrap()), (vec![1], 0));
+        store.remove("k").unwrap();
+    }
+}
+
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("as this test wants it to");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_takes_no_move_along() {
+    let store = Store::builder().shards(64).build();
+    let waker = Waker::from(Arc::new(Panics));
+    let (list, source) = (store.list::<i32>("k"), store.list::<i32>("source"));
+    let mut woken = pin!(list.pop_front_async());
+    assert!(woken.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    // Most of these lie in other shards than their source.
+    let mut moves: Vec<_> =
+        (0..8).map(|to| Box::pin(source.move_to_async(to.to_string(), End::Front, End::Back))).collect();
+    assert!(moves.iter_mut().all(|moved| is_pending(moved.as_mut())));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        store.transaction(["k", "source"], |tx| {
+            tx.list::<i32>("source").extend_back([7; 8])?;
+            tx.list::<i32>("k").push_back(7)
+        })
+    }));
+    assert!(panicked.is_err() && !is_pending(woken));
+    assert!(!moves.iter_mut().any(|moved| is_pending(moved.as_mut())));
 }
 
 #[test]

@@ -178,6 +178,70 @@ fn a_watched_key_that_changes_stops_the_transaction() {
 }
 
 #[test]
+fn a_watched_key_that_has_expired_has_changed_though_nobody_has_swept() {
+    let (clock, store) = manual_store();
+    let [milli, second] = [1, 1_000].map(Duration::from_millis);
+    let hash = store.hash::<String, i32>("hash");
+    store.insert_ex("key", 1, second).unwrap();
+    hash.insert_many([("f", 1), ("g", 2), ("h", 3)]).unwrap();
+    hash.expire_fields(["f"], second).unwrap();
+    hash.expire_fields(["g"], second + milli).unwrap();
+    for key in ["key", "hash"] {
+        let watched = [store.watch([key]).unwrap(), store.watch([key]).unwrap()];
+        clock.advance(if key == "key" { second - milli } else { Duration::ZERO });
+        assert!(!watched[1].has_changed(), "{key}: what expired before the watch began is no change");
+        clock.advance(milli);
+        assert!(watched[1].has_changed(), "{key}");
+        for watched in watched {
+            assert_eq!(watched.transaction(|_| Ok::<_, Error>(())).unwrap(), None, "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_lock_or_a_watch_dropped_inside_is_given_up_afterwards() {
+    let (_clock, store) = manual_store();
+    let second = Duration::from_secs(1);
+    let (lock, watched) = (store.try_lock("lock", second).unwrap(), store.watch(["k"]).unwrap());
+    let inside = |_: &larder::Tx| {
+        drop((lock, watched));
+        Ok::<_, Error>(())
+    };
+    store.transaction(["lock"], inside).unwrap();
+    assert!(store.try_lock("lock", second).unwrap().is_some());
+}
+
+/// A scan under way meets each key once, whatever a transaction did that was taken back.
+#[test]
+fn a_failed_transaction_moves_no_key() {
+    let store = Store::builder().shards(1).build();
+    (0..400).for_each(|key| store.insert_ex(key.to_string(), key, Duration::from_secs(60)).unwrap());
+    let writes = store.stats().unwrap().writes;
+    let mut scan = store.scan();
+    let mut met: Vec<_> = scan.by_ref().take(150).map(Result::unwrap).collect();
+    let names: Vec<String> = (0..450).map(|key| key.to_string()).collect();
+    let failed = store.transaction(&names, |tx| {
+        for name in names.iter().rev().step_by(3).chain(names.iter().step_by(7)) {
+            if !tx.remove(name)? {
+                tx.insert(name, "new")?;
+            }
+        }
+        Err::<(), _>(Error::Invalid("no"))
+    });
+    assert!(failed.is_err());
+    met.extend(scan.map(Result::unwrap));
+    met.sort_unstable();
+    met.dedup();
+    assert_eq!(met.len(), 400);
+    assert_eq!(store.stats().unwrap().writes, writes, "what was taken back does not count");
+    for key in 0..400 {
+        assert_eq!(store.get::<i32>(key.to_string()).unwrap(), Some(key));
+    }
+    store.transaction(["new"], |tx| tx.insert_ex("new", 1, Duration::from_secs(60))).unwrap();
+    assert_eq!(store.stats().unwrap().writes, writes + 1);
+}
+
+#[test]
 fn money_is_neither_made_nor_lost() {
     let store = Store::new();
     let accounts: Vec<String> = (0..8).map(|n| format!("account:{n}")).collect();

@@ -1,8 +1,11 @@
 //! How soon memory is back once keys are due, and what other operations wait meanwhile.
 //!
 //! `expiry [KEYS]` runs two cases: all keys due at one moment, and one in twenty of them. A thread
-//! goes on reading keys without a deadline; its waits are told for the second before the deadline,
-//! and for the time from the deadline until the last key is gone.
+//! goes on reading keys without a deadline, and writes each sixteenth; its waits are told for the second
+//! before the deadline, and for the time from the deadline until the last key is gone.
+//!
+//! Then the same by hand: a manual clock is moved to the deadline, and one thread sweeps. There what is
+//! due also stands in an order that has nothing to do with that of the deadlines, and among keys that stay.
 
 use std::env;
 use std::hint::black_box;
@@ -10,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Bytes, Store};
+use larder::{Bytes, ManualClock, Store, Sweeping};
 use larder_benches::counting::{self, Counting};
 
 #[global_allocator]
@@ -33,6 +36,51 @@ fn main() {
     let keys = env::args().nth(1).map_or(1_000_000, |keys| keys.parse().expect("a number of keys"));
     run("all due at once", keys, keys);
     run("one in twenty due", keys / 20, keys);
+    println!("by hand, with a manual clock");
+    let mut order: Vec<usize> = (0..keys).collect();
+    by_hand("all due", &order, |_| true);
+    by_hand("all due, in random order", shuffled(&mut order), |_| true);
+    by_hand("one in two due, in random order", &order, |key| key % 2 == 0);
+    by_hand("one in twenty due, in random order", &order, |key| key % 20 == 0);
+}
+
+/// Any order will do, if it is the same in each run.
+fn shuffled(keys: &mut [usize]) -> &[usize] {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for at in (1..keys.len()).rev() {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        keys.swap(at, (state >> 33) as usize % (at + 1));
+    }
+    keys
+}
+
+/// Keys are given a deadline in this order, those of which `is_due` says so.
+fn by_hand(title: &str, order: &[usize], is_due: impl Fn(usize) -> bool) {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).sweeping(Sweeping::ByHand).build();
+    for key in 0..order.len() {
+        store.insert(format!("key:{key:012}"), &[b'v'; 16]).expect("within all limits");
+    }
+    let minute = Duration::from_secs(60);
+    for key in order.iter().filter(|key| is_due(**key)) {
+        store.expire(format!("key:{key:012}"), minute).expect("within all limits");
+    }
+    // As the sweeper's thread does, coarse slots of the wheel are spread in advance.
+    for _ in 0..59 {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(store.sweep().expect("in no transaction"), 0);
+    }
+    clock.advance(Duration::from_secs(1));
+    let cpu = || -> u64 { std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse().unwrap() };
+    let c0 = cpu();
+    let start = Instant::now();
+    let gone = store.sweep().expect("in no transaction");
+    let _took = start.elapsed();
+    let took = Duration::from_nanos(cpu() - c0);
+    println!(
+        "  {title:<35} {gone:>7} in {took:.1?}, {:.0} ns each",
+        took.as_nanos() as f64 / gone.max(1) as f64
+    );
 }
 
 fn run(title: &str, due: usize, keys: usize) {
@@ -106,7 +154,11 @@ fn read_others(store: &Store, deadline: Instant, done: &AtomicBool, waits: &mut 
     let mut len = 0;
     for (wait, name) in waits.iter_mut().zip(names.iter().cycle()) {
         let start = Instant::now();
-        black_box(store.get::<Bytes>(name).expect("holds strings"));
+        if len % 16 == 15 {
+            store.insert(name, &[b'w'; 16]).expect("within all limits");
+        } else {
+            black_box(store.get::<Bytes>(name).expect("holds strings"));
+        }
         *wait = (start, start.elapsed());
         len += 1;
         if done.load(Ordering::Relaxed) {
@@ -126,7 +178,7 @@ fn tell(when: &str, waits: Vec<Wait>) {
     let at = |share: f64| waits.get((waits.len() as f64 * share) as usize).copied().unwrap_or_default();
     let longest = waits.last().copied().unwrap_or_default();
     println!(
-        "  reads {when:<9} p50 {:?}, p99 {:?}, p99.9 {:?}, longest {longest:?} ({} reads)",
+        "  calls {when:<9} p50 {:?}, p99 {:?}, p99.9 {:?}, longest {longest:?} ({} calls)",
         at(0.5),
         at(0.99),
         at(0.999),

@@ -10,8 +10,8 @@ use crate::value::list::End;
 use crate::{Bytes, Decode, Encode, Key, Result};
 
 impl<T: Encode + Decode> List<'_, T> {
-    /// Takes the first element, and waits for one if there is none: up to `timeout` (zero: not at
-    /// all; `None`: for ever), rounded up to milliseconds. `BLPOP`, O(1).
+    /// Takes the first element, and waits for one if there is none: up to `timeout` (zero: not at all;
+    /// `None`: for ever), rounded up to milliseconds. `None` if none came. `BLPOP`, O(1).
     ///
     /// Those who wait for a list are served in the order in which they came, by whoever adds an
     /// element, so that nobody else sees it. In a transaction it does not wait.
@@ -30,13 +30,29 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type when the wait
+    /// begins; [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
     #[doc(alias = "BLPOP")]
     pub fn pop_front_wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<T>> {
         self.pop_wait(End::Front, timeout.into())
     }
 
     /// [`pop_front_wait`](Self::pop_front_wait) for the last element. `BRPOP`, O(1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let store = larder::Store::new();
+    /// let jobs = store.list::<String>("jobs");
+    /// jobs.extend_back(["resize", "upload"])?;
+    /// assert_eq!(jobs.pop_back_wait(Duration::from_secs(5))?.as_deref(), Some("upload"));
+    /// assert_eq!(jobs.pop_back_wait(None)?.as_deref(), Some("resize"));
+    /// assert_eq!(jobs.pop_back_wait(Duration::ZERO)?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`pop_front_wait`](Self::pop_front_wait).
     #[doc(alias = "BRPOP")]
     pub fn pop_back_wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<T>> {
         self.pop_wait(End::Back, timeout.into())
@@ -65,14 +81,19 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken; [`Error::Invalid`](crate::Error::Invalid) in a
-    /// transaction, if there is no element.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type when the wait
+    /// begins; [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken;
+    /// [`Error::Invalid`](crate::Error::Invalid) in a transaction, if there is no element.
     #[doc(alias = "BLPOP")]
     pub async fn pop_front_async(&self) -> Result<T> {
         self.pop_async(End::Front).await
     }
 
-    /// [`pop_front_async`](Self::pop_front_async) for the last element. `BRPOP`, O(1).
+    /// [`pop_front_async`](Self::pop_front_async) for the last element; see there for an example.
+    /// `BRPOP`, O(1).
+    ///
+    /// # Errors
+    /// Those of [`pop_front_async`](Self::pop_front_async).
     #[doc(alias = "BRPOP")]
     pub async fn pop_back_async(&self) -> Result<T> {
         self.pop_async(End::Back).await
@@ -81,6 +102,11 @@ impl<T: Encode + Decode> List<'_, T> {
     /// Takes an element from one end and adds it to an end of another list, waiting for one if there
     /// is none; gives the element. `BLMOVE`, O(1). The timeout is that of
     /// [`pop_front_wait`](Self::pop_front_wait).
+    ///
+    /// It has its place among those who wait for the list. Unlike a pop, it is not always served in one
+    /// step with the change that serves it, but right after it and before the call that made the change
+    /// returns. Another thread's `pop_front` and the like can take the element in between, and then the
+    /// move waits on; those who came later and wait too cannot.
     ///
     /// ```
     /// use larder::{End, Store};
@@ -96,7 +122,9 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which are in the destination.
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds another type, with
+    /// nothing moved; [`Error::Decode`](crate::Error::Decode) with the element's bytes, which are in
+    /// the destination.
     #[doc(alias = "BLMOVE")]
     #[doc(alias = "BRPOPLPUSH")]
     pub fn move_to_wait<'k>(
@@ -113,8 +141,29 @@ impl<T: Encode + Decode> List<'_, T> {
     /// [`move_to_wait`](Self::move_to_wait) for a task, without end. `BLMOVE`, O(1). A dropped future
     /// leaves an element that was already moved where it is.
     ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// use larder::{End, Store};
+    ///
+    /// let store = Store::new();
+    /// let (jobs, running) = (store.list::<String>("jobs"), store.list::<String>("running"));
+    /// let task = jobs.move_to_async("running", End::Front, End::Back);
+    /// # let mut task = pin!(task);
+    /// # let mut context = Context::from_waker(Waker::noop());
+    /// # assert!(task.as_mut().poll(&mut context).is_pending());
+    /// // While the task waits, another one pushes: the element goes on at once.
+    /// store.list::<String>("jobs").push_back("resize")?;
+    /// assert_eq!(running.to_vec()?, ["resize"]);
+    /// # let Poll::Ready(job) = task.poll(&mut context) else { panic!() };
+    /// # assert_eq!(job?, "resize");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// Those of [`pop_front_async`](Self::pop_front_async).
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds another type, with
+    /// nothing moved; [`Error::Decode`](crate::Error::Decode) with the element's bytes, which are in
+    /// the destination; [`Error::Invalid`](crate::Error::Invalid) in a transaction, if there is no
+    /// element.
     #[doc(alias = "BLMOVE")]
     pub async fn move_to_async<'k>(&self, destination: impl Into<Key<'k>>, from: End, to: End) -> Result<T> {
         let attempt = Attempt::Move { from, to, destination: destination.into().into_bytes() };
@@ -153,6 +202,8 @@ impl Database {
     /// ```
     ///
     /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) if no key is named;
+    /// [`Error::WrongType`](crate::Error::WrongType) for a key that is looked at;
     /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
     #[doc(alias = "BLPOP")]
     #[doc(alias = "BLMPOP")]
@@ -164,7 +215,22 @@ impl Database {
         decode_element(self.wait_for(names(keys), Attempt::Pop(End::Front), timeout.into())?)
     }
 
-    /// [`pop_front_of_wait`](Self::pop_front_of_wait) for the last element. `BRPOP`, O(keys).
+    /// [`pop_front_of_wait`](Self::pop_front_of_wait) for the last element. `BRPOP` with several keys,
+    /// O(keys).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let store = larder::Store::new();
+    /// store.list::<String>("low").extend_back(["tidy up", "paint"])?;
+    /// let job = store.pop_back_of_wait::<String>(["high", "low"], Duration::from_secs(5))?;
+    /// assert_eq!(job, Some(("low".into(), "paint".into())));
+    /// assert_eq!(store.pop_back_of_wait::<String>(["high"], Duration::ZERO)?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`pop_front_of_wait`](Self::pop_front_of_wait).
     #[doc(alias = "BRPOP")]
     pub fn pop_back_of_wait<'k, T: Decode>(
         &self,
@@ -174,10 +240,28 @@ impl Database {
         decode_element(self.wait_for(names(keys), Attempt::Pop(End::Back), timeout.into())?)
     }
 
-    /// [`pop_front_of_wait`](Self::pop_front_of_wait) for a task, without end. `BLPOP`, O(keys).
+    /// [`pop_front_of_wait`](Self::pop_front_of_wait) for a task, without end. `BLPOP` with several
+    /// keys, O(keys). A dropped future gives its place up, as that of [`List::pop_front_async`].
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let store = larder::Store::new();
+    /// let task = store.pop_front_of_async::<String>(["high", "low"]);
+    /// # let mut task = pin!(task);
+    /// # let mut context = Context::from_waker(Waker::noop());
+    /// # assert!(task.as_mut().poll(&mut context).is_pending());
+    /// store.list::<String>("low").push_back("tidy up")?;
+    /// // The task gets:
+    /// let expected = ("low".into(), "tidy up".to_owned());
+    /// # let Poll::Ready(job) = task.poll(&mut context) else { panic!() };
+    /// # assert_eq!(job?, expected);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`List::pop_front_async`].
+    /// [`Error::Invalid`](crate::Error::Invalid) if no key is named, and in a transaction if no list
+    /// has an element; [`Error::WrongType`](crate::Error::WrongType) for a key that is looked at;
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
     #[doc(alias = "BLPOP")]
     pub async fn pop_front_of_async<'k, T: Decode>(
         &self,
@@ -187,10 +271,11 @@ impl Database {
         decode_element(taken)?.ok_or(NOTHING)
     }
 
-    /// [`pop_back_of_wait`](Self::pop_back_of_wait) for a task, without end. `BRPOP`, O(keys).
+    /// [`pop_front_of_async`](Self::pop_front_of_async) for the last element; see there for an example.
+    /// `BRPOP` with several keys, O(keys).
     ///
     /// # Errors
-    /// Those of [`List::pop_front_async`].
+    /// Those of [`pop_front_of_async`](Self::pop_front_of_async).
     #[doc(alias = "BRPOP")]
     pub async fn pop_back_of_async<'k, T: Decode>(
         &self,
@@ -203,7 +288,7 @@ impl Database {
 
 fn decode_element<T: Decode>(served: Option<Served>) -> Result<Option<(Bytes, T)>> {
     match served {
-        Some(Served::Element(key, element)) => Ok(Some((key, decode(element)?))),
+        Some(Served::Element(key, element, _)) => Ok(Some((key, decode(element)?))),
         _ => Ok(None),
     }
 }

@@ -51,7 +51,7 @@ impl Database {
     fn try_once(&self, keys: &[Bytes], attempt: &Attempt) -> Result<Option<Served>> {
         let names: Vec<_> =
             keys.iter().chain(attempt.destination()).map(|key| self.space().key_ref(key)).collect();
-        self.write(&names, |writer| blocking::try_each(writer, keys, attempt))
+        self.write(&names, |writer| blocking::try_each(writer, keys, attempt, Patience::Leaves))
     }
 }
 

@@ -23,6 +23,19 @@ use crate::keyspace::writer::Deadline;
 /// assert!(!session.insert_with([("user", "bob")], options)?);
 /// # Ok::<(), larder::Error>(())
 /// ```
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::{HashOptions, ManualClock, Store, Ttl};
+///
+/// let store = Store::builder().clock(&ManualClock::new()).build();
+/// let user = store.hash::<String, String>("user:1");
+/// user.insert_with([("token", "k7Yp")], HashOptions::new().expire_in(Duration::from_secs(60)))?;
+/// // A new value for a field that must be there, under the deadline that it has:
+/// assert!(user.insert_with([("token", "x3Qa")], HashOptions::new().if_present().keep_ttl())?);
+/// assert_eq!(user.field_ttl("token")?, Ttl::Left(Duration::from_secs(60)));
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 #[must_use]
 pub struct HashOptions {
@@ -41,26 +54,27 @@ enum Until {
 }
 
 impl HashOptions {
-    /// In any case, without deadlines.
+    /// The fields are set in any case and then have no deadline; the key keeps its own.
     pub fn new() -> Self {
         HashOptions::default()
     }
 
-    /// Only if the hash has none of the fields (`FNX`).
+    /// Sets the fields only if the hash has none of them (`FNX`).
     #[doc(alias = "FNX")]
     pub fn if_absent(mut self) -> Self {
         self.condition = FieldsIf::Absent;
         self
     }
 
-    /// Only if the hash has all of the fields (`FXX`).
+    /// Sets the fields only if the hash has all of them (`FXX`).
     #[doc(alias = "FXX")]
     pub fn if_present(mut self) -> Self {
         self.condition = FieldsIf::Present;
         self
     }
 
-    /// Each of the fields expires after this time (`PX`); zero removes them.
+    /// Each of the fields expires after this time (`PX`); one under a millisecond removes them.
+    /// Replaces [`expire_at`](Self::expire_at) and [`keep_ttl`](Self::keep_ttl).
     #[doc(alias = "EX")]
     #[doc(alias = "PX")]
     pub fn expire_in(mut self, ttl: Duration) -> Self {
@@ -68,7 +82,8 @@ impl HashOptions {
         self
     }
 
-    /// Each of the fields expires at this time (`PXAT`); one that has passed removes them.
+    /// Each of the fields expires at this time (`PXAT`); one that has passed removes them. Replaces
+    /// [`expire_in`](Self::expire_in) and [`keep_ttl`](Self::keep_ttl).
     #[doc(alias = "EXAT")]
     #[doc(alias = "PXAT")]
     pub fn expire_at(mut self, time: SystemTime) -> Self {
@@ -76,14 +91,16 @@ impl HashOptions {
         self
     }
 
-    /// Fields that have a deadline keep it (`KEEPTTL`).
+    /// Fields that have a deadline keep it (`KEEPTTL`). Replaces [`expire_in`](Self::expire_in) and
+    /// [`expire_at`](Self::expire_at).
     #[doc(alias = "KEEPTTL")]
     pub fn keep_ttl(mut self) -> Self {
         self.until = Until::Kept;
         self
     }
 
-    /// The whole key expires after this time; zero removes it.
+    /// The whole key expires after this time, if the fields are set; one under a millisecond removes
+    /// it.
     pub fn expire_key_in(mut self, ttl: Duration) -> Self {
         self.key_ttl = Some(ttl);
         self

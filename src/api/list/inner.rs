@@ -7,13 +7,26 @@ use crate::value::list::End;
 use crate::{Decode, Element, Encode, Result};
 
 impl<T: Encode + Decode> List<'_, T> {
-    /// The first element, which stays. `LINDEX` 0, O(1).
+    /// The first element, which stays; `None` if there is none. `LINDEX` 0, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob"])?;
+    /// assert_eq!(names.front()?.as_deref(), Some("ann"));
+    /// assert_eq!(names.len()?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for an element that is no `T`.
     #[doc(alias = "LINDEX")]
     pub fn front(&self) -> Result<Option<T>> {
         self.get(0)
     }
 
-    /// The last element, which stays. `LINDEX` -1, O(1).
+    /// The last element, which stays; `None` if there is none. `LINDEX` -1, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -22,13 +35,16 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.back()?.as_deref(), Some("bob"));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`front`](Self::front).
     #[doc(alias = "LINDEX")]
     pub fn back(&self) -> Result<Option<T>> {
         self.get(-1)
     }
 
-    /// The element at a position, which counts from the back if it is negative. `LINDEX`: O(1) at the
-    /// ends and in lists that were only changed there, else O(n / 128).
+    /// The element at a position, which counts from the back if it is negative; `None` if there is
+    /// none. `LINDEX`: O(1) at the ends and in lists that were only changed there, else O(n / 128).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -38,13 +54,16 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.get(3)?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`front`](Self::front).
     #[doc(alias = "LINDEX")]
     pub fn get(&self, index: i64) -> Result<Option<T>> {
         decode_option(self.handle.read(|view, key| list::get(view, key, index))?)
     }
 
-    /// Replaces the element at a position, which counts from the back if it is negative. `LSET`, costs
-    /// as [`get`](Self::get).
+    /// Replaces the element at a position, which counts from the back if it is negative. `LSET`: O(1)
+    /// at the ends and in lists that were only changed there, else O(n / 128).
     ///
     /// ```
     /// use larder::{Error, Store};
@@ -60,7 +79,10 @@ impl<T: Encode + Decode> List<'_, T> {
     ///
     /// # Errors
     /// [`Error::NoSuchKey`](crate::Error::NoSuchKey) if there is no list,
-    /// [`Error::IndexOutOfRange`](crate::Error::IndexOutOfRange) if it has no such position.
+    /// [`Error::IndexOutOfRange`](crate::Error::IndexOutOfRange) if it has no such position;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) or [`Error::Encode`](crate::Error::Encode) for the
+    /// element.
     #[doc(alias = "LSET")]
     pub fn set(&self, index: i64, element: impl Element<T>) -> Result<()> {
         let element = self.handle.encode(element)?;
@@ -78,19 +100,36 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.range(-2, -1)?, ["bob", "cid"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if one of the elements is no `T`.
     #[doc(alias = "LRANGE")]
     pub fn range(&self, start: i64, stop: i64) -> Result<Vec<T>> {
         decode_all(self.handle.read(|view, key| list::range(view, key, start, stop))?)
     }
 
-    /// All elements. `LRANGE` 0 -1, O(n).
+    /// All elements, in their order; none if the key is missing. `LRANGE` 0 -1, O(n). For a long list,
+    /// [`iter`](Self::iter) decodes one at a time.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// assert!(names.to_vec()?.is_empty());
+    /// names.extend_back(["ann", "bob"])?;
+    /// assert_eq!(names.to_vec()?, ["ann", "bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`range`](Self::range).
     #[doc(alias = "LRANGE")]
     pub fn to_vec(&self) -> Result<Vec<T>> {
         self.range(0, -1)
     }
 
     /// Iterates over the elements as they are now: what is changed later is not seen, and no lock is
-    /// held. O(n / 128) to start, O(1) an element.
+    /// held. `LRANGE` 0 -1, O(n / 128) to start, O(1) an element.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -103,14 +142,15 @@ impl<T: Encode + Decode> List<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// An item is [`Error::Decode`](crate::Error::Decode) where the element is no `T`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type. An item is
+    /// [`Error::Decode`](crate::Error::Decode) where the element is no `T`.
     #[doc(alias = "LRANGE")]
     pub fn iter(&self) -> Result<ListIter<T>> {
         Ok(ListIter::new(self.handle.read(list::snapshot)?))
     }
 
-    /// Adds an element before the first one equal to `pivot`; gives the new length, `None` if there is
-    /// none. `LINSERT BEFORE`, O(n).
+    /// Adds an element before the first one equal to `pivot`; gives the new length, `None` if no
+    /// element is equal or the key is missing. `LINSERT BEFORE`, O(n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -121,13 +161,30 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.to_vec()?, ["ann", "bob", "cid"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) for an element over the store's limit;
+    /// [`Error::Encode`](crate::Error::Encode) if it or the pivot does not encode.
     #[doc(alias = "LINSERT")]
     pub fn insert_before(&self, pivot: impl Element<T>, element: impl Element<T>) -> Result<Option<usize>> {
         self.insert(Side::Before, pivot, element)
     }
 
-    /// Adds an element after the first one equal to `pivot`; gives the new length, `None` if there is
-    /// none. `LINSERT AFTER`, O(n).
+    /// Adds an element after the first one equal to `pivot`; gives the new length, `None` if no element
+    /// is equal or the key is missing. `LINSERT AFTER`, O(n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "cid", "ann"])?;
+    /// assert_eq!(names.insert_after("ann", "bob")?, Some(4));
+    /// assert_eq!(names.to_vec()?, ["ann", "bob", "cid", "ann"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`insert_before`](Self::insert_before).
     #[doc(alias = "LINSERT")]
     pub fn insert_after(&self, pivot: impl Element<T>, element: impl Element<T>) -> Result<Option<usize>> {
         self.insert(Side::After, pivot, element)
@@ -144,6 +201,10 @@ impl<T: Encode + Decode> List<'_, T> {
     /// assert_eq!(names.to_vec()?, ["bob", "ann"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a value that does not encode.
     #[doc(alias = "LREM")]
     pub fn remove_first(&self, value: impl Element<T>, count: usize) -> Result<usize> {
         self.remove(value, End::Front, Some(count))
@@ -151,6 +212,18 @@ impl<T: Encode + Decode> List<'_, T> {
 
     /// Removes the last `count` elements equal to `value`; gives how many there were. `LREM` with a
     /// negative count, O(n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "ann", "ann"])?;
+    /// assert_eq!(names.remove_last("ann", 2)?, 2);
+    /// assert_eq!(names.to_vec()?, ["ann", "bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove_first`](Self::remove_first).
     #[doc(alias = "LREM")]
     pub fn remove_last(&self, value: impl Element<T>, count: usize) -> Result<usize> {
         self.remove(value, End::Back, Some(count))
@@ -158,36 +231,57 @@ impl<T: Encode + Decode> List<'_, T> {
 
     /// Removes all elements equal to `value`; gives how many there were. `LREM` with a count of 0,
     /// O(n).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "ann", "ann"])?;
+    /// assert_eq!(names.remove_all("ann")?, 3);
+    /// assert_eq!(names.to_vec()?, ["bob"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove_first`](Self::remove_first).
     #[doc(alias = "LREM")]
     pub fn remove_all(&self, value: impl Element<T>) -> Result<usize> {
         self.remove(value, End::Front, None)
     }
 
     /// Keeps the elements from `start` to `stop`, both included, and drops the others; negative ones
-    /// count from the back. `LTRIM`, O(dropped).
+    /// count from the back. A range that holds none drops them all, and the key. `LTRIM`, O(dropped).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let recent = store.list::<u32>("recent");
     /// recent.extend_front([1, 2, 3, 4])?;
-    /// recent.trim(0, 2)?;
+    /// recent.trim(0, 2)?; // the newest three
     /// assert_eq!(recent.to_vec()?, [4, 3, 2]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "LTRIM")]
     pub fn trim(&self, start: i64, stop: i64) -> Result<()> {
         self.handle.write(|writer, key| list::trim(writer, key, start, stop)).map(drop)
     }
 
-    /// The position of the first element equal to `value`. `LPOS`, O(n).
+    /// The position of the first element equal to `value`, from the front; `None` if there is none.
+    /// `LPOS`, O(n).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let names = store.list::<String>("names");
-    /// names.extend_back(["ann", "bob"])?;
+    /// names.extend_back(["ann", "bob", "bob"])?;
     /// assert_eq!(names.position("bob")?, Some(1));
+    /// assert_eq!(names.position("cid")?, None);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a value that does not encode.
     #[doc(alias = "LPOS")]
     pub fn position(&self, value: impl Element<T>) -> Result<Option<usize>> {
         Ok(self.positions(value, PositionOptions::new().count(1))?.pop())
@@ -196,8 +290,21 @@ impl<T: Encode + Decode> List<'_, T> {
     /// The positions, from the front, of elements equal to `value`, in the order of the search: all,
     /// or those that the options name. `LPOS`, O(n).
     ///
+    /// ```
+    /// use larder::{PositionOptions, Store};
+    ///
+    /// let store = Store::new();
+    /// let names = store.list::<String>("names");
+    /// names.extend_back(["ann", "bob", "ann", "ann"])?;
+    /// assert_eq!(names.positions("ann", PositionOptions::new())?, [0, 2, 3]);
+    /// assert_eq!(names.positions("ann", PositionOptions::new().rank(-1).count(2))?, [3, 2]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a rank of 0.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a rank of 0;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a value that does not encode.
     #[doc(alias = "LPOS")]
     pub fn positions(&self, value: impl Element<T>, options: PositionOptions) -> Result<Vec<usize>> {
         let value = value.into_value()?;

@@ -1,5 +1,7 @@
-//! Lists: the handle, and what it does at the ends.
+//! Lists.
 
+// In the order of the documentation.
+mod ends;
 mod inner;
 mod iter;
 mod several;
@@ -7,11 +9,8 @@ mod several;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode_option, decode_taken, public_handle};
-use crate::command::list;
-use crate::keyspace::writer::Absent;
-use crate::value::list::End;
-use crate::{Decode, Element, Encode, Key, Result};
+use super::handle::{Handle, public_handle};
+use crate::{Decode, Encode, Key};
 
 pub use iter::ListIter;
 
@@ -59,231 +58,21 @@ impl<'a, T> List<'a, T> {
 }
 
 impl Database {
-    /// A handle on the list at `key`. Nothing is made until something is pushed, and the key goes
-    /// with the last element.
+    /// A handle on the list at `key`. O(1), and nothing is looked at or made: the key comes with the
+    /// first element that is pushed, and goes with the last one.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let jobs = store.list::<String>("jobs");
+    /// assert!(!store.contains("jobs")?);
+    /// jobs.push_back("resize")?;
+    /// assert!(store.contains("jobs")?);
+    /// jobs.pop_front()?;
+    /// assert!(!store.contains("jobs")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn list<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> List<'a, T> {
         List::of(Handle::new(self, key.into()))
-    }
-}
-
-impl<T: Encode + Decode> List<'_, T> {
-    /// Adds an element at the back; gives the new length. `RPUSH`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// assert_eq!(store.list::<String>("names").push_back("ann")?, 1);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "RPUSH")]
-    pub fn push_back(&self, element: impl Element<T>) -> Result<usize> {
-        self.push(End::Back, element, Absent::Create)
-    }
-
-    /// Adds an element at the front; gives the new length. `LPUSH`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// names.push_front("bob")?;
-    /// names.push_front("ann")?;
-    /// assert_eq!(names.to_vec()?, ["ann", "bob"]);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "LPUSH")]
-    pub fn push_front(&self, element: impl Element<T>) -> Result<usize> {
-        self.push(End::Front, element, Absent::Create)
-    }
-
-    /// Adds elements at the back, in their order and in one step; gives the new length. `RPUSH`,
-    /// O(elements).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// assert_eq!(store.list::<String>("names").extend_back(["ann", "bob"])?, 2);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "RPUSH")]
-    pub fn extend_back(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
-        self.extend(End::Back, elements, Absent::Create)
-    }
-
-    /// Adds elements at the front, one before the other and in one step, so that the last of them is
-    /// the list's first; gives the new length. `LPUSH`, O(elements).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// names.extend_front(["ann", "bob"])?;
-    /// assert_eq!(names.to_vec()?, ["bob", "ann"]);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "LPUSH")]
-    pub fn extend_front(&self, elements: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
-        self.extend(End::Front, elements, Absent::Create)
-    }
-
-    /// Adds an element at the back of a list that is there; gives its new length, `None` if there is
-    /// no such list. `RPUSHX`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// assert_eq!(names.push_back_if_present("ann")?, None);
-    /// names.push_back("ann")?;
-    /// assert_eq!(names.push_back_if_present("bob")?, Some(2));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "RPUSHX")]
-    pub fn push_back_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
-        Ok(Some(self.push(End::Back, element, Absent::Skip)?).filter(|len| *len > 0))
-    }
-
-    /// Adds an element at the front of a list that is there; gives its new length, `None` if there is
-    /// no such list. `LPUSHX`, O(1).
-    #[doc(alias = "LPUSHX")]
-    pub fn push_front_if_present(&self, element: impl Element<T>) -> Result<Option<usize>> {
-        Ok(Some(self.push(End::Front, element, Absent::Skip)?).filter(|len| *len > 0))
-    }
-
-    /// Adds elements at the back of a list that is there, as [`extend_back`](Self::extend_back) does;
-    /// gives its new length, `None` if there is no such list. `RPUSHX`, O(elements).
-    #[doc(alias = "RPUSHX")]
-    pub fn extend_back_if_present(
-        &self,
-        elements: impl IntoIterator<Item = impl Element<T>>,
-    ) -> Result<Option<usize>> {
-        Ok(Some(self.extend(End::Back, elements, Absent::Skip)?).filter(|len| *len > 0))
-    }
-
-    /// Adds elements at the front of a list that is there, as [`extend_front`](Self::extend_front)
-    /// does; gives its new length, `None` if there is no such list. `LPUSHX`, O(elements).
-    #[doc(alias = "LPUSHX")]
-    pub fn extend_front_if_present(
-        &self,
-        elements: impl IntoIterator<Item = impl Element<T>>,
-    ) -> Result<Option<usize>> {
-        Ok(Some(self.extend(End::Front, elements, Absent::Skip)?).filter(|len| *len > 0))
-    }
-
-    /// Takes the first element. `LPOP`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// names.push_back("ann")?;
-    /// assert_eq!(names.pop_front()?.as_deref(), Some("ann"));
-    /// assert_eq!(names.pop_front()?, None);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
-    #[doc(alias = "LPOP")]
-    pub fn pop_front(&self) -> Result<Option<T>> {
-        self.pop(End::Front)
-    }
-
-    /// Takes the last element. `RPOP`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// names.extend_back(["ann", "bob"])?;
-    /// assert_eq!(names.pop_back()?.as_deref(), Some("bob"));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which have been taken.
-    #[doc(alias = "RPOP")]
-    pub fn pop_back(&self) -> Result<Option<T>> {
-        self.pop(End::Back)
-    }
-
-    /// Takes at most `count` elements from the front, in the list's order and in one step. `LPOP` with
-    /// a count, O(taken).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// names.extend_back(["ann", "bob", "cid"])?;
-    /// assert_eq!(names.pop_front_many(2)?, ["ann", "bob"]);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back at the
-    /// front in their order (before what was pushed there in between), unless the key was given another
-    /// type meanwhile.
-    #[doc(alias = "LPOP")]
-    pub fn pop_front_many(&self, count: usize) -> Result<Vec<T>> {
-        self.pop_many(End::Front, count)
-    }
-
-    /// Takes at most `count` elements from the back, the last one first, in one step. `RPOP` with a
-    /// count, O(taken).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let names = store.list::<String>("names");
-    /// names.extend_back(["ann", "bob", "cid"])?;
-    /// assert_eq!(names.pop_back_many(2)?, ["cid", "bob"]);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back, as
-    /// [`pop_front_many`](Self::pop_front_many) does.
-    #[doc(alias = "RPOP")]
-    pub fn pop_back_many(&self, count: usize) -> Result<Vec<T>> {
-        self.pop_many(End::Back, count)
-    }
-
-    /// How many elements there are; 0 if the key is missing. `LLEN`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// assert_eq!(store.list::<String>("names").len()?, 0);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "LLEN")]
-    pub fn len(&self) -> Result<usize> {
-        self.handle.read(list::len)
-    }
-
-    /// Whether there are no elements. O(1).
-    pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.len()? == 0)
-    }
-
-    fn push(&self, end: End, element: impl Element<T>, absent: Absent) -> Result<usize> {
-        let element = self.handle.encode(element)?;
-        self.handle.write(|writer, key| list::push(writer, key, end, [element], absent))
-    }
-
-    fn extend(
-        &self,
-        end: End,
-        elements: impl IntoIterator<Item = impl Element<T>>,
-        absent: Absent,
-    ) -> Result<usize> {
-        let elements = self.handle.encode_all(elements)?;
-        self.handle.write(|writer, key| list::push(writer, key, end, elements, absent))
-    }
-
-    fn pop(&self, end: End) -> Result<Option<T>> {
-        let popped = self.handle.write(|writer, key| list::pop(writer, key, end, 1))?;
-        decode_option(popped.and_then(|mut popped| popped.pop()))
-    }
-
-    fn pop_many(&self, end: End, count: usize) -> Result<Vec<T>> {
-        let (deadline, popped) = self.handle.write(|writer, key| {
-            let deadline = writer.deadline(key);
-            Ok((deadline, list::pop(writer, key, end, count)?.unwrap_or_default()))
-        })?;
-        decode_taken(popped, |popped| {
-            self.handle.write(|writer, key| list::put_back(writer, key, end, popped, deadline))
-        })
     }
 }
 

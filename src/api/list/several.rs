@@ -27,7 +27,7 @@ impl<T: Encode + Decode> List<'_, T> {
     ///
     /// # Errors
     /// [`Error::WrongType`](crate::Error::WrongType) for either key, with nothing moved;
-    /// [`Error::Decode`](crate::Error::Decode) after the move.
+    /// [`Error::Decode`](crate::Error::Decode) with the element's bytes, which are in the destination.
     #[doc(alias = "LMOVE")]
     #[doc(alias = "RPOPLPUSH")]
     pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, from: End, to: End) -> Result<Option<T>> {
@@ -71,6 +71,14 @@ impl Database {
 
     /// Takes at most `count` elements from the back of the first of several lists that is not empty, the
     /// last one first; gives its key with them. `LMPOP RIGHT`, O(keys + taken).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.list::<String>("later").extend_back(["resize", "upload", "tidy up"])?;
+    /// let taken = store.pop_back_of::<String>(["urgent", "later"], 2)?;
+    /// assert_eq!(taken, Some(("later".into(), vec!["tidy up".to_owned(), "upload".to_owned()])));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`pop_front_of`](Self::pop_front_of).

@@ -12,6 +12,19 @@ use crate::{Decode, Result};
 
 /// An iterator over the members that a set had at one instant; made by
 /// [`Set::iter`](crate::Set::iter).
+///
+/// It holds the members themselves and no lock, so it can outlive the store.
+///
+/// ```
+/// let store = larder::Store::new();
+/// let numbers = store.set::<u32>("numbers");
+/// numbers.insert_many([1, 2, 3])?;
+/// let members = numbers.iter()?;
+/// assert_eq!(members.len(), 3);
+/// drop(store);
+/// assert_eq!(members.sum::<larder::Result<u32>>()?, 6);
+/// # Ok::<(), larder::Error>(())
+/// ```
 #[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct SetIter<T> {
     set: Arc<Set>,

@@ -58,7 +58,15 @@ impl<'a, T> Set<'a, T> {
 
 impl Database {
     /// A handle on the set at `key`. Nothing is made until a member is inserted, and the key goes with
-    /// the last one. What Redis calls `SET` is [`insert`](Self::insert).
+    /// the last one. What Redis calls `SET` is [`insert`](Self::insert). O(1)
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let online = store.set::<u64>("online");
+    /// online.insert(7)?;
+    /// assert_eq!(online.members()?, [7]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn set<'a, T: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> Set<'a, T> {
         Set::of(Handle::new(self, key.into()))
     }
@@ -74,6 +82,11 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// assert!(!tags.insert("rust")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) for a key or member over the store's limit;
+    /// [`Error::Encode`](crate::Error::Encode) for one that its codec refuses.
     #[doc(alias = "SADD")]
     pub fn insert(&self, member: impl Element<T>) -> Result<bool> {
         let member = self.handle.encode(member)?;
@@ -88,13 +101,16 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// assert_eq!(tags.insert_many(["rust", "redis", "rust"])?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert); then no member is added.
     #[doc(alias = "SADD")]
     pub fn insert_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let members = self.handle.encode_all(members)?;
         self.handle.write(|writer, key| set::insert(writer, key, members))
     }
 
-    /// Removes a member; true if it was there. `SREM`, O(1).
+    /// Removes a member; true if it was there. The key goes with the last one. `SREM`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -102,8 +118,13 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// tags.insert("rust")?;
     /// assert!(tags.remove("rust")?);
     /// assert!(!tags.remove("rust")?);
+    /// assert!(!store.contains(&tags)?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a member that its codec refuses.
     #[doc(alias = "SREM")]
     pub fn remove(&self, member: impl Element<T>) -> Result<bool> {
         let member = member.into_value()?;
@@ -111,6 +132,17 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// Removes each of these members in one step; gives how many were there. `SREM`, O(members).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let tags = store.set::<String>("tags");
+    /// tags.insert_many(["rust", "redis"])?;
+    /// assert_eq!(tags.remove_many(["rust", "cobol"])?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove`](Self::remove).
     #[doc(alias = "SREM")]
     pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<usize> {
         let members = sought(members)?;
@@ -118,6 +150,18 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// Whether the set has a member. `SISMEMBER`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let tags = store.set::<String>("tags");
+    /// tags.insert("rust")?;
+    /// assert!(tags.contains("rust")?);
+    /// assert!(!tags.contains("redis")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove`](Self::remove).
     #[doc(alias = "SISMEMBER")]
     pub fn contains(&self, member: impl Element<T>) -> Result<bool> {
         let member = member.into_value()?;
@@ -134,6 +178,9 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// assert_eq!(tags.contains_many(["redis", "rust"])?, [false, true]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`remove`](Self::remove).
     #[doc(alias = "SMISMEMBER")]
     pub fn contains_many(&self, members: impl IntoIterator<Item = impl Element<T>>) -> Result<Vec<bool>> {
         let members = sought(members)?;
@@ -141,12 +188,37 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// How many members there are; 0 if the key is missing. `SCARD`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let tags = store.set::<String>("tags");
+    /// assert_eq!(tags.len()?, 0);
+    /// tags.insert_many(["rust", "redis"])?;
+    /// assert_eq!(tags.len()?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "SCARD")]
     pub fn len(&self) -> Result<usize> {
         self.handle.read(set::len)
     }
 
-    /// Whether there are no members. O(1).
+    /// Whether there are no members, and so no key. `SCARD`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let tags = store.set::<String>("tags");
+    /// assert!(tags.is_empty()?);
+    /// tags.insert("rust")?;
+    /// assert!(!tags.is_empty()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
+    #[doc(alias = "SCARD")]
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
@@ -160,6 +232,10 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// assert_eq!(tags.members()?, ["rust"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if a member is no `T`.
     #[doc(alias = "SMEMBERS")]
     pub fn members(&self) -> Result<Vec<T>> {
         decode_all(self.handle.read(set::members)?)
@@ -176,6 +252,9 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// assert_eq!(tags.to_hash_set()?, HashSet::from(["redis".into(), "rust".into()]));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`members`](Self::members).
     #[doc(alias = "SMEMBERS")]
     pub fn to_hash_set(&self) -> Result<HashSet<T>>
     where
@@ -185,8 +264,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// Iterates over the members as they are now, in no particular order: what is changed later is not
-    /// seen, and no lock is held. O(1) to start and for each member; the first write while the iterator
-    /// lives copies the set's index, O(n).
+    /// seen, and no lock is held. `SSCAN`, O(1) to start and for each member; the first write while the
+    /// iterator lives copies the set's index, O(n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -200,7 +279,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// An item is [`Error::Decode`](crate::Error::Decode) where the member is no `T`.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; an item is
+    /// [`Error::Decode`](crate::Error::Decode) where the member is no `T`.
     #[doc(alias = "SSCAN")]
     #[doc(alias = "SMEMBERS")]
     pub fn iter(&self) -> Result<SetIter<T>> {
@@ -219,6 +299,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     ///
     /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
     /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken.
     #[doc(alias = "SPOP")]
     pub fn pop(&self) -> Result<Option<T>> {
@@ -227,7 +308,18 @@ impl<T: Encode + Decode> Set<'_, T> {
 
     /// Takes at most `count` random members in one step. `SPOP` with a count, O(taken).
     ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let tickets = store.set::<u32>("tickets");
+    /// tickets.insert_many([7, 8, 9])?;
+    /// assert_eq!(tickets.pop_many(2)?.len(), 2);
+    /// assert_eq!(tickets.pop_many(2)?.len(), 1);
+    /// assert!(tickets.pop_many(2)?.is_empty());
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
     /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
     /// [`Error::Decode`](crate::Error::Decode) if one of them is no `T`: then all are put back, unless
     /// the key was given another type meanwhile.
     #[doc(alias = "SPOP")]
@@ -241,7 +333,20 @@ impl<T: Encode + Decode> Set<'_, T> {
         })
     }
 
-    /// A random member, which stays. `SRANDMEMBER`, O(1).
+    /// A random member, which stays; `None` if the set is empty. `SRANDMEMBER`, O(1).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let coin = store.set::<String>("coin");
+    /// assert_eq!(coin.random()?, None);
+    /// coin.insert_many(["heads", "tails"])?;
+    /// assert!(coin.random()?.is_some());
+    /// assert_eq!(coin.len()?, 2);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`members`](Self::members).
     #[doc(alias = "SRANDMEMBER")]
     pub fn random(&self) -> Result<Option<T>> {
         decode_option(self.handle.read(|view, key| set::random(view, key, Draw::Distinct(1)))?.pop())
@@ -258,6 +363,9 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// assert_eq!(numbers.random_many(5)?.len(), 3);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`members`](Self::members).
     #[doc(alias = "SRANDMEMBER")]
     pub fn random_many(&self, count: usize) -> Result<Vec<T>> {
         decode_all(self.handle.read(|view, key| set::random(view, key, Draw::Distinct(count)))?)
@@ -275,7 +383,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for more than memory can hold.
+    /// Those of [`members`](Self::members); [`Error::Invalid`](crate::Error::Invalid) for more than memory
+    /// can hold.
     #[doc(alias = "SRANDMEMBER")]
     pub fn random_repeated(&self, count: usize) -> Result<Vec<T>> {
         decode_all(self.handle.read(|view, key| set::random(view, key, Draw::Repeated(count)))?)

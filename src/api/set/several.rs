@@ -7,16 +7,23 @@ use crate::key::KeyRef;
 use crate::{Decode, Element, Encode, Key, Result};
 
 impl<T: Encode + Decode> Set<'_, T> {
-    /// Moves a member to another set, in one step; true if this one had it. `SMOVE`, O(1).
+    /// Moves a member to another set, in one step; true if this one had it. It has then gone from here, even
+    /// if the other had it already. `SMOVE`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let waiting = store.set::<String>("waiting");
     /// waiting.insert("ann")?;
     /// assert!(waiting.move_to("served", "ann")?);
-    /// assert!(store.set::<String>("served").contains("ann")?);
+    /// assert!(!waiting.move_to("served", "ann")?);
+    /// assert_eq!(store.set::<String>("served").members()?, ["ann"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds another type;
+    /// [`Error::TooLong`](crate::Error::TooLong) for a member or a destination's name over the store's limit;
+    /// [`Error::Encode`](crate::Error::Encode) for a member that its codec refuses.
     #[doc(alias = "SMOVE")]
     pub fn move_to<'k>(&self, destination: impl Into<Key<'k>>, member: impl Element<T>) -> Result<bool> {
         let (destination, member) = (destination.into(), self.handle.encode(member)?);
@@ -34,11 +41,14 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
     /// ann.insert_many(["tea", "milk"])?;
     /// bob.insert_many(["tea", "beer"])?;
-    /// assert_eq!(ann.intersection(["bob"])?, ["tea"]);
-    /// assert_eq!(ann.difference(["bob"])?, ["milk"]);
-    /// assert_eq!(ann.union(["bob"])?.len(), 3);
+    /// assert_eq!(ann.intersection([&bob])?, ["tea"]); // a handle is a key
+    /// assert!(ann.intersection(["bob", "missing"])?.is_empty());
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if a member is no `T`.
     #[doc(alias = "SINTER")]
     pub fn intersection<'k>(&self, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<T>> {
         self.combine(Combine::Intersection, keys(others))
@@ -46,6 +56,20 @@ impl<T: Encode + Decode> Set<'_, T> {
 
     /// The members that this set or any of the others has, each once, in no particular order. `SUNION`,
     /// O(all members).
+    ///
+    /// ```
+    /// use std::collections::BTreeSet;
+    ///
+    /// let store = larder::Store::new();
+    /// let (ann, bob) = (store.set::<u32>("ann"), store.set::<u32>("bob"));
+    /// ann.insert_many([1, 2])?;
+    /// bob.insert_many([2, 3])?;
+    /// assert_eq!(BTreeSet::from_iter(ann.union([&bob])?), BTreeSet::from([1, 2, 3]));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`intersection`](Self::intersection).
     #[doc(alias = "SUNION")]
     pub fn union<'k>(&self, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<T>> {
         self.combine(Combine::Union, keys(others))
@@ -53,24 +77,43 @@ impl<T: Encode + Decode> Set<'_, T> {
 
     /// The members of this set that none of the others has, in no particular order. `SDIFF`, at most
     /// O(all members).
-    #[doc(alias = "SDIFF")]
-    pub fn difference<'k>(&self, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<T>> {
-        self.combine(Combine::Difference, keys(others))
-    }
-
-    /// Stores the members that this set and all of the others have under `destination`, whatever that
-    /// held before (it may be one of the sets); gives how many there are. None removes it.
-    /// `SINTERSTORE`, costs as [`intersection`](Self::intersection).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
     /// ann.insert_many(["tea", "milk"])?;
     /// bob.insert_many(["tea", "beer"])?;
-    /// assert_eq!(ann.intersection_into("both", ["bob"])?, 1);
-    /// assert_eq!(store.set::<String>("both").members()?, ["tea"]);
+    /// assert_eq!(ann.difference([&bob])?, ["milk"]);
+    /// assert_eq!(bob.difference([&ann])?, ["beer"]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`intersection`](Self::intersection).
+    #[doc(alias = "SDIFF")]
+    pub fn difference<'k>(&self, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<T>> {
+        self.combine(Combine::Difference, keys(others))
+    }
+
+    /// Stores the members that this set and all of the others have under `destination`, in place of
+    /// whatever that held before, its deadline included; gives how many there are. None removes it. The
+    /// destination may be one of the sets. `SINTERSTORE`, O(members of the smallest * sets).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let (ann, bob) = (store.set::<String>("ann"), store.set::<String>("bob"));
+    /// ann.insert_many(["tea", "milk"])?;
+    /// bob.insert_many(["tea", "beer"])?;
+    /// assert_eq!(ann.intersection_into("both", [&bob])?, 1);
+    /// assert_eq!(store.set::<String>("both").members()?, ["tea"]);
+    /// assert_eq!(ann.intersection_into("both", ["nobody"])?, 0);
+    /// assert!(!store.contains("both")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the sets holds another type (the destination
+    /// may); [`Error::TooLong`](crate::Error::TooLong) for the destination's name.
     #[doc(alias = "SINTERSTORE")]
     pub fn intersection_into<'k>(
         &self,
@@ -81,8 +124,20 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// Stores the members that this set or any of the others has under `destination`, as
-    /// [`intersection_into`](Self::intersection_into) does. `SUNIONSTORE`, costs as
-    /// [`union`](Self::union).
+    /// [`intersection_into`](Self::intersection_into) does. `SUNIONSTORE`, O(all members).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let (ann, bob) = (store.set::<u32>("ann"), store.set::<u32>("bob"));
+    /// ann.insert_many([1, 2])?;
+    /// bob.insert_many([2, 3])?;
+    /// assert_eq!(ann.union_into(&ann, [&bob])?, 3); // adds bob's to ann's
+    /// assert!(ann.contains(3)?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`intersection_into`](Self::intersection_into).
     #[doc(alias = "SUNIONSTORE")]
     pub fn union_into<'k>(
         &self,
@@ -93,8 +148,20 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// Stores the members of this set that none of the others has under `destination`, as
-    /// [`intersection_into`](Self::intersection_into) does. `SDIFFSTORE`, costs as
-    /// [`difference`](Self::difference).
+    /// [`intersection_into`](Self::intersection_into) does. `SDIFFSTORE`, at most O(all members).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let (all, done) = (store.set::<u32>("all"), store.set::<u32>("done"));
+    /// all.insert_many([1, 2, 3])?;
+    /// done.insert_many([1, 3])?;
+    /// assert_eq!(all.difference_into("open", [&done])?, 1);
+    /// assert_eq!(store.set::<u32>("open").members()?, [2]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`intersection_into`](Self::intersection_into).
     #[doc(alias = "SDIFFSTORE")]
     pub fn difference_into<'k>(
         &self,
@@ -105,17 +172,20 @@ impl<T: Encode + Decode> Set<'_, T> {
     }
 
     /// How many members this set and all of the others have, counted no further than `limit`.
-    /// `SINTERCARD`, costs as [`intersection`](Self::intersection) and ends at the limit.
+    /// `SINTERCARD`, O(members of the smallest * sets), less where it ends at the limit.
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let (ann, bob) = (store.set::<u32>("ann"), store.set::<u32>("bob"));
     /// ann.insert_many([1, 2, 3])?;
     /// bob.insert_many([2, 3, 4])?;
-    /// assert_eq!(ann.intersection_len(["bob"], None)?, 2);
-    /// assert_eq!(ann.intersection_len(["bob"], Some(1))?, 1);
+    /// assert_eq!(ann.intersection_len([&bob], None)?, 2);
+    /// assert_eq!(ann.intersection_len([&bob], Some(1))?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds another type.
     #[doc(alias = "SINTERCARD")]
     pub fn intersection_len<'k>(
         &self,

@@ -8,8 +8,8 @@ use crate::{Bytes, Decode, Encode, Key, Result};
 /// Several sorted sets as one. All of them are read at one instant; plain sets can stand among the
 /// others, as if each of their members had the score 1.
 impl<M: Encode + Decode> SortedSet<'_, M> {
-    /// The members that this set or one of the others has, each with the sum of its scores, in order.
-    /// `ZUNION`, O(n log n) with n the members of all.
+    /// The members that this set or one of the others has, each with the sum of its scores, in order; a
+    /// missing key has none. `ZUNION`, O(n log n) with n the members of all.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -20,17 +20,35 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(both, [("bob".to_owned(), 1.0), ("ann".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds neither a sorted set nor
+    /// a set; [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZUNION")]
     pub fn union<'k>(&self, others: impl IntoIterator<Item = impl Into<Key<'k>>>) -> Result<Vec<(M, f64)>> {
         self.union_with(others, &Combine::new())
     }
 
     /// [`union`](Self::union) with weights and another way to make one score of several. `ZUNION` with
-    /// `WEIGHTS` and `AGGREGATE`. See [`Combine`] for an example.
+    /// `WEIGHTS` and `AGGREGATE`, O(n log n) with n the members of all.
+    ///
+    /// ```
+    /// use larder::{Combine, Store};
+    ///
+    /// let store = Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 10.0)?;
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 4.0), ("bob", 8.0)])?;
+    /// // Yesterday counts half.
+    /// let both = today.union_with(["yesterday"], &Combine::new().weights([1.0, 0.5]))?;
+    /// assert_eq!(both, [("bob".to_owned(), 4.0), ("ann".to_owned(), 12.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NanWeight`](crate::Error::NanWeight); [`Error::Invalid`](crate::Error::Invalid) if
-    /// there are weights, but not one for each set.
+    /// Those of [`union`](Self::union); [`Error::NanWeight`](crate::Error::NanWeight) for a weight that
+    /// is NaN; [`Error::Invalid`](crate::Error::Invalid) if there are weights, but not one for each
+    /// set.
     #[doc(alias = "ZUNION")]
     pub fn union_with<'k>(
         &self,
@@ -40,8 +58,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.combine(names_with(&self.handle, others), Operation::Union(combine))
     }
 
-    /// The members that this set and all of the others have, each with the sum of its scores, in order.
-    /// `ZINTER`, O(n) with n the members of the smallest, and O(m log m) for the result.
+    /// The members that this set and all of the others have, each with the sum of its scores, in order;
+    /// none if a key is missing. `ZINTER`, O(n * sets) with n the members of the smallest, and O(m log
+    /// m) for the result.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -51,6 +70,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(today.intersection(["yesterday"])?, [("ann".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`union`](Self::union).
     #[doc(alias = "ZINTER")]
     pub fn intersection<'k>(
         &self,
@@ -60,11 +82,22 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// [`intersection`](Self::intersection) with weights and another way to make one score of several.
-    /// `ZINTER` with `WEIGHTS` and `AGGREGATE`.
+    /// `ZINTER` with `WEIGHTS` and `AGGREGATE`, O(n * sets + m log m).
+    ///
+    /// ```
+    /// use larder::{Aggregate, Combine, Store};
+    ///
+    /// let store = Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert_many([("ann", 10.0), ("bob", 3.0)])?;
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 30.0), ("cid", 8.0)])?;
+    /// let combine = Combine::new().aggregate(Aggregate::Max);
+    /// assert_eq!(today.intersection_with(["yesterday"], &combine)?, [("ann".to_owned(), 30.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NanWeight`](crate::Error::NanWeight); [`Error::Invalid`](crate::Error::Invalid) if
-    /// there are weights, but not one for each set.
+    /// Those of [`union_with`](Self::union_with).
     #[doc(alias = "ZINTER")]
     pub fn intersection_with<'k>(
         &self,
@@ -75,7 +108,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// The members that this set has and none of the others, with the scores that they have here, in
-    /// order. `ZDIFF`, O(n) with n the members of this set, and O(m log m) for the result.
+    /// order. `ZDIFF`, O(n * sets) with n the members of this set, and O(m log m) for the result.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -85,6 +118,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(today.difference(["yesterday"])?, [("bob".to_owned(), 1.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`union`](Self::union).
     #[doc(alias = "ZDIFF")]
     pub fn difference<'k>(
         &self,
@@ -94,17 +130,22 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// How many members this set and all of the others have, counted no further than `limit`.
-    /// `ZINTERCARD`, O(n) with n the members of the smallest.
+    /// `ZINTERCARD`, O(n * sets) with n the members of the smallest.
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let today = store.sorted_set::<String>("today");
-    /// today.insert("ann", 1.0)?;
+    /// today.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// store.sorted_set::<String>("yesterday").insert_many([("ann", 2.0), ("bob", 1.0)])?;
-    /// assert_eq!(today.intersection_len(["yesterday"], None)?, 1);
-    /// assert_eq!(today.intersection_len(["yesterday"], Some(0))?, 0);
+    /// assert_eq!(today.intersection_len(["yesterday"], None)?, 2);
+    /// assert_eq!(today.intersection_len(["yesterday"], Some(1))?, 1);
+    /// assert_eq!(today.intersection_len(["yesterday"], Some(0))?, 0); // to Redis, 0 is no limit
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys holds neither a sorted set nor
+    /// a set.
     #[doc(alias = "ZINTERCARD")]
     pub fn intersection_len<'k>(
         &self,
@@ -116,8 +157,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.handle.db().read(&keys, |view| combine::intersection_len(view, &keys, limit))
     }
 
-    /// Makes `destination` the [union](Self::union), whatever it held before; gives how many members it
-    /// has. An empty result removes it. `ZUNIONSTORE`, O(n log n).
+    /// Makes `destination` the [union](Self::union), whatever it held before, without a deadline; gives
+    /// how many members it has. An empty result removes it. `ZUNIONSTORE`, O(n log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -128,6 +169,10 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(store.sorted_set::<String>("both").score("ann")?, Some(3.0));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if one of the keys, but for the destination, holds
+    /// neither a sorted set nor a set.
     #[doc(alias = "ZUNIONSTORE")]
     pub fn union_into<'d, 'k>(
         &self,
@@ -138,10 +183,24 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// [`union_into`](Self::union_into) with weights and another way to make one score of several.
-    /// `ZUNIONSTORE` with `WEIGHTS` and `AGGREGATE`.
+    /// `ZUNIONSTORE` with `WEIGHTS` and `AGGREGATE`, O(n log n).
+    ///
+    /// ```
+    /// use larder::{Combine, Store};
+    ///
+    /// let store = Store::new();
+    /// let week = store.sorted_set::<String>("week");
+    /// week.insert("ann", 10.0)?;
+    /// // The board of the week fades by half each day.
+    /// week.union_into_with("week", [] as [&str; 0], &Combine::new().weights([0.5]))?;
+    /// assert_eq!(week.score("ann")?, Some(5.0));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`union_with`](Self::union_with).
+    /// Those of [`union_into`](Self::union_into); [`Error::NanWeight`](crate::Error::NanWeight) for a
+    /// weight that is NaN; [`Error::Invalid`](crate::Error::Invalid) if there are weights, but not one
+    /// for each set.
     #[doc(alias = "ZUNIONSTORE")]
     pub fn union_into_with<'d, 'k>(
         &self,
@@ -153,8 +212,23 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.combine_into(destination.into(), names, Operation::Union(combine))
     }
 
-    /// Makes `destination` the [intersection](Self::intersection), whatever it held before; gives how many members it
-    /// has. An empty result removes it. `ZINTERSTORE`, O(n + m log m).
+    /// Makes `destination` the [intersection](Self::intersection), whatever it held before, without a
+    /// deadline; gives how many members it has. An empty result removes it. `ZINTERSTORE`, O(n * sets +
+    /// m log m).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 1.0)?;
+    /// store.sorted_set::<String>("yesterday").insert_many([("ann", 2.0), ("bob", 1.0)])?;
+    /// assert_eq!(today.intersection_into("both", ["yesterday"])?, 1);
+    /// assert_eq!(today.intersection_into("both", ["nothing"])?, 0);
+    /// assert!(!store.contains("both")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`union_into`](Self::union_into).
     #[doc(alias = "ZINTERSTORE")]
     pub fn intersection_into<'d, 'k>(
         &self,
@@ -164,11 +238,24 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.intersection_into_with(destination, others, &Combine::new())
     }
 
-    /// [`intersection_into`](Self::intersection_into) with weights and another way to make one score of several.
-    /// `ZINTERSTORE` with `WEIGHTS` and `AGGREGATE`.
+    /// [`intersection_into`](Self::intersection_into) with weights and another way to make one score of
+    /// several. `ZINTERSTORE` with `WEIGHTS` and `AGGREGATE`, O(n * sets + m log m).
+    ///
+    /// ```
+    /// use larder::{Aggregate, Combine, Store};
+    ///
+    /// let store = Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert("ann", 10.0)?;
+    /// store.sorted_set::<String>("yesterday").insert("ann", 30.0)?;
+    /// let combine = Combine::new().aggregate(Aggregate::Min);
+    /// assert_eq!(today.intersection_into_with("worst", ["yesterday"], &combine)?, 1);
+    /// assert_eq!(store.sorted_set::<String>("worst").score("ann")?, Some(10.0));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`intersection_with`](Self::intersection_with).
+    /// Those of [`union_into_with`](Self::union_into_with).
     #[doc(alias = "ZINTERSTORE")]
     pub fn intersection_into_with<'d, 'k>(
         &self,
@@ -180,8 +267,22 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
         self.combine_into(destination.into(), names, Operation::Intersection(combine))
     }
 
-    /// Makes `destination` the [difference](Self::difference), whatever it held before; gives how many
-    /// members it has. An empty result removes it. `ZDIFFSTORE`, O(n + m log m).
+    /// Makes `destination` the [difference](Self::difference), whatever it held before, without a
+    /// deadline; gives how many members it has. An empty result removes it. `ZDIFFSTORE`, O(n * sets +
+    /// m log m).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let today = store.sorted_set::<String>("today");
+    /// today.insert_many([("ann", 2.0), ("bob", 1.0)])?;
+    /// store.sorted_set::<String>("yesterday").insert("ann", 1.0)?;
+    /// assert_eq!(today.difference_into("new", ["yesterday"])?, 1);
+    /// assert_eq!(store.sorted_set::<String>("new").score("bob")?, Some(1.0));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`union_into`](Self::union_into).
     #[doc(alias = "ZDIFFSTORE")]
     pub fn difference_into<'d, 'k>(
         &self,

@@ -27,8 +27,8 @@ pub struct SortedSetIter<M> {
 
 impl<M: Encode + Decode> SortedSet<'_, M> {
     /// All members and their scores, from the lowest score up, as they are at this instant: later
-    /// changes are not seen, and no lock is held while the iterator lives. `ZRANGE`, `ZSCAN`; O(1) to
-    /// start, O(1) a step. Each item is a `Result`, since its bytes are decoded only then.
+    /// changes are not seen, and no lock is held while the iterator lives. It can be walked from both
+    /// ends. `ZRANGE` 0 -1, `ZSCAN`; O(1) to start, O(1) a step.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -40,6 +40,10 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(all, [("bob".to_owned(), 1.0), ("ann".to_owned(), 2.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type. An item is
+    /// [`Error::Decode`](crate::Error::Decode) where the member is no `M`.
     #[doc(alias = "ZSCAN")]
     pub fn iter(&self) -> Result<SortedSetIter<M>> {
         let set = self.handle.read(range::snapshot)?;

@@ -1,9 +1,12 @@
 //! Sorted sets.
 
-mod combine;
-mod iter;
+// In the order of the documentation.
+mod members;
 mod pop;
 mod range;
+
+mod combine;
+mod iter;
 
 pub use iter::SortedSetIter;
 pub use pop::PoppedFrom;
@@ -11,11 +14,9 @@ pub use pop::PoppedFrom;
 use std::marker::PhantomData;
 
 use super::Database;
-use super::handle::{Handle, decode, public_handle, sought};
-use crate::command::sorted_set::{self, InsertCount, InsertIf, Inserted};
-use crate::value::list::End;
+use super::handle::{Handle, decode, public_handle};
 use crate::value::sorted_set::Scored;
-use crate::{Bytes, Decode, Element, Encode, Key, Result};
+use crate::{Bytes, Decode, Encode, Key, Result};
 
 /// A handle on a sorted set: members of type `M`, each once, with a score each. They stand in the
 /// order of their scores, and those with the same score in the order of their bytes, so that the rank
@@ -63,273 +64,21 @@ impl<'a, M> SortedSet<'a, M> {
 }
 
 impl Database {
-    /// A handle on the sorted set at `key`. Nothing is made until a member is inserted, and the key
-    /// goes with the last member.
+    /// A handle on the sorted set at `key`. O(1), and nothing is looked at or made: the key comes with
+    /// the first member that is inserted, and goes with the last one.
     ///
     /// ```
     /// let store = larder::Store::new();
-    /// assert!(store.sorted_set::<String>("board").is_empty()?);
+    /// let board = store.sorted_set::<String>("board");
+    /// assert!(!store.contains("board")?);
+    /// board.insert("ann", 1.0)?;
+    /// assert!(store.contains("board")?);
+    /// board.remove("ann")?;
+    /// assert!(!store.contains("board")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn sorted_set<'a, M: Encode + Decode>(&'a self, key: impl Into<Key<'a>>) -> SortedSet<'a, M> {
         SortedSet::of(Handle::new(self, key.into()))
-    }
-}
-
-impl<M: Encode + Decode> SortedSet<'_, M> {
-    /// Gives a member a score, whatever it had before; whether it is new. `ZADD`, O(log n).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// assert!(board.insert("ann", 1.0)?);
-    /// assert!(!board.insert("ann", 2.0)?);
-    /// assert_eq!(board.score("ann")?, Some(2.0));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
-    #[doc(alias = "ZADD")]
-    pub fn insert(&self, member: impl Element<M>, score: f64) -> Result<bool> {
-        Ok(self.insert_if(member, score, InsertIf::Always)? == Inserted::Added)
-    }
-
-    /// Gives several members their scores in one step; how many of them are new. `ZADD`,
-    /// O(log n) each. Where a member is named twice, the last score counts.
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.insert_many([("ann", 1.0), ("bob", 2.0)])?, 2);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
-    #[doc(alias = "ZADD")]
-    pub fn insert_many(&self, members: impl IntoIterator<Item = (impl Element<M>, f64)>) -> Result<usize> {
-        Ok(self.insert_many_if(members, InsertIf::Always)?.added)
-    }
-
-    /// Gives a member a score under a condition; what came of it. `ZADD` with `NX`, `XX`, `GT`, `LT`,
-    /// O(log n).
-    ///
-    /// ```
-    /// use larder::{InsertIf, Inserted, Store};
-    ///
-    /// let store = Store::new();
-    /// let best = store.sorted_set::<String>("best");
-    /// assert_eq!(best.insert_if("ann", 9.0, InsertIf::Greater)?, Inserted::Added);
-    /// assert_eq!(best.insert_if("ann", 5.0, InsertIf::Greater)?, Inserted::Unchanged);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) for a score that is NaN.
-    #[doc(alias = "ZADD")]
-    pub fn insert_if(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
-        Ok(self.insert_many_if([(member, score)], condition)?.into())
-    }
-
-    /// Gives several members their scores in one step, each under a condition; how many are new, and
-    /// how many have another score now. `ZADD` with `NX`, `XX`, `GT`, `LT` and `CH`, O(log n) each.
-    ///
-    /// ```
-    /// use larder::{InsertIf, Store};
-    ///
-    /// let store = Store::new();
-    /// let best = store.sorted_set::<String>("best");
-    /// best.insert_many([("ann", 9.0), ("bob", 9.0)])?;
-    /// let counts = best.insert_many_if([("ann", 5.0), ("bob", 12.0), ("cid", 1.0)], InsertIf::Greater)?;
-    /// assert_eq!((counts.added, counts.updated), (1, 1));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if one of the scores is NaN; then none was set.
-    #[doc(alias = "ZADD")]
-    pub fn insert_many_if(
-        &self,
-        members: impl IntoIterator<Item = (impl Element<M>, f64)>,
-        condition: InsertIf,
-    ) -> Result<InsertCount> {
-        let members = members.into_iter().map(|(member, score)| Ok((self.handle.encode(member)?, score)));
-        let members = members.collect::<Result<Vec<_>>>()?;
-        self.handle.write(|writer, key| sorted_set::add(writer, key, members, condition))
-    }
-
-    /// Adds to a member's score, that of a missing one counting as 0; gives the new score. `ZINCRBY`,
-    /// O(log n).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.incr_by("ann", 1.5)?, 1.5);
-    /// assert_eq!(board.incr_by("ann", -2.0)?, -0.5);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
-    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
-    #[doc(alias = "ZINCRBY")]
-    pub fn incr_by(&self, member: impl Element<M>, by: f64) -> Result<f64> {
-        // Without a condition there is always a score.
-        Ok(self.incr_by_if(member, by, InsertIf::Always)?.unwrap_or(by))
-    }
-
-    /// Adds to a member's score under a condition on the sum; gives the new score, `None` if the
-    /// condition does not hold. `ZADD` with `INCR`, O(log n).
-    ///
-    /// ```
-    /// use larder::{InsertIf, Store};
-    ///
-    /// let store = Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// assert_eq!(board.incr_by_if("ann", 1.0, InsertIf::Present)?, None);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotAFloat`](crate::Error::NotAFloat) if `by` is NaN,
-    /// [`Error::NanScore`](crate::Error::NanScore) if the sum would be.
-    #[doc(alias = "ZADD")]
-    pub fn incr_by_if(&self, member: impl Element<M>, by: f64, condition: InsertIf) -> Result<Option<f64>> {
-        let member = self.handle.encode(member)?;
-        self.handle.write(|writer, key| sorted_set::increase(writer, key, member, by, condition))
-    }
-
-    /// Takes a member out; whether it was there. `ZREM`, O(log n).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// board.insert("ann", 1.0)?;
-    /// assert!(board.remove("ann")?);
-    /// assert!(!board.remove("ann")?);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZREM")]
-    pub fn remove(&self, member: impl Element<M>) -> Result<bool> {
-        Ok(self.remove_many([member])? > 0)
-    }
-
-    /// Takes several members out in one step; how many of them were there. `ZREM`, O(log n) each.
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// board.insert("ann", 1.0)?;
-    /// assert_eq!(board.remove_many(["ann", "bob"])?, 1);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZREM")]
-    pub fn remove_many(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<usize> {
-        let members = sought(members)?;
-        self.handle.write(|writer, key| sorted_set::remove(writer, key, &members))
-    }
-
-    /// A member's score. `ZSCORE`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// board.insert("ann", 1.0)?;
-    /// assert_eq!((board.score("ann")?, board.score("bob")?), (Some(1.0), None));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZSCORE")]
-    pub fn score(&self, member: impl Element<M>) -> Result<Option<f64>> {
-        Ok(self.scores([member])?.pop().flatten())
-    }
-
-    /// The scores of several members at one instant, `None` for those that are not there. `ZMSCORE`,
-    /// O(1) each.
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// board.insert("ann", 1.0)?;
-    /// assert_eq!(board.scores(["bob", "ann"])?, [None, Some(1.0)]);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZMSCORE")]
-    pub fn scores(&self, members: impl IntoIterator<Item = impl Element<M>>) -> Result<Vec<Option<f64>>> {
-        let members = sought(members)?;
-        self.handle.read(|view, key| sorted_set::scores(view, key, &members))
-    }
-
-    /// Whether a member is there. O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// assert!(!store.sorted_set::<String>("board").contains("ann")?);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    pub fn contains(&self, member: impl Element<M>) -> Result<bool> {
-        Ok(self.score(member)?.is_some())
-    }
-
-    /// How many members come before this one, from the lowest score up; `None` if it is not there.
-    /// `ZRANK`, O(log n).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
-    /// assert_eq!(board.rank("bob")?, Some(1));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZRANK")]
-    pub fn rank(&self, member: impl Element<M>) -> Result<Option<usize>> {
-        Ok(self.rank_with_score(member)?.map(|(rank, _)| rank))
-    }
-
-    /// [`rank`](Self::rank) and the member's score. `ZRANK` with `WITHSCORE`, O(log n).
-    #[doc(alias = "ZRANK")]
-    pub fn rank_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
-        let member = member.into_value()?;
-        self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Front))
-    }
-
-    /// How many members come before this one, from the highest score down; `None` if it is not there.
-    /// `ZREVRANK`, O(log n).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// let board = store.sorted_set::<String>("board");
-    /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
-    /// assert_eq!(board.rank_rev("bob")?, Some(0));
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZREVRANK")]
-    pub fn rank_rev(&self, member: impl Element<M>) -> Result<Option<usize>> {
-        Ok(self.rank_rev_with_score(member)?.map(|(rank, _)| rank))
-    }
-
-    /// [`rank_rev`](Self::rank_rev) and the member's score. `ZREVRANK` with `WITHSCORE`, O(log n).
-    #[doc(alias = "ZREVRANK")]
-    pub fn rank_rev_with_score(&self, member: impl Element<M>) -> Result<Option<(usize, f64)>> {
-        let member = member.into_value()?;
-        self.handle.read(|view, key| sorted_set::rank(view, key, &member, End::Back))
-    }
-
-    /// How many members there are; 0 if the key is missing. `ZCARD`, O(1).
-    ///
-    /// ```
-    /// let store = larder::Store::new();
-    /// assert_eq!(store.sorted_set::<String>("board").len()?, 0);
-    /// # Ok::<(), larder::Error>(())
-    /// ```
-    #[doc(alias = "ZCARD")]
-    pub fn len(&self) -> Result<usize> {
-        self.handle.read(sorted_set::len)
-    }
-
-    /// Whether there is no member. `ZCARD`, O(1).
-    pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.len()? == 0)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::value::sorted_set::Scored;
 use crate::{Bytes, Decode, Encode, Key, Result};
 
 impl<M: Encode + Decode> SortedSet<'_, M> {
-    /// Takes the member with the lowest score. `ZPOPMIN`, O(log n).
+    /// Takes the member with the lowest score; `None` if there is none. `ZPOPMIN`, O(log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -19,13 +19,14 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
     /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken.
     #[doc(alias = "ZPOPMIN")]
     pub fn pop_first(&self) -> Result<Option<(M, f64)>> {
         self.pop(End::Front)
     }
 
-    /// Takes the member with the highest score. `ZPOPMAX`, O(log n).
+    /// Takes the member with the highest score; `None` if there is none. `ZPOPMAX`, O(log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -36,7 +37,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken.
+    /// Those of [`pop_first`](Self::pop_first).
     #[doc(alias = "ZPOPMAX")]
     pub fn pop_last(&self) -> Result<Option<(M, f64)>> {
         self.pop(End::Back)
@@ -55,8 +56,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) if one of them is no `M`: then all are put back with
-    /// their scores (but for those that were inserted again meanwhile), unless the key was given
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) if one of the members is no `M`: then all are put back
+    /// with their scores (but for those that were inserted again meanwhile), unless the key was given
     /// another type.
     #[doc(alias = "ZPOPMIN")]
     pub fn pop_first_many(&self, count: usize) -> Result<Vec<(M, f64)>> {
@@ -75,13 +77,14 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`](crate::Error::Decode) as [`pop_first_many`](Self::pop_first_many).
+    /// Those of [`pop_first_many`](Self::pop_first_many).
     #[doc(alias = "ZPOPMAX")]
     pub fn pop_last_many(&self, count: usize) -> Result<Vec<(M, f64)>> {
         self.pop_many(End::Back, count)
     }
 
-    /// A member at random, each as likely as any other, with its score. `ZRANDMEMBER`, O(1).
+    /// A member at random, each as likely as any other, with its score; `None` if there is none.
+    /// `ZRANDMEMBER` with `WITHSCORES`, O(1).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -91,39 +94,49 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.random()?, Some(("ann".to_owned(), 1.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZRANDMEMBER")]
     pub fn random(&self) -> Result<Option<(M, f64)>> {
         Ok(self.random_repeated(1)?.pop())
     }
 
-    /// `count` different members at random, or all if there are fewer, in no order. `ZRANDMEMBER` with a
-    /// count, O(count).
+    /// `count` different members at random with their scores, or all if there are fewer, in no order.
+    /// `ZRANDMEMBER` with a positive count and `WITHSCORES`, O(count).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
+    /// assert_eq!(board.random_many(1)?.len(), 1);
     /// assert_eq!(board.random_many(5)?.len(), 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`random`](Self::random); [`Error::Invalid`](crate::Error::Invalid) for more than
+    /// memory can hold.
     #[doc(alias = "ZRANDMEMBER")]
     pub fn random_many(&self, count: usize) -> Result<Vec<(M, f64)>> {
         self.draw(Draw::Distinct(count))
     }
 
-    /// `count` members at random, each drawn from all, so that one can come more than once; none if
-    /// the set is empty. `ZRANDMEMBER` with a negative count, O(count).
+    /// `count` members at random with their scores, each drawn from all, so that one can come more than
+    /// once; none if the set is empty. `ZRANDMEMBER` with a negative count and `WITHSCORES`, O(count).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
+    /// assert!(board.random_repeated(5)?.is_empty());
     /// board.insert_many([("ann", 1.0), ("bob", 2.0)])?;
     /// assert_eq!(board.random_repeated(5)?.len(), 5);
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) if there is no memory for as many.
+    /// Those of [`random_many`](Self::random_many).
     #[doc(alias = "ZRANDMEMBER")]
     pub fn random_repeated(&self, count: usize) -> Result<Vec<(M, f64)>> {
         self.draw(Draw::Repeated(count))
@@ -169,7 +182,8 @@ impl Database {
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a count of 0;
     /// [`Error::WrongType`](crate::Error::WrongType) for a key that is looked at;
-    /// [`Error::Decode`](crate::Error::Decode) as [`SortedSet::pop_first_many`].
+    /// [`Error::Decode`](crate::Error::Decode) with all members put back, as
+    /// [`SortedSet::pop_first_many`] does.
     #[doc(alias = "ZMPOP")]
     pub fn pop_first_of<'k, M: Decode>(
         &self,
@@ -181,6 +195,14 @@ impl Database {
 
     /// Takes at most `count` members with the highest scores from the first of several sorted sets that
     /// is not empty, the highest first; gives its key with them. `ZMPOP MAX`, O(keys + log n + taken).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// store.sorted_set::<String>("later").insert_many([("upload", 20.0), ("resize", 10.0)])?;
+    /// let taken = store.pop_last_of::<String>(["urgent", "later"], 1)?;
+    /// assert_eq!(taken, Some(("later".into(), vec![("upload".to_owned(), 20.0)])));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`pop_first_of`](Self::pop_first_of).

@@ -8,7 +8,7 @@ use crate::command::sorted_set::range::{self, Select};
 use crate::{Decode, Encode, Error, IntoValue, Key, Result};
 
 impl<M: Encode + Decode> SortedSet<'_, M> {
-    /// The member with the lowest score. `ZRANGE 0 0`, O(log n).
+    /// The member with the lowest score, which stays; `None` if there is none. `ZRANGE` 0 0, O(log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -17,11 +17,16 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.first()?, Some(("bob".to_owned(), 1.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`range`](Self::range).
+    #[doc(alias = "ZRANGE")]
     pub fn first(&self) -> Result<Option<(M, f64)>> {
         Ok(self.range(0, 0)?.pop())
     }
 
-    /// The member with the highest score. `ZRANGE -1 -1`, O(log n).
+    /// The member with the highest score, which stays; `None` if there is none. `ZRANGE` -1 -1, O(log
+    /// n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -30,20 +35,29 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.last()?, Some(("ann".to_owned(), 2.0)));
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`range`](Self::range).
+    #[doc(alias = "ZRANGE")]
     pub fn last(&self) -> Result<Option<(M, f64)>> {
         Ok(self.range(-1, -1)?.pop())
     }
 
-    /// The members from one rank to another, both included, with their scores. Negative positions are
-    /// counted from the highest score: -1 is the last. `ZRANGE`, O(log n + given).
+    /// The members from one rank to another, both included and cut to the set, with their scores.
+    /// Negative ranks count from the highest score: -1 is the last. `ZRANGE`, O(log n + given).
     ///
     /// ```
     /// let store = larder::Store::new();
     /// let board = store.sorted_set::<String>("board");
     /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
     /// assert_eq!(board.range(-2, -1)?, [("bob".to_owned(), 2.0), ("cid".to_owned(), 3.0)]);
+    /// assert!(board.range(3, 9)?.is_empty());
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZRANGE")]
     pub fn range(&self, start: i64, stop: i64) -> Result<Vec<(M, f64)>> {
         self.select(&Select::Rank(start, stop), Window::new())
@@ -59,12 +73,29 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(board.range_rev(0, 0)?, [("cid".to_owned(), 3.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Those of [`range`](Self::range).
     #[doc(alias = "ZREVRANGE")]
     pub fn range_rev(&self, start: i64, stop: i64) -> Result<Vec<(M, f64)>> {
         self.select(&Select::Rank(start, stop), Window::new().reversed())
     }
 
-    /// All members and their scores, from the lowest score up. `ZRANGE 0 -1`, O(n).
+    /// All members and their scores, from the lowest score up. `ZRANGE` 0 -1, O(n). For a large set,
+    /// [`iter`](Self::iter) decodes one at a time.
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_many([("ann", 2.0), ("bob", 1.0), ("cid", 2.0)])?;
+    /// let members: Vec<_> = board.to_vec()?.into_iter().map(|(member, _)| member).collect();
+    /// assert_eq!(members, ["bob", "ann", "cid"]); // in one score, by their bytes
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`range`](Self::range).
+    #[doc(alias = "ZRANGE")]
     pub fn to_vec(&self) -> Result<Vec<(M, f64)>> {
         self.range(0, -1)
     }
@@ -82,7 +113,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZRANGEBYSCORE")]
     pub fn range_by_score(&self, scores: impl RangeBounds<f64>) -> Result<Vec<(M, f64)>> {
         self.range_by_score_with(scores, Window::new())
@@ -103,7 +136,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZREVRANGEBYSCORE")]
     pub fn range_by_score_with(
         &self,
@@ -127,6 +162,11 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(names.range_by_member("b".."c")?, [("bea".to_owned(), 0.0), ("bob".to_owned(), 0.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a bound that does not encode;
+    /// [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZRANGEBYLEX")]
     pub fn range_by_member<Q: IntoValue + Clone>(
         &self,
@@ -148,6 +188,11 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(page, [("bob".to_owned(), 0.0)]);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a bound that does not encode;
+    /// [`Error::Decode`](crate::Error::Decode) for a member that is no `M`.
     #[doc(alias = "ZREVRANGEBYLEX")]
     pub fn range_by_member_with<Q: IntoValue + Clone>(
         &self,
@@ -168,7 +213,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "ZCOUNT")]
     pub fn count_by_score(&self, scores: impl RangeBounds<f64>) -> Result<usize> {
         self.handle.read(|view, key| range::count(view, key, &by_score(scores)))
@@ -184,14 +230,18 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(names.count_by_member(.."bob")?, 2);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a bound that does not encode.
     #[doc(alias = "ZLEXCOUNT")]
     pub fn count_by_member<Q: IntoValue + Clone>(&self, members: impl RangeBounds<Q>) -> Result<usize> {
         let select = by_member(members)?;
         self.handle.read(|view, key| range::count(view, key, &select))
     }
 
-    /// Makes `destination` the [range](Self::range), whatever it held before; gives how many members it
-    /// has. An empty range removes it. `ZRANGESTORE`, O(log n + given).
+    /// Makes `destination` the [range](Self::range), whatever it held before, without a deadline; gives
+    /// how many members it has. An empty range removes it. `ZRANGESTORE`, O(log n + given).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -201,13 +251,29 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert!(store.sorted_set::<String>("worst").contains("bob")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type; what the
+    /// destination holds is no matter.
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_into<'k>(&self, destination: impl Into<Key<'k>>, start: i64, stop: i64) -> Result<usize> {
         self.select_into(destination.into(), &Select::Rank(start, stop), Window::new())
     }
 
     /// Makes `destination` the [range from the highest score down](Self::range_rev); otherwise as
-    /// [`range_into`](Self::range_into). `ZRANGESTORE` with `REV`.
+    /// [`range_into`](Self::range_into). `ZRANGESTORE` with `REV`, O(log n + given).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// assert_eq!(board.range_rev_into("best", 0, 1)?, 2);
+    /// assert_eq!(store.sorted_set::<String>("best").first()?, Some(("bob".to_owned(), 2.0)));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`range_into`](Self::range_into).
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_rev_into<'k>(
         &self,
@@ -219,10 +285,21 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// Makes `destination` the [range of scores](Self::range_by_score); otherwise as
-    /// [`range_into`](Self::range_into). `ZRANGESTORE` with `BYSCORE`.
+    /// [`range_into`](Self::range_into). `ZRANGESTORE` with `BYSCORE`, O(log n + given).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// assert_eq!(board.range_by_score_into("good", 2.0..)?, 2);
+    /// assert_eq!(board.range_by_score_into("good", 9.0..)?, 0);
+    /// assert!(!store.contains("good")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN; those of
+    /// [`range_into`](Self::range_into).
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_by_score_into<'k>(
         &self,
@@ -233,10 +310,21 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// [`range_by_score_into`](Self::range_by_score_into) for a part of the range: see [`Window`].
-    /// `ZRANGESTORE` with `BYSCORE`, `REV` and `LIMIT`.
+    /// `ZRANGESTORE` with `BYSCORE`, `REV` and `LIMIT`, O(log n + given).
+    ///
+    /// ```
+    /// use larder::{Store, Window};
+    ///
+    /// let store = Store::new();
+    /// let board = store.sorted_set::<String>("board");
+    /// board.insert_many([("ann", 1.0), ("bob", 2.0), ("cid", 3.0)])?;
+    /// board.range_by_score_into_with("best below 3", ..3.0, Window::new().reversed().take(1))?;
+    /// assert!(store.sorted_set::<String>("best below 3").contains("bob")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    /// Those of [`range_by_score_into`](Self::range_by_score_into).
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_by_score_into_with<'k>(
         &self,
@@ -248,7 +336,20 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// Makes `destination` the [range of members](Self::range_by_member); otherwise as
-    /// [`range_into`](Self::range_into). `ZRANGESTORE` with `BYLEX`.
+    /// [`range_into`](Self::range_into). `ZRANGESTORE` with `BYLEX`, O(log n + given).
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let names = store.sorted_set::<String>("names");
+    /// names.insert_many([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
+    /// assert_eq!(names.range_by_member_into("names with b", "b".."c")?, 2);
+    /// assert!(!store.sorted_set::<String>("names with b").contains("ann")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode) for a bound that does not encode; those of
+    /// [`range_into`](Self::range_into).
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_by_member_into<'k, Q: IntoValue + Clone>(
         &self,
@@ -259,7 +360,21 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// [`range_by_member_into`](Self::range_by_member_into) for a part of the range: see [`Window`].
-    /// `ZRANGESTORE` with `BYLEX`, `REV` and `LIMIT`.
+    /// `ZRANGESTORE` with `BYLEX`, `REV` and `LIMIT`, O(log n + given).
+    ///
+    /// ```
+    /// use larder::{Store, Window};
+    ///
+    /// let store = Store::new();
+    /// let names = store.sorted_set::<String>("names");
+    /// names.insert_many([("ann", 0.0), ("bea", 0.0), ("bob", 0.0)])?;
+    /// names.range_by_member_into_with("second", "a".., Window::new().skip(1).take(1))?;
+    /// assert_eq!(store.sorted_set::<String>("second").to_vec()?, [("bea".to_owned(), 0.0)]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`range_by_member_into`](Self::range_by_member_into).
     #[doc(alias = "ZRANGESTORE")]
     pub fn range_by_member_into_with<'k, Q: IntoValue + Clone>(
         &self,
@@ -281,6 +396,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert!(!board.contains("ann")?);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "ZREMRANGEBYRANK")]
     pub fn remove_range(&self, start: i64, stop: i64) -> Result<usize> {
         self.remove_select(&Select::Rank(start, stop))
@@ -298,7 +416,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN.
+    /// [`Error::NanBound`](crate::Error::NanBound) if a bound is NaN;
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type.
     #[doc(alias = "ZREMRANGEBYSCORE")]
     pub fn remove_by_score(&self, scores: impl RangeBounds<f64>) -> Result<usize> {
         self.remove_select(&by_score(scores))
@@ -315,6 +434,10 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// assert_eq!(names.remove_by_member("b"..="bea")?, 1);
     /// # Ok::<(), larder::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
+    /// [`Error::Encode`](crate::Error::Encode) for a bound that does not encode.
     #[doc(alias = "ZREMRANGEBYLEX")]
     pub fn remove_by_member<Q: IntoValue + Clone>(&self, members: impl RangeBounds<Q>) -> Result<usize> {
         self.remove_select(&by_member(members)?)

@@ -10,9 +10,9 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Writer;
-use crate::value::Value;
 use crate::value::set::Set;
 use crate::value::sorted_set::{Scored, SortedSet};
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// What several sorted sets are made into.
@@ -73,10 +73,10 @@ enum Source<'v> {
 
 /// What a key has to give: a sorted set's members or a plain set's.
 fn members_of<'v>(view: &View<'v>, key: KeyRef<'_>) -> Result<Source<'v>> {
-    match view.entry(key).map(|entry| &entry.value) {
+    match view.entry(key).map(|entry| entry.value) {
         None => Ok(Source::Missing),
-        Some(Value::SortedSet(set)) => Ok(Source::Scored(set)),
-        Some(Value::Set(set)) => Ok(Source::Plain(set)),
+        Some(ValueRef::Whole(Value::SortedSet(set))) => Ok(Source::Scored(set)),
+        Some(ValueRef::Whole(Value::Set(set))) => Ok(Source::Plain(set)),
         Some(_) => Err(Error::WrongType),
     }
 }

@@ -126,9 +126,7 @@ pub(super) fn store(
         return Ok(0);
     }
     let value: Value = SortedSet::from_sorted(&members).into_value();
-    if let Some(old) = writer.set(destination, value, Deadline::Clear, event)? {
-        writer.discard_value(old);
-    }
+    writer.set(destination, value, Deadline::Clear, event)?;
     Ok(len)
 }
 

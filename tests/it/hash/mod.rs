@@ -138,10 +138,12 @@ fn fields_that_do_not_decode_are_not_lost() {
     let texts = store.hash::<String, String>("hash");
     texts.insert_many([("a", "1"), ("b", "x")]).unwrap();
     texts.expire_field("b", ms(5)).unwrap();
+    store.expire("hash", ms(9)).unwrap();
     let numbers = store.hash::<String, u32>("hash");
     assert!(matches!(numbers.get_and_remove_many(["a", "b", "c"]), Err(Error::Decode(_))));
     assert_eq!(texts.get_many(["a", "b"]).unwrap(), [Some("1".to_owned()), Some("x".to_owned())]);
     assert_eq!(texts.field_ttl("b").unwrap(), Ttl::Left(ms(5)));
+    assert_eq!(store.ttl("hash").unwrap(), Ttl::Left(ms(9)));
     let Err(Error::Decode(error)) = numbers.get_and_remove("b") else { panic!("x is no number") };
     assert_eq!(error.bytes, "x");
     assert_eq!(texts.keys().unwrap(), ["a"]);

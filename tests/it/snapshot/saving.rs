@@ -395,3 +395,18 @@ fn an_autosave_ends_with_its_handle_and_not_before_a_save_is_whole() {
         assert_eq!(folder.names(), ["snapshot"]);
     }
 }
+
+#[test]
+fn an_autosave_dropped_in_a_transaction_does_not_wait_for_itself() {
+    let folder = Folder::new();
+    let (clock, store) = manual_store();
+    let autosave = store.save_every(folder.join("snapshot"), millis(1)).unwrap();
+    let inside = |_: &larder::Tx| {
+        clock.advance(millis(1));
+        // Time for its thread to come to the locks.
+        (0..10_000).for_each(|_| thread::yield_now());
+        drop(autosave);
+        Ok::<_, Error>(())
+    };
+    store.transaction(["k"], inside).unwrap();
+}

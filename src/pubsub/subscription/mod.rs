@@ -1,24 +1,22 @@
-//! The reader's end: what is listened to, and the ways to read what comes.
+//! The reader's end: what is listened to.
+
+mod read;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::future::Future;
-use std::iter::FusedIterator;
-use std::pin::Pin;
 use std::sync::Weak;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ahash::RandomState;
-use futures_core::Stream;
 
 use super::inbox::{Inbox, Slot};
-use super::{Hub, Kind, Message};
+use super::{Hub, Kind};
 use crate::Bytes;
 use crate::clock::Clock;
 use crate::sync::{Arc, Mutex};
 
-/// Channels and patterns that are listened to, and the messages that have come (SUBSCRIBE, PSUBSCRIBE).
+pub use read::{IntoIter, Iter, Recv};
+
+/// Channels and patterns that are listened to, and the messages that have come. `SUBSCRIBE`, `PSUBSCRIBE`.
 ///
 /// It gets what is published from the moment it subscribes on, in the order in which it was published to each
 /// channel. A channel that it names and that matches two of its patterns as well brings three messages, as in
@@ -28,8 +26,8 @@ use crate::sync::{Arc, Mutex};
 /// that is full the oldest are dropped and counted by [`lagged`](Self::lagged).
 ///
 /// Read with [`try_recv`](Self::try_recv), [`recv`](Self::recv) or a `for` loop from a thread, and with
-/// [`recv_async`](Self::recv_async) or as a [`Stream`] from a task, on any runtime. Several threads and tasks
-/// can share one subscription; each message then goes to one of them.
+/// [`recv_async`](Self::recv_async) or as a [`Stream`](futures_core::Stream) from a task, on any runtime.
+/// Several threads and tasks can share one subscription; each message then goes to one of them.
 ///
 /// ```
 /// use larder::Store;
@@ -77,7 +75,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Listens to one more channel (SUBSCRIBE); false if it did already, or if the store is gone. O(1).
+    /// Listens to one more channel; false if it did already, or if the store is gone. `SUBSCRIBE`,
+    /// O(1).
     ///
     /// ```
     /// # let store = larder::Store::new();
@@ -93,16 +92,29 @@ impl Subscription {
         self.join(Kind::Channel, channel.as_ref())
     }
 
-    /// Listens to a channel no more (UNSUBSCRIBE); false if it did not. O(n), its subscribers.
+    /// Listens to a channel no more; false if it did not. `UNSUBSCRIBE`, O(n), its subscribers.
     ///
     /// Messages that had come before can still be read.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news"]);
+    /// store.publish("news", "one")?;
+    /// assert!(sub.unsubscribe("news"));
+    /// assert!(!sub.unsubscribe("news"));
+    /// assert_eq!(store.publish("news", "two")?, 0);
+    /// assert_eq!(sub.try_recv().unwrap().payload, "one");
+    /// assert_eq!(sub.try_recv(), None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[doc(alias = "UNSUBSCRIBE")]
     pub fn unsubscribe(&self, channel: impl AsRef<[u8]>) -> bool {
         self.part(Kind::Channel, channel.as_ref())
     }
 
-    /// Listens to all channels that match one more glob-style pattern (PSUBSCRIBE); false if it did already,
-    /// or if the store is gone. O(1), and each publish in the store then matches one pattern more.
+    /// Listens to all channels that match one more glob-style pattern; false if it did already, or if
+    /// the store is gone. `PSUBSCRIBE`, O(1), and each publish in the store then matches one pattern
+    /// more.
     ///
     /// ```
     /// # let store = larder::Store::new();
@@ -119,84 +131,77 @@ impl Subscription {
         self.join(Kind::Pattern, pattern.as_ref())
     }
 
-    /// Listens to a pattern no more (PUNSUBSCRIBE); false if it did not. O(n), its subscribers.
+    /// Listens to a pattern no more; false if it did not. `PUNSUBSCRIBE`, O(n), its subscribers.
     ///
-    /// Messages that had come before can still be read.
+    /// Messages that had come before can still be read. It is the pattern that is named, not a channel:
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*"]);
+    /// assert!(!sub.punsubscribe("user:1"));
+    /// assert!(sub.punsubscribe("user:*"));
+    /// assert_eq!(store.publish("user:1", "signed in")?, 0);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[doc(alias = "PUNSUBSCRIBE")]
     pub fn punsubscribe(&self, pattern: impl AsRef<[u8]>) -> bool {
         self.part(Kind::Pattern, pattern.as_ref())
     }
 
-    /// Listens to no channel any more, but still to its patterns (UNSUBSCRIBE without arguments).
+    /// Listens to no channel any more, but still to its patterns. `UNSUBSCRIBE` without arguments,
+    /// O(n), the subscribers of each.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news", "sport"]);
+    /// sub.psubscribe("user:*");
+    /// sub.unsubscribe_all();
+    /// assert!(sub.channels().is_empty());
+    /// assert_eq!(store.publish("user:1", "signed in")?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn unsubscribe_all(&self) {
         self.part_all(Kind::Channel);
     }
 
-    /// Listens to no pattern any more, but still to its channels (PUNSUBSCRIBE without arguments).
+    /// Listens to no pattern any more, but still to its channels. `PUNSUBSCRIBE` without arguments,
+    /// O(n), the subscribers of each.
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*", "order:*"]);
+    /// sub.subscribe("news");
+    /// sub.punsubscribe_all();
+    /// assert!(sub.patterns().is_empty());
+    /// assert_eq!(store.publish("news", "hello")?, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn punsubscribe_all(&self) {
         self.part_all(Kind::Pattern);
     }
 
     /// The channels it listens to by name, in no order. O(n).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.subscribe(["news", "sport"]);
+    /// sub.unsubscribe("news");
+    /// assert_eq!(sub.channels(), ["sport"]);
+    /// ```
     pub fn channels(&self) -> Vec<Bytes> {
         self.names.lock().channels.iter().cloned().collect()
     }
 
     /// The patterns it listens to, in no order. O(n).
+    ///
+    /// ```
+    /// # let store = larder::Store::new();
+    /// let sub = store.psubscribe(["user:*"]);
+    /// assert_eq!(sub.patterns(), ["user:*"]);
+    /// assert!(sub.channels().is_empty());
+    /// ```
     pub fn patterns(&self) -> Vec<Bytes> {
         self.names.lock().patterns.iter().cloned().collect()
-    }
-
-    /// The next message, if one has come. O(1).
-    pub fn try_recv(&self) -> Option<Message> {
-        self.inbox.pop()
-    }
-
-    /// The next message, waited for by blocking the thread; `None` once the store is gone and all is read.
-    /// O(1).
-    pub fn recv(&self) -> Option<Message> {
-        self.inbox.wait(&self.clock, None)
-    }
-
-    /// The next message, waited for at most so long (a zero timeout means now); `None` if none came. O(1).
-    ///
-    /// The time is the store's clock's, in milliseconds, rounded up.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// # let store = larder::Store::new();
-    /// let sub = store.subscribe(["news"]);
-    /// assert_eq!(sub.recv_timeout(Duration::from_millis(5)), None);
-    /// ```
-    pub fn recv_timeout(&self, timeout: Duration) -> Option<Message> {
-        self.inbox.wait(&self.clock, Some(timeout))
-    }
-
-    /// The next message, waited for by a task; `None` once the store is gone and all is read. O(1).
-    ///
-    /// The future can be dropped at any point (by a `select!` or a timeout): no message is lost by it.
-    pub fn recv_async(&self) -> Recv<'_> {
-        Recv { inbox: &self.inbox, slot: Slot::default() }
-    }
-
-    /// The messages, each waited for as by [`recv`](Self::recv); ends once the store is gone and all is read.
-    ///
-    /// `for message in &sub` is the same.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter { subscription: self }
-    }
-
-    /// How many messages were dropped unread, since the start, because the backlog was full. O(1).
-    ///
-    /// The count only grows: a reader that has to know of a gap compares it with what it was before.
-    pub fn lagged(&self) -> u64 {
-        self.inbox.lagged()
-    }
-
-    /// Whether the store is gone: what is buffered can be read, and nothing more comes. O(1).
-    pub fn is_closed(&self) -> bool {
-        self.inbox.is_closed()
     }
 
     pub(super) fn new(hub: &Arc<Hub>, id: u64, inbox: Arc<Inbox>, clock: Clock) -> Self {
@@ -267,94 +272,6 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// Ends once the store is gone and all is read.
-impl Stream for Subscription {
-    type Item = Message;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        let this = self.get_mut();
-        this.inbox.poll(&mut this.slot, context)
-    }
-}
-
-impl<'a> IntoIterator for &'a Subscription {
-    type Item = Message;
-    type IntoIter = Iter<'a>;
-
-    fn into_iter(self) -> Iter<'a> {
-        self.iter()
-    }
-}
-
-impl IntoIterator for Subscription {
-    type Item = Message;
-    type IntoIter = IntoIter;
-
-    fn into_iter(self) -> IntoIter {
-        IntoIter { subscription: self }
-    }
-}
-
-/// The future of [`Subscription::recv_async`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Recv<'a> {
-    inbox: &'a Inbox,
-    slot: Slot,
-}
-
-impl Future for Recv<'_> {
-    type Output = Option<Message>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        let this = self.get_mut();
-        this.inbox.poll(&mut this.slot, context)
-    }
-}
-
-impl Drop for Recv<'_> {
-    fn drop(&mut self) {
-        self.inbox.forget(&mut self.slot);
-    }
-}
-
-impl fmt::Debug for Recv<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recv").finish_non_exhaustive()
-    }
-}
-
-/// The messages of a borrowed [`Subscription`]; made by [`Subscription::iter`].
-#[derive(Debug)]
-pub struct Iter<'a> {
-    subscription: &'a Subscription,
-}
-
-impl Iterator for Iter<'_> {
-    type Item = Message;
-
-    fn next(&mut self) -> Option<Message> {
-        self.subscription.recv()
-    }
-}
-
-impl FusedIterator for Iter<'_> {}
-
-/// The messages of a [`Subscription`], which it owns.
-#[derive(Debug)]
-pub struct IntoIter {
-    subscription: Subscription,
-}
-
-impl Iterator for IntoIter {
-    type Item = Message;
-
-    fn next(&mut self) -> Option<Message> {
-        self.subscription.recv()
-    }
-}
-
-impl FusedIterator for IntoIter {}
-
 #[derive(Default)]
 struct Names {
     channels: HashSet<Bytes, RandomState>,
@@ -372,11 +289,16 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::{Context, Poll, Wake, Waker};
     use std::thread;
+    use std::time::Duration;
 
-    use super::super::Backlog;
+    use futures_core::Stream;
+
+    use super::super::{Backlog, Message};
     use super::*;
     use crate::wake::Wakes;
 
