@@ -29,18 +29,21 @@ impl PackedScores {
     /// Where a member is. O(n)
     #[inline]
     pub(super) fn find(&self, member: &[u8]) -> Option<Spot> {
-        let mut iter = self.iter();
-        let mut rank = 0;
-        loop {
-            let before = iter.rest.len();
-            let entry = iter.next_entry()?;
-            if is_of(entry, member) {
-                let all = self.0.as_slice().len();
-                let (start, end) = (all - before, all - iter.rest.len());
-                return Some(Spot { rank, score: decode(entry).0, start, end });
+        let (all, last) = (self.0.as_slice(), member.last());
+        let (mut start, mut rank) = (0, 0);
+        while let Some(length) = all.get(start) {
+            let end = start + 1 + usize::from(*length);
+            // Most others differ in the last byte.
+            if last.is_none() || all.get(end - 1) == last {
+                let entry = all.get(start + 1..end)?;
+                if is_of(entry, member) {
+                    return Some(Spot { rank, score: decode(entry).0, start, end });
+                }
             }
+            start = end;
             rank += 1;
         }
+        None
     }
 
     /// Gives a member, which is where it was found, or nowhere, another score; false if there is no room

@@ -81,9 +81,7 @@ pub(super) fn decode(entry: &[u8]) -> (f64, &[u8]) {
 #[inline]
 pub(super) fn is_of(entry: &[u8], member: &[u8]) -> bool {
     let Some((&first, rest)) = entry.split_first() else { return false };
-    // Most others differ in the last byte.
-    let may_be = rest.len() >= member.len() && (member.is_empty() || rest.last() == member.last());
-    may_be && rest.len() == follow(first) + member.len() && rest.ends_with(member)
+    rest.len() == follow(first) + member.len() && rest.ends_with(member)
 }
 
 /// How many bytes of a score follow the first.
