@@ -154,14 +154,12 @@ mod bytes;
 mod clock;
 mod codec;
 mod command;
-mod dense;
 mod error;
 mod event;
 mod key;
 mod keyspace;
 mod load;
 mod pubsub;
-#[allow(dead_code)]
 mod records;
 mod rng;
 #[cfg(all(test, shuttle))]

@@ -1,6 +1,5 @@
 //! Hashes: what HSET, HEXPIRE and their kin mean.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Draw;
@@ -64,7 +63,7 @@ pub(crate) struct Taken {
 /// The fields of a hash as they were at one instant: shared with the store until it writes to them.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
-    pub hash: Arc<Hash>,
+    pub hash: Hash,
     pub now: u64,
 }
 
@@ -99,7 +98,7 @@ pub(crate) fn value_len(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Resul
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Snapshot>> {
     let Some(entry) = view.entry(key) else { return Ok(None) };
     let ValueRef::Whole(Value::Hash(hash)) = entry.value else { return Err(Error::WrongType) };
-    Ok(Some(Snapshot { hash: Arc::clone(hash), now: time(view, hash) }))
+    Ok(Some(Snapshot { hash: hash.clone(), now: time(view, hash) }))
 }
 
 /// HRANDFIELD

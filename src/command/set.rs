@@ -1,7 +1,5 @@
 //! Sets: what SADD and its kin mean.
 
-use std::sync::Arc;
-
 use super::{Draw, Taken};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -58,11 +56,11 @@ pub(crate) fn members(view: &View<'_>, key: KeyRef<'_>) -> Result<Vec<Bytes>> {
 }
 
 /// The whole set at this instant, shared with the store. O(1).
-pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Arc<Set>> {
+pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Set> {
     match view.entry(key).map(|entry| entry.value) {
-        Some(ValueRef::Whole(Value::Set(set))) => Ok(Arc::clone(set)),
+        Some(ValueRef::Whole(Value::Set(set))) => Ok(set.clone()),
         Some(_) => Err(Error::WrongType),
-        None => Ok(Arc::default()),
+        None => Ok(Set::default()),
     }
 }
 

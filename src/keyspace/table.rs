@@ -427,7 +427,6 @@ fn body(kind: u8, deadline: u64, rest: &[u8]) -> Body {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     use proptest::prelude::*;
 
@@ -516,7 +515,7 @@ mod tests {
                 Step::SetMember(key, member) => {
                     let mut set = Set::default();
                     set.insert(&Bytes::from(&[member; 50]));
-                    let value = Value::Set(Arc::new(set));
+                    let value = Value::Set(set);
                     match find(&table, key) {
                         Some(at) => drop(table.update(at, |held| *held = value.clone())),
                         None => table.insert(hash(key), &name(key), value.clone(), NEVER).unwrap(),
@@ -531,7 +530,9 @@ mod tests {
                         }
                     };
                     find(&table, key).map(|at| table.update(at, append));
-                    model.get_mut(&key).map(|(value, _)| append(value));
+                    if let Some((value, _)) = model.get_mut(&key) {
+                        append(value);
+                    }
                 }
                 Step::Remove(key) => {
                     let taken = find(&table, key).and_then(|at| table.take(at));

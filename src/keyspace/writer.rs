@@ -284,7 +284,7 @@ impl<'w> Writer<'w> {
     /// Removes a key; gives back its value and deadline. One that is missing is still fenced: who
     /// removes it may mean what a load under way has read.
     pub(crate) fn remove(&mut self, key: KeyRef<'_>, event: KeyEvent) -> Option<(Value, u64)> {
-        let Some(at) = self.live_or_fence(key) else { return None };
+        let at = self.live_or_fence(key)?;
         self.keep_what_goes(key);
         let taken = self.table_mut(key)?.take(at)?;
         self.changed(key, event);

@@ -187,7 +187,7 @@ impl<R: Read> Reader<'_, R> {
                 return Err(self.blocks.damaged("a set has a member twice"));
             }
         }
-        Ok(Value::Set(set.into()))
+        Ok(Value::Set(set))
     }
 
     fn hash(&mut self, moment: Moment) -> Result<Value, Fault> {
@@ -202,7 +202,7 @@ impl<R: Read> Reader<'_, R> {
                 hash.set_deadline(&name, deadline);
             }
         }
-        Ok(Value::Hash(hash.into()))
+        Ok(Value::Hash(hash))
     }
 
     fn sorted_set(&mut self) -> Result<Value, Fault> {
@@ -212,11 +212,11 @@ impl<R: Read> Reader<'_, R> {
             if score.is_nan() {
                 return Err(self.blocks.damaged("a score is not a number"));
             }
-            if !set.insert(self.bytes()?, score) {
+            if !set.insert(&self.bytes()?, score) {
                 return Err(self.blocks.damaged("a sorted set has a member twice"));
             }
         }
-        Ok(Value::SortedSet(set.into()))
+        Ok(Value::SortedSet(set))
     }
 }
 

@@ -12,30 +12,37 @@ pub(crate) use super::packed::{ANY, Entry};
 use crate::Bytes;
 use crate::records::{Records, Text};
 
-/// See the [module](self). All bodies have the length `BODY`, [`ANY`] if they differ. A clone is O(1): both share what they hold until one of them is written, and a
-/// bounded part of it from then on.
+/// See the [module](self). All bodies have the length `BODY`, [`ANY`] if they differ; what else there is
+/// to know of them all is an `X`, which only entries in pages have. A clone is O(1): both share what they
+/// hold until one of them is written, and a bounded part of it from then on.
 #[derive(Clone)]
-pub(crate) struct Members<const BODY: usize>(Form<BODY>);
+pub(crate) struct Members<const BODY: usize, X = ()>(Form<BODY, X>);
 
 #[derive(Clone)]
-enum Form<const BODY: usize> {
+enum Form<const BODY: usize, X> {
     Packed(Packed<BODY>),
-    Paged(Arc<Records>),
+    Paged(Arc<Paged<X>>),
 }
 
-impl<const BODY: usize> Default for Members<BODY> {
+#[derive(Clone, Default)]
+struct Paged<X> {
+    records: Records,
+    extra: X,
+}
+
+impl<const BODY: usize, X> Default for Members<BODY, X> {
     fn default() -> Self {
         Members(Form::Packed(Packed::default()))
     }
 }
 
-impl<const BODY: usize> Members<BODY> {
+impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
     /// O(1)
     #[inline]
     pub(crate) fn len(&self) -> usize {
         match &self.0 {
             Form::Packed(packed) => packed.len(),
-            Form::Paged(records) => records.len(),
+            Form::Paged(paged) => paged.records.len(),
         }
     }
 
@@ -49,7 +56,7 @@ impl<const BODY: usize> Members<BODY> {
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         match &self.0 {
             Form::Packed(packed) => packed.find(name).map(|place| place as u32),
-            Form::Paged(records) => records.find(hash_of(name), name),
+            Form::Paged(paged) => paged.records.find(hash_of(name), name),
         }
     }
 
@@ -58,15 +65,7 @@ impl<const BODY: usize> Members<BODY> {
     pub(crate) fn body(&self, name: &[u8]) -> Option<&[u8]> {
         match &self.0 {
             Form::Packed(packed) => packed.iter().find(|(other, _)| *other == name).map(|(_, body)| body),
-            Form::Paged(records) => records.seek(hash_of(name), name).map(|(_, record)| record.body),
-        }
-    }
-
-    /// The entry at a position. O(1)
-    pub(crate) fn get(&self, at: u32) -> Option<Entry<'_>> {
-        match &self.0 {
-            Form::Packed(packed) => packed.get(at as usize),
-            Form::Paged(records) => records.get(at).map(|record| (record.name, record.body)),
+            Form::Paged(paged) => paged.records.seek(hash_of(name), name).map(|(_, record)| record.body),
         }
     }
 
@@ -74,7 +73,7 @@ impl<const BODY: usize> Members<BODY> {
     pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
         match &self.0 {
             Form::Packed(packed) => packed.get(at as usize).map(|(name, _)| Bytes::from(name)),
-            Form::Paged(records) => records.name(at),
+            Form::Paged(paged) => paged.records.name(at),
         }
     }
 
@@ -82,7 +81,7 @@ impl<const BODY: usize> Members<BODY> {
     pub(crate) fn body_at(&self, at: u32) -> Option<Bytes> {
         match &self.0 {
             Form::Packed(packed) => packed.get(at as usize).map(|(_, body)| Bytes::from(body)),
-            Form::Paged(records) => records.body(at),
+            Form::Paged(paged) => paged.records.body(at),
         }
     }
 
@@ -95,7 +94,7 @@ impl<const BODY: usize> Members<BODY> {
                 return len as u32;
             }
         }
-        self.paged().push(hash_of(&name), name, body)
+        self.paged().records.push(hash_of(&name), name, body)
     }
 
     /// Gives the entry at a position another body; gives the old one back if it was long. O(1)
@@ -105,7 +104,7 @@ impl<const BODY: usize> Members<BODY> {
                 packed.set_body(at as usize, &body);
                 None
             }
-            _ => self.paged().set_body(at, body),
+            _ => self.paged().records.set_body(at, body),
         }
     }
 
@@ -117,9 +116,9 @@ impl<const BODY: usize> Members<BODY> {
                 packed.remove(at as usize);
                 is_there
             }
-            Form::Paged(records) => {
-                let is_there = Arc::make_mut(records).swap_remove(at);
-                if records.is_empty() {
+            Form::Paged(paged) => {
+                let is_there = Arc::make_mut(paged).records.swap_remove(at);
+                if paged.records.is_empty() {
                     *self = Members::default();
                 }
                 is_there
@@ -131,32 +130,45 @@ impl<const BODY: usize> Members<BODY> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> + Clone {
         let (packed, records) = match &self.0 {
             Form::Packed(packed) => (Some(packed.iter()), None),
-            Form::Paged(records) => (None, Some(records.iter())),
+            Form::Paged(paged) => (None, Some(paged.records.iter())),
         };
         let records = records.into_iter().flatten().map(|record| (record.name, record.body));
         packed.into_iter().flatten().chain(records)
     }
 
-    /// Heap memory, in bytes. O(1)
+    /// What else there is to know; nothing while the entries are packed.
+    #[inline]
+    pub(crate) fn extra(&self) -> Option<&X> {
+        match &self.0 {
+            Form::Packed(_) => None,
+            Form::Paged(paged) => Some(&paged.extra),
+        }
+    }
+
+    /// The same, to be changed: entries that are packed move into pages.
+    pub(crate) fn extra_mut(&mut self) -> &mut X {
+        &mut self.paged().extra
+    }
+
+    /// Heap memory but for what the extra holds, in bytes. O(1)
     pub(crate) fn bytes(&self) -> usize {
-        const ARC: usize = 2 * size_of::<usize>() + size_of::<Records>();
         match &self.0 {
             Form::Packed(packed) => packed.bytes(),
-            Form::Paged(records) => ARC + records.bytes(),
+            Form::Paged(paged) => 2 * size_of::<usize>() + size_of::<Paged<X>>() + paged.records.bytes(),
         }
     }
 
     /// The entries in pages, moved there if need be.
-    fn paged(&mut self) -> &mut Records {
+    fn paged(&mut self) -> &mut Paged<X> {
         if let Form::Packed(packed) = &self.0 {
             let mut records = Records::default();
             for (name, body) in packed.iter() {
                 records.push(hash_of(name), Text::Slice(name), Text::Slice(body));
             }
-            self.0 = Form::Paged(Arc::new(records));
+            self.0 = Form::Paged(Arc::new(Paged { records, extra: X::default() }));
         }
         match &mut self.0 {
-            Form::Paged(records) => Arc::make_mut(records),
+            Form::Paged(paged) => Arc::make_mut(paged),
             Form::Packed(_) => unreachable!("just moved into pages"),
         }
     }
@@ -215,11 +227,11 @@ mod tests {
         assert_eq!(all, *model);
         for (at, (name, body)) in members.iter().enumerate() {
             let at = at as u32;
-            assert_eq!((members.find(name), members.get(at)), (Some(at), Some((name, body))));
+            assert_eq!(members.find(name), Some(at));
             assert_eq!((members.name(at).as_deref(), members.body(name)), (Some(name), Some(body)));
             assert_eq!(members.body_at(at).as_deref(), Some(body));
         }
-        assert_eq!(members.get(model.len() as u32), None);
+        assert_eq!(members.name(model.len() as u32), None);
         assert!((0..40).all(|id| members.find(&name_of(id)).is_some() == model.contains_key(&name_of(id))));
     }
 

@@ -6,19 +6,22 @@ mod chunk;
 mod deadlines;
 mod deque;
 mod edge;
+mod entries;
 pub(crate) mod hash;
 pub(crate) mod index;
 pub(crate) mod lcs;
 pub(crate) mod list;
 pub(crate) mod members;
 mod packed;
+mod packed_scores;
 pub(crate) mod ranked;
+mod score;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 mod strip;
 
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::Bytes;
 use crate::clock::NEVER;
@@ -63,9 +66,9 @@ impl Type {
 pub(crate) enum Value {
     String(Bytes),
     List(List),
-    Set(Arc<Set>),
-    Hash(Arc<Hash>),
-    SortedSet(Arc<SortedSet>),
+    Set(Set),
+    Hash(Hash),
+    SortedSet(SortedSet),
 }
 
 impl Value {
@@ -81,13 +84,12 @@ impl Value {
 
     /// Bytes held outside the value itself.
     pub(crate) fn heap_bytes(&self) -> usize {
-        const ARC: usize = 2 * size_of::<usize>();
         match self {
             Value::String(string) => string.heap_bytes(),
             Value::List(list) => list.bytes(),
-            Value::Set(set) => ARC + size_of::<Set>() + set.bytes(),
-            Value::Hash(hash) => ARC + size_of::<Hash>() + hash.bytes(),
-            Value::SortedSet(set) => ARC + size_of::<SortedSet>() + set.bytes(),
+            Value::Set(set) => set.bytes(),
+            Value::Hash(hash) => hash.bytes(),
+            Value::SortedSet(set) => set.bytes(),
         }
     }
 
@@ -231,26 +233,6 @@ impl Kind for Bytes {
     }
 }
 
-impl Kind for List {
-    type Ref<'v> = &'v List;
-
-    fn of(value: ValueRef<'_>) -> Option<&Self> {
-        if let ValueRef::Whole(Value::List(list)) = value { Some(list) } else { None }
-    }
-
-    fn of_mut(value: &mut Value) -> Option<&mut Self> {
-        if let Value::List(list) = value { Some(list) } else { None }
-    }
-
-    fn into_value(self) -> Value {
-        Value::List(self)
-    }
-
-    fn is_empty(&self) -> bool {
-        List::is_empty(self)
-    }
-}
-
 macro_rules! collection {
     ($kind:ident $(, $expire:ident)?) => {
         impl Kind for $kind {
@@ -261,11 +243,11 @@ macro_rules! collection {
             }
 
             fn of_mut(value: &mut Value) -> Option<&mut Self> {
-                if let Value::$kind(inner) = value { Some(Arc::make_mut(inner)) } else { None }
+                if let Value::$kind(inner) = value { Some(inner) } else { None }
             }
 
             fn into_value(self) -> Value {
-                Value::$kind(Arc::new(self))
+                Value::$kind(self)
             }
 
             fn is_empty(&self) -> bool {
@@ -279,6 +261,7 @@ macro_rules! collection {
     };
 }
 
+collection!(List);
 collection!(Set);
 collection!(Hash, remove_expired);
 collection!(SortedSet);

@@ -1,12 +1,9 @@
 //! A few named byte strings in one allocation, in order: what a small collection stands in.
 //!
-//! The allocation begins with how many bytes are in use and how many entries there are. An entry is the
-//! length of its name, the name, and the body; where bodies differ in length, that comes before the
-//! name as well. What lies behind the last entry is room to grow.
+//! An entry is the length of its name, the name, and the body; where bodies differ in length, that comes
+//! before the name as well.
 
-use std::ops::Range;
-use std::sync::Arc;
-use std::{iter, mem};
+use super::entries::Entries;
 
 /// Names and bodies up to this length are packed, in collections of so many entries.
 pub(super) const LONGEST: usize = if cfg!(test) { 40 } else { 64 };
@@ -17,22 +14,11 @@ pub(crate) const ANY: usize = usize::MAX;
 
 /// See the [module](self). All bodies have the length `BODY`. Clones share the bytes until one of them
 /// is written.
-#[derive(Clone)]
-pub(super) struct Packed<const BODY: usize>(Arc<[u8]>);
+#[derive(Clone, Default)]
+pub(super) struct Packed<const BODY: usize>(Entries);
 
 /// An entry: its name and its body.
 pub(crate) type Entry<'e> = (&'e [u8], &'e [u8]);
-
-/// Two bytes that tell how many are in use, and one for the entries.
-const HEADER: usize = 3;
-/// Allocators give no less at a time.
-const GRAIN: usize = 16;
-
-impl<const BODY: usize> Default for Packed<BODY> {
-    fn default() -> Self {
-        Packed(zeroed(GRAIN))
-    }
-}
 
 impl<const BODY: usize> Packed<BODY> {
     /// Whether an entry may stand in here.
@@ -42,7 +28,7 @@ impl<const BODY: usize> Packed<BODY> {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.0.get(2).map_or(0, |len| usize::from(*len))
+        self.0.len()
     }
 
     /// The place of the entry of that name. O(n)
@@ -62,7 +48,7 @@ impl<const BODY: usize> Packed<BODY> {
         let at = self.offset(place);
         let lengths: &[u8] = &[name.len() as u8, body.len() as u8];
         let lengths = if BODY == ANY { lengths } else { &lengths[..1] };
-        self.splice(at..at, [lengths, name, body], self.len() + 1);
+        self.0.splice(at..at, &[lengths, name, body], self.len() + 1);
     }
 
     /// Gives the entry at a place another body. O(n)
@@ -71,12 +57,11 @@ impl<const BODY: usize> Packed<BODY> {
         let Some((name, old)) = self.get(place) else { return };
         let (length, rest) = (Self::HEAD + name.len(), old.len());
         if BODY == ANY {
-            let bytes = Arc::make_mut(&mut self.0);
-            if let Some(length) = bytes.get_mut(start + 1) {
+            if let Some(length) = self.0.as_mut_slice().get_mut(start + 1) {
                 *length = body.len() as u8;
             }
         }
-        self.splice(start + length..start + length + rest, [&[], &[], body], self.len());
+        self.0.splice(start + length..start + length + rest, &[body], self.len());
     }
 
     /// Takes the entry at a place out; those behind it move up. O(n)
@@ -84,25 +69,19 @@ impl<const BODY: usize> Packed<BODY> {
         let Some((name, body)) = self.get(place) else { return };
         let length = Self::HEAD + name.len() + body.len();
         let start = self.offset(place);
-        self.splice(start..start + length, [&[]; 3], self.len() - 1);
+        self.0.splice(start..start + length, &[], self.len() - 1);
     }
 
     pub(super) fn iter(&self) -> Iter<'_, BODY> {
-        let (len, used) = (self.len(), self.used());
-        Iter { rest: self.0.get(HEADER..used).unwrap_or_default(), len }
+        Iter { rest: self.0.as_slice(), len: self.len() }
     }
 
     /// Heap memory, in bytes. O(1)
     pub(super) fn bytes(&self) -> usize {
-        2 * mem::size_of::<usize>() + self.0.len()
+        self.0.bytes()
     }
 
     const HEAD: usize = if BODY == ANY { 2 } else { 1 };
-
-    #[inline]
-    fn used(&self) -> usize {
-        self.0.first_chunk().map_or(HEADER, |used| usize::from(u16::from_le_bytes(*used)).max(HEADER))
-    }
 
     /// Where the entry at a place begins.
     fn offset(&self, place: usize) -> usize {
@@ -112,35 +91,7 @@ impl<const BODY: usize> Packed<BODY> {
                 break;
             }
         }
-        self.used() - iter.rest.len()
-    }
-
-    /// Puts parts in the place of a range of the bytes, which then have so many entries.
-    fn splice(&mut self, range: Range<usize>, parts: [&[u8]; 3], len: usize) {
-        let used = self.used();
-        let with: usize = parts.iter().map(|part| part.len()).sum();
-        let total = used - range.len() + with;
-        let room = total.next_multiple_of(GRAIN);
-        if room > self.0.len() || room + 4 * GRAIN < self.0.len() {
-            let mut fresh = zeroed(room);
-            // Just made: nobody shares it.
-            if let Some(bytes) = Arc::get_mut(&mut fresh) {
-                bytes[..range.start].copy_from_slice(&self.0[..range.start]);
-                bytes[range.start + with..total].copy_from_slice(&self.0[range.end..used]);
-            }
-            self.0 = fresh;
-        } else {
-            Arc::make_mut(&mut self.0).copy_within(range.end..used, range.start + with);
-        }
-        let bytes = Arc::make_mut(&mut self.0);
-        let mut at = range.start;
-        for part in parts {
-            bytes[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
-        // Neither number is over its width: an entry takes 130 bytes, and there are 64 at the most.
-        bytes[..2].copy_from_slice(&(total as u16).to_le_bytes());
-        bytes[2] = len as u8;
+        self.0.as_slice().len() - iter.rest.len()
     }
 }
 
@@ -173,8 +124,4 @@ impl<'p, const BODY: usize> Iterator for Iter<'p, BODY> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.len, Some(self.len))
     }
-}
-
-fn zeroed(size: usize) -> Arc<[u8]> {
-    iter::repeat_n(0, size).collect()
 }

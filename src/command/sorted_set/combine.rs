@@ -101,7 +101,7 @@ impl<'v> Source<'v> {
     fn iter(&self) -> Box<dyn Iterator<Item = (f64, &'v [u8])> + 'v> {
         match self {
             Source::Missing => Box::new(std::iter::empty()),
-            Source::Scored(set) => Box::new(set.iter().map(|(score, member)| (score, &member[..]))),
+            Source::Scored(set) => Box::new(set.iter()),
             Source::Plain(set) => Box::new(set.iter().map(|member| (1.0, member))),
         }
     }
