@@ -84,7 +84,7 @@ impl PackedScores {
         self.0.splice(spot.start..spot.end, &[], self.len() - 1);
     }
 
-    /// Takes the first members out, behind those of lower ranks. O(n)
+    /// Takes as many members out, from a rank on. O(n)
     pub(super) fn remove_range(&mut self, rank: usize, count: usize) {
         let mut iter = self.iter();
         let all = iter.rest.len();
