@@ -89,6 +89,7 @@ impl<T: Clone> Slab<T> {
         Some(thing)
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.pages.iter().flat_map(|page| page.iter()).filter_map(|place| match place {
             Place::Taken(thing) => Some(thing),
