@@ -1,5 +1,7 @@
 //! The road to a key for those who change it, and the one exit after a change.
 
+mod expire;
+
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
@@ -12,7 +14,6 @@ use super::{Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::value::hash::Hash;
 use crate::value::{Kind, Value, ValueRef};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Result};
@@ -400,51 +401,6 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
-    /// Removes keys from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of them at
-    /// most; gives how many those were.
-    pub(super) fn expire_last(&mut self, now: u64, limit: usize) -> usize {
-        let is_heard = self.is_heard();
-        let mut names = Vec::new();
-        let Effects { garbage, .. } = &mut *self.effects;
-        let db = self.db;
-        let Some((_, shard)) = self.shards.parts_mut().first_mut() else { return 0 };
-        let table = shard.table_mut(db);
-        let count = table.pop_due(now, limit, |name, value| {
-            garbage.extend(value);
-            if is_heard {
-                names.push(Bytes::from(name));
-            }
-        });
-        table.counters.expired += count as u64;
-        for name in names {
-            // The hash only tells shards apart, and a sweep holds one.
-            self.announce(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
-        }
-        count
-    }
-
-    /// Removes an entry of [`only_table`](Self::only_table) whose time has come; its name is looked at only
-    /// if somebody wants to know.
-    pub(super) fn expire_at(&mut self, at: u32) -> bool {
-        let is_heard = self.is_heard();
-        let Some(table) = self.only_table() else { return false };
-        let name = if is_heard { table.contents().name(at) } else { None };
-        let value = table.remove(at);
-        match name {
-            // The hash only tells shards apart, and a sweep holds one.
-            Some(name) => self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired),
-            None => table.counters.expired += 1,
-        }
-        self.effects.garbage.extend(value);
-        true
-    }
-
-    /// Whether anybody wants to know of what happens to the keys of the shards that are held. Asked once
-    /// for many keys: most often nobody does.
-    fn is_heard(&self) -> bool {
-        self.space.tells_events() || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
-    }
-
     /// Tasks to wake when the locks are free.
     pub(crate) fn wakes(&mut self) -> &mut Wakes {
         &mut self.effects.wakes
@@ -496,13 +452,6 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Removes the key if it has expired, or the parts of its value that have.
-    pub(super) fn expire(&mut self, key: KeyRef<'_>) {
-        if let Some(at) = self.live(key) {
-            self.expire_parts::<Hash>(key, at, usize::MAX);
-        }
-    }
-
     /// The position of a key that is there. One that has expired is removed on the way.
     #[inline]
     pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
@@ -545,33 +494,6 @@ impl<'w> Writer<'w> {
     fn keep_what_goes(&mut self, key: KeyRef<'_>) {
         if self.effects.undo.is_some() {
             self.keep_state(key, Fate::Goes);
-        }
-    }
-
-    /// Removes parts of a value that have expired, `limit` of them at most; gives how many those were.
-    /// A value of which all parts have expired is not there in the first place.
-    pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32, limit: usize) -> usize {
-        let entry = self.table(key).and_then(|table| table.get(at));
-        let parts =
-            entry.filter(|entry| K::of(entry.value).is_some()).map(|entry| entry.value.next_deadline());
-        if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
-            return 0;
-        }
-        self.remember(key);
-        let now = self.now();
-        let table = self.table_mut(key);
-        let removed =
-            table.and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, limit)))?);
-        self.note_parts(key, at);
-        self.changed(key, KeyEvent::HExpired);
-        removed.unwrap_or(0)
-    }
-
-    /// Has the sweeper come for the parts of a value that expire by themselves.
-    fn note_parts(&mut self, key: KeyRef<'_>, at: u32) {
-        if let Some(entry) = self.table(key).and_then(|table| table.get(at)) {
-            let parts = entry.value.next_deadline();
-            self.effects.wake_at = self.effects.wake_at.min(parts);
         }
     }
 
