@@ -154,13 +154,13 @@ mod bytes;
 mod clock;
 mod codec;
 mod command;
-mod dense;
 mod error;
 mod event;
 mod key;
 mod keyspace;
 mod load;
 mod pubsub;
+mod records;
 mod rng;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;

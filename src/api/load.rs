@@ -9,6 +9,7 @@ use crate::codec::encode;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Join, Lead, LoadError, Outcome};
+use crate::value::StringRef;
 use crate::{Bytes, Decode, Encode, Key, trace};
 
 impl Store {
@@ -133,7 +134,8 @@ impl Store {
             match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
-                    let landed = self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.cloned()))?;
+                    let landed =
+                        self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.map(StringRef::to_bytes)))?;
                     return Ok(match landed.map(T::decode).transpose() {
                         Ok(Some(value)) => Seek::Found(Some(value)),
                         Ok(None) => Seek::Lead(lead),

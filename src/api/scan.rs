@@ -102,9 +102,9 @@ impl Scan<'_> {
         let pattern = pattern.as_deref().map(Pattern::new);
         self.cursor = space.walk(self.store.index(), self.shard, self.cursor, |entry| {
             let is_meant = kind.is_none_or(|kind| entry.value.kind() == kind)
-                && pattern.is_none_or(|pattern| pattern.matches(&entry.key));
+                && pattern.is_none_or(|pattern| pattern.matches(entry.key));
             if is_meant {
-                found.push(entry.key.clone());
+                found.push(Bytes::from(entry.key));
             }
         })?;
         if self.cursor == 0 {

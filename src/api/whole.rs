@@ -62,8 +62,8 @@ impl Store {
         }
         let mut names = Vec::new();
         self.space().walk_all(self.index(), |entry| {
-            if pattern.matches(&entry.key) {
-                names.push(entry.key.clone());
+            if pattern.matches(entry.key) {
+                names.push(Bytes::from(entry.key));
             }
         })?;
         names.sort_unstable();

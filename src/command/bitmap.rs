@@ -6,9 +6,9 @@ use crate::key::KeyRef;
 use crate::keyspace::Limits;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
-use crate::value::Value;
 use crate::value::bitfield::{self, BitInt, Overflow};
 use crate::value::bits::{self, BitOp, BitUnit, Within};
+use crate::value::{StringRef, Value};
 use crate::{Bytes, Error, Result};
 
 /// One step of a BITFIELD; offsets are in bits.
@@ -22,7 +22,7 @@ pub(crate) enum FieldOp {
 /// GETBIT
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, offset: u64) -> Result<bool> {
     check(offset, 1, view.space().limits())?;
-    Ok(view.find::<Bytes>(key)?.is_some_and(|string| bits::get(string, offset)))
+    Ok(view.find::<Bytes>(key)?.is_some_and(|string| bits::get(string.as_slice(), offset)))
 }
 
 /// SETBIT: the bit before. The string grows to hold the bit, also where that is cleared.
@@ -42,13 +42,13 @@ pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, offset: u64, bit: bo
 
 /// BITCOUNT
 pub(crate) fn count(view: &View<'_>, key: KeyRef<'_>, range: Option<(i64, i64, BitUnit)>) -> Result<u64> {
-    Ok(view.find::<Bytes>(key)?.map_or(0, |string| bits::count(string, range)))
+    Ok(view.find::<Bytes>(key)?.map_or(0, |string| bits::count(string.as_slice(), range)))
 }
 
 /// BITPOS. A missing key is zeros without end.
 pub(crate) fn position(view: &View<'_>, key: KeyRef<'_>, bit: bool, within: Within) -> Result<Option<u64>> {
     Ok(match view.find::<Bytes>(key)? {
-        Some(string) => bits::position(string, bit, within),
+        Some(string) => bits::position(string.as_slice(), bit, within),
         None => (!bit).then_some(0),
     })
 }
@@ -66,7 +66,7 @@ pub(crate) fn combine(
     check_count(op, sources.len())?;
     let strings = {
         let view = writer.view();
-        let strings = sources.iter().map(|source| Ok(view.find::<Bytes>(*source)?.cloned()));
+        let strings = sources.iter().map(|source| Ok(view.find::<Bytes>(*source)?.map(StringRef::to_bytes)));
         strings.collect::<Result<Vec<_>>>()?
     };
     let inputs: Vec<&[u8]> = strings.iter().map(|string| string.as_deref().unwrap_or_default()).collect();
@@ -74,10 +74,8 @@ pub(crate) fn combine(
     let len = result.len();
     if len == 0 {
         writer.discard(destination, KeyEvent::Del);
-    } else if let Some(old) =
-        writer.set(destination, Value::String(result), Deadline::Clear, KeyEvent::Set)?
-    {
-        writer.discard_value(old);
+    } else {
+        writer.set(destination, Value::String(result), Deadline::Clear, KeyEvent::Set)?;
     }
     Ok(len)
 }
@@ -124,7 +122,7 @@ pub(crate) fn fields(
 /// BITFIELD_RO: the integers where the steps are, none of which may write.
 pub(crate) fn read_fields(view: &View<'_>, key: KeyRef<'_>, steps: &[FieldOp]) -> Result<Vec<Option<i64>>> {
     check_steps(steps, view.space().limits())?;
-    let string = view.find::<Bytes>(key)?.map_or(&[][..], |string| string);
+    let string = view.find::<Bytes>(key)?.map_or(&[][..], StringRef::as_slice);
     let read = |step: &FieldOp| {
         let (int, offset) = step.place();
         Some(bitfield::get(string, int, offset))

@@ -1,6 +1,5 @@
 //! Hashes: what HSET, HEXPIRE and their kin mean.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Draw;
@@ -13,8 +12,8 @@ use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::text::long_double::LongDouble;
 use crate::text::number;
-use crate::value::Value;
-use crate::value::hash::{Field, Hash};
+use crate::value::hash::{Before, Field, Hash};
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// When fields are set (HSETEX's FNX, FXX).
@@ -64,19 +63,19 @@ pub(crate) struct Taken {
 /// The fields of a hash as they were at one instant: shared with the store until it writes to them.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
-    pub hash: Arc<Hash>,
+    pub hash: Hash,
     pub now: u64,
 }
 
 /// HGET
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Result<Option<Bytes>> {
-    Ok(look(view, key)?.and_then(|(hash, now)| hash.get(field, now)).map(|field| field.value.clone()))
+    Ok(look(view, key)?.and_then(|(hash, now)| hash.value(field, now)))
 }
 
 /// HMGET
 pub(crate) fn get_many(view: &View<'_>, key: KeyRef<'_>, fields: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
     let Some((hash, now)) = look(view, key)? else { return Ok(vec![None; fields.len()]) };
-    Ok(fields.iter().map(|name| hash.get(name, now).map(|field| field.value.clone())).collect())
+    Ok(fields.iter().map(|name| hash.value(name, now)).collect())
 }
 
 /// HEXISTS
@@ -92,14 +91,14 @@ pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
 /// HSTRLEN: the length of a field's value, 0 for one that is missing.
 pub(crate) fn value_len(view: &View<'_>, key: KeyRef<'_>, field: &[u8]) -> Result<usize> {
     let found = look(view, key)?.and_then(|(hash, now)| hash.get(field, now));
-    Ok(found.map_or(0, |field| field.value.len()))
+    Ok(found.map_or(0, <[u8]>::len))
 }
 
 /// HGETALL, HKEYS, HVALS: all fields, in O(1); `None` if the key is missing.
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Snapshot>> {
     let Some(entry) = view.entry(key) else { return Ok(None) };
-    let Value::Hash(hash) = &entry.value else { return Err(Error::WrongType) };
-    Ok(Some(Snapshot { hash: Arc::clone(hash), now: time(view, hash) }))
+    let ValueRef::Whole(Value::Hash(hash)) = entry.value else { return Err(Error::WrongType) };
+    Ok(Some(Snapshot { hash: hash.clone(), now: time(view, hash) }))
 }
 
 /// HRANDFIELD
@@ -114,7 +113,7 @@ pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec
     let count = live.as_ref().map_or(hash.positions() as usize, Vec::len);
     let nth = |n: usize| {
         let position = live.as_ref().map_or(Some(n as u32), |live| live.get(n).copied());
-        position.and_then(|position| hash.at(position, now)).cloned()
+        position.and_then(|position| hash.at(position, now))
     };
     Ok(draw.draw(view.space().rng(), count, nth)?.into_vec())
 }
@@ -144,13 +143,16 @@ pub(crate) fn insert(
         }
         let event = (!pairs.is_empty()).then_some(KeyEvent::HSet);
         let mut new = 0;
-        for (name, value) in pairs {
-            let old = match deadline {
+        for (name, value) in &pairs {
+            let before = match deadline {
                 Deadline::Clear => hash.insert(name, value),
                 Deadline::Keep | Deadline::At(_) => hash.put(name, value),
             };
-            new += usize::from(old.is_none());
-            replaced.extend(old.filter(|old| old.heap_bytes() > 0));
+            match before {
+                Before::Nothing => new += 1,
+                Before::Short => {}
+                Before::Long(old) => replaced.push(old),
+            }
         }
         Ok((Some(new), event))
     })?;
@@ -190,7 +192,7 @@ pub(crate) fn put_back(
             let mut event = None;
             for (name, Taken { value, deadline }) in taken {
                 if deadline > now && hash.get(&name, 0).is_none() {
-                    hash.put(name.clone(), value);
+                    hash.put(&name, &value);
                     hash.set_deadline(&name, deadline);
                     event = Some(KeyEvent::HSet);
                 }
@@ -211,7 +213,7 @@ pub(crate) fn get_and_expire(
     let got = writer.update(key, Absent::Skip, |hash: &mut Hash| {
         let mut event = None;
         let get = |name: &Bytes| {
-            let value = hash.get(name, 0).map(|field| field.value.clone())?;
+            let value = hash.value(name, 0)?;
             if deadline == NEVER {
                 let had = hash.set_deadline(name, NEVER);
                 event = event.or((had != Some(NEVER)).then_some(KeyEvent::HPersist));
@@ -262,9 +264,9 @@ pub(crate) fn persist(
 /// HINCRBY: the new value. The field keeps its deadline.
 pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, field: Bytes, by: i64) -> Result<i64> {
     let increased = writer.update(key, Absent::Create, |hash: &mut Hash| {
-        let old = hash.get(&field, 0).map_or(Some(0), |field| number::parse_i64(&field.value));
+        let old = hash.get(&field, 0).map_or(Some(0), number::parse_i64);
         let new = old.ok_or(Error::HashNotAnInteger)?.checked_add(by).ok_or(Error::Overflow)?;
-        hash.put(field, number::decimal(new.into()));
+        hash.put(&field, &number::decimal(new.into()));
         Ok((new, Some(KeyEvent::HIncrBy)))
     })?;
     Ok(increased.unwrap_or(by))
@@ -278,10 +280,10 @@ pub(crate) fn increase_float(
     by: &LongDouble,
 ) -> Result<Bytes> {
     let increased = writer.update(key, Absent::Create, |hash: &mut Hash| {
-        let old = hash.get(&field, 0).map_or(&b"0"[..], |field| &field.value);
+        let old = hash.get(&field, 0).unwrap_or(b"0");
         let old = LongDouble::parse(old).ok_or(Error::HashNotAFloat)?;
         let new = Bytes::from(old.checked_add(by).ok_or(Error::NanOrInfinity)?.to_human());
-        hash.put(field, new.clone());
+        hash.put(&field, &new);
         Ok((new, Some(KeyEvent::HIncrByFloat)))
     })?;
     Ok(increased.unwrap_or_default())
@@ -452,7 +454,7 @@ mod tests {
         let (from, to) = (store.key_ref(b"hash"), store.key_ref(b"other"));
         let moved = store.write(&[from, to], |writer| {
             let Some((value, _)) = writer.remove(from, KeyEvent::RenameFrom) else { return Ok(false) };
-            Ok(writer.set(to, value, Deadline::Clear, KeyEvent::RenameTo)?.is_none())
+            writer.set(to, value, Deadline::Clear, KeyEvent::RenameTo).map(|()| true)
         });
         assert!(moved.unwrap());
         assert_eq!(first_due(&store), Some("other".into()));
@@ -472,7 +474,7 @@ mod tests {
         assert_eq!(first_due(&store), None);
         let bytes = write(&store, |writer, key| {
             let table = writer.shard_mut(key).and_then(|shard| shard.table(0));
-            Ok(table.map_or(0, |table| table.entries().bytes()))
+            Ok(table.map_or(0, |table| table.contents().len()))
         });
         assert_eq!(bytes, 0);
     }

@@ -6,7 +6,7 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Deadline, Writer};
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 use crate::{Error, Result};
 
 /// EXISTS
@@ -36,7 +36,7 @@ pub(crate) fn remove_many(writer: &mut Writer<'_>, keys: &[KeyRef<'_>]) -> usize
 
 /// PTTL, PEXPIRETIME: the deadline on the monotonic line, [`NEVER`] for a key without one.
 pub(crate) fn deadline(view: &View<'_>, key: KeyRef<'_>) -> Option<u64> {
-    view.entry(key).map(|entry| entry.deadline())
+    view.entry(key).map(|entry| entry.deadline)
 }
 
 /// When a new deadline takes the place of the old one (EXPIRE's NX, XX, GT, LT).
@@ -134,7 +134,7 @@ pub(crate) fn copy(
         return Err(Error::SameKey);
     }
     let Some(deadline) = writer.deadline(from) else { return Ok(false) };
-    let Some(value) = writer.value(from).cloned() else { return Ok(false) };
+    let Some(value) = writer.value(from).map(ValueRef::to_value) else { return Ok(false) };
     writer.in_db(db, |writer| {
         if is_kept(writer, to, existing) {
             return Ok(false);
@@ -167,8 +167,6 @@ fn is_kept(writer: &mut Writer<'_>, key: KeyRef<'_>, existing: Existing) -> bool
 /// Gives a key a value and the deadline that this had elsewhere.
 fn put(writer: &mut Writer<'_>, key: KeyRef<'_>, value: Value, deadline: u64, event: KeyEvent) -> Result<()> {
     let deadline = if deadline == NEVER { Deadline::Clear } else { Deadline::At(deadline) };
-    if let Some(old) = writer.set(key, value, deadline, event)? {
-        writer.discard_value(old);
-    }
+    writer.set(key, value, deadline, event)?;
     Ok(())
 }

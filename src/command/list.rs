@@ -1,13 +1,11 @@
 //! Lists: what LPUSH and its kin mean.
 
-use std::sync::Arc;
-
 use super::Taken;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Writer};
-use crate::value::Value;
+use crate::records::Text;
 use crate::value::index::{resolve_index, resolve_range};
 use crate::value::list::{End, List};
 use crate::{Bytes, Error, Result};
@@ -79,7 +77,7 @@ pub(crate) fn move_(
     to: End,
 ) -> Result<Option<Bytes>> {
     let Some(list) = writer.find::<List>(source)? else { return Ok(None) };
-    let Some(element) = list.peek(from).cloned() else { return Ok(None) };
+    let Some(element) = list.peek(from).map(Bytes::from) else { return Ok(None) };
     // Pushed before it is popped: an error leaves both lists as they were, and a list of one element
     // that is turned does not go and take its deadline along.
     push(writer, destination, to, [element], Absent::Create)?;
@@ -95,7 +93,7 @@ pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
 /// LINDEX
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, index: i64) -> Result<Option<Bytes>> {
     let list = view.find::<List>(key)?;
-    Ok(list.and_then(|list| list.get(resolve_index(index, list.len())?)).cloned())
+    Ok(list.and_then(|list| list.get(resolve_index(index, list.len())?)).map(Bytes::from))
 }
 
 /// LRANGE
@@ -103,17 +101,13 @@ pub(crate) fn range(view: &View<'_>, key: KeyRef<'_>, start: i64, stop: i64) -> 
     let Some(list) = view.find::<List>(key)? else { return Ok(Vec::new()) };
     let Some(range) = resolve_range(start, stop, list.len()) else { return Ok(Vec::new()) };
     let mut elements = Vec::with_capacity(range.len());
-    elements.extend(list.range(range).cloned());
+    list.range(range).for_each(|element| elements.push(element.into()));
     Ok(elements)
 }
 
 /// The whole list at this instant, shared with the store. O(1).
-pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Arc<List>> {
-    match view.entry(key).map(|entry| &entry.value) {
-        Some(Value::List(list)) => Ok(Arc::clone(list)),
-        Some(_) => Err(Error::WrongType),
-        None => Ok(Arc::default()),
-    }
+pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<List> {
+    Ok(view.find::<List>(key)?.cloned().unwrap_or_default())
 }
 
 /// LSET
@@ -248,16 +242,17 @@ pub(crate) fn positions(
     };
     let Some(list) = view.find::<List>(key)? else { return Ok(Vec::new()) };
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-    let search = |elements: &mut dyn Iterator<Item = &Bytes>| -> Vec<usize> {
-        let matches = elements.take(max_len).enumerate().filter(|(_, element)| element.as_slice() == value);
-        matches.map(|(passed, _)| passed).skip(skipped).take(count).collect()
-    };
+    let is_value = |element: Text<'_>| *element == *value;
     if rank > 0 {
-        return Ok(search(&mut list.iter()));
+        let passed = list.iter().take(max_len).enumerate();
+        let found = passed.filter_map(|(passed, element)| is_value(element).then_some(passed));
+        return Ok(found.skip(skipped).take(count).collect());
     }
-    let from_back = search(&mut list.iter().rev());
     // No more elements are passed than there are.
-    Ok(from_back.into_iter().map(|passed| list.len() - 1 - passed).collect())
+    let last = list.len().saturating_sub(1);
+    let passed = list.iter().rev().take(max_len).enumerate();
+    let found = passed.filter_map(|(passed, element)| is_value(element).then_some(last - passed));
+    Ok(found.skip(skipped).take(count).collect())
 }
 
 fn pushed_at(end: End) -> KeyEvent {

@@ -13,7 +13,7 @@ pub(crate) fn acquire(writer: &mut Writer<'_>, key: KeyRef<'_>, token: Bytes, de
 
 /// Whether the lock is the token's, and has the new deadline now.
 pub(crate) fn extend(writer: &mut Writer<'_>, key: KeyRef<'_>, token: &Bytes, deadline: u64) -> Result<bool> {
-    let is_held = writer.find::<Bytes>(key)? == Some(token);
+    let is_held = writer.find::<Bytes>(key)?.is_some_and(|held| *token == *held);
     Ok(is_held && keys::expire(writer, key, deadline, ExpireIf::Always))
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn fixed_window(
 ) -> Result<Verdict> {
     let now = writer.now();
     let used = match writer.find::<Bytes>(key)? {
-        Some(used) => Some(number::parse_u64(used).ok_or(Error::NotAnInteger)?),
+        Some(used) => Some(number::parse_u64(&used).ok_or(Error::NotAnInteger)?),
         None => None,
     };
     let ends = match (used, writer.deadline(key)) {
@@ -59,7 +59,7 @@ pub(crate) fn gcra(
 ) -> Result<Verdict> {
     let now = u128::from(writer.now()) * NANOS;
     let rounded = match writer.find::<Bytes>(key)? {
-        Some(rounded) => u128::from(number::parse_u64(rounded).ok_or(Error::NotAnInteger)?),
+        Some(rounded) => u128::from(number::parse_u64(&rounded).ok_or(Error::NotAnInteger)?),
         None => 0,
     };
     let empty_at = match writer.deadline(key) {

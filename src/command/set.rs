@@ -1,14 +1,12 @@
 //! Sets: what SADD and its kin mean.
 
-use std::sync::Arc;
-
 use super::{Draw, Taken};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
-use crate::value::set::{Member, Set};
-use crate::value::{Kind, Value};
+use crate::value::set::Set;
+use crate::value::{Kind, Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// SADD: how many members are new.
@@ -18,7 +16,7 @@ pub(crate) fn insert(
     members: impl IntoIterator<Item = Bytes>,
 ) -> Result<usize> {
     let inserted = writer.update(key, Absent::Create, |set: &mut Set| {
-        let inserted = members.into_iter().map(|member| usize::from(set.insert(member))).sum();
+        let inserted = members.into_iter().map(|member| usize::from(set.insert(&member))).sum();
         Ok((inserted, (inserted > 0).then_some(KeyEvent::SAdd)))
     })?;
     Ok(inserted.unwrap_or(0))
@@ -53,16 +51,16 @@ pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
 pub(crate) fn members(view: &View<'_>, key: KeyRef<'_>) -> Result<Vec<Bytes>> {
     let Some(set) = view.find::<Set>(key)? else { return Ok(Vec::new()) };
     let mut members = Vec::with_capacity(set.len());
-    members.extend(set.iter().cloned());
+    members.extend(set.iter().map(Bytes::from));
     Ok(members)
 }
 
 /// The whole set at this instant, shared with the store. O(1).
-pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Arc<Set>> {
-    match view.entry(key).map(|entry| &entry.value) {
-        Some(Value::Set(set)) => Ok(Arc::clone(set)),
+pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Set> {
+    match view.entry(key).map(|entry| entry.value) {
+        Some(ValueRef::Whole(Value::Set(set))) => Ok(set.clone()),
         Some(_) => Err(Error::WrongType),
-        None => Ok(Arc::default()),
+        None => Ok(Set::default()),
     }
 }
 
@@ -93,7 +91,7 @@ pub(crate) fn put_back(
 /// [`Error::Invalid`] for more repeated members than memory can hold.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Taken> {
     let Some(set) = view.find::<Set>(key)? else { return Ok(Taken::new()) };
-    draw.draw(view.space().rng(), set.len(), |at| set.get_at(at).cloned())
+    draw.draw(view.space().rng(), set.len(), |at| set.get_at(at))
 }
 
 /// SMOVE: whether the source had the member.
@@ -130,8 +128,8 @@ pub(crate) enum Combine {
 /// SINTER, SUNION, SDIFF
 pub(crate) fn combine(view: &View<'_>, how: Combine, keys: &[KeyRef<'_>]) -> Result<Vec<Bytes>> {
     Ok(match combined(view, how, keys)? {
-        Combined::Of(members) => members.into_iter().map(|member| member.bytes().clone()).collect(),
-        Combined::Made(set) => set.iter().cloned().collect(),
+        Combined::Of(members) => members.into_iter().map(Bytes::from).collect(),
+        Combined::Made(set) => set.iter().map(Bytes::from).collect(),
     })
 }
 
@@ -157,9 +155,7 @@ pub(crate) fn combine_into(
         Combine::Union => KeyEvent::SUnionStore,
         Combine::Difference => KeyEvent::SDiffStore,
     };
-    if let Some(old) = writer.set(destination, set.into_value(), Deadline::Clear, event)? {
-        writer.discard_value(old);
-    }
+    writer.set(destination, set.into_value(), Deadline::Clear, event)?;
     Ok(len)
 }
 
@@ -171,7 +167,7 @@ pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Opti
 
 /// Members as they stand in the sources, or a set that was made of them.
 enum Combined<'v> {
-    Of(Vec<&'v Member>),
+    Of(Vec<&'v [u8]>),
     Made(Set),
 }
 

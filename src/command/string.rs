@@ -12,7 +12,7 @@ use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::text::long_double::LongDouble;
 use crate::text::number;
-use crate::value::Value;
+use crate::value::{Kind, StringRef, Value};
 use crate::{Bytes, Error, Result};
 
 /// What a key must hold for an operation to go ahead.
@@ -38,8 +38,8 @@ impl Condition {
             Condition::Always => true,
             Condition::Absent => writer.value(key).is_none(),
             Condition::Present => writer.value(key).is_some(),
-            Condition::Equal(bytes) => writer.find::<Bytes>(key)?.is_some_and(|held| held == bytes),
-            Condition::NotEqual(bytes) => writer.find::<Bytes>(key)?.is_none_or(|held| held != bytes),
+            Condition::Equal(bytes) => writer.find::<Bytes>(key)?.is_some_and(|held| *bytes == *held),
+            Condition::NotEqual(bytes) => writer.find::<Bytes>(key)?.is_none_or(|held| *bytes != *held),
         })
     }
 }
@@ -47,16 +47,14 @@ impl Condition {
 /// GET
 #[inline]
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
-    Ok(view.find::<Bytes>(key)?.cloned())
+    Ok(view.find::<Bytes>(key)?.map(StringRef::to_bytes))
 }
 
 /// GET and PTTL at one instant: the value, and its deadline on the monotonic line.
 pub(crate) fn get_with_deadline(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<(Bytes, u64)>> {
     let Some(entry) = view.entry(key) else { return Ok(None) };
-    match &entry.value {
-        Value::String(string) => Ok(Some((string.clone(), entry.deadline()))),
-        _ => Err(Error::WrongType),
-    }
+    let string = Bytes::of(entry.value).ok_or(Error::WrongType)?;
+    Ok(Some((string.to_bytes(), entry.deadline)))
 }
 
 /// MGET: a key of another type counts as missing.
@@ -67,9 +65,7 @@ pub(crate) fn get_many(view: &View<'_>, keys: &[KeyRef<'_>]) -> Vec<Option<Bytes
 /// SET, whatever the key held before.
 #[inline]
 pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, value: Bytes, deadline: Deadline) -> Result<()> {
-    if let Some(old) = writer.set(key, Value::String(value), deadline, KeyEvent::Set)? {
-        writer.discard_value(old);
-    }
+    writer.set(key, Value::String(value), deadline, KeyEvent::Set)?;
     Ok(())
 }
 
@@ -96,7 +92,7 @@ pub(crate) fn swap(
     condition: &Condition,
     deadline: Deadline,
 ) -> Result<Option<Bytes>> {
-    let old = writer.find::<Bytes>(key)?.cloned();
+    let old = writer.find::<Bytes>(key)?.map(StringRef::to_bytes);
     set_if(writer, key, value, condition, deadline)?;
     Ok(old)
 }
@@ -129,7 +125,7 @@ pub(crate) fn remove_if(writer: &mut Writer<'_>, key: KeyRef<'_>, condition: &Co
 
 /// GETDEL
 pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
-    let old = writer.find::<Bytes>(key)?.cloned();
+    let old = writer.find::<Bytes>(key)?.map(StringRef::to_bytes);
     keys::remove(writer, key);
     Ok(old)
 }
@@ -140,7 +136,7 @@ pub(crate) fn get_and_expire(
     key: KeyRef<'_>,
     deadline: Deadline,
 ) -> Result<Option<Bytes>> {
-    let value = writer.find::<Bytes>(key)?.cloned();
+    let value = writer.find::<Bytes>(key)?.map(StringRef::to_bytes);
     match deadline {
         Deadline::Keep => false,
         Deadline::Clear => keys::persist(writer, key),
@@ -214,7 +210,7 @@ pub(crate) fn range(view: &View<'_>, key: KeyRef<'_>, start: i64, stop: i64) -> 
     let Some(string) = view.find::<Bytes>(key)? else { return Ok(Bytes::new()) };
     let range = substring(start, stop, string.len());
     if range.len() == string.len() {
-        return Ok(string.clone());
+        return Ok(string.to_bytes());
     }
     Ok(Bytes::from(string.get(range).unwrap_or_default()))
 }

@@ -4,6 +4,7 @@
 //! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
 //! nowhere else: one at a time, or in the order of the shards' indexes.
 
+mod due;
 mod held;
 mod lock;
 pub(crate) mod shard;

@@ -35,6 +35,11 @@ impl Shard {
         self.tables[db].get_or_insert_default()
     }
 
+    /// Whether anybody waits for one of the keys or watches it.
+    pub(super) fn is_heard(&self) -> bool {
+        !self.waiters.0.is_empty() || !self.watches.is_empty()
+    }
+
     /// The tables in use, with their database's number.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (u16, &Table)> {
         (0..).zip(&self.tables).filter_map(|(db, table)| Some((db, table.as_deref()?)))
@@ -76,10 +81,6 @@ pub(crate) enum Serve {
 pub(crate) struct Waiters(HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, ahash::RandomState>);
 
 impl Waiters {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn has(&self, db: u16, key: &[u8]) -> bool {
         !self.0.is_empty() && self.0.contains_key(&(db, Bytes::from(key)))
     }

@@ -14,7 +14,6 @@ use std::sync::{Arc, Weak};
 
 use super::Keyspace;
 use super::shard::Shard;
-use super::table::Entry;
 use super::wheel::Due;
 use super::writer::{Effects, Writer};
 use crate::clock::{Alarm, Clock, NEVER};
@@ -245,59 +244,32 @@ impl Keyspace {
 struct Swept {
     removed: usize,
     is_done: bool,
-    /// Entries to be freed when the lock is.
-    _gone: Vec<Vec<Entry>>,
 }
 
 impl Writer<'_> {
     /// Removes what is due in the one shard that this writer holds.
     fn sweep(&mut self, mut steps: usize, precision: Precision) -> Swept {
-        let mut swept = Swept { removed: 0, is_done: false, _gone: Vec::new() };
+        let mut swept = Swept { removed: 0, is_done: false };
         swept.is_done =
             self.sweep_keys(&mut steps, precision, &mut swept) && self.sweep_parts(&mut steps, &mut swept);
-        if let Some(table) = self.only_table().filter(|_| swept.is_done) {
-            table.shrink();
-        }
         swept
     }
 
     /// Removes keys whose own deadline has come; false if the steps did not suffice.
     fn sweep_keys(&mut self, steps: &mut usize, precision: Precision, swept: &mut Swept) -> bool {
-        let now = self.now();
+        let (now, exact) = (self.now(), precision == Precision::Millisecond);
         loop {
             // From the end as far as all is due there, so that nothing has to be moved; what stays at the
             // end then moves into the place of the next that goes.
-            let last = self.expire_last(now, *steps, &mut swept._gone);
+            let last = self.expire_last(now, *steps);
             swept.removed += last;
             *steps -= last;
-            match self.only_table().map_or(Due::Nothing, |table| table.pop_due(now, steps)) {
+            match self.only_table().map_or(Due::Nothing, |table| table.next_due(now, exact, steps)) {
                 Due::Entry(at) => swept.removed += usize::from(self.expire_at(at)),
                 Due::BudgetSpent => return false,
-                Due::Nothing => break,
+                Due::Nothing => return true,
             }
         }
-        precision == Precision::Tick || self.sweep_overdue(now, steps, swept)
-    }
-
-    /// Removes keys that are due in the tick under way, when nothing else is.
-    fn sweep_overdue(&mut self, now: u64, steps: &mut usize, swept: &mut Swept) -> bool {
-        // The whole tick is looked through only when what an earlier round has raised is gone.
-        for raise in [false, true] {
-            if *steps == 0 {
-                return false;
-            }
-            if let Some(table) = self.only_table().filter(|_| raise) {
-                table.raise_overdue(now);
-            }
-            while let Some(at) = self.only_table().and_then(|table| table.pop_overdue(now)) {
-                swept.removed += usize::from(self.expire_at(at));
-                *steps = steps.saturating_sub(1);
-                if *steps == 0 {
-                    return false;
-                }
-            }
-        }
-        true
     }
 
     /// Removes hash fields whose deadline has come; false if the steps did not suffice.

@@ -49,12 +49,12 @@ impl<'v> View<'v> {
 
     /// The entry of a key, if it has one that has not expired. Counts a hit or a miss.
     #[inline]
-    pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<&'v Entry> {
+    pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
         let Some(table) = self.shard(key)?.table(self.db) else {
             self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
             return None;
         };
-        let entry = table.find(key.hash, key.bytes).and_then(|at| table.get(at));
+        let entry = table.seek(key.hash, key.bytes).map(|(_, entry)| entry);
         let live = entry.filter(|entry| !entry.is_expired(|| self.now()));
         table.counters.looked_up(live.is_some());
         live
@@ -65,9 +65,9 @@ impl<'v> View<'v> {
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
     #[inline]
-    pub(crate) fn find<K: Kind>(&self, key: KeyRef<'_>) -> Result<Option<&'v K>> {
+    pub(crate) fn find<K: Kind>(&self, key: KeyRef<'_>) -> Result<Option<K::Ref<'v>>> {
         match self.entry(key) {
-            Some(entry) => K::of(&entry.value).map(Some).ok_or(Error::WrongType),
+            Some(entry) => K::of(entry.value).map(Some).ok_or(Error::WrongType),
             None => Ok(None),
         }
     }
@@ -76,8 +76,8 @@ impl<'v> View<'v> {
     /// nothing.
     pub(crate) fn is_overdue(&self, key: KeyRef<'_>) -> bool {
         let table = self.shard(key).and_then(|shard| shard.table(self.db));
-        let entry = table.and_then(|table| table.get(table.find(key.hash, key.bytes)?));
-        entry.is_some_and(|entry| entry.deadline().min(entry.value.next_deadline()) <= self.now())
+        let entry = table.and_then(|table| table.seek(key.hash, key.bytes)).map(|(_, entry)| entry);
+        entry.is_some_and(|entry| entry.deadline.min(entry.value.next_deadline()) <= self.now())
     }
 
     #[inline]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::Keyspace;
 use super::table::{Entry, Table};
 use super::writer::{Effects, Writer};
+use crate::value::members;
 use crate::{Bytes, Result};
 
 /// How often a random key is drawn before those that have expired are swept out.
@@ -95,20 +96,21 @@ impl Keyspace {
         db: u16,
         shard: usize,
         cursor: usize,
-        mut visit: impl FnMut(&Entry),
+        mut visit: impl FnMut(&Entry<'_>),
     ) -> Result<usize> {
         self.check_not_in_transaction()?;
         let Some(shard) = self.shards.get(shard) else { return Ok(0) };
         let guard = shard.0.read();
         let Some(table) = guard.table(db) else { return Ok(0) };
         let now = self.clock.now();
-        let (next, entries) = table.entries().walk(cursor, PAGE);
-        entries.filter(|entry| !entry.is_expired(|| now)).for_each(&mut visit);
-        Ok(next)
+        let positions = members::walk(table.len(), cursor, PAGE);
+        let entries = positions.clone().rev().filter_map(|at| table.get(at as u32));
+        entries.filter(|entry| !entry.is_expired(|| now)).for_each(|entry| visit(&entry));
+        Ok(positions.start)
     }
 
     /// [`walk`](Self::walk) over all shards, page by page.
-    pub(crate) fn walk_all(&self, db: u16, mut visit: impl FnMut(&Entry)) -> Result<()> {
+    pub(crate) fn walk_all(&self, db: u16, mut visit: impl FnMut(&Entry<'_>)) -> Result<()> {
         for shard in 0..self.shard_count() {
             let mut cursor = self.walk(db, shard, 0, &mut visit)?;
             while cursor != 0 {
@@ -124,7 +126,7 @@ impl Keyspace {
             if at < *size {
                 let guard = shard.0.read();
                 let entry = guard.table(db)?.get(u32::try_from(at).ok()?)?;
-                return (!entry.is_expired(|| self.clock.now())).then(|| entry.key.clone());
+                return (!entry.is_expired(|| self.clock.now())).then(|| Bytes::from(entry.key));
             }
             at -= size;
         }
@@ -138,7 +140,7 @@ impl Keyspace {
         self.walk_all(db, |entry| {
             seen += 1;
             if self.rng.below(seen) == 0 {
-                chosen = Some(entry.key.clone());
+                chosen = Some(Bytes::from(entry.key));
             }
         })?;
         Ok(chosen)

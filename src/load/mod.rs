@@ -160,10 +160,7 @@ impl Lead<'_> {
                 if fence.is_fenced() {
                     return Ok(Landing::Fenced);
                 }
-                let old = writer.set(key, Value::String(bytes), deadline, KeyEvent::Set)?;
-                if let Some(old) = old {
-                    writer.discard_value(old);
-                }
+                writer.set(key, Value::String(bytes), deadline, KeyEvent::Set)?;
                 Ok(Landing::Stored)
             })?,
         };

@@ -20,10 +20,10 @@ fn transfer(store: &Store, declared: &[&String], by: i64) {
 fn sum_of_all(store: &Store) -> i64 {
     let sum = store.space().read_all(|shards| {
         let entries =
-            shards.iter().filter_map(|shard| shard.table(0)).flat_map(|table| table.entries().iter());
+            shards.iter().filter_map(|shard| shard.table(0)).flat_map(|table| table.contents().iter());
         entries
-            .map(|entry| match &entry.value {
-                Value::String(bytes) => i64::decode(bytes.clone()).unwrap(),
+            .map(|entry| match entry.value.to_value() {
+                Value::String(bytes) => i64::decode(bytes).unwrap(),
                 _ => 0,
             })
             .sum()

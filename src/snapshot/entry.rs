@@ -12,11 +12,11 @@ use super::error::Fault;
 use crate::Bytes;
 use crate::clock::NEVER;
 use crate::keyspace::{Limits, table};
-use crate::value::Value;
-use crate::value::hash::Hash;
+use crate::value::hash::{Before, Hash};
 use crate::value::list::{End, List};
 use crate::value::set::Set;
 use crate::value::sorted_set::SortedSet;
+use crate::value::{Type, Value, ValueRef};
 
 const STRING: u8 = 0;
 const LIST: u8 = 1;
@@ -53,7 +53,7 @@ impl Moment {
     }
 }
 
-/// A key with its value, shared with the store.
+/// A key with its value, as it was read.
 pub(super) struct Entry {
     pub db: u16,
     pub key: Bytes,
@@ -61,53 +61,61 @@ pub(super) struct Entry {
     pub deadline: u64,
 }
 
-impl Entry {
-    pub(super) fn of(db: u16, entry: &table::Entry) -> Self {
-        Entry { db, key: entry.key.clone(), value: entry.value.clone(), deadline: entry.deadline() }
+/// Writes a key with its value.
+pub(super) fn write(
+    out: &mut impl Write,
+    db: u16,
+    entry: &table::Entry<'_>,
+    moment: Moment,
+) -> io::Result<()> {
+    write_varint(out, db.into())?;
+    out.write_all(&[match entry.value.kind() {
+        Type::String => STRING,
+        Type::List => LIST,
+        Type::Set => SET,
+        Type::Hash => HASH,
+        Type::SortedSet => SORTED_SET,
+    }])?;
+    write_bytes(out, entry.key)?;
+    write_varint(out, moment.write(entry.deadline))?;
+    match entry.value {
+        ValueRef::Short(string) => write_bytes(out, string),
+        ValueRef::Whole(value) => write_value(out, value, moment),
     }
+}
 
-    pub(super) fn write(&self, out: &mut impl Write, moment: Moment) -> io::Result<()> {
-        write_varint(out, self.db.into())?;
-        out.write_all(&[match &self.value {
-            Value::String(_) => STRING,
-            Value::List(_) => LIST,
-            Value::Set(_) => SET,
-            Value::Hash(_) => HASH,
-            Value::SortedSet(_) => SORTED_SET,
-        }])?;
-        write_bytes(out, &self.key)?;
-        write_varint(out, moment.write(self.deadline))?;
-        match &self.value {
-            Value::String(string) => write_bytes(out, string),
-            Value::List(list) => {
-                write_varint(out, list.len() as u64)?;
-                list.iter().try_for_each(|element| write_bytes(out, element))
-            }
-            Value::Set(set) => {
-                write_varint(out, set.len() as u64)?;
-                set.iter().try_for_each(|member| write_bytes(out, member))
-            }
-            Value::Hash(hash) => {
-                // Fields that are over by the snapshot's moment are not in it.
-                write_varint(out, hash.len(moment.now) as u64)?;
-                let mut live = (0..hash.positions()).filter_map(|position| hash.at(position, moment.now));
-                live.try_for_each(|field| {
-                    write_bytes(out, &field.name)?;
-                    write_bytes(out, &field.value)?;
-                    let deadline = hash.deadline(&field.name, moment.now);
-                    write_varint(out, moment.write(deadline.unwrap_or(NEVER)))
-                })
-            }
-            Value::SortedSet(set) => {
-                write_varint(out, set.len() as u64)?;
-                set.iter().try_for_each(|(score, member)| {
-                    out.write_all(&score.to_le_bytes())?;
-                    write_bytes(out, member)
-                })
-            }
+fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Result<()> {
+    match value {
+        Value::String(string) => write_bytes(out, string),
+        Value::List(list) => {
+            write_varint(out, list.len() as u64)?;
+            list.iter().try_for_each(|element| write_bytes(out, &element))
+        }
+        Value::Set(set) => {
+            write_varint(out, set.len() as u64)?;
+            set.iter().try_for_each(|member| write_bytes(out, member))
+        }
+        Value::Hash(hash) => {
+            // Fields that are over by the snapshot's moment are not in it.
+            write_varint(out, hash.len(moment.now) as u64)?;
+            hash.iter(moment.now).try_for_each(|(name, value)| {
+                write_bytes(out, name)?;
+                write_bytes(out, value)?;
+                let deadline = hash.deadline(name, moment.now);
+                write_varint(out, moment.write(deadline.unwrap_or(NEVER)))
+            })
+        }
+        Value::SortedSet(set) => {
+            write_varint(out, set.len() as u64)?;
+            set.iter().try_for_each(|(score, member)| {
+                out.write_all(&score.to_le_bytes())?;
+                write_bytes(out, member)
+            })
         }
     }
+}
 
+impl Entry {
     /// Reads an entry; none if its time has passed.
     pub(super) fn read(
         blocks: &mut BlockReader<impl Read>,
@@ -132,7 +140,7 @@ impl Entry {
             SORTED_SET => reader.sorted_set()?,
             _ => return Err(blocks.damaged("it has a value of an unknown type")),
         };
-        let is_over = value.kind() != crate::Type::String && is_empty(&value);
+        let is_over = value.kind() != Type::String && is_empty(&value);
         Ok(moment.read(written).filter(|_| !is_over).map(|deadline| Entry { db, key, value, deadline }))
     }
 }
@@ -169,17 +177,17 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.blocks.read_varint()? {
             list.push(End::Back, self.bytes()?);
         }
-        Ok(Value::List(list.into()))
+        Ok(Value::List(list))
     }
 
     fn set(&mut self) -> Result<Value, Fault> {
         let mut set = Set::default();
         for _ in 0..self.blocks.read_varint()? {
-            if !set.insert(self.bytes()?) {
+            if !set.insert(&self.bytes()?) {
                 return Err(self.blocks.damaged("a set has a member twice"));
             }
         }
-        Ok(Value::Set(set.into()))
+        Ok(Value::Set(set))
     }
 
     fn hash(&mut self, moment: Moment) -> Result<Value, Fault> {
@@ -187,14 +195,14 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.blocks.read_varint()? {
             let (name, value) = (self.bytes()?, self.bytes()?);
             let Some(deadline) = moment.read(self.blocks.read_varint()?) else { continue };
-            if hash.insert(name.clone(), value).is_some() {
+            if hash.insert(&name, &value) != Before::Nothing {
                 return Err(self.blocks.damaged("a hash has a field twice"));
             }
             if deadline != NEVER {
                 hash.set_deadline(&name, deadline);
             }
         }
-        Ok(Value::Hash(hash.into()))
+        Ok(Value::Hash(hash))
     }
 
     fn sorted_set(&mut self) -> Result<Value, Fault> {
@@ -204,11 +212,11 @@ impl<R: Read> Reader<'_, R> {
             if score.is_nan() {
                 return Err(self.blocks.damaged("a score is not a number"));
             }
-            if !set.insert(self.bytes()?, score) {
+            if !set.insert(&self.bytes()?, score) {
                 return Err(self.blocks.damaged("a sorted set has a member twice"));
             }
         }
-        Ok(Value::SortedSet(set.into()))
+        Ok(Value::SortedSet(set))
     }
 }
 

@@ -26,6 +26,7 @@ use std::path::Path;
 
 use crate::clock::NEVER;
 use crate::keyspace::Keyspace;
+use crate::keyspace::table::Contents;
 use crate::keyspace::writer::Deadline;
 use crate::{KeyEvent, Result, rng, trace};
 
@@ -52,14 +53,18 @@ const REPORT: u64 = 1024;
 
 /// Writes all keys of one instant to a file: the old file stays whole until the new one is.
 pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progress)) -> Result<Progress> {
-    let (entries, moment) = collect(space)?;
-    let mut progress = Progress { total: entries.len() as u64, ..Progress::default() };
+    let (databases, moment) = collect(space)?;
+    let entries = || {
+        let all = databases.iter().flat_map(|(db, contents)| contents.iter().map(|entry| (*db, entry)));
+        all.filter(|(_, entry)| !entry.is_expired(|| moment.now))
+    };
+    let mut progress = Progress { total: entries().count() as u64, ..Progress::default() };
     let draft = Draft::create(path)?;
-    let write = || {
+    let mut write = || {
         let mut blocks = BlockWriter::start(draft.file(), rng::unseeded(), moment.wall)?;
         blocks.write_all(&progress.total.to_le_bytes())?;
-        for entry in entries {
-            entry.write(&mut blocks, moment)?;
+        for (db, entry) in entries() {
+            entry::write(&mut blocks, db, &entry, moment)?;
             progress.entries += 1;
             progress.bytes = blocks.bytes();
             if progress.entries % REPORT == 0 {
@@ -119,17 +124,12 @@ fn restore(space: &Keyspace, entry: Entry) -> Result<bool> {
     })?
 }
 
-/// The keys of this instant, and the instant. Writers wait while the keys are listed; collections
-/// are shared, not copied.
-fn collect(space: &Keyspace) -> Result<(Vec<Entry>, Moment)> {
+/// The contents of all tables, with their database, at this instant, and the instant. Writers wait while
+/// the tables are shared, which takes a step for each page of keys, and then copy the pages they write to.
+fn collect(space: &Keyspace) -> Result<(Vec<(u16, Contents)>, Moment)> {
     space.read_all(|shards| {
         let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
-        let tables = || shards.iter().flat_map(|shard| shard.tables());
-        let mut entries = Vec::with_capacity(tables().map(|(_, table)| table.len()).sum());
-        for (db, table) in tables() {
-            let live = table.entries().iter().filter(|entry| !entry.is_expired(|| moment.now));
-            entries.extend(live.map(|entry| Entry::of(db, entry)));
-        }
-        (entries, moment)
+        let tables = shards.iter().flat_map(|shard| shard.tables());
+        (tables.map(|(db, table)| (db, table.contents().clone())).collect(), moment)
     })
 }

@@ -1,151 +1,77 @@
-//! The chunk of a list: some neighbouring elements, shared or copied as one.
+//! The chunk of a long list: some neighbouring elements, packed.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::list::End;
+use super::strip::{Strip, View};
 use crate::Bytes;
+use crate::records::Text;
 
-/// The most elements of a chunk; few in tests, so that they cross every split and join.
-pub(super) const CHUNK: usize = if cfg!(test) { 8 } else { 128 };
-
-/// The room a chunk starts with where it is the only one, and keeps.
-pub(super) const SMALLEST: usize = 4;
-
-/// Some neighbouring elements of a list, and what they hold elsewhere.
-#[derive(Debug, Default)]
+/// Some neighbouring elements of a list without room for more: short ones in a strip, long ones beside
+/// it. Clones share both until one of them is written.
+#[derive(Clone, Debug)]
 pub(super) struct Chunk {
-    pub(super) items: VecDeque<Bytes>,
-    /// The sum of the elements' [`Bytes::heap_bytes`].
-    heap: usize,
-}
-
-/// With the room of the original: a chunk is copied because it is about to change.
-impl Clone for Chunk {
-    fn clone(&self) -> Self {
-        let mut items = VecDeque::with_capacity(self.items.capacity());
-        items.extend(self.items.iter().cloned());
-        Chunk { items, heap: self.heap }
-    }
+    strip: Strip,
+    /// Those beside the strip, in their order; none rather than no elements.
+    long: Option<Arc<Vec<Bytes>>>,
+    /// What the strip knows too, without a trip to it.
+    len: usize,
 }
 
 impl Chunk {
-    pub(super) fn with_capacity(room: usize) -> Self {
-        Chunk { items: VecDeque::with_capacity(room), heap: 0 }
+    /// A chunk of those elements, at most [`MOST`](super::strip::MOST). O(bytes).
+    pub(super) fn of(elements: View<'_>) -> Chunk {
+        let long = (!elements.long.is_empty()).then(|| Arc::new(elements.long.to_vec()));
+        Chunk { strip: Strip::of(&[elements]), long, len: elements.len() }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.len
     }
 
-    /// Bytes of memory of the chunk, of its room and of what its elements hold elsewhere.
+    #[inline]
+    pub(super) fn view(&self) -> View<'_> {
+        self.strip.view(self.long.as_ref().map_or(&[], |long| long))
+    }
+
+    /// Puts another element in the place of the one at `offset`, which is there. O(bytes).
+    pub(super) fn set(&mut self, offset: usize, element: &Bytes) {
+        if !self.strip.overwrite(offset, element) {
+            self.splice(offset..offset + 1, View::one(&Text::Shared(element)));
+        }
+    }
+
+    /// Puts other elements in the place of a range, which lies within. O(bytes).
+    pub(super) fn splice(&mut self, range: Range<usize>, with: View<'_>) {
+        let view = self.view();
+        let (before, after) = (view.slice(0..range.start), view.slice(range.end..self.len));
+        let long = before.long.len()..view.long.len() - after.long.len();
+        self.strip = Strip::of(&[before, with, after]);
+        self.len = self.strip.len();
+        if !long.is_empty() || !with.long.is_empty() {
+            let mut all = self.long.take().unwrap_or_default();
+            let inner = Arc::make_mut(&mut all);
+            inner.splice(long, with.long.iter().cloned());
+            inner.shrink_to_fit();
+            self.long = (!inner.is_empty()).then_some(all);
+        }
+    }
+
+    /// Removes those elements equal to `value` whose number among them is in `which`. O(bytes).
+    pub(super) fn remove_matches(&mut self, value: &[u8], which: Range<usize>) {
+        let run = self.view().without(value, which);
+        *self = Chunk::of(run.view());
+    }
+
+    /// Heap memory, in bytes, with what its elements hold. O(1), and O(n) in long elements.
     pub(super) fn bytes(&self) -> usize {
         /// The two counters that an `Arc` keeps beside the value.
         const ARC: usize = 2 * size_of::<usize>();
-        ARC + size_of::<Chunk>() + self.items.capacity() * size_of::<Bytes>() + self.heap
-    }
-
-    /// Grows by half, so that a short list has little room to spare; never past `CHUNK`.
-    fn make_room(&mut self) {
-        let len = self.items.len();
-        if len == self.items.capacity() {
-            let room = (len + len / 2).clamp(SMALLEST, CHUNK);
-            self.items.reserve_exact(room.saturating_sub(len));
-        }
-    }
-
-    /// Whether three quarters of the room or more are unused.
-    pub(super) fn is_sparse(&self) -> bool {
-        let room = self.items.capacity();
-        room > SMALLEST && room / 4 >= self.items.len()
-    }
-
-    /// Gives back room, and keeps as much as it takes to double.
-    pub(super) fn shrink(&mut self) {
-        self.items.shrink_to(SMALLEST.max(2 * self.items.len()));
-    }
-
-    pub(super) fn push(&mut self, end: End, element: Bytes) {
-        self.make_room();
-        self.heap += element.heap_bytes();
-        match end {
-            End::Front => self.items.push_front(element),
-            End::Back => self.items.push_back(element),
-        }
-    }
-
-    pub(super) fn pop(&mut self, end: End) -> Option<Bytes> {
-        // Counted in place, and passed on as it comes: a look into the moved element costs more than
-        // all the rest.
-        self.heap -= self.peek(end)?.heap_bytes();
-        match end {
-            End::Front => self.items.pop_front(),
-            End::Back => self.items.pop_back(),
-        }
-    }
-
-    pub(super) fn peek(&self, end: End) -> Option<&Bytes> {
-        match end {
-            End::Front => self.items.front(),
-            End::Back => self.items.back(),
-        }
-    }
-
-    pub(super) fn set(&mut self, offset: usize, element: Bytes) -> Option<Bytes> {
-        let place = self.items.get_mut(offset)?;
-        self.heap = self.heap + element.heap_bytes() - place.heap_bytes();
-        Some(std::mem::replace(place, element))
-    }
-
-    /// `offset` is at most `len`.
-    pub(super) fn insert(&mut self, offset: usize, element: Bytes) {
-        self.make_room();
-        self.heap += element.heap_bytes();
-        self.items.insert(offset, element);
-    }
-
-    pub(super) fn count(&self, value: &[u8]) -> usize {
-        self.items.iter().filter(|element| element.as_slice() == value).count()
-    }
-
-    /// Removes those elements equal to `value` whose number among them is in `which`.
-    pub(super) fn remove_matches(&mut self, value: &[u8], which: Range<usize>) {
-        let mut seen = 0;
-        let mut freed = 0;
-        self.items.retain(|element| {
-            if element.as_slice() != value {
-                return true;
-            }
-            let leaves = which.contains(&seen);
-            seen += 1;
-            if leaves {
-                freed += element.heap_bytes();
-            }
-            !leaves
+        let long = self.long.as_ref().map_or(0, |long| {
+            let elements: usize = long.iter().map(Bytes::heap_bytes).sum();
+            ARC + size_of::<Vec<Bytes>>() + long.capacity() * size_of::<Bytes>() + elements
         });
-        self.heap -= freed;
-    }
-
-    /// `offset` is at most `len`.
-    pub(super) fn split_off(&mut self, offset: usize) -> Chunk {
-        let items = self.items.split_off(offset);
-        let heap = items.iter().map(Bytes::heap_bytes).sum();
-        self.heap -= heap;
-        Chunk { items, heap }
-    }
-
-    /// Drops `count` elements, at most `len`, from an end.
-    pub(super) fn cut(&mut self, end: End, count: usize) {
-        let range = if end == End::Front { 0..count } else { self.len() - count..self.len() };
-        self.heap -= self.items.range(range.clone()).map(Bytes::heap_bytes).sum::<usize>();
-        self.items.drain(range);
-    }
-
-    pub(super) fn append(&mut self, chunk: Arc<Chunk>) {
-        let mut chunk = Arc::unwrap_or_clone(chunk);
-        self.items.reserve_exact(chunk.len());
-        self.items.append(&mut chunk.items);
-        self.heap += chunk.heap;
+        self.strip.bytes() + long
     }
 }

@@ -1,164 +1,167 @@
 //! A hash: fields with a value each, of which single ones may have a deadline.
 //!
-//! What holds between any two calls:
-//! - every name with a deadline is that of a field;
-//! - `expiry` is there if and only if a field has a deadline, so that other hashes pay one word.
+//! What holds between any two calls: every name with a deadline is that of a field. A hash without
+//! deadlines pays nothing for them.
 //!
 //! Fields that have expired stay until [`Hash::remove_expired`]; whoever looks says what time it is.
 
 use super::deadlines::Deadlines;
-use super::hash_of;
+use super::members::{ANY, Entry, Members};
 use crate::Bytes;
 use crate::clock::NEVER;
-use crate::dense::{Dense, Named};
+use crate::records::Text;
 
 /// See the [module](self). A clone shares the fields, a page at a time, until one of both writes.
 #[derive(Clone, Default)]
-pub(crate) struct Hash {
-    fields: Dense<Field>,
-    expiry: Option<Box<Deadlines>>,
-}
+pub(crate) struct Hash(Members<ANY, Deadlines>);
 
 /// A field and its value.
 #[derive(Clone)]
 pub(crate) struct Field {
     pub name: Bytes,
     pub value: Bytes,
-    hash: u32,
 }
 
-impl Named for Field {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.name.heap_bytes() + self.value.heap_bytes()
-    }
+/// What a field held before it was set.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// There was no such field.
+    Nothing,
+    /// Something short, which is gone.
+    Short,
+    /// This.
+    Long(Bytes),
 }
 
 impl Hash {
     /// How many fields live at `now`. O(1), O(log n) when some are due.
     pub(crate) fn len(&self, now: u64) -> usize {
-        self.fields.len() - self.expiry.as_ref().map_or(0, |expiry| expiry.count_due(now))
+        self.0.len() - self.expiry().map_or(0, |expiry| expiry.count_due(now))
     }
 
     /// Whether there is no field at all, expired ones included. O(1).
     pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.0.is_empty()
     }
 
     /// When the next field expires, [`NEVER`] if none does. O(1).
     pub(crate) fn next_deadline(&self) -> u64 {
-        self.expiry.as_ref().map_or(NEVER, |expiry| expiry.next())
+        self.expiry().map_or(NEVER, Deadlines::next)
     }
 
-    /// The field of that name, if it lives at `now`. O(1).
-    pub(crate) fn get(&self, name: &[u8], now: u64) -> Option<&Field> {
-        let field = self.fields.get(self.fields.find(hash_of(name), name)?)?;
-        (!self.is_over(field, now)).then_some(field)
+    /// The value of the field of that name, if it lives at `now`. O(1).
+    pub(crate) fn get(&self, name: &[u8], now: u64) -> Option<&[u8]> {
+        let value = self.0.body(name)?;
+        (!self.is_over(name, now)).then_some(value)
+    }
+
+    /// The same, shared if it is long. O(1).
+    pub(crate) fn value(&self, name: &[u8], now: u64) -> Option<Bytes> {
+        let at = self.0.find(name)?;
+        if self.is_over(name, now) { None } else { self.0.body_at(at) }
     }
 
     /// The field at one of the [`positions`](Self::positions), if it lives at `now`. O(1).
-    pub(crate) fn at(&self, position: u32, now: u64) -> Option<&Field> {
-        self.fields.get(position).filter(|field| !self.is_over(field, now))
+    pub(crate) fn at(&self, position: u32, now: u64) -> Option<Field> {
+        let name = self.0.name(position)?;
+        if self.is_over(&name, now) {
+            return None;
+        }
+        Some(Field { value: self.0.body_at(position)?, name })
+    }
+
+    /// All fields that live at `now`.
+    pub(crate) fn iter(&self, now: u64) -> impl Iterator<Item = Entry<'_>> {
+        self.0.iter().filter(move |(name, _)| !self.is_over(name, now))
     }
 
     /// How many positions there are, those of expired fields included. O(1).
     pub(crate) fn positions(&self) -> u32 {
         // Positions are u32 throughout.
-        self.fields.len() as u32
+        self.0.len() as u32
     }
 
     /// The deadline of a field that lives at `now`: [`NEVER`] if it has none. O(1).
     pub(crate) fn deadline(&self, name: &[u8], now: u64) -> Option<u64> {
-        let field = self.get(name, now)?;
-        Some(self.expiry.as_ref().map_or(NEVER, |expiry| expiry.get(field.hash, name)))
+        self.get(name, now)?;
+        Some(self.expiry().map_or(NEVER, |expiry| expiry.get(name)))
     }
 
-    /// Sets a field that then has no deadline; gives back the value that it had. O(1), O(log n) if it
-    /// had a deadline.
-    pub(crate) fn insert(&mut self, name: Bytes, value: Bytes) -> Option<Bytes> {
-        if self.expiry.is_some() {
-            self.set_deadline(&name, NEVER);
+    /// Sets a field that then has no deadline. O(1), O(log n) if it had a deadline.
+    pub(crate) fn insert(&mut self, name: &Bytes, value: &Bytes) -> Before {
+        if self.expiry().is_some() {
+            self.set_deadline(name, NEVER);
         }
         self.put(name, value)
     }
 
-    /// Sets a field, which keeps its deadline if it has one; gives back the value that it had. O(1).
-    pub(crate) fn put(&mut self, name: Bytes, value: Bytes) -> Option<Bytes> {
-        let hash = hash_of(&name);
-        match self.fields.find(hash, &name) {
-            Some(at) => self.fields.update(at, |field| std::mem::replace(&mut field.value, value)),
+    /// Sets a field, which keeps its deadline if it has one. O(1).
+    pub(crate) fn put(&mut self, name: &Bytes, value: &Bytes) -> Before {
+        match self.0.find(name) {
+            Some(at) => self.0.set_body(at, Text::Shared(value)).map_or(Before::Short, Before::Long),
             None => {
-                self.fields.push(Field { name, value, hash });
-                None
+                self.0.push(Text::Shared(name), Text::Shared(value));
+                Before::Nothing
             }
         }
     }
 
     /// Takes a field out; gives its value. O(1), O(log n) if it had a deadline.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Bytes> {
-        let at = self.fields.find(hash_of(name), name)?;
-        if self.expiry.is_some() {
+        let at = self.0.find(name)?;
+        if self.expiry().is_some() {
             self.set_deadline(name, NEVER);
         }
-        self.fields.swap_remove(at).map(|field| field.value)
+        let value = self.0.body_at(at);
+        self.0.remove(at);
+        value
     }
 
     /// Gives a field another deadline, or with [`NEVER`] none; gives the old one back. `None` if
     /// there is no such field. O(log n).
     pub(crate) fn set_deadline(&mut self, name: &[u8], deadline: u64) -> Option<u64> {
-        let field = self.fields.get(self.fields.find(hash_of(name), name)?)?;
-        if deadline == NEVER && self.expiry.is_none() {
+        self.0.find(name)?;
+        if deadline == NEVER && self.expiry().is_none() {
             return Some(NEVER);
         }
-        let expiry = self.expiry.get_or_insert_default();
-        let old = expiry.set(field.hash, &field.name, deadline);
-        if expiry.is_empty() {
-            self.expiry = None;
-        }
-        Some(old)
+        Some(self.0.extra_mut().set(name, deadline))
     }
 
     /// Removes fields that have expired by `now`, `limit` of them at most; gives how many those were.
     /// O(log n) each.
     pub(crate) fn remove_expired(&mut self, now: u64, limit: usize) -> usize {
-        let Some(expiry) = &mut self.expiry else { return 0 };
         let mut removed = 0;
-        while removed < limit {
-            let Some((hash, name)) = expiry.pop_due(now) else { break };
-            if let Some(at) = self.fields.find(hash, &name) {
-                self.fields.swap_remove(at);
+        while removed < limit && self.next_deadline() <= now {
+            let Some(name) = self.0.extra_mut().pop_due(now) else { break };
+            if let Some(at) = self.0.find(&name) {
+                self.0.remove(at);
             }
             removed += 1;
-        }
-        if expiry.is_empty() {
-            self.expiry = None;
         }
         removed
     }
 
-    /// Heap memory of the fields and their deadlines, in bytes. O(1), but for the list of pages.
+    /// Heap memory of the fields and their deadlines, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        let expiry = self.expiry.as_ref().map_or(0, |expiry| size_of::<Deadlines>() + expiry.bytes());
-        self.fields.bytes() + expiry
+        self.0.bytes() + self.expiry().map_or(0, Deadlines::bytes)
+    }
+
+    /// The deadlines, if there are any.
+    fn expiry(&self) -> Option<&Deadlines> {
+        self.0.extra().filter(|expiry| !expiry.is_empty())
     }
 
     /// Whether a field has expired by `now`. Its own deadline is looked up only when some field is due.
-    fn is_over(&self, field: &Field, now: u64) -> bool {
-        let due = self.expiry.as_ref().filter(|expiry| expiry.next() <= now);
-        due.is_some_and(|expiry| expiry.get(field.hash, &field.name) <= now)
+    fn is_over(&self, name: &[u8], now: u64) -> bool {
+        let due = self.expiry().filter(|expiry| expiry.next() <= now);
+        due.is_some_and(|expiry| expiry.get(name) <= now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::BODY;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -189,9 +192,23 @@ mod tests {
     /// The last deadline that a field can be given through the commands.
     const LARGE: Just<u64> = Just((1 << 46) - 1);
 
-    /// Short names are inline, long ones are shared.
+    /// Short ones are packed, longer ones are not, and a few stand beside the records.
     fn bytes(id: u8) -> Bytes {
-        Bytes::from(if id % 2 == 0 { format!("{id}") } else { format!("{id:0>40}") })
+        let width = match id % 16 {
+            0..10 => 1,
+            15 => BODY + 1,
+            _ => 42,
+        };
+        Bytes::from(format!("{id:0>width$}"))
+    }
+
+    /// What is told of a value that was overwritten.
+    fn before(old: Option<(Bytes, u64)>) -> Before {
+        match old {
+            None => Before::Nothing,
+            Some((old, _)) if old.len() > BODY => Before::Long(old),
+            Some(_) => Before::Short,
+        }
     }
 
     type Model = BTreeMap<Bytes, (Bytes, u64)>;
@@ -200,14 +217,13 @@ mod tests {
         prop_assert_eq!(hash.is_empty(), model.is_empty());
         let next = model.values().map(|(_, deadline)| *deadline).min().unwrap_or(NEVER);
         prop_assert_eq!(hash.next_deadline(), next);
-        prop_assert_eq!(hash.expiry.is_some(), next != NEVER);
+        prop_assert_eq!(hash.expiry().is_some(), next != NEVER);
         for now in [0, 5, 10, 19, 1 << 46, NEVER - 1] {
             let live = || model.iter().filter(move |(_, (_, deadline))| *deadline > now);
             prop_assert_eq!(hash.len(now), live().count());
-            let mut seen: Vec<_> = (0..hash.positions())
-                .filter_map(|at| hash.at(at, now))
-                .map(|field| (field.name.clone(), field.value.clone()))
-                .collect();
+            let fields = (0..hash.positions()).filter_map(|at| hash.at(at, now));
+            let mut seen: Vec<_> = fields.map(|field| (field.name, field.value)).collect();
+            prop_assert!(hash.iter(now).eq(seen.iter().map(|(name, value)| (&name[..], &value[..]))));
             seen.sort();
             prop_assert_eq!(
                 seen,
@@ -216,13 +232,13 @@ mod tests {
             for id in 0..24 {
                 let name = bytes(id);
                 let expected = model.get(&name).filter(|(_, deadline)| *deadline > now);
-                prop_assert_eq!(hash.get(&name, now).map(|f| &f.value), expected.map(|(value, _)| value));
+                prop_assert_eq!(hash.get(&name, now), expected.map(|(value, _)| &value[..]));
+                prop_assert_eq!(hash.value(&name, now), expected.map(|(value, _)| value.clone()));
                 prop_assert_eq!(hash.deadline(&name, now), expected.map(|(_, deadline)| *deadline));
             }
         }
-        let heap: usize = model.iter().map(|(name, (value, _))| name.heap_bytes() + value.heap_bytes()).sum();
-        prop_assert!(hash.bytes() >= heap + model.len() * size_of::<Field>());
-        prop_assert!(!model.is_empty() || hash.bytes() == 0);
+        let held: usize = model.iter().map(|(name, (value, _))| name.len() + value.len()).sum();
+        prop_assert!(hash.bytes() >= held);
         Ok(())
     }
 
@@ -235,12 +251,12 @@ mod tests {
                 match step {
                     Step::Insert(name, value) => {
                         let old = model.insert(bytes(name), (bytes(value), NEVER));
-                        prop_assert_eq!(hash.insert(bytes(name), bytes(value)), old.map(|(value, _)| value));
+                        prop_assert_eq!(hash.insert(&bytes(name), &bytes(value)), before(old));
                     }
                     Step::Put(name, value) => {
                         let deadline = model.get(&bytes(name)).map_or(NEVER, |(_, deadline)| *deadline);
                         let old = model.insert(bytes(name), (bytes(value), deadline));
-                        prop_assert_eq!(hash.put(bytes(name), bytes(value)), old.map(|(value, _)| value));
+                        prop_assert_eq!(hash.put(&bytes(name), &bytes(value)), before(old));
                     }
                     Step::Remove(name) => {
                         let old = model.remove(&bytes(name));
@@ -260,7 +276,7 @@ mod tests {
                             model.keys().filter(|name| hash.get(name, 0).is_none()).cloned().collect();
                         let gone: Vec<Bytes> = gone
                             .into_iter()
-                            .filter(|name| !hash.fields.iter().any(|field| field.name == *name))
+                            .filter(|name| !hash.0.iter().any(|(field, _)| field == &name[..]))
                             .collect();
                         prop_assert_eq!(gone.len(), removed);
                         let last = gone.iter().map(|name| model[name].1).max().unwrap_or(0);
@@ -279,14 +295,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_without_deadlines_pays_a_word_for_them() {
-        assert_eq!(size_of::<Option<Box<Deadlines>>>(), size_of::<usize>());
-        let mut hash = Hash::default();
-        hash.insert(bytes(0), bytes(1));
-        let before = hash.bytes();
-        hash.set_deadline(&bytes(0), 7);
-        assert!(hash.bytes() > before);
-        hash.set_deadline(&bytes(0), NEVER);
-        assert_eq!(hash.bytes(), before);
+    fn a_hash_without_deadlines_pays_nothing_for_them() {
+        assert_eq!(size_of::<Hash>(), 16);
+        assert_eq!(size_of::<crate::value::Value>(), 24);
     }
 }

@@ -1,19 +1,23 @@
-//! A list: a deque of byte strings in chunks, which clones share until one of them writes.
+//! A list: byte strings in a row, which clones share until one of them is written.
 //!
 //! What holds between any two calls:
-//! - no chunk is empty, none holds or has room for more than [`CHUNK`] elements;
-//! - two neighbouring chunks hold together more than half of [`CHUNK`], so that `n` elements lie in
-//!   at most `4 * n / CHUNK + 1` chunks whatever was inserted and removed before;
-//! - a chunk that is the only one has room for less than four times what it holds, or for
-//!   [`SMALLEST`], so that a short list is small even if it was long;
-//! - `len` and `held` are what a walk over all chunks would add up to.
+//! - a list is short, one strip of at most [`MOST`] elements and [`SHORT`] bytes, or long, a deque;
+//! - a long list has more than [`FEW`] elements, or one too long for a strip, or more bytes than half
+//!   of [`SHORT`]: so one that swings around a border does not change its form each time.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::chunk::{CHUNK, Chunk, SMALLEST};
+use super::deque::Deque;
+use super::strip::{MOST, Strip};
 use crate::Bytes;
+use crate::records::Text;
+
+/// The most bytes of the elements of a short list.
+const SHORT: usize = if cfg!(test) { 60 } else { 2048 };
+/// A long list of so many elements becomes a short one, if they have half of these bytes at most.
+const FEW: usize = MOST / 4;
 
 /// One of the two ends of a list: Redis's LEFT and RIGHT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,318 +30,248 @@ pub enum End {
     Back,
 }
 
-/// A sequence of byte strings with cheap ends; a clone is O(n / 128) and shares every element.
-///
-/// The first write to a chunk after a clone copies that chunk.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct List {
-    chunks: VecDeque<Arc<Chunk>>,
-    len: usize,
-    /// The sum of the chunks' [`Chunk::bytes`].
-    held: usize,
+/// A sequence of byte strings with cheap ends. A clone is O(1); the first write to one of a long list
+/// is O(n / 128), and shares all that it does not touch.
+#[derive(Clone, Debug)]
+pub(crate) struct List(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Short(Strip),
+    Long(Arc<Deque>),
+}
+
+impl Default for List {
+    fn default() -> Self {
+        List(Form::Short(Strip::default()))
+    }
 }
 
 impl List {
     /// The number of elements. O(1).
     pub(crate) fn len(&self) -> usize {
-        self.len
+        match &self.0 {
+            Form::Short(strip) => strip.len(),
+            Form::Long(deque) => deque.len(),
+        }
     }
 
     /// Whether there are no elements. O(1).
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Bytes of memory held outside this value; what clones share, each of them counts. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.capacity() * size_of::<Arc<Chunk>>() + self.held
+        /// The two counters that an `Arc` keeps beside the value.
+        const ARC: usize = 2 * size_of::<usize>();
+        match &self.0 {
+            Form::Short(strip) => strip.bytes(),
+            Form::Long(deque) => ARC + size_of::<Deque>() + deque.bytes(),
+        }
     }
 
     /// Adds an element at an end. O(1) amortised.
     pub(crate) fn push(&mut self, end: End, element: Bytes) {
-        let mut at = self.outermost(end);
-        if !(1..CHUNK).contains(&self.chunk_len(at)) {
-            // Beside a full chunk this one is likely to fill up too.
-            let room = if self.chunks.is_empty() { SMALLEST } else { CHUNK };
-            at = if end == End::Front { 0 } else { self.chunks.len() };
-            self.link(at, Chunk::with_capacity(room));
+        match &mut self.0 {
+            Form::Short(strip) if has_room(strip, &element) => {
+                let at = if end == End::Front { 0 } else { strip.len() };
+                strip.insert(at, &element);
+            }
+            _ => self.lengthen().push(end, element),
         }
-        self.edit(at, |chunk| chunk.push(end, element));
-        self.len += 1;
     }
 
     /// Takes the element at an end. O(1) amortised.
     pub(crate) fn pop(&mut self, end: End) -> Option<Bytes> {
-        let at = self.outermost(end);
-        let element = self.edit(at, |chunk| chunk.pop(end));
-        if element.is_some() {
-            self.len -= 1;
-            self.settle(at);
+        match &mut self.0 {
+            Form::Short(strip) => {
+                let view = strip.view(&[]);
+                let (at, element) = if end == End::Front {
+                    (0, view.first())
+                } else {
+                    (view.len().saturating_sub(1), view.last())
+                };
+                let element = element.map(Bytes::from);
+                strip.remove(at);
+                element
+            }
+            Form::Long(deque) => {
+                let deque = Arc::make_mut(deque);
+                let element = deque.pop(end);
+                if deque.len() <= FEW {
+                    self.shorten();
+                }
+                element
+            }
         }
-        element
+    }
+
+    /// Takes some neighbouring elements at an end, as many as is cheap; none from an empty list only.
+    /// O(taken), and what the first write after a clone costs.
+    pub(crate) fn take_run(&mut self, end: End) -> VecDeque<Bytes> {
+        match &mut self.0 {
+            Form::Short(strip) => std::mem::take(strip).view(&[]).map(Bytes::from).collect(),
+            Form::Long(deque) => {
+                let run = Arc::make_mut(deque).take_run(end);
+                self.shorten();
+                run
+            }
+        }
     }
 
     /// The element at an end. O(1).
-    pub(crate) fn peek(&self, end: End) -> Option<&Bytes> {
-        self.chunks.get(self.outermost(end))?.peek(end)
+    pub(crate) fn peek(&self, end: End) -> Option<Text<'_>> {
+        match &self.0 {
+            Form::Short(strip) if end == End::Front => strip.view(&[]).first(),
+            Form::Short(strip) => strip.view(&[]).last(),
+            Form::Long(deque) => deque.peek(end),
+        }
     }
 
     /// The element at `index`. O(1) while only the ends were written to, else O(n / 128).
-    pub(crate) fn get(&self, index: usize) -> Option<&Bytes> {
-        let (at, offset) = self.locate(index);
-        self.chunks.get(at)?.items.get(offset)
+    pub(crate) fn get(&self, index: usize) -> Option<Text<'_>> {
+        match &self.0 {
+            Form::Short(strip) => strip.view(&[]).get(index),
+            Form::Long(deque) => deque.get(index),
+        }
     }
 
-    /// Replaces the element at `index` and returns the old one; `None`, and no change, past the end.
-    /// Costs as [`get`](Self::get).
-    pub(crate) fn set(&mut self, index: usize, element: Bytes) -> Option<Bytes> {
-        let (at, offset) = self.locate(index);
-        self.edit(at, |chunk| chunk.set(offset, element))
+    /// Replaces the element at `index`; false, and no change, past the end. Costs as [`get`](Self::get).
+    pub(crate) fn set(&mut self, index: usize, element: Bytes) -> bool {
+        match &mut self.0 {
+            Form::Short(strip) if index >= strip.len() => false,
+            Form::Short(strip) if fits(strip, &element) => {
+                strip.set(index, &element);
+                true
+            }
+            _ => {
+                let deque = self.lengthen();
+                let is_set = deque.set(index, element);
+                if deque.len() <= FEW {
+                    self.shorten();
+                }
+                is_set
+            }
+        }
     }
 
     /// Adds an element before the one at `index`, or at the back from `len` on. O(n / 128).
     pub(crate) fn insert(&mut self, index: usize, element: Bytes) {
-        if index == 0 || index >= self.len {
-            return self.push(if index == 0 { End::Front } else { End::Back }, element);
-        }
-        let (mut at, mut offset) = self.locate(index);
-        if self.chunk_len(at) == CHUNK {
-            // Offset 0 of a later position than the first has a chunk before it.
-            if offset == 0 && self.chunk_len(at - 1) < CHUNK {
-                at -= 1;
-                offset = self.chunk_len(at);
-            } else {
-                self.split(at);
-                if offset > CHUNK / 2 {
-                    at += 1;
-                    offset -= CHUNK / 2;
-                }
+        match &mut self.0 {
+            Form::Short(strip) if has_room(strip, &element) => {
+                strip.insert(index.min(strip.len()), &element);
             }
+            _ => self.lengthen().insert(index, element),
         }
-        self.edit(at, |chunk| chunk.insert(offset, element));
-        self.len += 1;
     }
 
     /// The elements in order. O(1) to start, O(1) an element.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Bytes> {
-        self.chunks.iter().flat_map(|chunk| chunk.items.iter())
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Text<'_>> {
+        let (short, long) = match &self.0 {
+            Form::Short(strip) => (Some(strip.view(&[])), None),
+            Form::Long(deque) => (None, Some(deque.iter())),
+        };
+        short.into_iter().flatten().chain(long.into_iter().flatten())
     }
 
     /// The elements of `range`, cut to the list. O(n / 128) to start, O(1) an element.
-    pub(crate) fn range(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = &Bytes> {
-        let (first, from) = self.locate(range.start.min(range.end));
-        let (last, to) = self.locate(range.end);
-        // Neither slice can panic: `locate` gives positions inside, in the order of its arguments,
-        // and the chunk `last` is there where `to` is not 0.
-        let chunks = self.chunks.range(first..last + usize::from(to > 0));
-        chunks.enumerate().flat_map(move |(step, chunk)| {
-            let start = if step == 0 { from } else { 0 };
-            let end = if first + step == last { to } else { chunk.len() };
-            chunk.items.range(start..end)
-        })
+    pub(crate) fn range(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = Text<'_>> {
+        let (short, long) = match &self.0 {
+            Form::Short(strip) => (Some(strip.view(&[]).slice(cut(range, strip.len()))), None),
+            Form::Long(deque) => (None, Some(deque.range(cut(range, deque.len())))),
+        };
+        short.into_iter().flatten().chain(long.into_iter().flatten())
     }
 
     /// The position, from the front, of the first element equal to `value` as seen from `from`. O(n).
     pub(crate) fn find(&self, value: &[u8], from: End) -> Option<usize> {
-        let is_value = |element: &Bytes| element.as_slice() == value;
+        let is_value = |element: Text<'_>| *element == *value;
         match from {
             End::Front => self.iter().position(is_value),
-            End::Back => self.iter().rev().position(is_value).map(|passed| self.len - 1 - passed),
+            End::Back => self.iter().rev().position(is_value).map(|passed| self.len() - 1 - passed),
         }
     }
 
     /// Removes the first `limit` elements equal to `value` as seen from `from`, all of them if `limit`
-    /// is 0, and returns how many there were. O(n); a chunk without a match stays shared.
+    /// is 0, and returns how many there were. O(n); what has no match stays shared.
     pub(crate) fn remove_matching(&mut self, value: &[u8], from: End, limit: usize) -> usize {
         let limit = if limit == 0 { usize::MAX } else { limit };
-        let chunks = self.chunks.len();
-        let mut removed = 0;
-        for step in 0..chunks {
-            let at = if from == End::Front { step } else { chunks - 1 - step };
-            let matches = self.chunks.get(at).map_or(0, |chunk| chunk.count(value));
-            let taken = matches.min(limit - removed);
-            if taken > 0 {
-                let first = if from == End::Front { 0 } else { matches - taken };
-                self.edit(at, |chunk| chunk.remove_matches(value, first..first + taken));
-                removed += taken;
+        match &mut self.0 {
+            Form::Short(strip) => {
+                let view = strip.view(&[]);
+                let matches = view.count(value);
+                let removed = matches.min(limit);
+                if removed > 0 {
+                    let first = if from == End::Front { 0 } else { matches - removed };
+                    *strip = Strip::of(&[view.without(value, first..first + removed).view()]);
+                }
+                removed
             }
-            if removed == limit {
-                break;
+            Form::Long(deque) => {
+                // Nothing is copied for what is not there.
+                if deque.iter().all(|element| *element != *value) {
+                    return 0;
+                }
+                let removed = Arc::make_mut(deque).remove_matching(value, from, limit);
+                self.shorten();
+                removed
             }
         }
-        self.len -= removed;
-        if removed > 0 {
-            self.compact();
-        }
-        removed
     }
 
     /// Keeps the elements of `range`, cut to the list, and returns how many were dropped.
     /// O(dropped), or O(dropped / 128) of those that a clone still shares.
     pub(crate) fn truncate_to(&mut self, range: Range<usize>) -> usize {
-        let end = range.end.min(self.len);
-        let start = range.start.min(end);
-        let dropped = self.len - (end - start);
-        self.cut(End::Back, self.len - end);
-        self.cut(End::Front, start);
+        let before = self.len();
+        let range = cut(range, before);
+        let dropped = before - range.len();
+        if dropped > 0 {
+            match &mut self.0 {
+                Form::Short(strip) => *strip = Strip::of(&[strip.view(&[]).slice(range)]),
+                Form::Long(deque) => Arc::make_mut(deque).truncate_to(range),
+            }
+            self.shorten();
+        }
         dropped
     }
 
-    /// The chunk and the offset in it of position `index`; from `len` on, the chunk after the last.
-    fn locate(&self, index: usize) -> (usize, usize) {
-        if index >= self.len {
-            return (self.chunks.len(), 0);
+    /// The long form, to be written.
+    fn lengthen(&mut self) -> &mut Deque {
+        if let Form::Short(strip) = &self.0 {
+            self.0 = Form::Long(Arc::new(Deque::from(strip)));
         }
-        let first = self.chunk_len(0);
-        if index < first {
-            return (0, index);
+        match &mut self.0 {
+            Form::Long(deque) => Arc::make_mut(deque),
+            Form::Short(_) => unreachable!("just made long"),
         }
-        // The list has a second chunk, as `index` is past the first. As none holds more than `CHUNK`,
-        // the sum tells whether all chunks between the outermost are full.
-        let inner = self.len - first - self.chunk_len(self.chunks.len() - 1);
-        if inner == (self.chunks.len() - 2) * CHUNK {
-            return (1 + (index - first) / CHUNK, (index - first) % CHUNK);
-        }
-        if index < self.len / 2 {
-            let mut left = index;
-            for (at, chunk) in self.chunks.iter().enumerate() {
-                if left < chunk.len() {
-                    return (at, left);
+    }
+
+    /// Turns a long list of a few short elements into a short one.
+    fn shorten(&mut self) {
+        if let Form::Long(deque) = &self.0 {
+            if deque.len() <= FEW {
+                if let Some(strip) = deque.to_strip(SHORT / 2) {
+                    self.0 = Form::Short(strip);
                 }
-                left -= chunk.len();
-            }
-        } else {
-            let mut left = self.len - index;
-            for (at, chunk) in self.chunks.iter().enumerate().rev() {
-                if left <= chunk.len() {
-                    return (at, chunk.len() - left);
-                }
-                left -= chunk.len();
             }
         }
-        (self.chunks.len(), 0)
     }
+}
 
-    /// The index of the chunk at an end; 0 in an empty list.
-    fn outermost(&self, end: End) -> usize {
-        if end == End::Front { 0 } else { self.chunks.len().saturating_sub(1) }
-    }
+/// Whether an element may be in a short list beside those in the strip.
+fn fits(strip: &Strip, element: &[u8]) -> bool {
+    Strip::takes(element) && strip.size() + element.len() <= SHORT
+}
 
-    /// How many elements a chunk holds; 0 where there is no such chunk.
-    fn chunk_len(&self, at: usize) -> usize {
-        self.chunks.get(at).map_or(0, |chunk| chunk.len())
-    }
+fn has_room(strip: &Strip, element: &[u8]) -> bool {
+    strip.len() < MOST && fits(strip, element)
+}
 
-    /// Changes a chunk, copied first where a clone shares it: the only way to write to one. Where there
-    /// is no such chunk, nothing happens.
-    fn edit<T: Default>(&mut self, at: usize, change: impl FnOnce(&mut Chunk) -> T) -> T {
-        let Some(shared) = self.chunks.get_mut(at) else { return T::default() };
-        let before = shared.bytes();
-        let chunk = Arc::make_mut(shared);
-        let result = change(chunk);
-        self.held = self.held + chunk.bytes() - before;
-        result
-    }
-
-    /// Puts a chunk into the row of chunks; `at` is at most their number.
-    fn link(&mut self, at: usize, chunk: Chunk) {
-        if self.chunks.is_empty() {
-            self.chunks.reserve_exact(1);
-        }
-        self.held += chunk.bytes();
-        self.chunks.insert(at, Arc::new(chunk));
-    }
-
-    /// Takes a chunk out of the row of chunks.
-    fn unlink(&mut self, at: usize) -> Option<Arc<Chunk>> {
-        let chunk = self.chunks.remove(at)?;
-        self.held -= chunk.bytes();
-        Some(chunk)
-    }
-
-    /// Moves the second half of a full chunk into a new one behind it.
-    fn split(&mut self, at: usize) {
-        let half = self.edit(at, |chunk| chunk.split_off(CHUNK / 2));
-        self.link(at + 1, half);
-    }
-
-    /// Drops `count` elements from an end.
-    fn cut(&mut self, end: End, mut count: usize) {
-        while count > 0 {
-            let at = self.outermost(end);
-            let len = self.chunk_len(at);
-            if len == 0 {
-                break;
-            }
-            let dropped = count.min(len);
-            if dropped == len {
-                self.unlink(at);
-            } else {
-                self.edit(at, |chunk| chunk.cut(end, dropped));
-            }
-            self.len -= dropped;
-            count -= dropped;
-        }
-        self.settle(self.outermost(end));
-    }
-
-    /// Restores the invariants after elements left the chunk `at`.
-    ///
-    /// A chunk that lost its last element leaves neighbours behind that need no joining: each of them
-    /// and that one element were more than half of `CHUNK`.
-    fn settle(&mut self, at: usize) {
-        if self.chunk_len(at) == 0 {
-            self.unlink(at);
-        } else {
-            self.join(at);
-            if at > 0 {
-                self.join(at - 1);
-            }
-        }
-        self.fit();
-    }
-
-    /// Moves the chunk after `at` into `at` if both hold together half of `CHUNK` at most.
-    fn join(&mut self, at: usize) {
-        let next = self.chunk_len(at + 1);
-        if next == 0 || self.chunk_len(at) + next > CHUNK / 2 {
-            return;
-        }
-        if let Some(chunk) = self.unlink(at + 1) {
-            self.edit(at, |left| left.append(chunk));
-        }
-    }
-
-    /// Restores the invariants after elements left any number of chunks.
-    ///
-    /// Turns the row of chunks round once: taken from its front, and put or joined to its back.
-    fn compact(&mut self) {
-        let mut kept = 0;
-        for _ in 0..self.chunks.len() {
-            let Some(chunk) = self.unlink(0) else { break };
-            let last = self.chunks.len().saturating_sub(1);
-            if kept > 0 && self.chunk_len(last) + chunk.len() <= CHUNK / 2 {
-                self.edit(last, |left| left.append(chunk));
-            } else if chunk.len() > 0 {
-                self.held += chunk.bytes();
-                self.chunks.push_back(chunk);
-                kept += 1;
-            }
-        }
-        self.fit();
-    }
-
-    /// Gives back room that a list which was longer has left.
-    fn fit(&mut self) {
-        let chunks = self.chunks.len();
-        let room = self.chunks.capacity();
-        if room > SMALLEST && room / 4 >= chunks {
-            self.chunks.shrink_to(2 * chunks);
-        }
-        if chunks == 1 && self.chunks.front().is_some_and(|chunk| chunk.is_sparse()) {
-            self.edit(0, Chunk::shrink);
-        }
-    }
+/// What a range names in a list of `len`.
+fn cut(range: Range<usize>, len: usize) -> Range<usize> {
+    let end = range.end.min(len);
+    range.start.min(end)..end
 }
 
 #[cfg(test)]
@@ -352,6 +286,7 @@ mod tests {
         Push(End, Bytes),
         Pop(End),
         Drain(End, usize),
+        TakeRun(End),
         Set(usize, Bytes),
         Insert(usize, Vec<Bytes>),
         RemoveMatching(Bytes, End, usize),
@@ -364,10 +299,12 @@ mod tests {
         prop_oneof![Just(End::Front), Just(End::Back)]
     }
 
-    /// Few different values, so that they repeat: inline, shared and growable ones.
+    /// Few different values, so that they repeat: inline, shared and growable ones, and such as stand beside
+    /// a strip.
     fn element() -> impl Strategy<Value = Bytes> {
-        (0u8..3, 0usize..3).prop_map(|(letter, kind)| {
-            let mut element = Bytes::from(vec![letter; [1, 30, 2][kind]]);
+        let kind = prop_oneof![6 => 0usize..3, 1 => Just(3)];
+        (0u8..3, kind).prop_map(|(letter, kind)| {
+            let mut element = Bytes::from(vec![letter; [1, 30, 2, 255][kind]]);
             if kind == 2 {
                 element.make_mut().reserve(7);
             }
@@ -381,6 +318,7 @@ mod tests {
             8 => (end(), element()).prop_map(|(end, element)| Op::Push(end, element)),
             4 => end().prop_map(Op::Pop),
             1 => (end(), 0usize..40).prop_map(|(end, count)| Op::Drain(end, count)),
+            1 => end().prop_map(Op::TakeRun),
             2 => (at.clone(), element()).prop_map(|(at, element)| Op::Set(at, element)),
             6 => (at.clone(), prop::collection::vec(element(), 1..8)).prop_map(|(at, all)| Op::Insert(at, all)),
             2 => (element(), end(), 0usize..9).prop_map(|(element, end, limit)| Op::RemoveMatching(element, end, limit)),
@@ -411,9 +349,16 @@ mod tests {
                     check(list, model);
                 }
             }
+            Op::TakeRun(end) => {
+                let mut run = list.take_run(end);
+                assert_eq!(run.is_empty(), model.is_empty());
+                while let Some(element) = if end == End::Front { run.pop_front() } else { run.pop_back() } {
+                    assert_eq!(pop(model, end), Some(element.into()));
+                }
+            }
             Op::Set(at, element) => {
                 let old = model.get_mut(at).map(|old| std::mem::replace(old, element.to_vec()));
-                assert_eq!(list.set(at, element).map(Vec::from), old);
+                assert_eq!(list.set(at, element), old.is_some());
             }
             Op::Insert(at, elements) => {
                 for element in elements {
@@ -453,33 +398,29 @@ mod tests {
         }
     }
 
-    impl List {
-        fn recount_bytes(&self) -> usize {
-            let spine = self.chunks.capacity() * size_of::<usize>();
-            let chunks = self.chunks.iter().map(|chunk| {
-                let elements = chunk.items.iter().map(Bytes::heap_bytes).sum::<usize>();
-                2 * size_of::<usize>() + size_of::<Chunk>() + chunk.items.capacity() * 24 + elements
-            });
-            spine + chunks.sum::<usize>()
-        }
+    fn texts<'t>(elements: impl Iterator<Item = Text<'t>>) -> Vec<Vec<u8>> {
+        elements.map(|element| element.to_vec()).collect()
     }
 
     fn check(list: &List, model: &Model) {
-        assert!(list.iter().eq(model.iter()));
-        assert!(list.iter().rev().eq(model.iter().rev()));
+        assert!(texts(list.iter()).iter().eq(model.iter()));
+        assert!(texts(list.iter().rev()).iter().eq(model.iter().rev()));
         assert_eq!((list.len(), list.is_empty()), (model.len(), model.is_empty()));
         assert_eq!(list.peek(End::Front).map(|element| element.to_vec()).as_ref(), model.front());
         assert_eq!(list.peek(End::Back).map(|element| element.to_vec()).as_ref(), model.back());
-        assert_eq!(list.bytes(), list.recount_bytes());
-
-        let lens: Vec<usize> = list.chunks.iter().map(|chunk| chunk.len()).collect();
-        let room: Vec<usize> = list.chunks.iter().map(|chunk| chunk.items.capacity()).collect();
-        assert!(lens.iter().all(|len| (1..=CHUNK).contains(len)), "{lens:?}");
-        assert!(lens.windows(2).all(|pair| pair[0] + pair[1] > CHUNK / 2), "{lens:?}");
-        assert!(room.iter().all(|&room| room <= CHUNK), "{room:?}");
-        assert!(lens.len() != 1 || room[0] <= SMALLEST || room[0] < 4 * lens[0], "{room:?} for {lens:?}");
-        let spine = list.chunks.capacity();
-        assert!(spine <= SMALLEST || spine < 4 * lens.len(), "{spine} for {lens:?}");
+        let bytes = model.iter().map(Vec::len).sum::<usize>();
+        match &list.0 {
+            Form::Short(strip) => {
+                assert!(model.len() <= MOST && bytes <= SHORT);
+                assert_eq!(list.bytes(), strip.bytes());
+            }
+            Form::Long(deque) => {
+                deque.check();
+                assert_eq!(list.bytes(), 2 * size_of::<usize>() + size_of::<Deque>() + deque.recount_bytes());
+                let is_long = model.iter().any(|element| !Strip::takes(element));
+                assert!(model.len() > FEW || bytes > SHORT / 2 || is_long);
+            }
+        }
     }
 
     proptest! {
@@ -522,9 +463,9 @@ mod tests {
             }
             for (start, end) in ranges {
                 let expected = || model.iter().take(end).skip(start);
-                prop_assert!(list.range(start..end).eq(expected()));
+                prop_assert!(texts(list.range(start..end)).iter().eq(expected()));
                 let backwards: Vec<_> = expected().collect();
-                prop_assert!(list.range(start..end).rev().eq(backwards.into_iter().rev()));
+                prop_assert!(texts(list.range(start..end).rev()).iter().eq(backwards.into_iter().rev()));
             }
             for (value, from) in [(b"\x01", End::Front), (b"\x02", End::Back)] {
                 let mut places = (0..model.len()).filter(|&at| model[at] == value);
@@ -542,20 +483,27 @@ mod tests {
 
     #[test]
     fn a_write_copies_one_chunk_and_shares_the_others() {
-        let list = numbers(5 * CHUNK as u8);
+        let list = numbers(8 * MOST as u8);
         let mut copy = list.clone();
-        copy.set(2 * CHUNK, Bytes::from("new"));
+        copy.set(2 * MOST, Bytes::from("new"));
         copy.remove_matching(b"absent", End::Front, 0);
-        let shared = list.chunks.iter().zip(&copy.chunks).map(|(left, right)| Arc::ptr_eq(left, right));
-        assert_eq!(shared.collect::<Vec<_>>(), [true, true, false, true, true]);
+        let (Form::Long(list), Form::Long(copy)) = (&list.0, &copy.0) else { panic!("long lists") };
+        let is_shared = list.shared_with(copy);
+        assert_eq!((is_shared[2], is_shared.iter().filter(|is_shared| !**is_shared).count()), (false, 1));
     }
 
     #[test]
     fn a_list_that_was_long_is_small_again() {
         let mut list = numbers(200);
         list.truncate_to(100..101);
-        assert!(list.bytes() <= numbers(1).bytes() + SMALLEST * size_of::<usize>());
+        assert!(list.bytes() <= numbers(1).bytes());
         assert_eq!(list.pop(End::Back), Some(Bytes::from(&[100])));
-        assert_eq!((list.len(), list.held), (0, 0));
+        assert!(list.is_empty() && list.bytes() <= 24);
+    }
+
+    #[test]
+    fn takes_two_words() {
+        assert_eq!(size_of::<List>(), 2 * size_of::<usize>());
+        assert_eq!(size_of::<crate::value::Value>(), size_of::<Bytes>());
     }
 }

@@ -4,15 +4,24 @@ pub(crate) mod bitfield;
 pub(crate) mod bits;
 mod chunk;
 mod deadlines;
+mod deque;
+mod edge;
+mod entries;
 pub(crate) mod hash;
 pub(crate) mod index;
 pub(crate) mod lcs;
 pub(crate) mod list;
+pub(crate) mod members;
+mod packed;
+mod packed_scores;
 pub(crate) mod ranked;
+mod score;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
+mod strip;
 
-use std::sync::{Arc, LazyLock};
+use std::ops::Deref;
+use std::sync::LazyLock;
 
 use crate::Bytes;
 use crate::clock::NEVER;
@@ -56,10 +65,10 @@ impl Type {
 #[derive(Clone)]
 pub(crate) enum Value {
     String(Bytes),
-    List(Arc<List>),
-    Set(Arc<Set>),
-    Hash(Arc<Hash>),
-    SortedSet(Arc<SortedSet>),
+    List(List),
+    Set(Set),
+    Hash(Hash),
+    SortedSet(SortedSet),
 }
 
 impl Value {
@@ -75,13 +84,12 @@ impl Value {
 
     /// Bytes held outside the value itself.
     pub(crate) fn heap_bytes(&self) -> usize {
-        const ARC: usize = 2 * size_of::<usize>();
         match self {
             Value::String(string) => string.heap_bytes(),
-            Value::List(list) => ARC + size_of::<List>() + list.bytes(),
-            Value::Set(set) => ARC + size_of::<Set>() + set.bytes(),
-            Value::Hash(hash) => ARC + size_of::<Hash>() + hash.bytes(),
-            Value::SortedSet(set) => ARC + size_of::<SortedSet>() + set.bytes(),
+            Value::List(list) => list.bytes(),
+            Value::Set(set) => set.bytes(),
+            Value::Hash(hash) => hash.bytes(),
+            Value::SortedSet(set) => set.bytes(),
         }
     }
 
@@ -103,12 +111,92 @@ impl Value {
     }
 }
 
+/// A value as it stands in the store.
+#[derive(Clone, Copy)]
+pub(crate) enum ValueRef<'v> {
+    /// A string that is kept beside its key.
+    Short(&'v [u8]),
+    Whole(&'v Value),
+}
+
+impl ValueRef<'_> {
+    pub(crate) fn kind(self) -> Type {
+        match self {
+            ValueRef::Short(_) => Type::String,
+            ValueRef::Whole(value) => value.kind(),
+        }
+    }
+
+    /// See [`Value::next_deadline`].
+    #[inline]
+    pub(crate) fn next_deadline(self) -> u64 {
+        match self {
+            ValueRef::Short(_) => NEVER,
+            ValueRef::Whole(value) => value.next_deadline(),
+        }
+    }
+
+    /// See [`Value::is_over`].
+    pub(crate) fn is_over(self, now: u64) -> bool {
+        match self {
+            ValueRef::Short(_) => false,
+            ValueRef::Whole(value) => value.is_over(now),
+        }
+    }
+
+    /// The value, shared with the store if it is not short.
+    pub(crate) fn to_value(self) -> Value {
+        match self {
+            ValueRef::Short(bytes) => Value::String(Bytes::from(bytes)),
+            ValueRef::Whole(value) => value.clone(),
+        }
+    }
+}
+
+/// A string as it stands in the store.
+#[derive(Clone, Copy)]
+pub(crate) enum StringRef<'v> {
+    Short(&'v [u8]),
+    Whole(&'v Bytes),
+}
+
+impl<'v> StringRef<'v> {
+    #[inline]
+    pub(crate) fn as_slice(self) -> &'v [u8] {
+        match self {
+            StringRef::Short(bytes) => bytes,
+            StringRef::Whole(bytes) => bytes,
+        }
+    }
+
+    /// The string, shared with the store if it is not short.
+    #[inline]
+    pub(crate) fn to_bytes(self) -> Bytes {
+        match self {
+            StringRef::Short(bytes) => Bytes::from(bytes),
+            StringRef::Whole(bytes) => bytes.clone(),
+        }
+    }
+}
+
+impl Deref for StringRef<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
 /// A type that a key's value can have: what the operations of one family work on.
 pub(crate) trait Kind: Default + Clone {
     /// Whether a key goes when its value has become empty: all but strings.
     const GOES_WHEN_EMPTY: bool = true;
 
-    fn of(value: &Value) -> Option<&Self>;
+    /// How readers see it.
+    type Ref<'v>;
+
+    fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>>;
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     fn into_value(self) -> Value;
     fn is_empty(&self) -> bool;
@@ -121,8 +209,15 @@ pub(crate) trait Kind: Default + Clone {
 impl Kind for Bytes {
     const GOES_WHEN_EMPTY: bool = false;
 
-    fn of(value: &Value) -> Option<&Self> {
-        if let Value::String(string) = value { Some(string) } else { None }
+    type Ref<'v> = StringRef<'v>;
+
+    #[inline]
+    fn of(value: ValueRef<'_>) -> Option<StringRef<'_>> {
+        match value {
+            ValueRef::Short(bytes) => Some(StringRef::Short(bytes)),
+            ValueRef::Whole(Value::String(bytes)) => Some(StringRef::Whole(bytes)),
+            ValueRef::Whole(_) => None,
+        }
     }
 
     fn of_mut(value: &mut Value) -> Option<&mut Self> {
@@ -141,16 +236,18 @@ impl Kind for Bytes {
 macro_rules! collection {
     ($kind:ident $(, $expire:ident)?) => {
         impl Kind for $kind {
-            fn of(value: &Value) -> Option<&Self> {
-                if let Value::$kind(inner) = value { Some(inner) } else { None }
+            type Ref<'v> = &'v $kind;
+
+            fn of(value: ValueRef<'_>) -> Option<&Self> {
+                if let ValueRef::Whole(Value::$kind(inner)) = value { Some(inner) } else { None }
             }
 
             fn of_mut(value: &mut Value) -> Option<&mut Self> {
-                if let Value::$kind(inner) = value { Some(Arc::make_mut(inner)) } else { None }
+                if let Value::$kind(inner) = value { Some(inner) } else { None }
             }
 
             fn into_value(self) -> Value {
-                Value::$kind(Arc::new(self))
+                Value::$kind(self)
             }
 
             fn is_empty(&self) -> bool {

@@ -2,40 +2,13 @@
 
 use std::cmp::Reverse;
 
-use super::hash_of;
+use super::members::Members;
 use crate::Bytes;
-use crate::dense::{Dense, Named};
-
-/// A member with its hash, which is the same in every set.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    name: Bytes,
-    hash: u32,
-}
-
-impl Named for Member {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.name.heap_bytes()
-    }
-}
-
-impl Member {
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.name
-    }
-}
+use crate::records::Text;
 
 /// Different byte strings in no order that means anything; a clone shares them.
 #[derive(Clone, Default)]
-pub(crate) struct Set(Dense<Member>);
+pub(crate) struct Set(Members<0>);
 
 impl Set {
     /// How many members there are. O(1).
@@ -47,67 +20,73 @@ impl Set {
         self.0.is_empty()
     }
 
-    /// Bytes of memory held outside this value. O(1), but for the list of pages.
+    /// Bytes of memory held outside this value. O(1).
     pub(crate) fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
     /// O(1).
     pub(crate) fn contains(&self, member: &[u8]) -> bool {
-        self.0.find(hash_of(member), member).is_some()
+        self.0.find(member).is_some()
     }
 
     /// Adds a member; false if it was there. O(1).
-    pub(crate) fn insert(&mut self, member: Bytes) -> bool {
-        let hash = hash_of(&member);
-        let is_new = self.0.find(hash, &member).is_none();
+    pub(crate) fn insert(&mut self, member: &Bytes) -> bool {
+        self.add(Text::Shared(member))
+    }
+
+    fn add(&mut self, member: Text<'_>) -> bool {
+        let is_new = !self.contains(&member);
         if is_new {
-            self.0.push(Member { name: member, hash });
+            self.0.push(member, Text::Slice(&[]));
         }
         is_new
     }
 
     /// Removes a member; false if it was not there. O(1).
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
-        let at = self.0.find(hash_of(member), member);
-        at.and_then(|at| self.0.swap_remove(at)).is_some()
+        let at = self.0.find(member);
+        at.is_some_and(|at| self.0.remove(at))
     }
 
     /// The member at a position below [`len`](Self::len): positions are dense, and change when a member
     /// is removed. O(1).
-    pub(crate) fn get_at(&self, at: usize) -> Option<&Bytes> {
-        self.0.get(u32::try_from(at).ok()?).map(Member::bytes)
+    pub(crate) fn get_at(&self, at: usize) -> Option<Bytes> {
+        self.0.name(u32::try_from(at).ok()?)
     }
 
     /// Takes the member at a position. O(1).
     pub(crate) fn remove_at(&mut self, at: usize) -> Option<Bytes> {
-        self.0.swap_remove(u32::try_from(at).ok()?).map(|member| member.name)
+        let member = self.get_at(at);
+        // A position that has a member fits.
+        self.0.remove(at as u32);
+        member
     }
 
     /// All members, from the first position to the last.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.0.iter().map(Member::bytes)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.0.iter().map(|(name, _)| name)
     }
 
     /// A set of members of another, each named once. O(members).
-    pub(crate) fn of<'m>(members: impl IntoIterator<Item = &'m Member>) -> Set {
+    pub(crate) fn of<'m>(members: impl IntoIterator<Item = &'m [u8]>) -> Set {
         let mut set = Set::default();
         for member in members {
-            set.0.push(member.clone());
+            set.0.push(Text::Slice(member), Text::Slice(&[]));
         }
         set
     }
 
     /// The members that all of the sets have: those of the smallest that are in the others too.
     /// O(smallest * sets).
-    pub(crate) fn intersection(mut sets: Vec<&Set>) -> impl Iterator<Item = &Member> {
+    pub(crate) fn intersection(mut sets: Vec<&Set>) -> impl Iterator<Item = &[u8]> {
         sets.sort_by_key(|set| set.len());
         let mut sets = sets.into_iter();
         let smallest = sets.next();
         smallest
             .into_iter()
-            .flat_map(|smallest| smallest.0.iter())
-            .filter(move |member| sets.as_slice().iter().all(|set| set.has(member)))
+            .flat_map(|smallest| smallest.iter())
+            .filter(move |member| sets.as_slice().iter().all(|set| set.contains(member)))
     }
 
     /// The members that any of the sets has: a clone of the largest, and what the others add.
@@ -116,37 +95,31 @@ impl Set {
         sets.sort_by_key(|set| Reverse(set.len()));
         let Some((largest, others)) = sets.split_first() else { return Set::default() };
         let mut union = Set::clone(largest);
-        for member in others.iter().flat_map(|set| set.0.iter()) {
-            if !union.has(member) {
-                union.0.push(member.clone());
-            }
+        for member in others.iter().flat_map(|set| set.iter()) {
+            union.add(Text::Slice(member));
         }
         union
     }
 
     /// The members that none of the `others` has, by whichever is less work: to look for each in the
     /// others, O(members * others), or for all of theirs here, O(members of the others).
-    pub(crate) fn difference<'s>(&'s self, mut others: Vec<&Set>) -> Vec<&'s Member> {
+    pub(crate) fn difference<'s>(&'s self, mut others: Vec<&Set>) -> Vec<&'s [u8]> {
         let strangers: usize = others.iter().map(|set| set.len()).sum();
         // Looking into the others stops at the first that has the member: in half of their number, say.
         if self.len().saturating_mul(others.len()) / 2 <= strangers {
             // The largest is the likeliest to have it.
             others.sort_by_key(|set| Reverse(set.len()));
-            return self.0.iter().filter(|member| !others.iter().any(|set| set.has(member))).collect();
+            return self.iter().filter(|member| !others.iter().any(|set| set.contains(member))).collect();
         }
         let mut kept = vec![true; self.len()];
-        for member in others.iter().flat_map(|set| set.0.iter()) {
-            let at = self.0.find(member.hash, &member.name);
+        for member in others.iter().flat_map(|set| set.iter()) {
+            let at = self.0.find(member);
             if let Some(kept) = at.and_then(|at| kept.get_mut(at as usize)) {
                 *kept = false;
             }
         }
-        let members = self.0.iter().zip(kept);
+        let members = self.iter().zip(kept);
         members.filter(|(_, kept)| *kept).map(|(member, _)| member).collect()
-    }
-
-    fn has(&self, member: &Member) -> bool {
-        self.0.find(member.hash, &member.name).is_some()
     }
 }
 
@@ -180,7 +153,7 @@ mod tests {
         Bytes::from(vec![number; if number % 2 == 0 { 3 } else { 30 }])
     }
 
-    fn number(name: &Bytes) -> u8 {
+    fn number(name: &[u8]) -> u8 {
         name[0]
     }
 
@@ -196,14 +169,13 @@ mod tests {
         for number in 0..40 {
             assert_eq!(set.contains(&name(number)), model.contains(&number));
         }
-        let held: usize = set.iter().map(|name| name.heap_bytes() + size_of::<Member>()).sum();
-        assert!((held..=3 * held + 400).contains(&set.bytes()) || model.is_empty());
-        assert!(!model.is_empty() || set.bytes() == 0);
+        let held: usize = set.iter().map(<[u8]>::len).sum();
+        assert!((held..=3 * held + 1_000).contains(&set.bytes()));
     }
 
     fn made(numbers: &BTreeSet<u8>) -> Set {
         let mut set = Set::default();
-        numbers.iter().for_each(|number| assert!(set.insert(name(*number))));
+        numbers.iter().for_each(|number| assert!(set.insert(&name(*number))));
         set
     }
 
@@ -214,12 +186,12 @@ mod tests {
             let mut clones = Vec::new();
             for op in ops {
                 match op {
-                    Op::Insert(number) => prop_assert_eq!(set.insert(name(number)), model.insert(number)),
+                    Op::Insert(number) => prop_assert_eq!(set.insert(&name(number)), model.insert(number)),
                     Op::Remove(number) => prop_assert_eq!(set.remove(&name(number)), model.remove(&number)),
                     Op::RemoveAt(at) => {
-                        let expected = set.get_at(at).map(number);
+                        let expected = set.get_at(at).as_deref().map(number);
                         prop_assert_eq!(expected.is_some(), at < model.len());
-                        prop_assert_eq!(set.remove_at(at).as_ref().map(number), expected);
+                        prop_assert_eq!(set.remove_at(at).as_deref().map(number), expected);
                         expected.map(|number| model.remove(&number));
                     }
                     Op::Clone => clones.push((set.clone(), model.clone())),
@@ -235,7 +207,7 @@ mod tests {
         ) {
             let sets: Vec<Set> = models.iter().map(made).collect();
             let all: Vec<&Set> = sets.iter().collect();
-            let set_of = |members: Vec<&Member>| numbers(&Set::of(members));
+            let set_of = |members: Vec<&[u8]>| numbers(&Set::of(members));
             let has = |number: &u8, models: &[BTreeSet<u8>]| models.iter().filter(|m| m.contains(number)).count();
             let chosen = |keep: &dyn Fn(&u8) -> bool| (0..40).filter(keep).collect::<BTreeSet<u8>>();
             let both = chosen(&|number| has(number, &models) == models.len());

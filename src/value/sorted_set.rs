@@ -1,11 +1,18 @@
-//! Sorted sets: members found by name in a table, and by score or rank in a tree.
+//! Sorted sets: members found by name, and by score or rank.
+//!
+//! A few short members stand packed in one allocation in their order, each behind its score, and are
+//! walked. More of them, or long ones, are records found by hash, whose positions a tree holds by score;
+//! there they stay until all are gone. So a member's bytes are kept once, and a score is read without
+//! them.
 
 use std::ops::{Bound, Range};
+use std::sync::Arc;
 
 use super::hash_of;
-use super::ranked::{Iter, Ranked};
+use super::packed_scores::PackedScores;
+use super::ranked::{Ranked, Sought};
 use crate::Bytes;
-use crate::dense::{Dense, Named};
+use crate::records::{Records, Text};
 
 /// A score and its member, as they stand in order.
 pub(crate) type Scored = (f64, Bytes);
@@ -15,140 +22,252 @@ pub(crate) type Bounds<T> = (Bound<T>, Bound<T>);
 
 /// Members with a score each, ordered by score and then by the member's bytes.
 ///
-/// Both halves hold the same members with the same scores, and share the bytes of those that do not
-/// fit inline. No score is NaN, which the caller sees to; `-0.0` equals `0.0` and is kept as it came.
-#[derive(Clone, Default)]
-pub(crate) struct SortedSet {
-    by_member: Dense<Member>,
-    by_score: Ranked,
-}
+/// No score is NaN, which the caller sees to; `-0.0` equals `0.0` and is kept as it came. A clone is
+/// O(1): both share what they hold until one of them is written, and most of it from then on.
+#[derive(Clone)]
+pub(crate) struct SortedSet(Form);
 
 #[derive(Clone)]
-struct Member {
-    name: Bytes,
-    score: f64,
-    hash: u32,
+enum Form {
+    Packed(PackedScores),
+    Tree(Arc<Tree>),
 }
 
-impl Named for Member {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
+/// The body of a member's record is its score.
+#[derive(Clone, Default)]
+struct Tree {
+    members: Records,
+    ranked: Ranked,
+}
 
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.name.heap_bytes()
+impl Default for SortedSet {
+    fn default() -> Self {
+        SortedSet(Form::Packed(PackedScores::default()))
     }
 }
 
 impl SortedSet {
     /// A set of members that are in order, each once. O(n).
-    pub(crate) fn from_sorted(entries: Vec<Scored>) -> Self {
-        let mut by_member = Dense::default();
-        for (score, name) in &entries {
-            by_member.push(Member { hash: hash_of(name), name: name.clone(), score: *score });
+    pub(crate) fn from_sorted(entries: &[Scored]) -> Self {
+        let mut packed = PackedScores::default();
+        if entries.iter().all(|(score, member)| packed.push(member, *score)) {
+            SortedSet(Form::Packed(packed))
+        } else {
+            SortedSet(Form::Tree(Arc::new(Tree::from_sorted(entries))))
         }
-        SortedSet { by_member, by_score: Ranked::from_sorted(entries) }
     }
 
+    /// O(1).
     pub(crate) fn len(&self) -> usize {
-        self.by_member.len()
+        match &self.0 {
+            Form::Packed(packed) => packed.len(),
+            Form::Tree(tree) => tree.members.len(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_member.is_empty()
+        self.len() == 0
     }
 
-    /// Heap memory, in bytes of capacity; a member's own is counted once. O(1).
+    /// Heap memory, in bytes of capacity. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.by_member.bytes() + self.by_score.bytes()
+        const ARC: usize = 2 * size_of::<usize>() + size_of::<Tree>();
+        match &self.0 {
+            Form::Packed(packed) => packed.bytes(),
+            Form::Tree(tree) => ARC + tree.members.bytes() + tree.ranked.bytes(),
+        }
     }
 
     /// Gives a member a score; whether it is new. O(log n).
-    pub(crate) fn insert(&mut self, member: Bytes, score: f64) -> bool {
-        let hash = hash_of(&member);
-        let Some(at) = self.by_member.find(hash, &member) else {
-            self.by_member.push(Member { name: member.clone(), score, hash });
-            self.by_score.insert(score, member);
-            return true;
-        };
-        if let Some(entry) = self.by_member.get_mut(at).filter(|entry| entry.score != score) {
-            let old = std::mem::replace(&mut entry.score, score);
-            // The bytes that both halves have shared so far, not the caller's equal ones.
-            if let Some(member) = self.by_score.remove(old, &member) {
-                self.by_score.insert(score, member);
+    pub(crate) fn insert(&mut self, member: &Bytes, score: f64) -> bool {
+        self.update(member, |_| Some(score)).is_none()
+    }
+
+    /// Gives a member the score that `choose` makes of the one that it has, if any; gives that back.
+    /// O(log n), O(1) where nothing is chosen, or the score that it has.
+    pub(crate) fn update(
+        &mut self,
+        member: &Bytes,
+        choose: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Option<f64> {
+        match &mut self.0 {
+            Form::Packed(packed) => {
+                let spot = packed.find(member);
+                let old = spot.map(|spot| spot.score);
+                let Some(score) = choose(old).filter(|score| old != Some(*score)) else { return old };
+                if !packed.set(spot, member, score) {
+                    let mut tree = Tree::from_sorted(&self.scored(0..self.len()));
+                    let at = tree.members.find(hash_of(member), member);
+                    tree.set(at.zip(old), member, score);
+                    self.0 = Form::Tree(Arc::new(tree));
+                }
+                old
+            }
+            Form::Tree(tree) => {
+                let found = tree.members.seek(hash_of(member), member);
+                let found = found.map(|(at, record)| (at, read(record.body)));
+                let old = found.map(|(_, score)| score);
+                if let Some(score) = choose(old).filter(|score| old != Some(*score)) {
+                    Arc::make_mut(tree).set(found, member, score);
+                }
+                old
             }
         }
-        false
     }
 
     /// Takes a member out; its score, if it was there. O(log n).
     pub(crate) fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        let at = self.by_member.find(hash_of(member), member)?;
-        let score = self.by_member.swap_remove(at)?.score;
-        self.by_score.remove(score, member);
-        Some(score)
+        match &mut self.0 {
+            Form::Packed(packed) => {
+                let spot = packed.find(member)?;
+                packed.remove(spot);
+                Some(spot.score)
+            }
+            Form::Tree(tree) => {
+                let (at, record) = tree.members.seek(hash_of(member), member)?;
+                let score = read(record.body);
+                if tree.members.len() == 1 {
+                    *self = SortedSet::default();
+                } else {
+                    Arc::make_mut(tree).remove(at);
+                }
+                Some(score)
+            }
+        }
     }
 
     /// O(1).
     pub(crate) fn score(&self, member: &[u8]) -> Option<f64> {
-        let at = self.by_member.find(hash_of(member), member)?;
-        self.by_member.get(at).map(|entry| entry.score)
+        match &self.0 {
+            Form::Packed(packed) => packed.find(member).map(|spot| spot.score),
+            Form::Tree(tree) => {
+                tree.members.seek(hash_of(member), member).map(|(_, record)| read(record.body))
+            }
+        }
     }
 
     /// How many members come before this one, and its score. O(log n).
     pub(crate) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        let score = self.score(member)?;
-        Some((self.by_score.rank(score, member)?, score))
+        match &self.0 {
+            Form::Packed(packed) => packed.find(member).map(|spot| (spot.rank, spot.score)),
+            Form::Tree(tree) => {
+                let (at, record) = tree.members.seek(hash_of(member), member)?;
+                let score = read(record.body);
+                let sought = Sought { score, at, name: record.name, names: &tree.members };
+                Some((tree.ranked.rank(sought)?, score))
+            }
+        }
     }
 
     /// The members in order.
-    pub(crate) fn iter(&self) -> Iter<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, &[u8])> {
         self.range(0..self.len())
     }
 
     /// The members of these ranks, as far as they exist. O(log n) to start, then O(1) each.
-    pub(crate) fn range(&self, ranks: Range<usize>) -> Iter<'_> {
-        self.by_score.range(ranks)
+    pub(crate) fn range(&self, ranks: Range<usize>) -> impl Iterator<Item = (f64, &[u8])> {
+        let (packed, tree) = match &self.0 {
+            Form::Packed(packed) => (Some(packed.iter().skip(ranks.start).take(ranks.len())), None),
+            Form::Tree(tree) => (None, Some((tree.ranked.range(ranks), &tree.members))),
+        };
+        let in_tree = tree.into_iter().flat_map(|(entries, members)| {
+            entries.filter_map(|(score, at)| Some((score, members.get(at)?.name)))
+        });
+        packed.into_iter().flatten().chain(in_tree)
     }
 
-    /// The ordered half, to be walked when the set itself has gone on. Its clone is O(1).
-    pub(crate) fn ranked(&self) -> &Ranked {
-        &self.by_score
+    /// The members of these ranks, as far as they exist, those that are long shared with the set.
+    /// O(log n + given).
+    pub(crate) fn scored(&self, ranks: Range<usize>) -> Vec<Scored> {
+        let mut scored = Vec::with_capacity(ranks.end.min(self.len()).saturating_sub(ranks.start));
+        match &self.0 {
+            Form::Packed(packed) => {
+                let entries = packed.iter().skip(ranks.start).take(ranks.len());
+                scored.extend(entries.map(|(score, member)| (score, Bytes::from(member))));
+            }
+            Form::Tree(tree) => {
+                let entries = tree.ranked.range(ranks);
+                scored.extend(entries.filter_map(|(score, at)| Some((score, tree.members.name(at)?))));
+            }
+        }
+        scored
     }
 
     /// The member at one of `len` positions, which stay the same until the set changes; for random
     /// choice. O(1).
-    pub(crate) fn at(&self, position: usize) -> Option<(f64, &Bytes)> {
-        let entry = self.by_member.get(u32::try_from(position).ok()?)?;
-        Some((entry.score, &entry.name))
+    pub(crate) fn at(&self, position: usize) -> Option<Scored> {
+        match &self.0 {
+            Form::Packed(packed) => {
+                let (score, member) = packed.iter().nth(position)?;
+                Some((score, Bytes::from(member)))
+            }
+            Form::Tree(tree) => {
+                let at = u32::try_from(position).ok()?;
+                Some((read(tree.members.get(at)?.body), tree.members.name(at)?))
+            }
+        }
     }
 
     /// The ranks of the members whose score lies within bounds that are not NaN. O(log n).
-    pub(crate) fn ranks_by_score(&self, (from, to): Bounds<f64>) -> Range<usize> {
-        let below = |bound| self.by_score.partition_point(|score, _| score < bound);
-        let up_to = |bound| self.by_score.partition_point(|score, _| score <= bound);
-        let start = match from {
-            Bound::Unbounded => 0,
-            Bound::Included(bound) => below(bound),
-            Bound::Excluded(bound) => up_to(bound),
-        };
-        let end = match to {
-            Bound::Unbounded => self.len(),
-            Bound::Included(bound) => up_to(bound),
-            Bound::Excluded(bound) => below(bound),
-        };
-        start..end.max(start)
+    pub(crate) fn ranks_by_score(&self, bounds: Bounds<f64>) -> Range<usize> {
+        self.ranks(bounds, |before: &dyn Fn(f64) -> bool| match &self.0 {
+            Form::Packed(packed) => packed.iter().take_while(|(score, _)| before(*score)).count(),
+            Form::Tree(tree) => tree.ranked.partition_point(|(score, _)| before(score)),
+        })
     }
 
     /// The ranks of the members whose bytes lie within bounds, where all have the same score; some
     /// range where they have not. O(log n).
-    pub(crate) fn ranks_by_member(&self, (from, to): Bounds<&[u8]>) -> Range<usize> {
-        let below = |bound: &[u8]| self.by_score.partition_point(|_, member| member < bound);
-        let up_to = |bound: &[u8]| self.by_score.partition_point(|_, member| member <= bound);
+    pub(crate) fn ranks_by_member<'s>(&'s self, bounds: Bounds<&'s [u8]>) -> Range<usize> {
+        self.ranks(bounds, |before: &dyn Fn(&'s [u8]) -> bool| match &self.0 {
+            Form::Packed(packed) => packed.iter().take_while(|(_, member)| before(member)).count(),
+            Form::Tree(tree) => {
+                let name = |at| tree.members.get(at).map(|record| record.name).unwrap_or_default();
+                tree.ranked.partition_point(|(_, at)| before(name(at)))
+            }
+        })
+    }
+
+    /// Takes the members of these ranks out, in order. O(log n) each.
+    pub(crate) fn remove_range(&mut self, ranks: Range<usize>) -> Vec<Scored> {
+        let gone = self.scored(ranks.clone());
+        if gone.is_empty() {
+            return gone;
+        }
+        let stays = self.len() - gone.len();
+        match &mut self.0 {
+            Form::Packed(packed) => packed.remove_range(ranks.start, gone.len()),
+            Form::Tree(_) if stays < gone.len() => {
+                // Those that stay are the fewer.
+                let mut rest = self.scored(0..ranks.start);
+                rest.append(&mut self.scored(ranks.start.saturating_add(gone.len())..self.len()));
+                *self = SortedSet::from_sorted(&rest);
+            }
+            Form::Tree(tree) => {
+                let tree = Arc::make_mut(tree);
+                for _ in &gone {
+                    if let Some((_, at)) = tree.ranked.get(ranks.start) {
+                        tree.remove(at);
+                    }
+                }
+            }
+        }
+        gone
+    }
+
+    /// Takes the member with the lowest score. O(log n).
+    pub(super) fn pop_first(&mut self) -> Option<Scored> {
+        self.remove_range(0..1).pop()
+    }
+
+    /// The ranks within bounds, where `count` tells how many members come before some point.
+    fn ranks<T: PartialOrd + Copy>(
+        &self,
+        (from, to): Bounds<T>,
+        count: impl Fn(&dyn Fn(T) -> bool) -> usize,
+    ) -> Range<usize> {
+        let below = |bound: T| count(&|at| at < bound);
+        let up_to = |bound: T| count(&|at| at <= bound);
         let start = match from {
             Bound::Unbounded => 0,
             Bound::Included(bound) => below(bound),
@@ -161,17 +280,57 @@ impl SortedSet {
         };
         start..end.max(start)
     }
+}
 
-    /// Takes the members of these ranks out, in order. O(log n + taken).
-    pub(crate) fn remove_range(&mut self, ranks: Range<usize>) -> Vec<Scored> {
-        let gone = self.by_score.remove_range(ranks);
-        for (_, member) in &gone {
-            if let Some(at) = self.by_member.find(hash_of(member), member) {
-                self.by_member.swap_remove(at);
-            }
+impl Tree {
+    fn from_sorted(entries: &[Scored]) -> Self {
+        let mut members = Records::default();
+        for (score, member) in entries {
+            members.push(hash_of(member), Text::Shared(member), Text::Slice(&score.to_le_bytes()));
         }
-        gone
+        let ranked =
+            Ranked::from_sorted(entries.iter().enumerate().map(|(at, (score, _))| (*score, at as u32)));
+        Tree { members, ranked }
     }
+
+    /// Gives a member, which has a position and a score already or is new, another score.
+    fn set(&mut self, old: Option<(u32, f64)>, member: &Bytes, score: f64) {
+        let Tree { members, ranked } = self;
+        let at = match old {
+            Some((at, old)) => {
+                ranked.remove(Sought { score: old, at, name: member, names: members });
+                if let Some(body) = members.body_mut(at) {
+                    body.copy_from_slice(&score.to_le_bytes());
+                }
+                at
+            }
+            None => members.push(hash_of(member), Text::Shared(member), Text::Slice(&score.to_le_bytes())),
+        };
+        ranked.insert(Sought { score, at, name: member, names: members });
+    }
+
+    /// Takes the member at a position out.
+    fn remove(&mut self, at: u32) {
+        let Tree { members, ranked } = self;
+        let sought = |at: u32| {
+            let record = members.get(at)?;
+            Some(Sought { score: read(record.body), at, name: record.name, names: members })
+        };
+        if let Some(gone) = sought(at) {
+            ranked.remove(gone);
+        }
+        // The last record moves into the place of the one that goes.
+        let last = (members.len() as u32).saturating_sub(1);
+        if let Some(moved) = sought(last).filter(|_| last != at) {
+            ranked.renumber(moved, at);
+        }
+        members.swap_remove(at);
+    }
+}
+
+/// The score in the body of a record.
+fn read(body: &[u8]) -> f64 {
+    body.first_chunk().map_or(0.0, |score| f64::from_le_bytes(*score))
 }
 
 #[cfg(test)]
@@ -181,6 +340,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::records::NAME;
+    use crate::value::packed::{LONGEST, MOST};
 
     #[derive(Clone, Debug)]
     enum Op {
@@ -196,11 +357,16 @@ mod tests {
         prop_oneof![prop::sample::select(edges), (-9_i32..9).prop_map(f64::from)]
     }
 
-    /// Short and long members, that is inline and shared ones.
+    /// Short members, and some that are not kept inline, not packed, and kept beside the records.
     fn member() -> impl Strategy<Value = Bytes> {
-        (0..60_u8).prop_map(|n| match n % 3 {
-            0 => Bytes::from(format!("a member that is not kept inline {n}")),
-            _ => Bytes::from(n.to_string()),
+        (0..60_u8).prop_map(|n| {
+            let width = match n {
+                0..8 => 28,
+                8..12 => LONGEST + 1,
+                12 => NAME + 1,
+                _ => 1,
+            };
+            Bytes::from(format!("{n:0>width$}"))
         })
     }
 
@@ -230,24 +396,39 @@ mod tests {
 
     fn check(set: &SortedSet, model: &BTreeMap<Bytes, f64>) {
         let expected = in_order(model);
-        let got: Vec<Scored> = set.iter().map(|(score, member)| (score, member.clone())).collect();
+        let got: Vec<Scored> = set.iter().map(|(score, member)| (score, Bytes::from(member))).collect();
         assert_eq!((&got, set.len(), set.is_empty()), (&expected, expected.len(), expected.is_empty()));
         for (rank, (score, member)) in expected.iter().enumerate() {
             assert_eq!((set.score(member), set.rank(member)), (Some(*score), Some((rank, *score))));
         }
-        let mut drawn: Vec<Scored> = (0..set.len())
-            .filter_map(|at| set.at(at))
-            .map(|(score, member)| (score, member.clone()))
-            .collect();
+        let mut drawn: Vec<Scored> = (0..set.len()).filter_map(|at| set.at(at)).collect();
         drawn.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        assert_eq!(drawn, expected);
-        let own: usize = model.keys().map(Bytes::heap_bytes).sum();
-        let entries = set.len() * (size_of::<Member>() + size_of::<Scored>());
-        assert!(set.bytes() >= own + entries && (!model.is_empty() || set.bytes() == 0));
-        for (_, member) in set.iter().filter(|(_, member)| member.heap_bytes() > 0) {
-            let at = set.by_member.find(hash_of(member), member).unwrap();
-            let name = &set.by_member.get(at).unwrap().name;
-            assert_eq!(name.as_ptr(), member.as_ptr(), "both halves share a member's bytes");
+        assert_eq!((&drawn, set.at(set.len())), (&expected, None));
+        for ranks in [0..set.len(), 0..2, 3..7, set.len()..usize::MAX] {
+            let range: Vec<(f64, &[u8])> = set.range(ranks.clone()).collect();
+            let part = expected.get(ranks.start..ranks.end.min(set.len())).unwrap_or_default();
+            assert!(
+                range.iter().eq(part
+                    .iter()
+                    .map(|(score, member)| (*score, &member[..]))
+                    .collect::<Vec<_>>()
+                    .iter())
+            );
+            assert_eq!(set.scored(ranks), part);
+        }
+        let own: usize = model.keys().map(|member| member.len()).sum();
+        match &set.0 {
+            Form::Packed(packed) => {
+                assert!(model.len() <= MOST && model.keys().all(|member| member.len() < LONGEST));
+                assert!(packed.bytes() == set.bytes() && set.bytes() >= own + model.len());
+            }
+            Form::Tree(tree) => {
+                assert!(!model.is_empty() && tree.ranked.len() == model.len());
+                assert!(set.bytes() >= own + model.len() * (2 * size_of::<f64>() + size_of::<u32>()));
+            }
+        }
+        for ((_, once), (_, again)) in set.scored(0..set.len()).iter().zip(&set.scored(0..set.len())) {
+            assert_eq!(once.as_ptr() == again.as_ptr(), once.len() > NAME, "what is long is shared");
         }
     }
 
@@ -262,7 +443,7 @@ mod tests {
                 match op {
                     Op::Insert(member, score) => {
                         let old = model.get(&member).copied();
-                        prop_assert_eq!(set.insert(member.clone(), score), old.is_none());
+                        prop_assert_eq!(set.insert(&member, score), old.is_none());
                         if old != Some(score) {
                             model.insert(member, score);
                         }
@@ -276,7 +457,7 @@ mod tests {
                         let taken = set.remove_range(start..end);
                         prop_assert_eq!(taken.as_slice(), gone);
                     }
-                    Op::Rebuild => set = SortedSet::from_sorted(in_order(&model)),
+                    Op::Rebuild => set = SortedSet::from_sorted(&in_order(&model)),
                     Op::Clone => clones.push((set.clone(), model.clone())),
                 }
             }
@@ -291,7 +472,7 @@ mod tests {
             (first, last) in (member(), member()),
             kinds in (0..3_u8, 0..3_u8),
         ) {
-            let set = SortedSet::from_sorted(in_order(&entries));
+            let set = SortedSet::from_sorted(&in_order(&entries));
             let bounds = (bound(kinds.0, from), bound(kinds.1, to));
             let scores: Vec<f64> = set.range(set.ranks_by_score(bounds)).map(|(score, _)| score).collect();
             let all = in_order(&entries);
@@ -313,8 +494,9 @@ mod tests {
             let bounds = (bound(kinds.0, &first[..]), bound(kinds.1, &last[..]));
             let ranks = set.ranks_by_member(bounds);
             prop_assert!(ranks.start <= ranks.end && ranks.end <= set.len());
-            let level = SortedSet::from_sorted(entries.keys().map(|member| (1.0, member.clone())).collect());
-            let names: Vec<&Bytes> = level.range(level.ranks_by_member(bounds)).map(|(_, name)| name).collect();
+            let level: Vec<Scored> = entries.keys().map(|member| (1.0, member.clone())).collect();
+            let level = SortedSet::from_sorted(&level);
+            let names: Vec<&[u8]> = level.range(level.ranks_by_member(bounds)).map(|(_, name)| name).collect();
             let within = |name: &&Bytes| {
                 let above = match bounds.0 {
                     Bound::Included(bound) => &name[..] >= bound,
@@ -328,7 +510,7 @@ mod tests {
                 };
                 above && below
             };
-            prop_assert_eq!(names, entries.keys().filter(within).collect::<Vec<_>>());
+            prop_assert_eq!(names, entries.keys().filter(within).map(|name| &name[..]).collect::<Vec<_>>());
         }
     }
 }

@@ -191,7 +191,7 @@ impl Iterator for Fields {
         while self.next < hash.positions() {
             self.next += 1;
             if let Some(field) = hash.at(self.next - 1, *now) {
-                return Some(field.clone());
+                return Some(field);
             }
         }
         // What was the last to hold the fields frees them.

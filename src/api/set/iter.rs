@@ -4,7 +4,6 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::api::handle::decode_option;
 use crate::value::set::Set;
@@ -27,14 +26,14 @@ use crate::{Decode, Result};
 /// ```
 #[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct SetIter<T> {
-    set: Arc<Set>,
+    set: Set,
     /// The positions that are still to come.
     rest: Range<usize>,
     member: PhantomData<fn() -> T>,
 }
 
 impl<T> SetIter<T> {
-    pub(super) fn new(set: Arc<Set>) -> Self {
+    pub(super) fn new(set: Set) -> Self {
         let rest = 0..set.len();
         SetIter { set, rest, member: PhantomData }
     }
@@ -45,7 +44,7 @@ impl<T: Decode> Iterator for SetIter<T> {
 
     fn next(&mut self) -> Option<Result<T>> {
         let at = self.rest.next()?;
-        decode_option(self.set.get_at(at).cloned()).transpose()
+        decode_option(self.set.get_at(at)).transpose()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -59,7 +58,7 @@ impl<T: Decode> FusedIterator for SetIter<T> {}
 
 impl<T> Clone for SetIter<T> {
     fn clone(&self) -> Self {
-        SetIter { set: Arc::clone(&self.set), rest: self.rest.clone(), member: PhantomData }
+        SetIter { set: self.set.clone(), rest: self.rest.clone(), member: PhantomData }
     }
 }
 

@@ -7,8 +7,7 @@ use std::vec;
 
 use super::{SortedSet, decode_scored};
 use crate::command::sorted_set::range;
-use crate::value::ranked::Ranked;
-use crate::value::sorted_set::Scored;
+use crate::value::sorted_set::{self, Scored};
 use crate::{Decode, Encode, Result};
 
 /// How many members are fetched at a time, so that a step costs less than a search.
@@ -17,8 +16,8 @@ const BATCH: usize = 64;
 /// The members of a sorted set and their scores, in order; see [`SortedSet::iter`].
 #[must_use = "an iterator does nothing unless it is iterated over"]
 pub struct SortedSetIter<M> {
-    /// The set as it was; it shares its nodes with the store.
-    set: Ranked,
+    /// The set as it was; it shares what it holds with the store.
+    set: sorted_set::SortedSet,
     /// The ranks that have not been fetched.
     rest: Range<usize>,
     front: vec::IntoIter<Scored>,
@@ -60,8 +59,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
 impl<M> SortedSetIter<M> {
     fn fetch(&self, ranks: Range<usize>) -> vec::IntoIter<Scored> {
-        let members = self.set.range(ranks).map(|(score, member)| (score, member.clone()));
-        members.collect::<Vec<_>>().into_iter()
+        self.set.scored(ranks).into_iter()
     }
 }
 

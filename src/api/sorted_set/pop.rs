@@ -44,7 +44,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// Takes at most `count` members in one step, from the lowest score up. `ZPOPMIN` with a count,
-    /// O(log n + taken).
+    /// O(taken * log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -66,7 +66,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// Takes at most `count` members in one step, from the highest score down. `ZPOPMAX` with a count,
-    /// O(log n + taken).
+    /// O(taken * log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -167,7 +167,7 @@ pub type PoppedFrom<M> = (Bytes, Vec<(M, f64)>);
 
 impl Database {
     /// Takes at most `count` members with the lowest scores from the first of several sorted sets that
-    /// is not empty; gives its key with them. `ZMPOP MIN`, O(keys + log n + taken). For lists there is
+    /// is not empty; gives its key with them. `ZMPOP MIN`, O(keys + taken * log n). For lists there is
     /// [`pop_front_of`](Self::pop_front_of); to wait for a member,
     /// [`pop_first_of_wait`](Self::pop_first_of_wait).
     ///
@@ -194,7 +194,7 @@ impl Database {
     }
 
     /// Takes at most `count` members with the highest scores from the first of several sorted sets that
-    /// is not empty, the highest first; gives its key with them. `ZMPOP MAX`, O(keys + log n + taken).
+    /// is not empty, the highest first; gives its key with them. `ZMPOP MAX`, O(keys + taken * log n).
     ///
     /// ```
     /// let store = larder::Store::new();

@@ -386,7 +386,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// Takes out the members from one rank to another, as [`range`](Self::range) counts them; gives how
-    /// many. `ZREMRANGEBYRANK`, O(log n + taken).
+    /// many. `ZREMRANGEBYRANK`, O(taken * log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -405,7 +405,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     }
 
     /// Takes out the members whose scores lie in a range; gives how many. `ZREMRANGEBYSCORE`,
-    /// O(log n + taken).
+    /// O(taken * log n).
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -425,7 +425,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
     /// Takes out the members that lie in a range themselves, as
     /// [`range_by_member`](Self::range_by_member) finds them; gives how many. `ZREMRANGEBYLEX`,
-    /// O(log n + taken).
+    /// O(taken * log n).
     ///
     /// ```
     /// let store = larder::Store::new();

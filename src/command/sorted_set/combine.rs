@@ -10,9 +10,9 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Writer;
-use crate::value::Value;
 use crate::value::set::Set;
 use crate::value::sorted_set::{Scored, SortedSet};
+use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// What several sorted sets are made into.
@@ -59,7 +59,7 @@ pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Opti
     let mut sources = keys.iter().map(|key| members_of(view, *key)).collect::<Result<Vec<_>>>()?;
     sources.sort_by_key(Source::len);
     let Some((smallest, others)) = sources.split_first() else { return Ok(0) };
-    let in_all = |(_, member): &(f64, &Bytes)| others.iter().all(|other| other.score(member).is_some());
+    let in_all = |(_, member): &(f64, &[u8])| others.iter().all(|other| other.score(member).is_some());
     Ok(smallest.iter().filter(in_all).take(limit.unwrap_or(usize::MAX)).count())
 }
 
@@ -73,10 +73,10 @@ enum Source<'v> {
 
 /// What a key has to give: a sorted set's members or a plain set's.
 fn members_of<'v>(view: &View<'v>, key: KeyRef<'_>) -> Result<Source<'v>> {
-    match view.entry(key).map(|entry| &entry.value) {
+    match view.entry(key).map(|entry| entry.value) {
         None => Ok(Source::Missing),
-        Some(Value::SortedSet(set)) => Ok(Source::Scored(set)),
-        Some(Value::Set(set)) => Ok(Source::Plain(set)),
+        Some(ValueRef::Whole(Value::SortedSet(set))) => Ok(Source::Scored(set)),
+        Some(ValueRef::Whole(Value::Set(set))) => Ok(Source::Plain(set)),
         Some(_) => Err(Error::WrongType),
     }
 }
@@ -98,7 +98,7 @@ impl<'v> Source<'v> {
         }
     }
 
-    fn iter(&self) -> Box<dyn Iterator<Item = (f64, &'v Bytes)> + 'v> {
+    fn iter(&self) -> Box<dyn Iterator<Item = (f64, &'v [u8])> + 'v> {
         match self {
             Source::Missing => Box::new(std::iter::empty()),
             Source::Scored(set) => Box::new(set.iter()),
@@ -123,7 +123,7 @@ fn weighted<'v>(sources: Vec<Source<'v>>, how: &Combine) -> Result<Vec<(Source<'
 }
 
 fn unite(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
-    let mut united: HashMap<&Bytes, f64, ahash::RandomState> = HashMap::default();
+    let mut united: HashMap<&[u8], f64, ahash::RandomState> = HashMap::default();
     for (source, weight) in &sources {
         for (score, member) in source.iter() {
             let score = not_nan(score * weight);
@@ -133,7 +133,7 @@ fn unite(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
                 .or_insert(score);
         }
     }
-    united.into_iter().map(|(member, score)| (score, member.clone())).collect()
+    united.into_iter().map(|(member, score)| (score, Bytes::from(member))).collect()
 }
 
 /// As in Redis, `inf * 0` counts as 0 only in the first (the smallest) of the sets: in the others, it
@@ -145,13 +145,13 @@ fn intersect(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
         let score = others.iter().try_fold(first, |so_far, (other, weight)| {
             Some(how.aggregate.apply(so_far, other.score(member)? * weight))
         })?;
-        Some((score, member.clone()))
+        Some((score, Bytes::from(member)))
     });
     in_all.collect()
 }
 
 fn subtract(sources: &[Source<'_>]) -> Vec<Scored> {
     let Some((first, others)) = sources.split_first() else { return Vec::new() };
-    let in_none = |(_, member): &(f64, &Bytes)| others.iter().all(|other| other.score(member).is_none());
-    first.iter().filter(in_none).map(|(score, member)| (score, member.clone())).collect()
+    let in_none = |(_, member): &(f64, &[u8])| others.iter().all(|other| other.score(member).is_none());
+    first.iter().filter(in_none).map(|(score, member)| (score, Bytes::from(member))).collect()
 }

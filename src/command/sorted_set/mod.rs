@@ -28,11 +28,15 @@ pub(crate) fn add(
     let counts = writer.update(key, condition.absent(), |set: &mut SortedSet| {
         let mut counts = InsertCount::default();
         for (member, score) in entries {
-            let old = set.score(&member);
-            if condition.allows(old, score) && old != Some(score) {
-                match set.insert(member, score) {
-                    true => counts.added += 1,
-                    false => counts.updated += 1,
+            let mut changes = false;
+            let old = set.update(&member, |old| {
+                changes = condition.allows(old, score) && old != Some(score);
+                changes.then_some(score)
+            });
+            if changes {
+                match old {
+                    None => counts.added += 1,
+                    Some(_) => counts.updated += 1,
                 }
             }
         }
@@ -54,19 +58,18 @@ pub(crate) fn increase(
         return Err(Error::NotAFloat);
     }
     let increased = writer.update(key, condition.absent(), |set: &mut SortedSet| {
-        let old = set.score(&member);
-        let new = old.map_or(by, |old| old + by);
-        if new.is_nan() && condition.admits(old) {
+        let mut new = None;
+        let old = set.update(&member, |old| {
+            let sum = old.map_or(by, |old| old + by);
+            new = Some(sum)
+                .filter(|sum| condition.allows(old, *sum) || (sum.is_nan() && condition.admits(old)));
+            new.filter(|new| !new.is_nan())
+        });
+        if new.is_some_and(f64::is_nan) {
             return Err(Error::NanScore);
         }
-        if !condition.allows(old, new) {
-            return Ok((None, None));
-        }
-        let changes = old != Some(new);
-        if changes {
-            set.insert(member, new);
-        }
-        Ok((Some(new), changes.then_some(KeyEvent::ZIncr)))
+        let changes = new.is_some() && new != old;
+        Ok((new, changes.then_some(KeyEvent::ZIncr)))
     })?;
     Ok(increased.flatten())
 }
@@ -169,6 +172,5 @@ pub(crate) fn put_back(
 /// [`Error::Invalid`] for more repeated members than memory can hold.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Scored>> {
     let Some(set) = view.find::<SortedSet>(key)? else { return Ok(Vec::new()) };
-    let at = |position| set.at(position).map(|(score, member)| (score, member.clone()));
-    Ok(draw.draw(view.space().rng(), set.len(), at)?.into_vec())
+    Ok(draw.draw(view.space().rng(), set.len(), |position| set.at(position))?.into_vec())
 }

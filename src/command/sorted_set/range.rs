@@ -8,7 +8,6 @@ use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::value::index::resolve_range;
-use crate::value::ranked::Ranked;
 use crate::value::sorted_set::{Bounds, Scored, SortedSet};
 use crate::value::{Kind, Value};
 use crate::{Bytes, Error, Result};
@@ -68,8 +67,11 @@ pub(crate) fn range(
 ) -> Result<Vec<Scored>> {
     select.check()?;
     let Some(set) = view.find::<SortedSet>(key)? else { return Ok(Vec::new()) };
-    let members = set.range(select.ranks(set, window)).map(|(score, member)| (score, member.clone()));
-    Ok(if window.reversed { members.rev().collect() } else { members.collect() })
+    let mut members = set.scored(select.ranks(set, window));
+    if window.reversed {
+        members.reverse();
+    }
+    Ok(members)
 }
 
 /// ZRANGESTORE: how many members the destination has now.
@@ -82,10 +84,7 @@ pub(crate) fn range_into(
 ) -> Result<usize> {
     select.check()?;
     let members = match writer.find::<SortedSet>(source)? {
-        Some(set) => {
-            let ranks = select.ranks(set, window);
-            set.range(ranks).map(|(score, member)| (score, member.clone())).collect()
-        }
+        Some(set) => set.scored(select.ranks(set, window)),
         None => Vec::new(),
     };
     store(writer, destination, members, KeyEvent::ZRangeStore)
@@ -109,8 +108,8 @@ pub(crate) fn remove_range(writer: &mut Writer<'_>, key: KeyRef<'_>, select: &Se
 }
 
 /// All members in order, as they are now and stay whatever becomes of the set. O(1).
-pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Ranked> {
-    Ok(view.find::<SortedSet>(key)?.map(|set| set.ranked().clone()).unwrap_or_default())
+pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<SortedSet> {
+    Ok(view.find::<SortedSet>(key)?.cloned().unwrap_or_default())
 }
 
 /// Makes the destination a sorted set of these members, which are in order; removes it if there are
@@ -126,10 +125,8 @@ pub(super) fn store(
         writer.discard(destination, KeyEvent::Del);
         return Ok(0);
     }
-    let value: Value = SortedSet::from_sorted(members).into_value();
-    if let Some(old) = writer.set(destination, value, Deadline::Clear, event)? {
-        writer.discard_value(old);
-    }
+    let value: Value = SortedSet::from_sorted(&members).into_value();
+    writer.set(destination, value, Deadline::Clear, event)?;
     Ok(len)
 }
 

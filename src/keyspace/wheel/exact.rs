@@ -6,21 +6,20 @@
 use super::{NIL, TICK_BITS, Timer, Timers, Wheel, slot_at, tick_reached};
 
 impl Wheel {
-    /// How many timers have a deadline that is no later than `now`, which must be before
+    /// The entries with a deadline that is no later than `now`, which must be before
     /// [`next_wake`](Self::next_wake): those are due, and not given back before the tick is over. O(k)
     /// for k timers of that tick.
-    pub(crate) fn overdue(&self, timers: &impl Timers, now: u64) -> usize {
-        if self.len == 0 {
-            return 0;
-        }
-        let mut at = self.head(open_slot(now));
-        let mut count = 0;
+    pub(crate) fn overdue(&self, timers: &impl Timers, now: u64) -> Vec<u32> {
+        let mut overdue = Vec::new();
+        let mut at = if self.len == 0 { NIL } else { self.head(open_slot(now)) };
         while at != NIL {
             let timer = timers.timer(at);
-            count += usize::from(timer.deadline <= now);
+            if timer.deadline <= now {
+                overdue.push(at);
+            }
             at = timer.next;
         }
-        count
+        overdue
     }
 
     /// Brings the timers that [`overdue`](Self::overdue) counts to the front of their slot, where

@@ -1,7 +1,7 @@
 //! A hierarchical timing wheel: finds the entries whose deadline has passed.
 //!
-//! The wheel owns no timers. Each entry of a table carries a [`Timer`], and a slot of the wheel is
-//! a doubly linked list through them, by position. So a timer is unlinked in O(1) when its entry
+//! The wheel owns no timers. Each entry (here: a page of a table) has a [`Timer`], and a slot of the wheel
+//! is a doubly linked list through them, by position. So a timer is unlinked in O(1) when its entry
 //! goes, and no stale record is ever left behind.
 //!
 //! Time is cut into ticks of 16 ms. A deadline is rounded up to a tick, so an entry is never given
@@ -15,8 +15,6 @@
 mod exact;
 #[cfg(test)]
 mod tests;
-
-use std::ops::Range;
 
 use crate::clock::NEVER;
 
@@ -43,8 +41,8 @@ impl Timer {
 
 /// Where the wheel finds the timer of an entry.
 ///
-/// Positions are below [`POSITIONS`]. The wheel asks only for those that it was given and that were
-/// not cancelled or moved away since, and have not left.
+/// Positions are below 2^31. The wheel asks only for those that it was given and that were not
+/// cancelled since.
 pub(crate) trait Timers {
     /// The timer of the entry at `at`. O(1).
     fn timer(&self, at: u32) -> &Timer;
@@ -100,9 +98,6 @@ const NIL: u32 = u32::MAX;
 /// Marks a `prev` that names a slot.
 const SLOT: u32 = 1 << 31;
 
-/// How many positions the links can tell apart: a table holds no more entries than this.
-pub(crate) const POSITIONS: usize = SLOT as usize;
-
 impl Default for Wheel {
     fn default() -> Self {
         Wheel::new(0)
@@ -150,57 +145,11 @@ impl Wheel {
         timers.timer_mut(at).deadline = NEVER;
     }
 
-    /// Forgets the entry at `at`, which is about to leave the table: its own timer stays as it is. O(1).
-    pub(crate) fn leave(&mut self, timers: &mut impl Timers, at: u32) {
-        let Timer { next, prev, .. } = *timers.timer(at);
-        if prev == NIL {
-            return;
-        }
-        self.bridge(timers, prev, next);
-        self.len = self.len.saturating_sub(1);
-    }
-
-    /// [`leave`](Self::leave) for all entries in a range of positions. O(n) for n of them; where they stand
-    /// behind each other in a slot, nothing is written but at the ends.
-    pub(crate) fn leave_all(&mut self, timers: &mut impl Timers, range: Range<u32>) {
-        for at in range.clone() {
-            let Timer { mut next, prev, .. } = *timers.timer(at);
-            if prev == NIL || range.contains(&prev) {
-                // Not linked, or passed over together with the one before.
-                continue;
-            }
-            let mut count = 1;
-            while range.contains(&next) {
-                next = timers.timer(next).next;
-                count += 1;
-            }
-            self.bridge(timers, prev, next);
-            self.len = self.len.saturating_sub(count);
-        }
-    }
-
-    /// Follows an entry, timer included, that was moved from `from` to `to`. O(1).
-    ///
-    /// What stood at `to` must have been cancelled, or have left, before. `from` is not looked at any more.
-    pub(crate) fn moved(&mut self, timers: &mut impl Timers, from: u32, to: u32) {
-        let Timer { next, prev, .. } = *timers.timer(to);
-        if from == to || prev == NIL {
-            return;
-        }
-        match slot_named(prev) {
-            Some(slot) => self.set_head(slot, to),
-            None => timers.timer_mut(prev).next = to,
-        }
-        if next != NIL {
-            timers.timer_mut(next).prev = to;
-        }
-    }
-
     /// Finds an entry whose deadline is at or before `now`, and unlinks it; its deadline stays
     /// readable. The caller removes the entry or schedules it again, else it is never found again.
     ///
     /// Each entry looked at and each slot emptied takes 1 from `budget`; what is left undone is
-    /// taken up by the next call, whatever was scheduled, cancelled or moved between. Due entries
+    /// taken up by the next call, whatever was scheduled or cancelled between. Due entries
     /// come first, then the spreading of coarse slots that begin soon. A `now` before that of an
     /// earlier call finds nothing. An entry costs about one step for each level it passes.
     pub(crate) fn pop_due(&mut self, timers: &mut impl Timers, now: u64, budget: &mut usize) -> Due {
@@ -256,6 +205,7 @@ impl Wheel {
     }
 
     /// The number of linked timers. O(1).
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -346,14 +296,14 @@ impl Wheel {
     }
 
     fn unlink(&mut self, timers: &mut impl Timers, at: u32) {
-        self.leave(timers, at);
+        let Timer { next, prev, .. } = *timers.timer(at);
+        if prev == NIL {
+            return;
+        }
         let timer = timers.timer_mut(at);
         timer.next = NIL;
         timer.prev = NIL;
-    }
-
-    /// Links what comes before (an entry or the slot) and after directly with each other.
-    fn bridge(&mut self, timers: &mut impl Timers, prev: u32, next: u32) {
+        self.len = self.len.saturating_sub(1);
         match slot_named(prev) {
             Some(slot) => self.set_head(slot, next),
             None => timers.timer_mut(prev).next = next,

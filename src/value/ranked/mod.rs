@@ -1,25 +1,23 @@
 //! The ordered half of a sorted set: members by score, then by bytes, with O(log n) rank.
 //!
-//! A B+tree whose nodes are shared between clones and copied on the path of a write. Inner nodes
-//! know each child's first entry and how many entries lie below it, so that a descent by entry and
-//! one by rank read no more than one node a level.
+//! A B+tree whose nodes are shared between clones and copied on the path of a write. It holds scores
+//! and the positions of the members' records, which the caller keeps; a name is read only where scores
+//! tie. Inner nodes know each child's first entry and how many entries lie below it, so that a descent by
+//! entry and one by rank read no more than one node a level.
 
 mod node;
 
 use std::iter::FusedIterator;
-use std::ops;
+use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
-use crate::Bytes;
-use node::{
-    Entry, INNER_MAX, Inner, Inserted, LEAF_MAX, Leaf, Level, Node, Place, even_parts, exact, find, write,
-};
+pub(crate) use node::{Entry, Sought};
+use node::{INNER_MAX, Inner, LEAF_MAX, Leaf, Level, Node, Slot, even_parts, exact, write};
 
-/// A set of (score, member), ordered by score and then by the member's bytes.
+/// A set of scores with a position each, ordered by score and then by the name at that position.
 ///
-/// `clone` is O(1) (a set of one leaf is copied), and a write after it copies O(log n) nodes
-/// (which may be so even if it then finds nothing to do).
+/// `clone` is O(1) (a set of one leaf is copied), and a write after it copies O(log n) nodes.
 /// Scores are never NaN, which the caller sees to; `-0.0` equals `0.0` and is kept as it came.
 #[derive(Clone, Default)]
 pub(crate) struct Ranked {
@@ -28,18 +26,16 @@ pub(crate) struct Ranked {
 
 impl Ranked {
     /// A set of entries that are in order and without duplicates, its leaves about 90 % full. O(n).
-    pub(crate) fn from_sorted(mut entries: Vec<Entry>) -> Self {
-        debug_assert!(entries.is_sorted_by(|a, b| (a.0, &a.1) < (b.0, &b.1)));
+    pub(crate) fn from_sorted(entries: impl ExactSizeIterator<Item = Entry>) -> Self {
         let len = entries.len();
+        let mut slots = entries.map(Slot::of);
         if len <= LEAF_MAX {
-            entries.shrink_to_fit();
-            return Ranked { root: Root::Small(Leaf { entries }) };
+            return Ranked { root: Root::Small(Leaf { entries: exact(slots, len) }) };
         }
         let mut bytes = 0;
-        let mut entries = entries.into_iter();
         let mut level: Vec<Node> = even_parts(len, LEAF_MAX)
             .map(|part| {
-                let leaf = Leaf { entries: exact(entries.by_ref().take(part), part) };
+                let leaf = Leaf { entries: exact(slots.by_ref().take(part), part) };
                 bytes += leaf.bytes();
                 Node::Leaf(Arc::new(leaf))
             })
@@ -68,113 +64,82 @@ impl Ranked {
         }
     }
 
-    /// The heap memory of the nodes, in bytes of capacity; what the members hold themselves is not
-    /// in it. O(1).
+    /// The heap memory of the nodes, in bytes of capacity. O(1).
     pub(crate) fn bytes(&self) -> usize {
         match &self.root {
-            Root::Small(leaf) => leaf.entries.capacity() * size_of::<Entry>(),
+            Root::Small(leaf) => leaf.entries.capacity() * size_of::<Slot>(),
             Root::Tree { bytes, .. } => *bytes,
         }
     }
 
-    /// Adds an entry; `false` if it is there already. O(log n).
-    pub(crate) fn insert(&mut self, score: f64, member: Bytes) -> bool {
-        let entry = (score, member);
+    /// Adds an entry that is not there yet. O(log n).
+    pub(crate) fn insert(&mut self, entry: Sought<'_>) {
         match &mut self.root {
-            Root::Small(leaf) => match leaf.insert(entry) {
-                Inserted::Present => return false,
-                Inserted::Added(None) => {}
-                Inserted::Added(Some(right)) => {
+            Root::Small(leaf) => {
+                if let Some(right) = leaf.insert(&entry) {
                     let left = std::mem::take(leaf);
-                    let (len, bytes) =
-                        (left.entries.len() + right.entries.len(), left.bytes() + right.bytes());
+                    let len = left.entries.len() + right.entries.len();
+                    let bytes = left.bytes() + right.bytes();
                     self.root =
                         Root::over([Node::Leaf(Arc::new(left)), Node::Leaf(Arc::new(right))], len, bytes);
                 }
-            },
+            }
             Root::Tree { root, len, bytes } => {
-                match write(root, bytes, |root, bytes| root.insert(entry, bytes)) {
-                    Inserted::Present => return false,
-                    Inserted::Added(None) => *len += 1,
-                    Inserted::Added(Some(right)) => {
-                        let (len, bytes) = (*len + 1, *bytes + right.bytes());
-                        let left = Node::Inner(Arc::clone(root));
-                        self.root = Root::over([left, Node::Inner(Arc::new(right))], len, bytes);
-                    }
+                *len += 1;
+                if let Some(right) = write(root, bytes, |root, bytes| root.insert(&entry, bytes)) {
+                    let (len, bytes) = (*len, *bytes + right.bytes());
+                    let left = Node::Inner(Arc::clone(root));
+                    self.root = Root::over([left, Node::Inner(Arc::new(right))], len, bytes);
                 }
             }
         }
-        true
     }
 
-    /// Takes out one entry, and returns its member as it was stored. O(log n).
-    pub(crate) fn remove(&mut self, score: f64, member: &[u8]) -> Option<Bytes> {
-        let mut gone = None;
-        self.take(Place::Entry(score, member), 1, &mut |entry| gone = Some(entry.1));
-        gone
-    }
-
-    /// Takes out the entry with the lowest score. O(log n).
-    pub(crate) fn pop_first(&mut self) -> Option<Entry> {
-        let mut gone = None;
-        self.take(Place::Rank(0), 1, &mut |entry| gone = Some(entry));
-        gone
-    }
-
-    /// Takes out the entries of these ranks, as far as they exist, in order. O(log n) for each leaf
-    /// that holds some of them.
-    pub(crate) fn remove_range(&mut self, ranks: ops::Range<usize>) -> Vec<Entry> {
-        let mut left = ranks.end.min(self.len()).saturating_sub(ranks.start);
-        let mut gone = Vec::with_capacity(left);
-        while left > 0 {
-            match self.take(Place::Rank(ranks.start), left, &mut |entry| gone.push(entry)) {
-                0 => break,
-                taken => left -= taken,
+    /// Takes an entry out; false if it was not there. O(log n).
+    pub(crate) fn remove(&mut self, entry: Sought<'_>) -> bool {
+        match &mut self.root {
+            Root::Small(leaf) => leaf.remove(&entry).is_some(),
+            Root::Tree { root, len, bytes } => {
+                let was_there = write(root, bytes, |root, bytes| root.remove(&entry, bytes)).is_some();
+                *len -= usize::from(was_there);
+                self.lower();
+                was_there
             }
         }
-        gone
+    }
+
+    /// Follows the record of an entry to another position: to be told before it goes there. O(log n).
+    pub(crate) fn renumber(&mut self, entry: Sought<'_>, to: u32) {
+        match &mut self.root {
+            Root::Small(leaf) => leaf.renumber(&entry, to),
+            Root::Tree { root, bytes, .. } => {
+                write(root, bytes, |root, bytes| root.renumber(&entry, to, bytes));
+            }
+        }
     }
 
     /// How many entries come before this one, if it is there. O(log n).
-    pub(crate) fn rank(&self, score: f64, member: &[u8]) -> Option<usize> {
-        let (before, leaf) = self.descend(|inner| inner.child_by_entry(score, member));
-        find(leaf, score, member).ok().map(|at| before + at)
+    pub(crate) fn rank(&self, entry: Sought<'_>) -> Option<usize> {
+        let (before, leaf) = self.descend(|inner| inner.child_of(&entry));
+        leaf.find(&entry).map(|at| before + at)
     }
 
     /// The entry that has this many before it. O(log n).
-    pub(crate) fn get(&self, rank: usize) -> Option<(f64, &Bytes)> {
-        let (leaf, at) = self.leaf_at(rank)?;
-        leaf.get(at).map(|(score, member)| (*score, member))
+    pub(crate) fn get(&self, rank: usize) -> Option<Entry> {
+        self.range(rank..rank.saturating_add(1)).next()
     }
 
     /// The rank of the first entry for which `before` is false, where it is true for all entries up
     /// to some rank and false from there. O(log n).
-    pub(crate) fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
+    pub(crate) fn partition_point(&self, before: impl Fn(Entry) -> bool) -> usize {
         let (rank, leaf) = self.descend(|inner| inner.child_before(&before));
-        rank + leaf.partition_point(|entry| before(entry.0, &entry.1))
+        rank + leaf.entries.partition_point(|slot| before(slot.entry()))
     }
 
-    /// The entries of these ranks, as far as they exist. O(log n) to start at each end, and then
-    /// O(1) an entry.
-    pub(crate) fn range(&self, ranks: ops::Range<usize>) -> Iter<'_> {
+    /// The entries of these ranks, as far as they exist. O(log n) to start, and then O(1) an entry.
+    pub(crate) fn range(&self, ranks: Range<usize>) -> Iter<'_> {
         let end = ranks.end.min(self.len());
-        let start = ranks.start.min(end);
-        Iter { set: self, start, end, front: [].iter(), back: [].iter() }
-    }
-
-    /// Takes out up to `limit` entries from `place` on, all from one leaf; returns how many.
-    fn take(&mut self, place: Place<'_>, limit: usize, sink: &mut impl FnMut(Entry)) -> usize {
-        match &mut self.root {
-            Root::Small(leaf) => leaf.take(place, limit, sink).count,
-            Root::Tree { root, len, bytes } => {
-                let taken = write(root, bytes, |root, bytes| root.take(place, limit, bytes, sink));
-                *len -= taken.count;
-                if taken.count > 0 {
-                    self.lower();
-                }
-                taken.count
-            }
-        }
+        Iter { set: self, start: ranks.start.min(end), end, leaf: [].iter() }
     }
 
     /// Drops a root with one child, which takes its place.
@@ -193,10 +158,11 @@ impl Ranked {
         }
     }
 
-    /// The leaf that `child` leads to, which picks one of a node's children, and the rank of the leaf's first entry.
-    fn descend(&self, child: impl Fn(&Inner) -> usize) -> (usize, &[Entry]) {
+    /// The leaf that `child` leads to, which picks one of a node's children, and the rank of the leaf's
+    /// first entry.
+    fn descend(&self, child: impl Fn(&Inner) -> usize) -> (usize, &Leaf) {
         let mut inner = match &self.root {
-            Root::Small(leaf) => return (0, &leaf.entries),
+            Root::Small(leaf) => return (0, leaf),
             Root::Tree { root, .. } => root,
         };
         let mut rank = 0;
@@ -204,19 +170,16 @@ impl Ranked {
             let at = child(inner);
             rank += inner.counts[..at].iter().sum::<usize>();
             match &inner.children[at] {
-                Node::Leaf(leaf) => return (rank, &leaf.entries),
+                Node::Leaf(leaf) => return (rank, leaf),
                 Node::Inner(below) => inner = below,
             }
         }
     }
 
     /// The leaf with the entry of this rank, and the entry's place in it.
-    fn leaf_at(&self, rank: usize) -> Option<(&[Entry], usize)> {
-        if rank >= self.len() {
-            return None;
-        }
+    fn leaf_at(&self, rank: usize) -> (&Leaf, usize) {
         let mut inner = match &self.root {
-            Root::Small(leaf) => return Some((&leaf.entries, rank)),
+            Root::Small(leaf) => return (leaf, rank),
             Root::Tree { root, .. } => root,
         };
         let mut rank = rank;
@@ -224,14 +187,14 @@ impl Ranked {
             let at;
             (at, rank) = inner.child_by_rank(rank);
             match &inner.children[at] {
-                Node::Leaf(leaf) => return Some((&leaf.entries, rank)),
+                Node::Leaf(leaf) => return (leaf, rank),
                 Node::Inner(below) => inner = below,
             }
         }
     }
 }
 
-/// Some entries of a [`Ranked`] in order, from either end.
+/// Some entries of a [`Ranked`] in order.
 ///
 /// It keeps no path: at the end of a leaf it descends again by rank, which costs less than a step
 /// an entry and needs no stack.
@@ -240,23 +203,22 @@ pub(crate) struct Iter<'a> {
     set: &'a Ranked,
     start: usize,
     end: usize,
-    front: slice::Iter<'a, Entry>,
-    back: slice::Iter<'a, Entry>,
+    leaf: slice::Iter<'a, Slot>,
 }
 
-impl<'a> Iterator for Iter<'a> {
-    type Item = (f64, &'a Bytes);
+impl Iterator for Iter<'_> {
+    type Item = Entry;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Entry> {
         if self.start >= self.end {
             return None;
         }
-        if self.front.as_slice().is_empty() {
-            let (leaf, at) = self.set.leaf_at(self.start)?;
-            self.front = leaf.get(at..)?.iter();
+        if self.leaf.as_slice().is_empty() {
+            let (leaf, at) = self.set.leaf_at(self.start);
+            self.leaf = leaf.entries.get(at..)?.iter();
         }
         self.start += 1;
-        self.front.next().map(|(score, member)| (*score, member))
+        self.leaf.next().map(|slot| slot.entry())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -264,24 +226,10 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl DoubleEndedIterator for Iter<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.start >= self.end {
-            return None;
-        }
-        if self.back.as_slice().is_empty() {
-            let (leaf, at) = self.set.leaf_at(self.end - 1)?;
-            self.back = leaf.get(..=at)?.iter();
-        }
-        self.end -= 1;
-        self.back.next_back().map(|(score, member)| (*score, member))
-    }
-}
-
 impl ExactSizeIterator for Iter<'_> {}
 impl FusedIterator for Iter<'_> {}
 
-/// One leaf held in place, so that a small set is one allocation, or a tree of at least two.
+/// One leaf held in place, or a tree of at least two.
 #[derive(Clone)]
 enum Root {
     Small(Leaf),
@@ -307,17 +255,41 @@ impl Default for Root {
 mod tests {
     use super::node::room;
     use super::*;
+    use crate::Bytes;
+    use crate::records::{Records, Text};
     use proptest::prelude::*;
 
     const SCORES: [f64; 7] = [f64::NEG_INFINITY, -1.5, -0.0, 0.0, f64::MIN_POSITIVE, 2.0, f64::INFINITY];
+    /// Positions below this are those of members that may be in a set, each with any of the scores; as
+    /// many more are their second ones.
+    const MEMBERS: u32 = 150;
+
+    /// Short and long members, that is inline and shared ones, at positions out of order.
+    fn member(at: u32) -> Bytes {
+        match at % MEMBERS * 7 % MEMBERS {
+            n if n % 3 == 0 => Bytes::from(format!("a member that is not kept inline {n}")),
+            n => Bytes::from(n.to_string()),
+        }
+    }
+
+    fn names() -> Records {
+        let mut names = Records::default();
+        for at in 0..2 * MEMBERS {
+            names.push(at, Text::Shared(&member(at)), Text::Slice(b""));
+        }
+        names
+    }
+
+    fn sought(names: &Records, (score, at): Entry) -> Sought<'_> {
+        Sought { score, at, name: names.get(at).map_or(b"", |record| record.name), names }
+    }
 
     #[derive(Clone, Debug)]
     enum Op {
-        Insert(f64, Bytes),
-        Remove(f64, Bytes),
+        Insert(f64, u32),
+        Remove(f64, u32),
         RemoveRank(prop::sample::Index),
-        PopFirst,
-        RemoveRange(prop::sample::Index, usize),
+        Renumber(prop::sample::Index),
         Rebuild,
         Clone,
     }
@@ -326,32 +298,22 @@ mod tests {
         prop_oneof![prop::sample::select(&SCORES[..]), (-30i32..30).prop_map(f64::from)]
     }
 
-    /// Short and long members, that is inline and shared ones.
-    fn member() -> impl Strategy<Value = Bytes> {
-        (0u16..150).prop_map(|n| match n % 3 {
-            0 => Bytes::from(format!("a member that is not kept inline {n}")),
-            _ => Bytes::from(n.to_string()),
-        })
-    }
-
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
-            400 => (score(), member()).prop_map(|(score, member)| Op::Insert(score, member)),
-            40 => (score(), member()).prop_map(|(score, member)| Op::Remove(score, member)),
+            400 => (score(), 0..MEMBERS).prop_map(|(score, at)| Op::Insert(score, at)),
+            40 => (score(), 0..MEMBERS).prop_map(|(score, at)| Op::Remove(score, at)),
             200 => any::<prop::sample::Index>().prop_map(Op::RemoveRank),
-            20 => Just(Op::PopFirst),
-            3 => (any::<prop::sample::Index>(), 0usize..300).prop_map(|(at, len)| Op::RemoveRange(at, len)),
+            100 => any::<prop::sample::Index>().prop_map(Op::Renumber),
             1 => Just(Op::Rebuild),
             6 => Just(Op::Clone),
         ]
     }
 
-    fn pairs(set: &Ranked) -> Vec<Entry> {
-        set.range(0..set.len()).map(|(score, member)| (score, member.clone())).collect()
-    }
-
-    fn position(model: &[Entry], score: f64, member: &[u8]) -> Result<usize, usize> {
-        model.binary_search_by(|(s, m)| s.partial_cmp(&score).unwrap().then_with(|| m[..].cmp(member)))
+    /// Where an entry is in the model, whichever of its two positions it has there, or would be.
+    fn position(model: &[Entry], (score, at): Entry) -> Result<usize, usize> {
+        model.binary_search_by(|(s, m)| {
+            s.partial_cmp(&score).unwrap().then_with(|| member(*m).cmp(&member(at)))
+        })
     }
 
     /// Entries below, levels and bytes of a subtree, with every invariant checked on the way.
@@ -360,17 +322,17 @@ mod tests {
             Node::Leaf(leaf) => {
                 assert!((Leaf::MIN..=LEAF_MAX).contains(&leaf.width()));
                 assert!(leaf.entries.capacity() <= leaf.width() + 2 * room(leaf.width()));
-                (leaf.entries.clone(), 1, leaf.bytes())
+                (leaf.entries.iter().map(|slot| slot.entry()).collect(), 1, leaf.bytes())
             }
             Node::Inner(inner) => {
                 let min = if is_root { 2 } else { Inner::MIN };
                 assert!((min..=INNER_MAX).contains(&inner.width()));
-                let lists = [inner.scores.len(), inner.members.len(), inner.counts.len()];
+                let lists = [inner.scores.len(), inner.firsts.len(), inner.counts.len()];
                 assert_eq!(lists, [inner.width(); 3]);
                 let below: Vec<_> = inner.children.iter().map(|child| check(child, false)).collect();
                 for (at, (entries, levels, _)) in below.iter().enumerate() {
-                    let summary = ((inner.scores[at], inner.members[at].clone()), inner.counts[at]);
-                    assert_eq!(summary, (entries[0].clone(), entries.len()));
+                    let summary = ((inner.scores[at], inner.firsts[at]), inner.counts[at]);
+                    assert_eq!(summary, (entries[0], entries.len()));
                     assert_eq!(*levels, below[0].1);
                 }
                 let bytes = inner.bytes() + below.iter().map(|child| child.2).sum::<usize>();
@@ -379,57 +341,52 @@ mod tests {
         }
     }
 
-    fn check_all(set: &Ranked, model: &[Entry]) {
+    fn check_all(set: &Ranked, model: &[Entry], names: &Records) {
         if let Root::Tree { root, .. } = &set.root {
             let (entries, _, bytes) = check(&Node::Inner(Arc::clone(root)), true);
             assert_eq!((entries.len(), bytes), (set.len(), set.bytes()));
         }
-
-        assert_eq!(pairs(set), model);
-        for (rank, (score, member)) in model.iter().enumerate() {
-            assert_eq!(set.rank(*score, member), Some(rank));
-            assert_eq!(set.get(rank), Some((*score, member)));
+        assert_eq!(set.range(0..set.len()).collect::<Vec<_>>(), model);
+        for (rank, entry) in model.iter().enumerate() {
+            assert_eq!((set.rank(sought(names, *entry)), set.get(rank)), (Some(rank), Some(*entry)));
         }
         assert_eq!(set.get(model.len()), None);
         for score in SCORES {
-            assert_eq!(set.partition_point(|s, _| s < score), model.partition_point(|e| e.0 < score));
-            assert_eq!(set.partition_point(|s, _| s <= score), model.partition_point(|e| e.0 <= score));
-            assert_eq!(set.rank(score, b"none"), None);
+            assert_eq!(set.partition_point(|(s, _)| s < score), model.partition_point(|e| e.0 < score));
+            assert_eq!(set.partition_point(|(s, _)| s <= score), model.partition_point(|e| e.0 <= score));
+            assert_eq!(set.rank(Sought { score, at: u32::MAX, name: b"none", names }), None);
         }
-        let bound = (0.0, b"a member".as_slice());
-        let point = set.partition_point(|s, m| (s, m) < bound);
-        assert_eq!(point, model.partition_point(|e| (e.0, &e.1[..]) < bound));
+        let before = |(score, at): Entry| (score, &member(at)[..]) < (0.0, b"a member".as_slice());
+        assert_eq!(set.partition_point(before), model.partition_point(|entry| before(*entry)));
     }
 
-    fn apply(set: &mut Ranked, model: &mut Vec<Entry>, op: Op) {
+    fn apply(set: &mut Ranked, model: &mut Vec<Entry>, names: &Records, op: Op) {
         match op {
-            Op::Insert(score, member) => {
-                let at = position(model, score, &member);
-                assert_eq!(set.insert(score, member.clone()), at.is_err());
-                if let Err(at) = at {
-                    model.insert(at, (score, member));
+            Op::Insert(score, at) => {
+                if let Err(place) = position(model, (score, at)) {
+                    set.insert(sought(names, (score, at)));
+                    model.insert(place, (score, at));
                 }
             }
-            Op::Remove(score, member) => {
-                let gone = position(model, score, &member).ok().map(|at| model.remove(at).1);
-                assert_eq!(set.remove(score, &member), gone);
+            Op::Remove(score, at) => {
+                let place = position(model, (score, at)).ok().filter(|place| model[*place].1 == at);
+                assert_eq!(set.remove(sought(names, (score, at))), place.is_some());
+                place.map(|place| model.remove(place));
             }
-            Op::RemoveRank(_) if model.is_empty() => assert_eq!(set.remove(0.0, b""), None),
+            Op::RemoveRank(_) | Op::Renumber(_) if model.is_empty() => {
+                assert!(!set.remove(sought(names, (0.0, 0))));
+            }
             Op::RemoveRank(index) => {
-                let (score, member) = model.remove(index.index(model.len()));
-                assert_eq!(set.remove(score, &member), Some(member));
+                let entry = model.remove(index.index(model.len()));
+                assert!(set.remove(sought(names, entry)));
             }
-            Op::PopFirst => {
-                let gone = (!model.is_empty()).then(|| model.remove(0));
-                assert_eq!(set.pop_first(), gone);
+            Op::Renumber(index) => {
+                let entry = &mut model[index.index(set.len())];
+                let to = (entry.1 + MEMBERS) % (2 * MEMBERS);
+                set.renumber(sought(names, *entry), to);
+                entry.1 = to;
             }
-            Op::RemoveRange(index, len) => {
-                let start = index.index(model.len() + 1);
-                let end = model.len().min(start + len);
-                let gone: Vec<_> = model.drain(start..end).collect();
-                assert_eq!(set.remove_range(start..start + len), gone);
-            }
-            Op::Rebuild => *set = Ranked::from_sorted(model.clone()),
+            Op::Rebuild => *set = Ranked::from_sorted(model.iter().copied()),
             Op::Clone => {}
         }
         assert_eq!(set.len(), model.len());
@@ -440,69 +397,62 @@ mod tests {
 
         #[test]
         fn agrees_with_a_sorted_vec(ops in prop::collection::vec(op(), 0..3000)) {
-            let (mut set, mut model) = (Ranked::default(), Vec::new());
+            let (mut set, mut model, names) = (Ranked::default(), Vec::new(), names());
             let mut clones = Vec::new();
             for (step, op) in ops.into_iter().enumerate() {
                 if matches!(op, Op::Clone) {
                     clones.push((set.clone(), model.clone()));
                 }
-                apply(&mut set, &mut model, op);
+                apply(&mut set, &mut model, &names, op);
                 if step % 50 == 0 {
-                    check_all(&set, &model);
+                    check_all(&set, &model, &names);
                 }
             }
             clones.push((set, model));
             for (set, model) in &clones {
-                check_all(set, model);
+                check_all(set, model, &names);
             }
         }
 
         #[test]
-        fn a_range_is_read_from_both_ends(
-            len in 0usize..300, start in 0usize..310, end in 0usize..310, back in prop::collection::vec(any::<bool>(), 320),
-        ) {
-            let entries: Vec<Entry> = (0..len).map(|n| (n as f64, Bytes::from("m"))).collect();
-            let set = Ranked::from_sorted(entries.clone());
-            check_all(&set, &entries);
-            let mut expected = entries.get(start..end.min(len)).unwrap_or_default().iter();
-            let mut range = set.range(start..end);
-            for back in back {
-                prop_assert_eq!(range.len(), expected.len());
-                let (got, want) = if back {
-                    (range.next_back(), expected.next_back())
-                } else {
-                    (range.next(), expected.next())
-                };
-                prop_assert_eq!(got, want.map(|(score, member)| (*score, member)));
-            }
+        fn a_range_is_what_lies_between(len in 0u32..300, start in 0usize..310, end in 0usize..310) {
+            let entries: Vec<Entry> = (0..len).map(|n| (f64::from(n), n)).collect();
+            let set = Ranked::from_sorted(entries.iter().copied());
+            check_all(&set, &entries, &names());
+            let range = set.range(start..end);
+            let expected = entries.get(start..end.min(entries.len())).unwrap_or_default();
+            prop_assert_eq!(range.len(), expected.len());
+            prop_assert_eq!(range.collect::<Vec<_>>(), expected);
         }
     }
 
     #[test]
     fn fills_in_order_and_empties_again() {
+        let names = names();
         for down in [false, true] {
             let (mut set, mut model) = (Ranked::default(), Vec::new());
             for n in 0..2000 {
-                let score = f64::from(if down { -n } else { n });
-                assert!(set.insert(score, Bytes::from("m")));
-                model.insert(if down { 0 } else { model.len() }, (score, Bytes::from("m")));
+                let entry = (f64::from(if down { -n } else { n }), 0);
+                set.insert(sought(&names, entry));
+                model.insert(if down { 0 } else { model.len() }, entry);
             }
-            check_all(&set, &model);
-            assert_eq!(set.remove_range(0..usize::MAX), model);
-            check_all(&set, &[]);
+            check_all(&set, &model, &names);
+            assert!(model.iter().all(|entry| set.remove(sought(&names, *entry))));
+            check_all(&set, &[], &names);
             assert!(matches!(set.root, Root::Small(_)));
         }
     }
 
     #[test]
     fn both_zeros_are_one_score() {
+        let names = names();
+        let (first, second) = if member(1) < member(2) { (1, 2) } else { (2, 1) };
         let mut set = Ranked::default();
-        assert!(set.insert(-0.0, Bytes::from("m")));
-        assert!(!set.insert(0.0, Bytes::from("m")));
-        assert!(set.get(0).is_some_and(|(score, _)| score.is_sign_negative()));
-        assert!(set.insert(0.0, Bytes::from("a")));
-        assert_eq!(set.rank(0.0, b"m"), Some(1));
-        assert_eq!(set.remove(0.0, b"m"), Some(Bytes::from("m")));
+        set.insert(sought(&names, (-0.0, second)));
+        set.insert(sought(&names, (0.0, first)));
+        assert_eq!(set.rank(sought(&names, (0.0, second))), Some(1));
+        assert!(set.get(1).is_some_and(|(score, _)| score.is_sign_negative()));
+        assert!(set.remove(sought(&names, (0.0, second))));
     }
 
     /// The address of each node below an inner node, and its own.
@@ -520,13 +470,14 @@ mod tests {
             Root::Tree { root, .. } => addresses(root),
             Root::Small(_) => Vec::new(),
         };
-        let mut set = Ranked::from_sorted((0..4000).map(|n| (f64::from(n), Bytes::new())).collect());
+        let names = names();
+        let mut set = Ranked::from_sorted((0..4000).map(|n| (f64::from(n), 0)));
         let old = nodes(&set);
         let copied = |set: &Ranked| nodes(set).into_iter().filter(|node| !old.contains(node)).count();
-        assert!(set.insert(1000.5, Bytes::new()));
+        set.insert(sought(&names, (1000.5, 0)));
         assert_eq!(copied(&set), 0);
         let clone = set.clone();
-        assert_eq!(set.remove(1000.5, b""), Some(Bytes::new()));
+        assert!(set.remove(sought(&names, (1000.5, 0))));
         // A leaf, and one node of each of the four levels above the 572 leaves.
         assert_eq!((copied(&set), copied(&clone)), (5, 0));
     }

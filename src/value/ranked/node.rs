@@ -2,15 +2,57 @@
 
 use std::sync::Arc;
 
-use crate::Bytes;
+use crate::records::Records;
 
 /// Entries in a leaf at most. Tests use tiny nodes, so that splits and merges are common.
 pub(super) const LEAF_MAX: usize = if cfg!(test) { 8 } else { 64 };
 /// Children of an inner node at most.
 pub(super) const INNER_MAX: usize = if cfg!(test) { 8 } else { 32 };
 
-/// A score and its member.
-pub(super) type Entry = (f64, Bytes);
+/// A score, and the position of the member's record.
+pub(crate) type Entry = (f64, u32);
+
+/// An entry as it stands in a leaf, in twelve bytes: a double would ask for sixteen.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    score: [u32; 2],
+    pub(super) at: u32,
+}
+
+impl Slot {
+    pub(super) fn of((score, at): Entry) -> Self {
+        let bits = score.to_bits();
+        Slot { score: [bits as u32, (bits >> 32) as u32], at }
+    }
+
+    #[inline]
+    pub(super) fn score(self) -> f64 {
+        let [low, high] = self.score;
+        f64::from_bits(u64::from(low) | u64::from(high) << 32)
+    }
+
+    #[inline]
+    pub(super) fn entry(self) -> Entry {
+        (self.score(), self.at)
+    }
+}
+
+/// The entry that is meant, with what tells its place among those of the same score.
+#[derive(Clone, Copy)]
+pub(crate) struct Sought<'a> {
+    pub(crate) score: f64,
+    pub(crate) at: u32,
+    pub(crate) name: &'a [u8],
+    /// Where the names of all entries are found by their positions.
+    pub(crate) names: &'a Records,
+}
+
+impl Sought<'_> {
+    /// Whether the member at another position, which has the same score, comes before this one or is it.
+    fn is_after(&self, other: u32) -> bool {
+        other == self.at || self.names.get(other).is_some_and(|record| record.name <= self.name)
+    }
+}
 
 /// A shared node. Siblings are of one kind, since all leaves are at one depth, and no node is empty.
 #[derive(Clone)]
@@ -20,34 +62,20 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// The first entry below, and how many there are.
-    fn summary(&self) -> (Entry, usize) {
-        // No index can fail: a node has an entry or a child.
+    // No index can fail: a node has an entry or a child.
+    fn first(&self) -> Entry {
         match self {
-            Node::Leaf(leaf) => (leaf.entries[0].clone(), leaf.entries.len()),
-            Node::Inner(inner) => ((inner.scores[0], inner.members[0].clone()), inner.counts.iter().sum()),
+            Node::Leaf(leaf) => leaf.entries[0].entry(),
+            Node::Inner(inner) => (inner.scores[0], inner.firsts[0]),
         }
     }
-}
 
-/// Where to take entries out.
-#[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
-    Entry(f64, &'a [u8]),
-    Rank(usize),
-}
-
-/// How many entries were taken out of a subtree, and whether its first one is among them.
-#[derive(Default)]
-pub(super) struct Taken {
-    pub(super) count: usize,
-    first: bool,
-}
-
-/// What came of an insert: with `Some`, the node was split, and this is its right half.
-pub(super) enum Inserted<N> {
-    Present,
-    Added(Option<N>),
+    fn count(&self) -> usize {
+        match self {
+            Node::Leaf(leaf) => leaf.entries.len(),
+            Node::Inner(inner) => inner.counts.iter().sum(),
+        }
+    }
 }
 
 /// What leaves and inner nodes have in common: they split when too wide, and join when too narrow.
@@ -80,7 +108,7 @@ pub(super) trait Level: Clone {
 
 #[derive(Clone, Default)]
 pub(super) struct Leaf {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Slot>,
 }
 
 impl Level for Leaf {
@@ -91,7 +119,7 @@ impl Level for Leaf {
     }
 
     fn bytes(&self) -> usize {
-        ARC + size_of::<Self>() + self.entries.capacity() * size_of::<Entry>()
+        ARC + size_of::<Self>() + self.entries.capacity() * size_of::<Slot>()
     }
 
     fn split_off(&mut self, at: usize) -> Self {
@@ -104,26 +132,46 @@ impl Level for Leaf {
 }
 
 impl Leaf {
-    pub(super) fn insert(&mut self, entry: Entry) -> Inserted<Leaf> {
-        match find(&self.entries, entry.0, &entry.1) {
-            Ok(_) => Inserted::Present,
-            Err(at) => {
-                insert(&mut self.entries, at, entry);
-                Inserted::Added(self.split(at))
-            }
+    /// Adds an entry; if that was one too many, the right half is given back.
+    pub(super) fn insert(&mut self, entry: &Sought<'_>) -> Option<Leaf> {
+        let (start, ties) = self.with_score(entry.score);
+        let at = start + ties.partition_point(|slot| entry.is_after(slot.at));
+        insert(&mut self.entries, at, Slot::of((entry.score, entry.at)));
+        self.split(at)
+    }
+
+    /// Takes an entry out; tells whether it was there, and the first.
+    pub(super) fn remove(&mut self, entry: &Sought<'_>) -> Option<bool> {
+        let at = self.find(entry)?;
+        self.entries.remove(at);
+        trim(&mut self.entries);
+        Some(at == 0)
+    }
+
+    pub(super) fn renumber(&mut self, entry: &Sought<'_>, to: u32) {
+        if let Some(slot) = self.find(entry).and_then(|at| self.entries.get_mut(at)) {
+            slot.at = to;
         }
     }
 
-    pub(super) fn take(&mut self, place: Place<'_>, limit: usize, sink: &mut impl FnMut(Entry)) -> Taken {
-        let width = self.entries.len();
-        let at = match place {
-            Place::Entry(score, member) => find(&self.entries, score, member).unwrap_or(width),
-            Place::Rank(rank) => rank.min(width),
+    /// The place of an entry, which its position tells: no name is read.
+    pub(super) fn find(&self, entry: &Sought<'_>) -> Option<usize> {
+        let (start, _) = self.with_score(entry.score);
+        let ties = self.entries.get(start..)?.iter().take_while(|slot| slot.score() == entry.score);
+        ties.into_iter().position(|slot| slot.at == entry.at).map(|at| start + at)
+    }
+
+    /// The entries of a score, and how many come before them.
+    #[inline]
+    fn with_score(&self, score: f64) -> (usize, &[Slot]) {
+        let start = lower_bound(&self.entries, |slot| slot.score() < score);
+        let rest = self.entries.get(start..).unwrap_or_default();
+        let ties = if rest.first().is_some_and(|slot| slot.score() == score) {
+            rest.partition_point(|slot| slot.score() == score)
+        } else {
+            0
         };
-        let count = limit.min(width - at);
-        self.entries.drain(at..at + count).for_each(sink);
-        trim(&mut self.entries);
-        Taken { count, first: at == 0 && count > 0 }
+        (start, rest.get(..ties).unwrap_or_default())
     }
 }
 
@@ -132,7 +180,7 @@ impl Leaf {
 #[derive(Clone)]
 pub(super) struct Inner {
     pub(super) scores: Vec<f64>,
-    pub(super) members: Vec<Bytes>,
+    pub(super) firsts: Vec<u32>,
     pub(super) counts: Vec<usize>,
     pub(super) children: Vec<Node>,
 }
@@ -147,7 +195,7 @@ impl Level for Inner {
     fn bytes(&self) -> usize {
         ARC + size_of::<Self>()
             + self.scores.capacity() * size_of::<f64>()
-            + self.members.capacity() * size_of::<Bytes>()
+            + self.firsts.capacity() * size_of::<u32>()
             + self.counts.capacity() * size_of::<usize>()
             + self.children.capacity() * size_of::<Node>()
     }
@@ -155,7 +203,7 @@ impl Level for Inner {
     fn split_off(&mut self, at: usize) -> Self {
         Inner {
             scores: split_off(&mut self.scores, at),
-            members: split_off(&mut self.members, at),
+            firsts: split_off(&mut self.firsts, at),
             counts: split_off(&mut self.counts, at),
             children: split_off(&mut self.children, at),
         }
@@ -163,7 +211,7 @@ impl Level for Inner {
 
     fn append(&mut self, right: Self) {
         append(&mut self.scores, right.scores);
-        append(&mut self.members, right.members);
+        append(&mut self.firsts, right.firsts);
         append(&mut self.counts, right.counts);
         append(&mut self.children, right.children);
     }
@@ -175,74 +223,75 @@ impl Inner {
     pub(super) fn new(nodes: impl Iterator<Item = Node>, width: usize) -> Inner {
         let children = exact(nodes, width);
         let list = (Vec::with_capacity(width), Vec::with_capacity(width), Vec::with_capacity(width));
-        let mut inner = Inner { scores: list.0, members: list.1, counts: list.2, children };
-        for ((score, member), count) in inner.children.iter().map(Node::summary) {
+        let mut inner = Inner { scores: list.0, firsts: list.1, counts: list.2, children };
+        for child in &inner.children {
+            let (score, first) = child.first();
             inner.scores.push(score);
-            inner.members.push(member);
-            inner.counts.push(count);
+            inner.firsts.push(first);
+            inner.counts.push(child.count());
         }
         inner
     }
 
-    pub(super) fn insert(&mut self, entry: Entry, bytes: &mut usize) -> Inserted<Inner> {
-        let at = self.child_by_entry(entry.0, &entry.1);
-        if (entry.0, &entry.1) < (self.scores[at], &self.members[at]) {
-            (self.scores[at], self.members[at]) = entry.clone();
-        }
+    /// Adds an entry; if a node below was split and that made this one too wide, so is this one, and
+    /// its right half is given back.
+    pub(super) fn insert(&mut self, entry: &Sought<'_>, bytes: &mut usize) -> Option<Inner> {
+        let at = self.child_of(entry);
         let right = match &mut self.children[at] {
-            Node::Leaf(leaf) => match write(leaf, bytes, |leaf, _| leaf.insert(entry)) {
-                Inserted::Present => return Inserted::Present,
-                Inserted::Added(right) => right.map(|leaf| {
-                    *bytes += leaf.bytes();
-                    Node::Leaf(Arc::new(leaf))
-                }),
-            },
-            Node::Inner(inner) => match write(inner, bytes, |inner, bytes| inner.insert(entry, bytes)) {
-                Inserted::Present => return Inserted::Present,
-                Inserted::Added(right) => right.map(|inner| {
+            Node::Leaf(leaf) => write(leaf, bytes, |leaf, _| leaf.insert(entry)).map(|leaf| {
+                *bytes += leaf.bytes();
+                Node::Leaf(Arc::new(leaf))
+            }),
+            Node::Inner(inner) => {
+                write(inner, bytes, |inner, bytes| inner.insert(entry, bytes)).map(|inner| {
                     *bytes += inner.bytes();
                     Node::Inner(Arc::new(inner))
-                }),
-            },
+                })
+            }
         };
         self.counts[at] += 1;
-        let Some(right) = right else { return Inserted::Added(None) };
+        if at == 0 {
+            (self.scores[0], self.firsts[0]) = self.children[0].first();
+        }
+        let right = right?;
         self.insert_child(at + 1, right);
         self.counts[at] -= self.counts[at + 1];
-        Inserted::Added(self.split(at + 1))
+        self.split(at + 1)
     }
 
-    pub(super) fn take(
-        &mut self,
-        place: Place<'_>,
-        limit: usize,
-        bytes: &mut usize,
-        sink: &mut impl FnMut(Entry),
-    ) -> Taken {
-        let (at, place) = match place {
-            Place::Entry(score, member) => (self.child_by_entry(score, member), place),
-            Place::Rank(rank) => {
-                let (at, rank) = self.child_by_rank(rank);
-                (at, Place::Rank(rank))
-            }
-        };
-        let (taken, narrow) = match &mut self.children[at] {
+    /// Takes an entry out; tells whether it was there, and the first.
+    pub(super) fn remove(&mut self, entry: &Sought<'_>, bytes: &mut usize) -> Option<bool> {
+        let at = self.child_of(entry);
+        let (first, narrow) = match &mut self.children[at] {
             Node::Leaf(leaf) => {
-                let taken = write(leaf, bytes, |leaf, _| leaf.take(place, limit, sink));
-                (taken, leaf.width() < Leaf::MIN)
+                let first = write(leaf, bytes, |leaf, _| leaf.remove(entry));
+                (first, leaf.width() < Leaf::MIN)
             }
             Node::Inner(inner) => {
-                let taken = write(inner, bytes, |inner, bytes| inner.take(place, limit, bytes, sink));
-                (taken, inner.width() < Inner::MIN)
+                let first = write(inner, bytes, |inner, bytes| inner.remove(entry, bytes));
+                (first, inner.width() < Inner::MIN)
             }
         };
-        self.counts[at] -= taken.count;
+        let first = first?;
+        self.counts[at] -= 1;
         if narrow {
             self.widen(at, bytes);
-        } else if taken.first {
-            (self.scores[at], self.members[at]) = self.children[at].summary().0;
+        } else if first {
+            (self.scores[at], self.firsts[at]) = self.children[at].first();
         }
-        Taken { first: taken.first && at == 0, ..taken }
+        Some(first && at == 0)
+    }
+
+    /// Follows the record of an entry to another position.
+    pub(super) fn renumber(&mut self, entry: &Sought<'_>, to: u32, bytes: &mut usize) {
+        let at = self.child_of(entry);
+        if (self.scores[at], self.firsts[at]) == (entry.score, entry.at) {
+            self.firsts[at] = to;
+        }
+        match &mut self.children[at] {
+            Node::Leaf(leaf) => write(leaf, bytes, |leaf, _| leaf.renumber(entry, to)),
+            Node::Inner(inner) => write(inner, bytes, |inner, bytes| inner.renumber(entry, to, bytes)),
+        }
     }
 
     /// Joins a child that has become too narrow with a sibling, and splits the two evenly if they
@@ -258,46 +307,55 @@ impl Inner {
             (Node::Inner(left), Node::Inner(right)) => join(left, right, bytes).map(Node::Inner),
             _ => unreachable!("siblings are of one kind"),
         };
-        ((self.scores[left], self.members[left]), self.counts[left]) = self.children[left].summary();
+        (self.scores[left], self.firsts[left]) = self.children[left].first();
+        self.counts[left] = self.children[left].count();
         if let Some(right) = right {
             self.insert_child(left + 1, right);
         }
     }
 
     fn insert_child(&mut self, at: usize, node: Node) {
-        let ((score, member), count) = node.summary();
+        let (score, first) = node.first();
         insert(&mut self.scores, at, score);
-        insert(&mut self.members, at, member);
-        insert(&mut self.counts, at, count);
+        insert(&mut self.firsts, at, first);
+        insert(&mut self.counts, at, node.count());
         insert(&mut self.children, at, node);
     }
 
     fn remove_child(&mut self, at: usize) -> Node {
         self.scores.remove(at);
-        self.members.remove(at);
+        self.firsts.remove(at);
         self.counts.remove(at);
         let node = self.children.remove(at);
         trim(&mut self.scores);
-        trim(&mut self.members);
+        trim(&mut self.firsts);
         trim(&mut self.counts);
         trim(&mut self.children);
         node
     }
 
     /// The child that has this entry, or would.
-    pub(super) fn child_by_entry(&self, score: f64, member: &[u8]) -> usize {
-        let mut after = lower_bound(self.scores.iter(), |first| **first < score);
-        if self.scores.get(after) == Some(&score) {
-            let ties = self.scores.iter().zip(&self.members).skip(after);
-            after += lower_bound(ties, |(first, name)| **first == score && name.as_slice() <= member);
+    pub(super) fn child_of(&self, entry: &Sought<'_>) -> usize {
+        // So few numbers side by side are compared faster than searched.
+        let mut after = self.scores.iter().filter(|first| **first < entry.score).count();
+        if self.scores.get(after) == Some(&entry.score) {
+            let ties = self.scores[after..].partition_point(|first| *first == entry.score);
+            after += self.firsts[after..after + ties].partition_point(|first| entry.is_after(*first));
         }
         after.saturating_sub(1)
     }
 
     /// The last child whose first entry is one that `before` holds for, or else the first child.
-    pub(super) fn child_before(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
-        let firsts = self.scores.iter().zip(&self.members);
-        lower_bound(firsts, |(score, member)| before(**score, member)).saturating_sub(1)
+    pub(super) fn child_before(&self, before: impl Fn(Entry) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.scores.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            match before((self.scores[middle], self.firsts[middle])) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low.saturating_sub(1)
     }
 
     /// The child with the entry of this rank, and the rank within it; past the end, the last child
@@ -317,28 +375,16 @@ impl Inner {
 /// What an `Arc` keeps beside its value.
 const ARC: usize = 2 * size_of::<usize>();
 
-/// Where an entry is in a sorted list, or would be.
+/// How many items come before the first one for which `before` is false.
 ///
-/// Scores are searched first and alone; members are read only where scores tie.
-pub(super) fn find(list: &[Entry], score: f64, member: &[u8]) -> Result<usize, usize> {
-    let mut at = lower_bound(list.iter(), |entry| entry.0 < score);
-    if list.get(at).is_some_and(|entry| entry.0 == score && entry.1.as_slice() < member) {
-        let (_, ties) = list.split_at(at);
-        at += lower_bound(ties.iter(), |entry| entry.0 == score && entry.1.as_slice() < member);
-    }
-    let found = list.get(at).is_some_and(|entry| entry.0 == score && entry.1.as_slice() == member);
-    if found { Ok(at) } else { Err(at) }
-}
-
-/// How many entries come before the first one for which `before` is false.
-///
-/// One entry in `STRIDE` is looked at, and then the stride where the answer lies: these reads do not
+/// One item in `STRIDE` is looked at, and then the stride where the answer lies: these reads do not
 /// wait for one another, as those of a binary search do, and most of them miss the processor's cache.
-fn lower_bound<T>(list: impl Iterator<Item = T> + Clone, before: impl Fn(&T) -> bool) -> usize {
+#[inline]
+fn lower_bound<T>(list: &[T], before: impl Fn(&T) -> bool) -> usize {
     const STRIDE: usize = if cfg!(test) { 3 } else { 8 };
-    let strides = list.clone().step_by(STRIDE).filter(&before).count();
+    let strides = list.chunks(STRIDE).filter(|stride| stride.first().is_some_and(&before)).count();
     let start = strides.saturating_sub(1) * STRIDE;
-    start + list.skip(start).take(STRIDE).filter(&before).count()
+    start + list.iter().skip(start).take(STRIDE).filter(|item| before(item)).count()
 }
 
 /// Runs `change` on a node, copied first where a clone shares it, and keeps `bytes` right.

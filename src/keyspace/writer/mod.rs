@@ -1,19 +1,20 @@
 //! The road to a key for those who change it, and the one exit after a change.
 
+mod expire;
+
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
 use super::shard::{Serve, Shard};
-use super::table::{Entry, Table};
+use super::table::Table;
 use super::undo::{Change, Step, Undo};
 use super::view::View;
 use super::{Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::value::hash::Hash;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Value, ValueRef};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Result};
 
@@ -162,16 +163,16 @@ impl<'w> Writer<'w> {
     }
 
     /// The key's value, if it is there.
-    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<&Value> {
+    pub(crate) fn value(&mut self, key: KeyRef<'_>) -> Option<ValueRef<'_>> {
         let at = self.live(key)?;
-        self.table(key)?.get(at).map(|entry| &entry.value)
+        self.table(key)?.get(at).map(|entry| entry.value)
     }
 
     /// The key's value as the type that the operation is for.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
-    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<&K>> {
+    pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<K::Ref<'_>>> {
         match self.value(key) {
             Some(value) => K::of(value).map(Some).ok_or(Error::WrongType),
             None => Ok(None),
@@ -181,7 +182,7 @@ impl<'w> Writer<'w> {
     /// The deadline of a key that is there: [`NEVER`] if it has none.
     pub(crate) fn deadline(&mut self, key: KeyRef<'_>) -> Option<u64> {
         let at = self.live(key)?;
-        self.table(key)?.get(at).map(|entry| entry.deadline())
+        self.table(key)?.get(at).map(|entry| entry.deadline)
     }
 
     /// Changes a key's value in place: makes it if it is missing and `absent` says so, removes it if
@@ -230,7 +231,7 @@ impl<'w> Writer<'w> {
         Ok(Some(result))
     }
 
-    /// Gives a key a value, whatever it held before; gives that back.
+    /// Gives a key a value, whatever it held before.
     ///
     /// # Errors
     /// [`Error::TooLong`] if the key's name is over the limit, [`Error::TooManyKeys`] if its shard is full.
@@ -241,11 +242,12 @@ impl<'w> Writer<'w> {
         value: Value,
         deadline: Deadline,
         event: KeyEvent,
-    ) -> Result<Option<Value>> {
+    ) -> Result<()> {
         if let Deadline::At(at) = deadline {
             if at <= self.now() {
                 // It is over before it has begun: what was there is gone all the same.
-                return Ok(self.remove(key, KeyEvent::Del).map(|(old, _)| old));
+                self.discard(key, KeyEvent::Del);
+                return Ok(());
             }
         }
         key.check(self.space.limits().value)?;
@@ -253,23 +255,19 @@ impl<'w> Writer<'w> {
         self.remember(key);
         // The sweeper comes for the parts of the value that expire by themselves.
         self.effects.wake_at = self.effects.wake_at.min(value.next_deadline());
-        let Some(table) = self.table_mut(key) else { return Ok(None) };
-        let old = match found {
-            Some(at) => {
-                let old = table.update(at, |current| std::mem::replace(current, value));
-                match deadline {
-                    Deadline::Keep => {}
-                    Deadline::Clear => table.set_deadline(at, NEVER),
-                    Deadline::At(at_time) => table.set_deadline(at, at_time),
-                }
-                old
-            }
-            None => {
-                let deadline = if let Deadline::At(at) = deadline { at } else { NEVER };
-                table.insert(key.hash, Bytes::from(key.bytes), value, deadline)?;
-                None
-            }
+        let Some(table) = self.table_mut(key) else { return Ok(()) };
+        let at_time = match deadline {
+            Deadline::At(at) => at,
+            Deadline::Clear => NEVER,
+            Deadline::Keep => found.and_then(|at| table.get(at)).map_or(NEVER, |entry| entry.deadline),
         };
+        match found {
+            Some(at) => {
+                let old = table.replace(at, value, at_time);
+                self.effects.garbage.extend(old);
+            }
+            None => table.insert(key.hash, key.bytes, value, at_time)?,
+        }
         if let Deadline::At(at) = deadline {
             self.effects.wake_at = self.effects.wake_at.min(at);
         }
@@ -281,31 +279,24 @@ impl<'w> Writer<'w> {
                 None => self.announce(key, KeyEvent::Expire),
             }
         }
-        Ok(old)
+        Ok(())
     }
 
     /// Removes a key; gives back its value and deadline. One that is missing is still fenced: who
     /// removes it may mean what a load under way has read.
     pub(crate) fn remove(&mut self, key: KeyRef<'_>, event: KeyEvent) -> Option<(Value, u64)> {
-        let Some(at) = self.live(key) else {
-            let db = self.db;
-            if let Some(shard) = self.shard_mut(key) {
-                shard.watches.fence(db, key.bytes);
-            }
-            return None;
-        };
-        self.remove_at(key, at, event)
+        let at = self.live_or_fence(key)?;
+        self.keep_what_goes(key);
+        let taken = self.table_mut(key)?.take(at)?;
+        self.changed(key, event);
+        Some(taken)
     }
 
     /// Removes a key whose value nobody wants; true if it was there.
     pub(crate) fn discard(&mut self, key: KeyRef<'_>, event: KeyEvent) -> bool {
-        match self.remove(key, event) {
-            Some((value, _)) => {
-                self.discard_value(value);
-                true
-            }
-            None => false,
-        }
+        let Some(at) = self.live_or_fence(key) else { return false };
+        self.discard_at(key, at, event);
+        true
     }
 
     /// Hands over a value to be freed when the locks are.
@@ -410,34 +401,6 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut().first_mut().map(|(_, shard)| shard.table_mut(db))
     }
 
-    /// Removes entries from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of
-    /// them at most; adds them to `gone`, to be freed when the lock is, and gives how many those were.
-    pub(super) fn expire_last(&mut self, now: u64, limit: usize, gone: &mut Vec<Vec<Entry>>) -> usize {
-        let (before, tells_events) = (gone.len(), self.space.tells_events());
-        let Some(table) = self.only_table() else { return 0 };
-        let count = table.split_off_due(now, limit, gone);
-        table.counters.expired += count as u64;
-        // Asked once for all of them: most often nobody wants to know.
-        let is_heard =
-            |(_, shard): &(u32, &mut Shard)| !shard.watches.is_empty() || !shard.waiters.is_empty();
-        if tells_events || self.shards.parts().iter().any(is_heard) {
-            for entry in gone.iter().skip(before).flatten() {
-                // The hash only tells shards apart, and a sweep holds one.
-                self.announce(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
-            }
-        }
-        count
-    }
-
-    /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
-    pub(super) fn expire_at(&mut self, at: u32) -> bool {
-        let Some(entry) = self.only_table().and_then(|table| table.remove(at)) else { return false };
-        // The hash only tells shards apart, and a sweep holds one.
-        self.changed(KeyRef { bytes: &entry.key, hash: 0 }, KeyEvent::Expired);
-        self.discard_value(entry.value);
-        true
-    }
-
     /// Tasks to wake when the locks are free.
     pub(crate) fn wakes(&mut self) -> &mut Wakes {
         &mut self.effects.wakes
@@ -451,9 +414,9 @@ impl<'w> Writer<'w> {
             let name = self.space.key_ref(&key);
             let Some(table) = self.shard_mut(name).map(|shard| shard.table_mut(db)) else { continue };
             let removed = match (table.find(name.hash, name.bytes), from) {
-                (Some(at), None) => table.remove(at).map(|entry| entry.value),
+                (Some(at), None) => table.remove(at),
                 (None, Some(at)) => {
-                    table.put_back(at, name.hash, key);
+                    table.put_back(at, name.hash, &key);
                     None
                 }
                 _ => None,
@@ -466,8 +429,7 @@ impl<'w> Writer<'w> {
             let key = self.space.key_ref(&name);
             let Some(table) = self.shard_mut(key).map(|shard| shard.table_mut(db)) else { continue };
             let Some(at) = table.find(key.hash, key.bytes) else { continue };
-            let now = table.update(at, |current| std::mem::replace(current, value));
-            table.set_deadline(at, deadline);
+            let now = table.replace(at, value, deadline);
             now.into_iter().for_each(|value| self.discard_value(value));
         }
     }
@@ -490,21 +452,13 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Removes the key if it has expired, or the parts of its value that have.
-    pub(super) fn expire(&mut self, key: KeyRef<'_>) {
-        if let Some(at) = self.live(key) {
-            self.expire_parts::<Hash>(key, at, usize::MAX);
-        }
-    }
-
     /// The position of a key that is there. One that has expired is removed on the way.
     #[inline]
     pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
         let space = self.space;
         let mut now = self.now;
-        let table = self.table(key)?;
-        let at = table.find(key.hash, key.bytes)?;
-        let expired = table.get(at)?.is_expired(|| {
+        let (at, entry) = self.table(key)?.seek(key.hash, key.bytes)?;
+        let expired = entry.is_expired(|| {
             if now == 0 {
                 now = space.clock().now();
             }
@@ -512,50 +466,34 @@ impl<'w> Writer<'w> {
         });
         self.now = now;
         if expired {
-            if let Some((value, _)) = self.remove_at(key, at, KeyEvent::Expired) {
-                self.discard_value(value);
-            }
+            self.discard_at(key, at, KeyEvent::Expired);
             return None;
         }
         Some(at)
     }
 
-    fn remove_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) -> Option<(Value, u64)> {
+    /// The position of a key that is there; the loads of one that is missing are fenced.
+    fn live_or_fence(&mut self, key: KeyRef<'_>) -> Option<u32> {
+        let live = self.live(key);
+        let db = self.db;
+        if let Some(shard) = self.shard_mut(key).filter(|_| live.is_none()) {
+            shard.watches.fence(db, key.bytes);
+        }
+        live
+    }
+
+    fn discard_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) {
+        self.keep_what_goes(key);
+        let value = self.table_mut(key).and_then(|table| table.remove(at));
+        self.effects.garbage.extend(value);
+        self.changed(key, event);
+    }
+
+    /// Keeps the state of a key that is about to be removed.
+    #[inline]
+    fn keep_what_goes(&mut self, key: KeyRef<'_>) {
         if self.effects.undo.is_some() {
             self.keep_state(key, Fate::Goes);
-        }
-        let table = self.table_mut(key)?;
-        // The table takes the deadline from what it removes.
-        let deadline = table.get(at)?.deadline();
-        let entry = table.remove(at)?;
-        self.changed(key, event);
-        Some((entry.value, deadline))
-    }
-
-    /// Removes parts of a value that have expired, `limit` of them at most; gives how many those were.
-    /// A value of which all parts have expired is not there in the first place.
-    pub(super) fn expire_parts<K: Kind>(&mut self, key: KeyRef<'_>, at: u32, limit: usize) -> usize {
-        let entry = self.table(key).and_then(|table| table.get(at));
-        let parts =
-            entry.filter(|entry| K::of(&entry.value).is_some()).map(|entry| entry.value.next_deadline());
-        if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
-            return 0;
-        }
-        self.remember(key);
-        let now = self.now();
-        let table = self.table_mut(key);
-        let removed =
-            table.and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, limit)))?);
-        self.note_parts(key, at);
-        self.changed(key, KeyEvent::HExpired);
-        removed.unwrap_or(0)
-    }
-
-    /// Has the sweeper come for the parts of a value that expire by themselves.
-    fn note_parts(&mut self, key: KeyRef<'_>, at: u32) {
-        if let Some(entry) = self.table(key).and_then(|table| table.get(at)) {
-            let parts = entry.value.next_deadline();
-            self.effects.wake_at = self.effects.wake_at.min(parts);
         }
     }
 
@@ -611,7 +549,7 @@ impl<'w> Writer<'w> {
         let table = self.table(key);
         let at = table.and_then(|table| table.find(key.hash, key.bytes));
         let entry = table.zip(at).and_then(|(table, at)| table.get(at));
-        undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.clone(), entry.deadline())));
+        undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.to_value(), entry.deadline)));
         if at.is_none() || fate == Fate::Goes {
             undo.moved(db, key.bytes, at);
         }

@@ -1,0 +1,428 @@
+//! One database's keys in one shard: entries, their deadlines, and what they weigh.
+//!
+//! An entry is a record: the key is its name, and its body is what it holds. A short string stands in
+//! the record itself; a longer one and a collection stand aside, and the record knows where.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
+
+use super::due::{DuePages, Found, Open};
+use super::wheel::Due;
+use crate::clock::NEVER;
+use crate::records::slab::Slab;
+use crate::records::{BODY, PLACES, POSITIONS, Record, Records, Text, page_of, page_range};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::value::{Value, ValueRef};
+use crate::{Bytes, Error, Result};
+
+/// A key with its value and deadline, as they stand in the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'t> {
+    pub key: &'t [u8],
+    pub value: ValueRef<'t>,
+    /// Milliseconds on the store's monotonic line, [`NEVER`] where there is none.
+    pub deadline: u64,
+}
+
+/// A body begins with a byte that says what follows: a deadline (u64) if it has one, and then the number
+/// of a value that stands aside (u32), or a string.
+type Body = SmallVec<[u8; 256]>;
+const TIMED: u8 = 1;
+const ASIDE: u8 = 2;
+/// The longest string that stands in a record.
+const SHORT: usize = BODY - 1 - size_of::<u64>();
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Table {
+    contents: Contents,
+    /// What the values that stand aside hold on the heap, in bytes.
+    held: usize,
+    /// Keys that have a deadline.
+    timed: usize,
+    due: DuePages,
+    /// Hashes of which single fields expire: when the next one does, and the key.
+    parts: BTreeSet<(u64, Bytes)>,
+    pub counters: Counters,
+}
+
+/// The entries of a table. A clone shares them, and each of both copies what it then writes to.
+#[derive(Clone, Default)]
+pub(crate) struct Contents {
+    records: Records,
+    aside: Slab<Value>,
+}
+
+/// What the table counts; the first two also by readers that share the lock.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub hits: AtomicU64,
+    pub misses: AtomicU64,
+    pub writes: u64,
+    pub expired: u64,
+    pub evicted: u64,
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn looked_up(&self, found: bool) {
+        let counter = if found { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Entry<'_> {
+    /// Whether the key counts as missing at the time that `now` gives. The clock is not read for an
+    /// entry that has no deadline.
+    #[inline]
+    pub(crate) fn is_expired(&self, now: impl FnOnce() -> u64) -> bool {
+        let parts = self.value.next_deadline();
+        if self.deadline == NEVER && parts == NEVER {
+            return false;
+        }
+        let now = now();
+        self.deadline <= now || (parts <= now && self.value.is_over(now))
+    }
+}
+
+impl Contents {
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// All entries, from the first position to the last.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.records.iter().filter_map(|record| self.entry(record))
+    }
+
+    /// The name of the key at a position, shared if it is long. O(1).
+    pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
+        self.records.name(at)
+    }
+
+    #[inline]
+    fn entry<'t>(&'t self, record: Record<'t>) -> Option<Entry<'t>> {
+        let (kind, deadline, rest) = parse(record.body)?;
+        let value = match number_of(kind, rest) {
+            None => ValueRef::Short(rest),
+            Some(number) => ValueRef::Whole(self.aside.get(number)?),
+        };
+        Some(Entry { key: record.name, value, deadline })
+    }
+}
+
+impl Table {
+    pub(crate) fn len(&self) -> usize {
+        self.contents.len()
+    }
+
+    /// Keys that have a deadline of their own.
+    pub(crate) fn expiring(&self) -> usize {
+        self.timed
+    }
+
+    /// Heap memory of all entries, in bytes. O(1).
+    pub(crate) fn bytes(&self) -> usize {
+        self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes()
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.contents.records.find(hash as u32, key)
+    }
+
+    /// The entry of a key, and its position. O(1).
+    #[inline]
+    pub(crate) fn seek(&self, hash: u64, key: &[u8]) -> Option<(u32, Entry<'_>)> {
+        let (at, record) = self.contents.records.seek(hash as u32, key)?;
+        Some((at, self.contents.entry(record)?))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, at: u32) -> Option<Entry<'_>> {
+        self.contents.entry(self.contents.records.get(at)?)
+    }
+
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Adds a key that is not there yet.
+    ///
+    /// # Errors
+    /// [`Error::TooManyKeys`] if all positions are taken.
+    pub(crate) fn insert(&mut self, hash: u64, key: &[u8], value: Value, deadline: u64) -> Result<()> {
+        self.insert_below(POSITIONS, hash, key, value, deadline)
+    }
+
+    fn insert_below(
+        &mut self,
+        positions: usize,
+        hash: u64,
+        key: &[u8],
+        value: Value,
+        deadline: u64,
+    ) -> Result<()> {
+        if self.len() >= positions {
+            return Err(Error::TooManyKeys);
+        }
+        let parts = value.next_deadline();
+        if parts != NEVER {
+            self.parts.insert((parts, Bytes::from(key)));
+        }
+        let body = self.body_of(value, deadline);
+        let at = self.contents.records.push(hash as u32, Text::Slice(key), Text::Slice(&body));
+        self.timed += usize::from(deadline != NEVER);
+        self.due.note(page_of(at), deadline);
+        Ok(())
+    }
+
+    /// Changes a value in place, and keeps count of its bytes and of when its parts expire.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, at: u32, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
+        let record = self.contents.records.get(at)?;
+        let (kind, deadline, rest) = parse(record.body)?;
+        let Some(number) = number_of(kind, rest) else {
+            let mut value = Value::String(Bytes::from(rest));
+            let result = change(&mut value);
+            self.put(at, value, deadline);
+            return Some(result);
+        };
+        let value = self.contents.aside.get_mut(number)?;
+        let (bytes, before) = (value.heap_bytes(), value.next_deadline());
+        let result = change(value);
+        self.held = self.held + value.heap_bytes() - bytes;
+        let after = value.next_deadline();
+        if before != after {
+            let key = self.contents.records.name(at)?;
+            self.parts.remove(&(before, key.clone()));
+            if after != NEVER {
+                self.parts.insert((after, key));
+            }
+        }
+        Some(result)
+    }
+
+    /// Adds a key at the position from which it was removed, if all that was added and removed since has
+    /// been taken back: with an empty string for a value, and no deadline.
+    pub(crate) fn put_back(&mut self, at: u32, hash: u64, key: &[u8]) {
+        let body = body(0, NEVER, &[]);
+        self.contents.records.swap_insert(at, hash as u32, Text::Slice(key), Text::Slice(&body));
+        // What stood there is the last again.
+        if let Some(last) = self.len().checked_sub(1).map(|last| last as u32) {
+            self.due.note(page_of(last), self.deadline_at(last));
+        }
+    }
+
+    /// Gives the key at a position another value, and another deadline or none; gives the old value back
+    /// if it stood aside. O(1).
+    pub(crate) fn replace(&mut self, at: u32, value: Value, deadline: u64) -> Option<Value> {
+        let (kind, before, rest) = parse(self.contents.records.get(at)?.body)?;
+        let old = number_of(kind, rest).and_then(|number| self.forget(number, at));
+        let parts = value.next_deadline();
+        if parts != NEVER {
+            self.parts.insert((parts, self.contents.records.name(at)?));
+        }
+        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
+        self.put(at, value, deadline);
+        self.due.note(page_of(at), deadline);
+        old
+    }
+
+    /// Takes a key out; gives its value and deadline. O(1).
+    pub(crate) fn take(&mut self, at: u32) -> Option<(Value, u64)> {
+        let Entry { value, deadline, .. } = self.get(at)?;
+        let short = match value {
+            ValueRef::Short(bytes) => Some(Value::String(Bytes::from(bytes))),
+            ValueRef::Whole(_) => None,
+        };
+        let aside = self.remove(at);
+        Some((short.or(aside)?, deadline))
+    }
+
+    /// Removes a key; gives its value back if it stood aside. O(1).
+    pub(crate) fn remove(&mut self, at: u32) -> Option<Value> {
+        let (kind, deadline, rest) = parse(self.contents.records.get(at)?.body)?;
+        let value = number_of(kind, rest).and_then(|number| self.forget(number, at));
+        self.timed -= usize::from(deadline != NEVER);
+        self.contents.records.swap_remove(at);
+        // Another entry may have come here, from a page of its own.
+        if let Some(moved) = self.get(at).map(|entry| entry.deadline) {
+            self.due.note(page_of(at), moved);
+        }
+        self.due.truncate(self.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
+        value
+    }
+
+    /// Takes keys out that are due by `now` and stand at the table's end, `limit` of them at most, and hands
+    /// over the name of each, and its value if it stood aside; gives how many those were. Where all is
+    /// due, or what was added last, nothing has to be moved for it. O(1) each.
+    pub(crate) fn pop_due(
+        &mut self,
+        now: u64,
+        limit: usize,
+        mut gone: impl FnMut(&[u8], Option<Value>),
+    ) -> usize {
+        let Table { contents: Contents { records, aside }, held, timed, parts, due, .. } = self;
+        let count = records.pop_while(limit, |record| {
+            let Some((kind, deadline, rest)) = parse(record.body) else { return false };
+            if deadline > now {
+                return false;
+            }
+            let value = number_of(kind, rest).and_then(|number| aside.remove(number));
+            if let Some(value) = &value {
+                *held -= value.heap_bytes();
+                parts.remove(&(value.next_deadline(), Bytes::from(record.name)));
+            }
+            *timed -= 1;
+            gone(record.name, value);
+            true
+        });
+        due.truncate(records.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
+        count
+    }
+
+    /// Gives a key another deadline, or none. O(1).
+    pub(crate) fn set_deadline(&mut self, at: u32, deadline: u64) {
+        let Some(record) = self.contents.records.get(at) else { return };
+        let Some((kind, before, rest)) = parse(record.body) else { return };
+        let body = body(kind, deadline, rest);
+        self.contents.records.set_body(at, Text::Slice(&body));
+        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
+        self.due.note(page_of(at), deadline);
+    }
+
+    /// A key that is due by `now`, if `exact` to the millisecond; each page on the way takes one from the
+    /// budget.
+    pub(crate) fn next_due(&mut self, now: u64, exact: bool, budget: &mut usize) -> Due {
+        loop {
+            let Open { page, left, mut earliest } = match self.due.open(now, exact, budget) {
+                Found::Page(open) => open,
+                Found::Nothing => return Due::Nothing,
+                Found::BudgetSpent => return Due::BudgetSpent,
+            };
+            // From the end: what is removed is replaced by what stands at the end of all, and that is looked
+            // at next.
+            for at in page_range(page).take(left as usize).rev() {
+                let deadline = self.deadline_at(at);
+                if deadline <= now {
+                    self.due.left(at % PLACES + 1, earliest);
+                    if *budget == 0 {
+                        return Due::BudgetSpent;
+                    }
+                    *budget -= 1;
+                    return Due::Entry(at);
+                }
+                earliest = earliest.min(deadline);
+            }
+            self.due.close(earliest);
+        }
+    }
+
+    /// A hash with a field that is due by `now`, and since when.
+    pub(crate) fn due_parts(&self, now: u64) -> Option<(u64, Bytes)> {
+        self.parts.first().filter(|(deadline, _)| *deadline <= now).cloned()
+    }
+
+    /// Forgets what [`due_parts`](Self::due_parts) gave, if it has been dealt with and still is there.
+    pub(crate) fn forget_due_parts(&mut self, due: &(u64, Bytes)) {
+        self.parts.remove(due);
+    }
+
+    /// How many keys have not expired by `now`; `None` if some of those must be swept out first. O(1),
+    /// and O(k) for k keys on pages that are due within the same 16 ms.
+    pub(crate) fn count_live(&self, now: u64) -> Option<usize> {
+        if self.next_part() <= now {
+            return None;
+        }
+        let pages = self.due.overdue(now)?;
+        let overdue = pages.into_iter().flat_map(page_range).filter(|at| self.deadline_at(*at) <= now);
+        Some(self.len() - overdue.count())
+    }
+
+    /// The earliest time at which something may be due.
+    pub(crate) fn next_wake(&self) -> u64 {
+        self.due.next_wake().min(self.next_part())
+    }
+
+    /// The same, to the millisecond.
+    pub(crate) fn next_exact_wake(&self, now: u64) -> u64 {
+        self.due.next_exact_wake(now).min(self.next_part())
+    }
+
+    /// Has a key listed as one with a field that is due, whatever it holds.
+    #[cfg(all(test, not(shuttle)))]
+    pub(crate) fn list_parts(&mut self, deadline: u64, key: Bytes) {
+        self.parts.insert((deadline, key));
+    }
+
+    fn next_part(&self) -> u64 {
+        self.parts.first().map_or(NEVER, |(deadline, _)| *deadline)
+    }
+
+    /// The deadline of the entry at a position, [`NEVER`] where there is none.
+    fn deadline_at(&self, at: u32) -> u64 {
+        let record = self.contents.records.get(at);
+        record.and_then(|record| parse(record.body)).map_or(NEVER, |(_, deadline, _)| deadline)
+    }
+
+    /// What is written for a value, which may be put aside for it.
+    fn body_of(&mut self, value: Value, deadline: u64) -> Body {
+        match value {
+            Value::String(bytes) if bytes.len() <= SHORT => body(0, deadline, &bytes),
+            value => {
+                self.held += value.heap_bytes();
+                let number = self.contents.aside.insert(value);
+                body(ASIDE, deadline, &number.to_le_bytes())
+            }
+        }
+    }
+
+    fn put(&mut self, at: u32, value: Value, deadline: u64) {
+        let body = self.body_of(value, deadline);
+        self.contents.records.set_body(at, Text::Slice(&body));
+    }
+
+    /// Takes out the value of the key at a position that stands aside.
+    fn forget(&mut self, number: u32, at: u32) -> Option<Value> {
+        let value = self.contents.aside.remove(number)?;
+        self.held -= value.heap_bytes();
+        let parts = value.next_deadline();
+        if parts != NEVER {
+            self.parts.remove(&(parts, self.contents.records.name(at)?));
+        }
+        Some(value)
+    }
+}
+
+/// The kind, the deadline and the rest of a body.
+#[inline]
+fn parse(body: &[u8]) -> Option<(u8, u64, &[u8])> {
+    let (&kind, rest) = body.split_first()?;
+    if kind & TIMED == 0 {
+        return Some((kind, NEVER, rest));
+    }
+    let (deadline, rest) = rest.split_first_chunk()?;
+    Some((kind, u64::from_le_bytes(*deadline), rest))
+}
+
+/// The number of the value that stands aside.
+fn number_of(kind: u8, rest: &[u8]) -> Option<u32> {
+    if kind & ASIDE == 0 { None } else { rest.first_chunk().map(|number| u32::from_le_bytes(*number)) }
+}
+
+fn body(kind: u8, deadline: u64, rest: &[u8]) -> Body {
+    let mut body = Body::new();
+    if deadline == NEVER {
+        body.push(kind & !TIMED);
+    } else {
+        body.push(kind | TIMED);
+        body.extend_from_slice(&deadline.to_le_bytes());
+    }
+    body.extend_from_slice(rest);
+    body
+}

@@ -1,0 +1,193 @@
+//! The table beside a plain map.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::value::set::Set;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Set(u8, usize, u64),
+    SetMember(u8, u8),
+    Append(u8, usize),
+    Remove(u8),
+    /// Removes some keys and adds others, and takes it back.
+    Undo(Vec<u8>),
+    SetDeadline(u8, u64),
+    Sweep(u64, bool, usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let deadline = || prop_oneof![2 => Just(NEVER), 3 => 0u64..200];
+    let length = prop_oneof![4 => 0usize..20, 1 => SHORT - 1..SHORT + 2, 1 => Just(1_000)];
+    prop_oneof![
+        4 => (0u8..40, length.clone(), deadline()).prop_map(|(key, len, at)| Step::Set(key, len, at)),
+        2 => (0u8..40, any::<u8>()).prop_map(|(key, member)| Step::SetMember(key, member)),
+        2 => (0u8..40, length).prop_map(|(key, len)| Step::Append(key, len)),
+        4 => (0u8..40).prop_map(Step::Remove),
+        1 => prop::collection::vec(0u8..40, 1..10).prop_map(Step::Undo),
+        3 => (0u8..40, deadline()).prop_map(|(key, at)| Step::SetDeadline(key, at)),
+        2 => (0u64..30, any::<bool>(), 0usize..40).prop_map(|(by, exact, budget)| Step::Sweep(by, exact, budget)),
+    ]
+}
+
+fn name(key: u8) -> Vec<u8> {
+    vec![key; if key % 8 == 0 { 300 } else { 9 }]
+}
+
+fn hash(key: u8) -> u64 {
+    u64::from(key % 7) << 13
+}
+
+fn string(key: u8, len: usize) -> Value {
+    Value::String(Bytes::from(vec![key; len]))
+}
+
+/// What a key holds, in words.
+fn told(value: &Value) -> String {
+    match value {
+        Value::String(bytes) => format!("{bytes:?}"),
+        Value::Set(set) => format!("{:?}", set.iter().collect::<std::collections::BTreeSet<_>>()),
+        _ => unreachable!("not in this test"),
+    }
+}
+
+type Model = BTreeMap<u8, (Value, u64)>;
+
+fn check(table: &Table, model: &Model) {
+    let seen: BTreeMap<Vec<u8>, (String, u64)> = table
+        .contents()
+        .iter()
+        .map(|entry| (entry.key.to_vec(), (told(&entry.value.to_value()), entry.deadline)))
+        .collect();
+    let expected = model.iter().map(|(key, (value, at))| (name(*key), (told(value), *at)));
+    assert_eq!(seen, expected.collect());
+    assert_eq!(table.len(), model.len());
+    assert_eq!(table.expiring(), model.values().filter(|(_, at)| *at != NEVER).count());
+    let held = table.contents.aside.iter().map(Value::heap_bytes).sum::<usize>();
+    assert_eq!(table.held, held);
+    let first = model.values().map(|(_, at)| *at).min().unwrap_or(NEVER);
+    let rounded = if first == NEVER { NEVER } else { first.next_multiple_of(16) };
+    assert!(table.next_wake() <= rounded, "{} is after {first}", table.next_wake());
+}
+
+fn run(steps: Vec<Step>) {
+    let (mut table, mut model, mut now) = (Table::default(), Model::new(), 0);
+    let find = |table: &Table, key: u8| table.find(hash(key), &name(key));
+    for step in steps {
+        match step {
+            Step::Set(key, len, deadline) => {
+                let value = string(key, len);
+                match find(&table, key) {
+                    Some(at) => drop(table.replace(at, value.clone(), deadline)),
+                    None => table.insert(hash(key), &name(key), value.clone(), deadline).unwrap(),
+                }
+                model.insert(key, (value, deadline));
+            }
+            Step::SetMember(key, member) => {
+                let mut set = Set::default();
+                set.insert(&Bytes::from(&[member; 50]));
+                let value = Value::Set(set);
+                match find(&table, key) {
+                    Some(at) => drop(table.update(at, |held| *held = value.clone())),
+                    None => table.insert(hash(key), &name(key), value.clone(), NEVER).unwrap(),
+                }
+                let deadline = model.get(&key).map_or(NEVER, |(_, deadline)| *deadline);
+                model.insert(key, (value, deadline));
+            }
+            Step::Append(key, len) => {
+                let append = |value: &mut Value| {
+                    if let Value::String(bytes) = value {
+                        bytes.make_mut().extend(vec![key; len]);
+                    }
+                };
+                find(&table, key).map(|at| table.update(at, append));
+                if let Some((value, _)) = model.get_mut(&key) {
+                    append(value);
+                }
+            }
+            Step::Remove(key) => {
+                let taken = find(&table, key).and_then(|at| table.take(at));
+                let expected = model.remove(&key);
+                assert_eq!(taken.map(|(v, at)| (told(&v), at)), expected.map(|(v, at)| (told(&v), at)));
+            }
+            Step::Undo(keys) => {
+                let order: Vec<Vec<u8>> = table.contents().iter().map(|entry| entry.key.to_vec()).collect();
+                let mut undo = Vec::new();
+                for key in keys {
+                    match find(&table, key) {
+                        Some(at) => undo.push((key, table.take(at).map(|state| (at, state)))),
+                        None => {
+                            table.insert(hash(key), &name(key), string(key, 3), 77).unwrap();
+                            undo.push((key, None));
+                        }
+                    }
+                }
+                for (key, state) in undo.into_iter().rev() {
+                    match state {
+                        Some((at, (value, deadline))) => {
+                            table.put_back(at, hash(key), &name(key));
+                            table.replace(at, value, deadline);
+                        }
+                        None => drop(find(&table, key).and_then(|at| table.take(at))),
+                    }
+                }
+                assert!(order.iter().eq(table.contents().iter().map(|entry| entry.key)));
+            }
+            Step::SetDeadline(key, deadline) => {
+                if let Some(at) = find(&table, key) {
+                    table.set_deadline(at, deadline);
+                    model.get_mut(&key).unwrap().1 = deadline;
+                }
+            }
+            Step::Sweep(by, exact, mut budget) => {
+                now += by;
+                table.pop_due(now, budget / 2, |key, _| assert!(model.remove(&key[0]).unwrap().1 <= now));
+                loop {
+                    match table.next_due(now, exact, &mut budget) {
+                        Due::Entry(at) => {
+                            let key = table.get(at).unwrap().key[0];
+                            assert!(model.remove(&key).unwrap().1 <= now);
+                            table.remove(at);
+                        }
+                        Due::BudgetSpent => break,
+                        Due::Nothing => {
+                            let late = if exact { now } else { now.saturating_sub(15) };
+                            assert!(model.values().all(|(_, at)| *at > late));
+                            assert!(table.next_wake() > now);
+                            let live = model.values().filter(|(_, at)| *at > now).count();
+                            assert_eq!(table.count_live(now), Some(live));
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        check(&table, &model);
+    }
+}
+
+proptest! {
+    #[test]
+    fn does_what_a_map_does(steps in prop::collection::vec(step(), 1..100)) {
+        run(steps);
+    }
+}
+
+fn insert(table: &mut Table, positions: usize, name: &str) -> Result<()> {
+    table.insert_below(positions, 0, name.as_bytes(), Value::String(Bytes::new()), 9)
+}
+
+#[test]
+fn a_full_table_takes_no_key() {
+    let mut table = Table::default();
+    insert(&mut table, 2, "a").unwrap();
+    insert(&mut table, 2, "b").unwrap();
+    assert!(matches!(insert(&mut table, 2, "c"), Err(Error::TooManyKeys)));
+    assert_eq!((table.len(), table.expiring(), table.find(0, b"c")), (2, 2, None));
+    table.take(0).unwrap();
+    insert(&mut table, 2, "c").unwrap();
+    assert_eq!((table.len(), table.expiring()), (2, 2));
+}

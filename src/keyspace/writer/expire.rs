@@ -1,0 +1,95 @@
+//! What has expired leaves: keys and parts of values, found on the road or by the sweeper.
+
+use super::{Effects, Writer};
+use crate::Bytes;
+use crate::clock::NEVER;
+use crate::event::KeyEvent;
+use crate::key::KeyRef;
+use crate::value::Kind;
+use crate::value::hash::Hash;
+
+impl Writer<'_> {
+    /// Removes keys from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of them at
+    /// most; gives how many those were.
+    pub(in crate::keyspace) fn expire_last(&mut self, now: u64, limit: usize) -> usize {
+        let is_heard = self.is_heard();
+        let mut names = Vec::new();
+        let Effects { garbage, .. } = &mut *self.effects;
+        let db = self.db;
+        let Some((_, shard)) = self.shards.parts_mut().first_mut() else { return 0 };
+        let table = shard.table_mut(db);
+        let count = table.pop_due(now, limit, |name, value| {
+            garbage.extend(value);
+            if is_heard {
+                names.push(Bytes::from(name));
+            }
+        });
+        table.counters.expired += count as u64;
+        for name in names {
+            // The hash only tells shards apart, and a sweep holds one.
+            self.announce(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
+        }
+        count
+    }
+
+    /// Removes an entry of [`only_table`](Self::only_table) whose time has come; its name is looked at only
+    /// if somebody wants to know.
+    pub(in crate::keyspace) fn expire_at(&mut self, at: u32) -> bool {
+        let is_heard = self.is_heard();
+        let Some(table) = self.only_table() else { return false };
+        let name = if is_heard { table.contents().name(at) } else { None };
+        let value = table.remove(at);
+        match name {
+            // The hash only tells shards apart, and a sweep holds one.
+            Some(name) => self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired),
+            None => table.counters.expired += 1,
+        }
+        self.effects.garbage.extend(value);
+        true
+    }
+
+    /// Removes the key if it has expired, or the parts of its value that have.
+    pub(in crate::keyspace) fn expire(&mut self, key: KeyRef<'_>) {
+        if let Some(at) = self.live(key) {
+            self.expire_parts::<Hash>(key, at, usize::MAX);
+        }
+    }
+
+    /// Removes parts of a value that have expired, `limit` of them at most; gives how many those were.
+    /// A value of which all parts have expired is not there in the first place.
+    pub(in crate::keyspace) fn expire_parts<K: Kind>(
+        &mut self,
+        key: KeyRef<'_>,
+        at: u32,
+        limit: usize,
+    ) -> usize {
+        let entry = self.table(key).and_then(|table| table.get(at));
+        let parts =
+            entry.filter(|entry| K::of(entry.value).is_some()).map(|entry| entry.value.next_deadline());
+        if parts.is_none_or(|parts| parts == NEVER || parts > self.now()) {
+            return 0;
+        }
+        self.remember(key);
+        let now = self.now();
+        let table = self.table_mut(key);
+        let removed =
+            table.and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, limit)))?);
+        self.note_parts(key, at);
+        self.changed(key, KeyEvent::HExpired);
+        removed.unwrap_or(0)
+    }
+
+    /// Has the sweeper come for the parts of a value that expire by themselves.
+    pub(super) fn note_parts(&mut self, key: KeyRef<'_>, at: u32) {
+        if let Some(entry) = self.table(key).and_then(|table| table.get(at)) {
+            let parts = entry.value.next_deadline();
+            self.effects.wake_at = self.effects.wake_at.min(parts);
+        }
+    }
+
+    /// Whether anybody wants to know of what happens to the keys of the shards that are held. Asked once
+    /// for many keys: most often nobody does.
+    pub(super) fn is_heard(&self) -> bool {
+        self.space.tells_events() || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
+    }
+}

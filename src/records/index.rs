@@ -1,0 +1,293 @@
+//! Positions by hash, in segments of bounded size: growing costs a moment, never a rehash of the whole.
+//!
+//! A segment is an array of buckets of one cache line each. A position stands in the first bucket from
+//! its home on that has room, and each bucket counts those that had to pass it, so that a search knows
+//! when to stop and nothing is left behind by a removal (the scheme of Facebook's F14). Segments grow
+//! by a quarter, without looking at a record, and one that is full is split in two by the hash's next
+//! bit: extendible hashing (Fagin, Nievergelt, Pippenger and Strong, 1979). Clones share the segments
+//! until one of them is written.
+
+use std::iter;
+use std::sync::Arc;
+
+/// A segment with more positions than this is split.
+const FULL: usize = if cfg!(test) { 40 } else { 2048 };
+/// Slots to a bucket, and how many of them are in use on average before a segment grows.
+const SLOTS: usize = 10;
+const LOAD: usize = 9;
+
+/// See the [module](self).
+#[derive(Clone, Default)]
+pub(super) struct Index {
+    /// The segment of each value of the hash's first `depth` bits.
+    directory: Vec<u32>,
+    segments: Vec<Segment>,
+    depth: u32,
+    /// Buckets in all segments.
+    buckets: usize,
+}
+
+#[derive(Clone)]
+struct Segment {
+    buckets: Arc<[Bucket]>,
+    len: u32,
+    /// The number of hash bits that all positions in it have in common.
+    depth: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Bucket {
+    positions: [u32; SLOTS],
+    /// The hash's last 16 bits, which name the home within the segment too.
+    tags: [u16; SLOTS],
+    /// A bit for each slot in use.
+    used: u16,
+    /// How many positions passed this bucket, as it was full, for one further on.
+    passed: u16,
+}
+
+const EMPTY: Bucket = Bucket { positions: [0; SLOTS], tags: [0; SLOTS], used: 0, passed: 0 };
+
+impl Index {
+    /// What `look` finds at the first position with that hash where it finds anything. O(1).
+    #[inline]
+    pub(super) fn find<R>(&self, hash: u32, mut look: impl FnMut(u32) -> Option<R>) -> Option<R> {
+        let segment = self.segments.get(*self.directory.get(self.slot(hash))? as usize)?;
+        let tag = hash as u16;
+        let (home, count) = (segment.home(tag), segment.buckets.len());
+        let mut at = home;
+        loop {
+            let bucket = segment.buckets.get(at)?;
+            let mut found = bucket.with_tag(tag);
+            while found != 0 {
+                if let Some((_, position)) = bucket.slot(found.trailing_zeros()) {
+                    let found = look(position);
+                    if found.is_some() {
+                        return found;
+                    }
+                }
+                found &= found - 1;
+            }
+            at = if at + 1 == count { 0 } else { at + 1 };
+            if bucket.passed == 0 || at == home {
+                return None;
+            }
+        }
+    }
+
+    /// Adds a position that is not there yet; `hash_at` tells the hash of any other. O(1) amortised,
+    /// and never more than a segment takes.
+    pub(super) fn insert(&mut self, hash: u32, at: u32, hash_at: impl Fn(u32) -> u32) {
+        if self.segments.is_empty() {
+            self.directory.push(0);
+            self.segments.push(Segment::with_room(0, 0));
+            self.buckets += 1;
+        }
+        loop {
+            let id = self.directory[self.slot(hash)];
+            let segment = &mut self.segments[id as usize];
+            let len = segment.len as usize;
+            // Hashes that are all the same cannot be told apart by more of their bits: the directory does
+            // not outgrow the records.
+            if len >= FULL && segment.depth < at.checked_ilog2().unwrap_or(0) {
+                self.split(id, &hash_at);
+                continue;
+            }
+            if len >= segment.buckets.len() * LOAD {
+                let before = segment.buckets.len();
+                segment.resize(before + before / 4 + 1);
+                self.buckets += segment.buckets.len() - before;
+            }
+            segment.insert(hash as u16, at);
+            return;
+        }
+    }
+
+    /// Reads what a removal will read first. The removals of many stand in each other's way, each waiting
+    /// for memory; a round of this before them has the processor fetch it for all at once.
+    #[inline]
+    pub(super) fn touch(&self, hash: u32) -> u16 {
+        let id = self.directory.get(self.slot(hash)).copied().unwrap_or_default();
+        let segment = self.segments.get(id as usize);
+        segment
+            .and_then(|segment| segment.buckets.get(segment.home(hash as u16)))
+            .map_or(0, |bucket| bucket.used)
+    }
+
+    /// Takes a position out. O(1).
+    pub(super) fn remove(&mut self, hash: u32, at: u32) {
+        let slot = self.slot(hash);
+        let Some(segment) = self.directory.get(slot).and_then(|&id| self.segments.get_mut(id as usize))
+        else {
+            return;
+        };
+        segment.remove(hash as u16, at);
+        let (len, before) = (segment.len as usize, segment.buckets.len());
+        if before > 2 && len < before * LOAD / 3 {
+            segment.resize(before / 2);
+            self.buckets -= before - segment.buckets.len();
+        }
+    }
+
+    /// Follows what has moved from one position to another. O(1).
+    pub(super) fn moved(&mut self, hash: u32, from: u32, to: u32) {
+        let slot = self.slot(hash);
+        let Some(segment) = self.directory.get(slot).and_then(|&id| self.segments.get_mut(id as usize))
+        else {
+            return;
+        };
+        if let Some((bucket, slot)) = segment.locate(hash as u16, from) {
+            Arc::make_mut(&mut segment.buckets)[bucket].positions[slot] = to;
+        }
+    }
+
+    /// Heap memory, in bytes. O(1).
+    pub(super) fn bytes(&self) -> usize {
+        // The counts before the buckets take a bucket's place.
+        (self.buckets + self.segments.len()) * size_of::<Bucket>()
+            + self.directory.capacity() * size_of::<u32>()
+            + self.segments.capacity() * size_of::<Segment>()
+    }
+
+    #[inline]
+    fn slot(&self, hash: u32) -> usize {
+        hash.checked_shr(u32::BITS - self.depth).unwrap_or(0) as usize
+    }
+
+    /// Splits a segment in two by the next bit of the hashes in it.
+    fn split(&mut self, id: u32, hash_at: impl Fn(u32) -> u32) {
+        let (len, depth) = (self.segments[id as usize].len as usize, self.segments[id as usize].depth + 1);
+        if depth > self.depth {
+            self.directory = self.directory.iter().flat_map(|&id| [id, id]).collect();
+            self.depth += 1;
+        }
+        let mut low = Segment::with_room(len / 2, depth);
+        let mut high = low.clone();
+        let old = std::mem::replace(&mut self.segments[id as usize], Segment::with_room(0, depth));
+        for (tag, at) in old.iter() {
+            let half = if hash_at(at) >> (u32::BITS - depth) & 1 == 0 { &mut low } else { &mut high };
+            if half.len as usize >= half.buckets.len() * LOAD {
+                half.resize(half.buckets.len() + half.buckets.len() / 4 + 1);
+            }
+            half.insert(tag, at);
+        }
+        self.buckets = self.buckets + low.buckets.len() + high.buckets.len() - old.buckets.len();
+        let new = self.segments.len() as u32;
+        self.segments[id as usize] = low;
+        self.segments.push(high);
+        for (slot, named) in self.directory.iter_mut().enumerate() {
+            if *named == id && slot >> (self.depth - depth) & 1 == 1 {
+                *named = new;
+            }
+        }
+    }
+}
+
+impl Segment {
+    /// An empty segment for so many positions.
+    fn with_room(positions: usize, depth: u32) -> Self {
+        Segment { buckets: iter::repeat_n(EMPTY, positions / LOAD + 1).collect(), len: 0, depth }
+    }
+
+    #[inline]
+    fn home(&self, tag: u16) -> usize {
+        (usize::from(tag) * self.buckets.len()) >> u16::BITS
+    }
+
+    /// Adds a position; there is a free slot somewhere.
+    fn insert(&mut self, tag: u16, position: u32) {
+        let mut at = self.home(tag);
+        let buckets = Arc::make_mut(&mut self.buckets);
+        while buckets[at].used == ALL {
+            buckets[at].passed += 1;
+            at = if at + 1 == buckets.len() { 0 } else { at + 1 };
+        }
+        let bucket = &mut buckets[at];
+        let slot = bucket.used.trailing_ones() as usize;
+        bucket.positions[slot] = position;
+        bucket.tags[slot] = tag;
+        bucket.used |= 1 << slot;
+        self.len += 1;
+    }
+
+    fn remove(&mut self, tag: u16, position: u32) {
+        let Some((found, slot)) = self.locate(tag, position) else { return };
+        let mut at = self.home(tag);
+        let buckets = Arc::make_mut(&mut self.buckets);
+        while at != found {
+            buckets[at].passed -= 1;
+            at = if at + 1 == buckets.len() { 0 } else { at + 1 };
+        }
+        buckets[found].used &= !(1 << slot);
+        self.len -= 1;
+    }
+
+    /// The bucket and the slot of a position.
+    fn locate(&self, tag: u16, position: u32) -> Option<(usize, usize)> {
+        let mut at = self.home(tag);
+        for _ in 0..self.buckets.len() {
+            let bucket = self.buckets.get(at)?;
+            let mut found = bucket.with_tag(tag);
+            while found != 0 {
+                if let Some((slot, other)) = bucket.slot(found.trailing_zeros()) {
+                    if other == position {
+                        return Some((at, slot));
+                    }
+                }
+                found &= found - 1;
+            }
+            if bucket.passed == 0 {
+                return None;
+            }
+            at = if at + 1 == self.buckets.len() { 0 } else { at + 1 };
+        }
+        None
+    }
+
+    fn resize(&mut self, buckets: usize) {
+        let mut fresh =
+            Segment { buckets: iter::repeat_n(EMPTY, buckets).collect(), len: 0, depth: self.depth };
+        for (tag, at) in self.iter() {
+            fresh.insert(tag, at);
+        }
+        *self = fresh;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u16, u32)> {
+        self.buckets.iter().flat_map(|bucket| {
+            let used = (0..SLOTS).filter(|slot| bucket.used >> slot & 1 == 1);
+            used.map(|slot| (bucket.tags[slot], bucket.positions[slot]))
+        })
+    }
+}
+
+/// All slots in use.
+const ALL: u16 = (1 << SLOTS) - 1;
+
+impl Bucket {
+    /// The slots with that tag, and perhaps some others, which a closer look tells apart: bit `16 * n + m`
+    /// for slot `4 * m + n`.
+    #[inline]
+    fn with_tag(&self, tag: u16) -> u64 {
+        const ONES: u64 = u64::MAX / u16::MAX as u64;
+        let [a, b, c, d, e, f, g, h, i, j] = self.tags.map(u64::from);
+        let words = [a | b << 16 | c << 32 | d << 48, e | f << 16 | g << 32 | h << 48, i | j << 16];
+        let mut found = 0;
+        for (word, tags) in words.into_iter().enumerate() {
+            // Zero where the tags are the same. Taking one from zero sets the highest bit; a borrow may set
+            // that of the next slot too.
+            let differ = tags ^ (ONES * u64::from(tag));
+            found |= (differ.wrapping_sub(ONES) & !differ & (ONES << 15)) >> (15 - word);
+        }
+        found
+    }
+
+    /// The slot that a bit of [`with_tag`](Self::with_tag) stands for, if it is in use, and its position.
+    #[inline]
+    fn slot(&self, bit: u32) -> Option<(usize, u32)> {
+        let slot = (4 * (bit % 16) + bit / 16) as usize;
+        let position = *self.positions.get(slot)?;
+        (self.used >> slot & 1 == 1).then_some((slot, position))
+    }
+}

@@ -1,0 +1,280 @@
+//! Byte strings found by name, each with a body: what sets, hashes and sorted sets stand in.
+//!
+//! A few short ones are packed in one allocation and searched one by one; when they are many, or one is
+//! long, they move into pages with an index, and stay there until all of them are gone.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::hash_of;
+use super::packed::{self, MOST, Packed};
+pub(crate) use super::packed::{ANY, Entry};
+use crate::Bytes;
+use crate::records::{Records, Text};
+
+/// See the [module](self). All bodies have the length `BODY`, [`ANY`] if they differ; what else there is
+/// to know of them all is an `X`, which only entries in pages have. A clone is O(1): both share what they
+/// hold until one of them is written, and a bounded part of it from then on.
+#[derive(Clone)]
+pub(crate) struct Members<const BODY: usize, X = ()>(Form<BODY, X>);
+
+#[derive(Clone)]
+enum Form<const BODY: usize, X> {
+    Packed(Packed<BODY>),
+    Paged(Arc<Paged<X>>),
+}
+
+#[derive(Clone, Default)]
+struct Paged<X> {
+    records: Records,
+    extra: X,
+}
+
+impl<const BODY: usize, X> Default for Members<BODY, X> {
+    fn default() -> Self {
+        Members(Form::Packed(Packed::default()))
+    }
+}
+
+impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
+    /// O(1)
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Form::Packed(packed) => packed.len(),
+            Form::Paged(paged) => paged.records.len(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The position of the entry of that name: a number below [`len`](Self::len), which stays the same
+    /// until an entry is removed. O(1)
+    #[inline]
+    pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
+        match &self.0 {
+            Form::Packed(packed) => packed.find(name).map(|place| place as u32),
+            Form::Paged(paged) => paged.records.find(hash_of(name), name),
+        }
+    }
+
+    /// The body of the entry of that name. O(1)
+    #[inline]
+    pub(crate) fn body(&self, name: &[u8]) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Packed(packed) => packed.iter().find(|(other, _)| *other == name).map(|(_, body)| body),
+            Form::Paged(paged) => paged.records.seek(hash_of(name), name).map(|(_, record)| record.body),
+        }
+    }
+
+    /// The name of the entry at a position, shared if it is long. O(1)
+    pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
+        match &self.0 {
+            Form::Packed(packed) => packed.get(at as usize).map(|(name, _)| Bytes::from(name)),
+            Form::Paged(paged) => paged.records.name(at),
+        }
+    }
+
+    /// The body of the entry at a position, shared if it is long. O(1)
+    pub(crate) fn body_at(&self, at: u32) -> Option<Bytes> {
+        match &self.0 {
+            Form::Packed(packed) => packed.get(at as usize).map(|(_, body)| Bytes::from(body)),
+            Form::Paged(paged) => paged.records.body(at),
+        }
+    }
+
+    /// Adds an entry whose name is not there yet; gives its position. O(1)
+    pub(crate) fn push(&mut self, name: Text<'_>, body: Text<'_>) -> u32 {
+        if let Form::Packed(packed) = &mut self.0 {
+            let len = packed.len();
+            if len < MOST && Packed::<BODY>::takes(&name, &body) {
+                packed.insert(len, &name, &body);
+                return len as u32;
+            }
+        }
+        self.paged().records.push(hash_of(&name), name, body)
+    }
+
+    /// Gives the entry at a position another body; gives the old one back if it was long. O(1)
+    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) -> Option<Bytes> {
+        match &mut self.0 {
+            Form::Packed(packed) if body.len() <= packed::LONGEST => {
+                packed.set_body(at as usize, &body);
+                None
+            }
+            _ => self.paged().records.set_body(at, body),
+        }
+    }
+
+    /// Takes the entry at a position out; false if there was none. Positions from there on change. O(1)
+    pub(crate) fn remove(&mut self, at: u32) -> bool {
+        match &mut self.0 {
+            Form::Packed(packed) => {
+                let is_there = (at as usize) < packed.len();
+                packed.remove(at as usize);
+                is_there
+            }
+            Form::Paged(paged) => {
+                let is_there = Arc::make_mut(paged).records.swap_remove(at);
+                if paged.records.is_empty() {
+                    *self = Members::default();
+                }
+                is_there
+            }
+        }
+    }
+
+    /// All entries, from the first position to the last.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> + Clone {
+        let (packed, records) = match &self.0 {
+            Form::Packed(packed) => (Some(packed.iter()), None),
+            Form::Paged(paged) => (None, Some(paged.records.iter())),
+        };
+        let records = records.into_iter().flatten().map(|record| (record.name, record.body));
+        packed.into_iter().flatten().chain(records)
+    }
+
+    /// What else there is to know; nothing while the entries are packed.
+    #[inline]
+    pub(crate) fn extra(&self) -> Option<&X> {
+        match &self.0 {
+            Form::Packed(_) => None,
+            Form::Paged(paged) => Some(&paged.extra),
+        }
+    }
+
+    /// The same, to be changed: entries that are packed move into pages.
+    pub(crate) fn extra_mut(&mut self) -> &mut X {
+        &mut self.paged().extra
+    }
+
+    /// Heap memory but for what the extra holds, in bytes. O(1)
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Form::Packed(packed) => packed.bytes(),
+            Form::Paged(paged) => 2 * size_of::<usize>() + size_of::<Paged<X>>() + paged.records.bytes(),
+        }
+    }
+
+    /// The entries in pages, moved there if need be.
+    fn paged(&mut self) -> &mut Paged<X> {
+        if let Form::Packed(packed) = &self.0 {
+            let mut records = Records::default();
+            for (name, body) in packed.iter() {
+                records.push(hash_of(name), Text::Slice(name), Text::Slice(body));
+            }
+            self.0 = Form::Paged(Arc::new(Paged { records, extra: X::default() }));
+        }
+        match &mut self.0 {
+            Form::Paged(paged) => Arc::make_mut(paged),
+            Form::Packed(_) => unreachable!("just moved into pages"),
+        }
+    }
+}
+
+/// The next positions of a walk from the end: those just below `cursor` (0 starts the walk), at most
+/// `count`, to be visited in falling order; their start is the cursor to go on with (0: it is over). What
+/// stays is met, whatever is added and removed between two steps, as entries only move towards the start.
+pub(crate) fn walk(len: usize, cursor: usize, count: usize) -> Range<usize> {
+    let end = if cursor == 0 { len } else { cursor.min(len) };
+    end.saturating_sub(count.max(1))..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(u8, usize),
+        Remove(u8),
+        RemoveAt(u32),
+        Clone,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let length = prop_oneof![8 => 0usize..10, 1 => 35usize..45, 1 => 155usize..165];
+        prop_oneof![
+            6 => (0u8..40, length).prop_map(|(id, length)| Step::Put(id, length)),
+            3 => (0u8..40).prop_map(Step::Remove),
+            2 => (0u32..12).prop_map(Step::RemoveAt),
+            1 => Just(Step::Clone),
+        ]
+    }
+
+    fn name_of(id: u8) -> Vec<u8> {
+        vec![
+            id;
+            match id {
+                0 => 0,
+                1 => packed::LONGEST,
+                2 => packed::LONGEST + 1,
+                3 => 300,
+                _ => 5,
+            }
+        ]
+    }
+
+    type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    fn check<const BODY: usize>(members: &Members<BODY>, model: &Model) {
+        assert_eq!((members.len(), members.is_empty()), (model.len(), model.is_empty()));
+        let all: Model = members.iter().map(|(name, body)| (name.to_vec(), body.to_vec())).collect();
+        assert_eq!(all, *model);
+        for (at, (name, body)) in members.iter().enumerate() {
+            let at = at as u32;
+            assert_eq!(members.find(name), Some(at));
+            assert_eq!((members.name(at).as_deref(), members.body(name)), (Some(name), Some(body)));
+            assert_eq!(members.body_at(at).as_deref(), Some(body));
+        }
+        assert_eq!(members.name(model.len() as u32), None);
+        assert!((0..40).all(|id| members.find(&name_of(id)).is_some() == model.contains_key(&name_of(id))));
+    }
+
+    fn run<const BODY: usize>(steps: Vec<Step>) {
+        let (mut members, mut model) = (Members::<BODY>::default(), Model::new());
+        let mut clones = Vec::new();
+        for step in steps {
+            match step {
+                Step::Put(id, length) => {
+                    let (name, body) = (name_of(id), vec![id; length.min(BODY)]);
+                    let body = if BODY == ANY { body } else { vec![id ^ length as u8; BODY] };
+                    match members.find(&name) {
+                        Some(at) => drop(members.set_body(at, Text::Slice(&body))),
+                        None => assert_eq!(
+                            members.push(Text::Slice(&name), Text::Slice(&body)) as usize,
+                            model.len()
+                        ),
+                    }
+                    model.insert(name, body);
+                }
+                Step::Remove(id) => {
+                    let at = members.find(&name_of(id));
+                    let is_there = at.is_some_and(|at| members.remove(at));
+                    assert_eq!(is_there, model.remove(&name_of(id)).is_some());
+                }
+                Step::RemoveAt(at) => {
+                    let name = members.name(at);
+                    assert_eq!(members.remove(at), name.is_some());
+                    name.map(|name| model.remove(&name[..]));
+                }
+                Step::Clone => clones.push((members.clone(), model.clone())),
+            }
+            check(&members, &model);
+        }
+        clones.iter().for_each(|(members, model)| check(members, model));
+    }
+
+    proptest! {
+        #[test]
+        fn agree_with_a_map(steps in prop::collection::vec(step(), 1..80)) {
+            run::<ANY>(steps.clone());
+            run::<0>(steps.clone());
+            run::<8>(steps);
+        }
+    }
+}
