@@ -16,8 +16,8 @@ impl Store {
     ///
     /// The file at `path` is replaced in one step: whatever happens, it is the old one or the new
     /// one, whole and on the disk. Remaining times to live are kept by the wall clock, across
-    /// restarts. Writers wait while the keys are listed (some 50 ns a key), readers do not; the
-    /// collections are then written without a lock. `SAVE`, O(all data).
+    /// restarts. Writers wait while the pages of all keys are shared (some milliseconds for a
+    /// million keys), readers do not; what is in them is then written without a lock. `SAVE`, O(all data).
     ///
     /// The new content is written to a file beside the old one, named after it and ending in `.saving`.
     /// If the process is killed meanwhile, that file is removed by the next save or load of `path`. One

@@ -71,7 +71,15 @@ fn by_hand(title: &str, order: &[usize], is_due: impl Fn(usize) -> bool) {
         assert_eq!(store.sweep().expect("in no transaction"), 0);
     }
     clock.advance(Duration::from_secs(1));
-    let cpu = || -> u64 { std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse().unwrap() };
+    let cpu = || -> u64 {
+        std::fs::read_to_string("/proc/thread-self/schedstat")
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
     let c0 = cpu();
     let start = Instant::now();
     let gone = store.sweep().expect("in no transaction");
