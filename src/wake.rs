@@ -37,6 +37,13 @@ impl Wakes {
 
     #[inline]
     pub(crate) fn run(&mut self) {
+        if !self.threads.is_empty() || !self.tasks.is_empty() {
+            self.run_some();
+        }
+    }
+
+    #[cold]
+    fn run_some(&mut self) {
         for thread in self.threads.drain(..) {
             thread.notify_all();
         }

@@ -193,6 +193,9 @@ pub(crate) trait Kind: Default + Clone {
     /// Whether a key goes when its value has become empty: all but strings.
     const GOES_WHEN_EMPTY: bool = true;
 
+    /// Whether parts of it may expire by themselves.
+    const HAS_PARTS: bool = false;
+
     /// How readers see it.
     type Ref<'v>;
 
@@ -254,6 +257,8 @@ macro_rules! collection {
                 $kind::is_empty(self)
             }
             $(
+            const HAS_PARTS: bool = true;
+
             fn expire(&mut self, now: u64, limit: usize) -> usize {
                 $kind::$expire(self, now, limit)
             })?

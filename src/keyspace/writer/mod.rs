@@ -2,7 +2,7 @@
 
 mod expire;
 
-use std::collections::VecDeque;
+use std::mem;
 
 use smallvec::SmallVec;
 
@@ -59,7 +59,7 @@ pub(crate) struct Effects {
     pub(super) garbage: SmallVec<[Value; 2]>,
     pub wakes: Wakes,
     /// Keys that hold something new for those who wait for them.
-    ready: VecDeque<(u16, Bytes)>,
+    ready: Vec<(u16, Bytes)>,
     /// Ready keys whose first waiter needs another key of their database too.
     pub across: Vec<(u16, Bytes, Bytes)>,
     /// The earliest deadline that was set.
@@ -147,7 +147,7 @@ impl<'w> Writer<'w> {
 
     /// Runs an operation on the same keys in another database: a key's shard is the same in all.
     pub(crate) fn in_db<R>(&mut self, db: u16, op: impl FnOnce(&mut Self) -> R) -> R {
-        let home = std::mem::replace(&mut self.db, db);
+        let home = mem::replace(&mut self.db, db);
         let result = op(self);
         self.db = home;
         result
@@ -211,7 +211,9 @@ impl<'w> Writer<'w> {
             }
             return Ok(Some(result));
         };
-        self.expire_parts::<K>(key, at, usize::MAX);
+        if K::HAS_PARTS {
+            self.expire_parts::<K>(key, at, usize::MAX);
+        }
         self.remember(key);
         let Some(table) = self.table_mut(key) else { return Ok(None) };
         let outcome = table.update(at, |value| {
@@ -222,7 +224,9 @@ impl<'w> Writer<'w> {
         let Some(outcome) = outcome else { return Ok(None) };
         let (result, event, is_empty) = outcome?;
         if let Some(event) = event {
-            self.note_parts(key, at);
+            if K::HAS_PARTS {
+                self.note_parts(key, at);
+            }
             self.changed(key, event);
             if is_empty {
                 self.remove(key, KeyEvent::Del);
@@ -345,8 +349,11 @@ impl<'w> Writer<'w> {
     /// Serves those who wait for keys that have something new, before the locks are let go.
     #[inline]
     pub(crate) fn serve_waiters(&mut self) {
-        while let Some((db, name)) = self.effects.ready.pop_front() {
-            self.in_db(db, |writer| writer.serve_waiters_of(&name));
+        // First come first served: what becomes ready meanwhile has its turn after these.
+        while !self.effects.ready.is_empty() {
+            for (db, name) in mem::take(&mut self.effects.ready) {
+                self.in_db(db, |writer| writer.serve_waiters_of(&name));
+            }
         }
     }
 
@@ -374,7 +381,7 @@ impl<'w> Writer<'w> {
 
     /// Has those who wait for a key served again, now that more shards are held.
     pub(super) fn look_again(&mut self, name: &Bytes) {
-        self.effects.ready.push_back((self.db, name.clone()));
+        self.effects.ready.push((self.db, name.clone()));
     }
 
     /// Exchanges two databases in the shards that are held.
@@ -528,7 +535,7 @@ impl<'w> Writer<'w> {
         let Some(shard) = self.shard_mut(key) else { return };
         shard.watches.mark(db, key.bytes, event);
         if shard.waiters.has(db, key.bytes) {
-            self.effects.ready.push_back((db, Bytes::from(key.bytes)));
+            self.effects.ready.push((db, Bytes::from(key.bytes)));
         }
         space.publish_event(db, key.bytes, event, &mut self.effects.wakes);
     }
