@@ -129,19 +129,6 @@ impl Bytes {
     }
 }
 
-/// Up to eight bytes as a word.
-#[inline]
-fn word(bytes: &[u8]) -> u64 {
-    if let Some(whole) = bytes.first_chunk() {
-        return u64::from_le_bytes(*whole);
-    }
-    if let (Some(low), Some(high)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let shift = 8 * (bytes.len() - 4);
-        return u64::from(u32::from_le_bytes(*low)) | u64::from(u32::from_le_bytes(*high)) << shift;
-    }
-    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
-}
-
 impl Default for Bytes {
     fn default() -> Self {
         Bytes::new()
@@ -173,12 +160,8 @@ impl From<&[u8]> for Bytes {
     #[inline]
     fn from(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE {
-            let (first, rest) = bytes.split_at(bytes.len().min(8));
-            let (second, third) = rest.split_at(rest.len().min(8));
             let mut data = [0; INLINE];
-            data[..8].copy_from_slice(&word(first).to_le_bytes());
-            data[8..16].copy_from_slice(&word(second).to_le_bytes());
-            data[16..].copy_from_slice(&word(third).to_le_bytes()[..INLINE - 16]);
+            data[..bytes.len()].copy_from_slice(bytes);
             Bytes(Repr::Inline(Inline { len: Len::ALL[bytes.len()], data }))
         } else {
             Bytes(Repr::Shared(Arc::from(bytes)))

@@ -45,7 +45,7 @@ impl Condition {
 }
 
 /// GET
-#[inline]
+#[inline(always)]
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     Ok(view.find::<Bytes>(key)?.map(StringRef::to_bytes))
 }

@@ -48,7 +48,7 @@ impl<'v> View<'v> {
     }
 
     /// The entry of a key, if it has one that has not expired. Counts a hit or a miss.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
         let Some(table) = self.shard(key)?.table(self.db) else {
             self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl<'v> View<'v> {
     ///
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<K: Kind>(&self, key: KeyRef<'_>) -> Result<Option<K::Ref<'v>>> {
         match self.entry(key) {
             Some(entry) => K::of(entry.value).map(Some).ok_or(Error::WrongType),

@@ -136,7 +136,7 @@ impl Table {
     }
 
     /// The entry of a key, and its position. O(1).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn seek(&self, hash: u64, key: &[u8]) -> Option<(u32, Entry<'_>)> {
         let (at, record) = self.contents.records.seek(hash as u32, key)?;
         Some((at, self.contents.entry(record)?))
