@@ -13,8 +13,9 @@ pub(crate) const INLINE: usize = 23;
 /// An immutable byte string that is cheap to clone: up to 23 bytes are kept inline, longer ones
 /// are shared behind an [`Arc`].
 ///
-/// It is what the store keeps, so [`Database::get`](crate::Database::get) as `Bytes` copies at most 23
-/// bytes and allocates nothing.
+/// It is what the store gives, so [`Database::get`](crate::Database::get) as `Bytes` allocates nothing for
+/// up to 23 bytes, and copies none of a string of over 151 bytes: that is shared. What lies between is kept
+/// beside its key, and copied.
 ///
 /// ```
 /// use larder::{Bytes, Store};

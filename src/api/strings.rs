@@ -14,8 +14,8 @@ use crate::{Bytes, Decode, IntoValue, Key, Result};
 
 impl Database {
     /// The value of a key; `None` if the key is missing. `GET`, O(1), and O(n) where a `T` such as a `String`
-    /// has n bytes copied for it. As [`Bytes`](crate::Bytes) a value is given without allocating, and one of
-    /// over 23 bytes without copying.
+    /// has n bytes copied for it. As [`Bytes`](crate::Bytes) a value of up to 23 bytes is given without
+    /// allocating, and one of over 151 bytes without copying.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -45,8 +45,8 @@ impl Database {
         self.read(&[key], |view| string::get(view, key))
     }
 
-    /// What `look` makes of a key's bytes, without copying them; `None`, and it is not called, if the
-    /// key is missing. `GET`, O(1). No lock is held meanwhile: `look` may use the store.
+    /// What `look` makes of a key's bytes, of which no more than 151 are copied; `None`, and it is not called,
+    /// if the key is missing. `GET`, O(1). No lock is held meanwhile: `look` may use the store.
     ///
     /// ```
     /// let store = larder::Store::new();

@@ -200,7 +200,7 @@ impl Segment {
         let mut at = self.home(tag);
         let buckets = Arc::make_mut(&mut self.buckets);
         while buckets[at].used == ALL {
-            buckets[at].passed += 1;
+            buckets[at].passed = buckets[at].passed.saturating_add(1);
             at = if at + 1 == buckets.len() { 0 } else { at + 1 };
         }
         let bucket = &mut buckets[at];
@@ -216,7 +216,10 @@ impl Segment {
         let mut at = self.home(tag);
         let buckets = Arc::make_mut(&mut self.buckets);
         while at != found {
-            buckets[at].passed -= 1;
+            // One that has stopped counting stays as it is: a search then goes on for longer than it needs to.
+            if buckets[at].passed < u16::MAX {
+                buckets[at].passed -= 1;
+            }
             at = if at + 1 == buckets.len() { 0 } else { at + 1 };
         }
         buckets[found].used &= !(1 << slot);
