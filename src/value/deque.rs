@@ -384,10 +384,8 @@ impl Deque {
                 self.unlink(at);
                 count -= len;
             } else {
-                let range = if end == End::Front { 0..count } else { len - count..len };
-                self.edit(at, |chunk| chunk.splice(range, View::EMPTY));
-                self.settle(at);
-                count = 0;
+                // Opened, so that a list that is cut after each push pays for the chunk once.
+                self.unpack(end);
             }
         }
         self.fit();

@@ -3,7 +3,7 @@
 //! What holds between any two calls:
 //! - a list is short, one strip of at most [`MOST`] elements and [`SHORT`] bytes, or long, a deque;
 //! - a long list has more than [`FEW`] elements, or one too long for a strip, or more bytes than half
-//!   of [`SHORT`]: so one that swings around a border does not change its form each time.
+//!   of [`SHORT`]: so one that swings around either number does not change its form each time.
 
 use std::collections::VecDeque;
 use std::ops::Range;
