@@ -190,9 +190,11 @@ impl Segment {
         Segment { buckets: iter::repeat_n(EMPTY, positions / LOAD + 1).collect(), len: 0, depth }
     }
 
+    /// The bucket where a tag belongs. Its last bits count first, as the first ones are the same in all of a
+    /// segment once the index has split by so many bits.
     #[inline]
     fn home(&self, tag: u16) -> usize {
-        (usize::from(tag) * self.buckets.len()) >> u16::BITS
+        (usize::from(tag.reverse_bits()) * self.buckets.len()) >> u16::BITS
     }
 
     /// Adds a position; there is a free slot somewhere.

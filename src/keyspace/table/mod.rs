@@ -127,7 +127,9 @@ impl Table {
 
     /// Heap memory of all entries, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes()
+        // A tree of pairs is some three quarters full.
+        let parts = self.parts.len() * size_of::<(u64, Bytes)>() * 4 / 3;
+        self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes() + parts
     }
 
     #[inline]
@@ -171,11 +173,11 @@ impl Table {
             return Err(Error::TooManyKeys);
         }
         let parts = value.next_deadline();
-        if parts != NEVER {
-            self.parts.insert((parts, Bytes::from(key)));
-        }
         let body = self.body_of(value, deadline);
         let at = self.contents.records.push(hash as u32, Text::Slice(key), Text::Slice(&body));
+        if let Some(name) = self.contents.records.name(at).filter(|_| parts != NEVER) {
+            self.parts.insert((parts, name));
+        }
         self.timed += usize::from(deadline != NEVER);
         self.due.note(page_of(at), deadline);
         Ok(())
@@ -267,6 +269,10 @@ impl Table {
         limit: usize,
         mut gone: impl FnMut(&[u8], Option<Value>),
     ) -> usize {
+        let last = self.len().checked_sub(1).map(|last| last as u32);
+        if last.is_none_or(|last| self.deadline_at(last) > now) {
+            return 0;
+        }
         let Table { contents: Contents { records, aside }, held, timed, parts, due, .. } = self;
         let count = records.pop_while(limit, |record| {
             let Some((kind, deadline, rest)) = parse(record.body) else { return false };
@@ -276,7 +282,9 @@ impl Table {
             let value = number_of(kind, rest).and_then(|number| aside.remove(number));
             if let Some(value) = &value {
                 *held -= value.heap_bytes();
-                parts.remove(&(value.next_deadline(), Bytes::from(record.name)));
+                if value.next_deadline() != NEVER {
+                    parts.remove(&(value.next_deadline(), Bytes::from(record.name)));
+                }
             }
             *timed -= 1;
             gone(record.name, value);
