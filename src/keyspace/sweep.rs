@@ -22,8 +22,8 @@ use crate::sync::{self, Condvar, Mutex, Padded, RwLock, thread};
 use crate::trace;
 use crate::value::hash::Hash;
 
-/// Steps for which one shard's lock is held at a time: 30 to 150 microseconds.
-const STEPS: usize = 512;
+/// Steps for which one shard's lock is held at a time: 60 to 150 microseconds.
+const STEPS: usize = 1024;
 /// The same where each key that expires is told of.
 const STEPS_TOLD: usize = 64;
 /// After a panic (of a waker, which is the caller's code) the sweep goes on so many milliseconds later.

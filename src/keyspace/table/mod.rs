@@ -36,6 +36,9 @@ const ASIDE: u8 = 2;
 /// The longest string that stands in a record.
 const SHORT: usize = BODY - 1 - size_of::<u64>();
 
+/// How many steps it counts for in a sweep to remove an entry where another has to take its place.
+const MOVE: usize = 4;
+
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Table {
@@ -322,7 +325,7 @@ impl Table {
                     if *budget == 0 {
                         return Due::BudgetSpent;
                     }
-                    *budget -= 1;
+                    *budget = budget.saturating_sub(MOVE);
                     return Due::Entry(at);
                 }
                 earliest = earliest.min(deadline);
