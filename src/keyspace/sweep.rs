@@ -1,13 +1,12 @@
 //! The sweeper: gives back the memory of keys whose time has come.
 //!
-//! An expired key is never seen, swept or not; what the sweeper adds is that its memory comes back
-//! within 100 milliseconds, and that its `expired` event is told. It sleeps until the earliest
-//! deadline, and holds a shard's lock for a bounded number of steps at a time.
+//! An expired key is never seen, swept or not; what the sweeper adds is that its memory comes back, and
+//! that its `expired` event is told. It sleeps until the earliest deadline, and holds a shard's lock for a
+//! bounded number of steps at a time.
 //!
 //! Two ways lead to what is due. Entries at the end of a table, where those stand that were added last,
-//! go a run at a time: nothing is moved, and their pages leave the lock as they are. Others are named by
-//! the wheel, one by one, and the table's last entry moves into the place of each; so what stays at the end
-//! gathers at the front, until the first way is open again. If all is due, the first way is all there is.
+//! go a run at a time, and nothing is moved. For others the wheel names a page, which is looked through
+//! from its end, and the table's last entry moves into the place of each that goes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
