@@ -81,7 +81,7 @@ impl Index {
     pub(super) fn insert(&mut self, hash: u32, at: u32, hash_at: impl Fn(u32) -> u32) {
         if self.segments.is_empty() {
             self.directory.push(0);
-            self.segments.push(Segment::with_room(0, 0));
+            self.segments.push(Segment::of(&[], 0));
             self.buckets += 1;
         }
         loop {
@@ -124,8 +124,8 @@ impl Index {
         };
         segment.remove(hash as u16, at);
         let (len, before) = (segment.len as usize, segment.buckets.len());
-        if before > 2 && len < before * LOAD / 3 {
-            segment.resize(before / 2);
+        if before > 2 && len < before * LOAD / 6 {
+            segment.resize(len * 5 / (4 * LOAD) + 1);
             self.buckets -= before - segment.buckets.len();
         }
     }
@@ -157,22 +157,16 @@ impl Index {
 
     /// Splits a segment in two by the next bit of the hashes in it.
     fn split(&mut self, id: u32, hash_at: impl Fn(u32) -> u32) {
-        let (len, depth) = (self.segments[id as usize].len as usize, self.segments[id as usize].depth + 1);
+        let old = &self.segments[id as usize];
+        let (before, depth) = (old.buckets.len(), old.depth + 1);
+        let (low, high): (Vec<_>, Vec<_>) =
+            old.iter().partition(|(_, at)| hash_at(*at) >> (u32::BITS - depth) & 1 == 0);
+        let (low, high) = (Segment::of(&low, depth), Segment::of(&high, depth));
+        self.buckets = self.buckets + low.buckets.len() + high.buckets.len() - before;
         if depth > self.depth {
             self.directory = self.directory.iter().flat_map(|&id| [id, id]).collect();
             self.depth += 1;
         }
-        let mut low = Segment::with_room(len / 2, depth);
-        let mut high = low.clone();
-        let old = std::mem::replace(&mut self.segments[id as usize], Segment::with_room(0, depth));
-        for (tag, at) in old.iter() {
-            let half = if hash_at(at) >> (u32::BITS - depth) & 1 == 0 { &mut low } else { &mut high };
-            if half.len as usize >= half.buckets.len() * LOAD {
-                half.resize(half.buckets.len() + half.buckets.len() / 4 + 1);
-            }
-            half.insert(tag, at);
-        }
-        self.buckets = self.buckets + low.buckets.len() + high.buckets.len() - old.buckets.len();
         let new = self.segments.len() as u32;
         self.segments[id as usize] = low;
         self.segments.push(high);
@@ -185,31 +179,20 @@ impl Index {
 }
 
 impl Segment {
-    /// An empty segment for so many positions.
-    fn with_room(positions: usize, depth: u32) -> Self {
-        Segment { buckets: iter::repeat_n(EMPTY, positions / LOAD + 1).collect(), len: 0, depth }
+    /// A segment of these positions, with little room for more.
+    fn of(positions: &[(u16, u32)], depth: u32) -> Self {
+        let len = positions.len();
+        Segment { buckets: filled(len / LOAD + 1, positions.iter().copied()), len: len as u32, depth }
     }
 
-    /// The bucket where a tag belongs. Its last bits count first, as the first ones are the same in all of a
-    /// segment once the index has split by so many bits.
     #[inline]
     fn home(&self, tag: u16) -> usize {
-        (usize::from(tag.reverse_bits()) * self.buckets.len()) >> u16::BITS
+        home(tag, self.buckets.len())
     }
 
     /// Adds a position; there is a free slot somewhere.
     fn insert(&mut self, tag: u16, position: u32) {
-        let mut at = self.home(tag);
-        let buckets = Arc::make_mut(&mut self.buckets);
-        while buckets[at].used == ALL {
-            buckets[at].passed = buckets[at].passed.saturating_add(1);
-            at = if at + 1 == buckets.len() { 0 } else { at + 1 };
-        }
-        let bucket = &mut buckets[at];
-        let slot = bucket.used.trailing_ones() as usize;
-        bucket.positions[slot] = position;
-        bucket.tags[slot] = tag;
-        bucket.used |= 1 << slot;
+        place(Arc::make_mut(&mut self.buckets), tag, position);
         self.len += 1;
     }
 
@@ -229,18 +212,13 @@ impl Segment {
     }
 
     /// The bucket and the slot of a position.
+    #[inline]
     fn locate(&self, tag: u16, position: u32) -> Option<(usize, usize)> {
         let mut at = self.home(tag);
         for _ in 0..self.buckets.len() {
             let bucket = self.buckets.get(at)?;
-            let mut found = bucket.with_tag(tag);
-            while found != 0 {
-                if let Some((slot, other)) = bucket.slot(found.trailing_zeros()) {
-                    if other == position {
-                        return Some((at, slot));
-                    }
-                }
-                found &= found - 1;
+            if let Some(slot) = bucket.slot_of(position) {
+                return Some((at, slot));
             }
             if bucket.passed == 0 {
                 return None;
@@ -251,20 +229,47 @@ impl Segment {
     }
 
     fn resize(&mut self, buckets: usize) {
-        let mut fresh =
-            Segment { buckets: iter::repeat_n(EMPTY, buckets).collect(), len: 0, depth: self.depth };
-        for (tag, at) in self.iter() {
-            fresh.insert(tag, at);
-        }
-        *self = fresh;
+        self.buckets = filled(buckets, self.iter());
     }
 
     fn iter(&self) -> impl Iterator<Item = (u16, u32)> {
         self.buckets.iter().flat_map(|bucket| {
-            let used = (0..SLOTS).filter(|slot| bucket.used >> slot & 1 == 1);
+            let rests = iter::successors(Some(bucket.used), |rest| Some(rest & rest.wrapping_sub(1)));
+            let used = rests.take_while(|rest| *rest != 0).map(|rest| rest.trailing_zeros() as usize);
             used.map(|slot| (bucket.tags[slot], bucket.positions[slot]))
         })
     }
+}
+
+/// The bucket where a tag belongs. Its last byte counts first, as the first bits are the same in all
+/// of a segment once the index has split by so many.
+#[inline]
+fn home(tag: u16, buckets: usize) -> usize {
+    (usize::from(tag.swap_bytes()) * buckets) >> u16::BITS
+}
+
+/// So many buckets with these positions in them; there is room.
+fn filled(buckets: usize, positions: impl Iterator<Item = (u16, u32)>) -> Arc<[Bucket]> {
+    let mut filled: Arc<[Bucket]> = iter::repeat_n(EMPTY, buckets).collect();
+    // Just made: nobody shares it.
+    if let Some(buckets) = Arc::get_mut(&mut filled) {
+        positions.for_each(|(tag, position)| place(buckets, tag, position));
+    }
+    filled
+}
+
+/// Puts a position into the first bucket from its home on that has room; there is one.
+fn place(buckets: &mut [Bucket], tag: u16, position: u32) {
+    let mut at = home(tag, buckets.len());
+    while buckets[at].used == ALL {
+        buckets[at].passed = buckets[at].passed.saturating_add(1);
+        at = if at + 1 == buckets.len() { 0 } else { at + 1 };
+    }
+    let bucket = &mut buckets[at];
+    let slot = bucket.used.trailing_ones() as usize;
+    bucket.positions[slot] = position;
+    bucket.tags[slot] = tag;
+    bucket.used |= 1 << slot;
 }
 
 /// All slots in use.
@@ -286,6 +291,17 @@ impl Bucket {
             found |= (differ.wrapping_sub(ONES) & !differ & (ONES << 15)) >> (15 - word);
         }
         found
+    }
+
+    /// The slot of a position. No position stands in an index twice, so no tag need be looked at.
+    #[inline]
+    fn slot_of(&self, position: u32) -> Option<usize> {
+        let mut found = 0;
+        for (slot, other) in self.positions.into_iter().enumerate() {
+            found |= u16::from(other == position) << slot;
+        }
+        found &= self.used;
+        (found != 0).then_some(found.trailing_zeros() as usize)
     }
 
     /// The slot that a bit of [`with_tag`](Self::with_tag) stands for, if it is in use, and its position.

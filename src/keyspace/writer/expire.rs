@@ -19,7 +19,9 @@ impl Writer<'_> {
         let Some((_, shard)) = self.shards.parts_mut().first_mut() else { return 0 };
         let table = shard.table_mut(db);
         let count = table.pop_due(now, limit, |name, value| {
-            garbage.extend(value);
+            if let Some(value) = value {
+                garbage.push(value);
+            }
             if is_heard {
                 names.push(Bytes::from(name));
             }
