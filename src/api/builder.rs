@@ -1,8 +1,10 @@
 //! How a store is set up.
 
+use std::sync::Arc;
+
 use super::Store;
 use crate::clock::Clock;
-use crate::keyspace::{Config, Keyspace, Limit, Limits, Sweeping};
+use crate::keyspace::{Config, Evicted, Keyspace, Limit, Limits, Listener, Sweeping};
 
 /// Whether changes of keys are published as key events; see
 /// [`StoreBuilder::key_events`].
@@ -83,6 +85,7 @@ pub struct StoreBuilder {
     value_limit: usize,
     limit: Option<Limit>,
     eviction: Eviction,
+    listener: Option<Listener>,
     seed: Option<u64>,
 }
 
@@ -97,6 +100,7 @@ impl StoreBuilder {
             value_limit: 512 << 20,
             limit: None,
             eviction: Eviction::default(),
+            listener: None,
             seed: None,
         }
     }
@@ -272,6 +276,31 @@ impl StoreBuilder {
         self
     }
 
+    /// Whom to tell of each key that is evicted. Called on the thread that brought the store over its limit,
+    /// before its call returns and with no lock held, so it may call the store; what its own calls evict
+    /// is told to nobody. If it panics, the other evicted keys are told too, and then the panic goes on
+    /// in that call, which has been carried out. Default: nobody. Expired and removed keys are not evicted.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use larder::Store;
+    ///
+    /// let (sender, gone) = mpsc::channel();
+    /// let store = Store::builder()
+    ///     .max_keys(1)
+    ///     .eviction_listener(move |evicted| _ = sender.send(evicted.clone()))
+    ///     .build();
+    /// store.insert("a", "first")?;
+    /// store.insert("b", "second")?;
+    /// let evicted = gone.try_recv().expect("one had to go");
+    /// assert_eq!((evicted.key, evicted.value), ("a".into(), Some("first".into())));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn eviction_listener(mut self, listener: impl Fn(&Evicted) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Listener(Arc::new(listener)));
+        self
+    }
+
     /// Fixes all that is random: which members are drawn, and how keys are spread over shards. Not
     /// for keys that strangers choose: they could then make them collide. Default: another for each store.
     ///
@@ -309,6 +338,7 @@ impl StoreBuilder {
             events: self.events,
             seed: self.seed,
             bound: self.limit.map(|limit| (limit, self.eviction)),
+            listener: self.listener,
         }))
     }
 }

@@ -16,6 +16,7 @@ mod load;
 mod lock;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod pins;
 mod pubsub;
 mod rate_limit;
 mod scan;

@@ -112,6 +112,8 @@ pub(crate) fn set_many(
             return Ok(false);
         }
     }
+    let sizes: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.heap_bytes())).collect();
+    writer.admit_many(&sizes)?;
     for (key, value) in pairs {
         set(writer, key, value, deadline)?;
     }

@@ -7,9 +7,10 @@
 use super::Keyspace;
 use super::shard::Shard;
 use super::writer::{Effects, Writer};
+use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::{Error, Eviction, Result};
+use crate::{Bytes, Error, Eviction, Result};
 
 /// Keys evicted from a shard of others before its lock is let go.
 const STEPS: usize = 32;
@@ -65,12 +66,9 @@ impl Bound {
         }
     }
 
-    fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn is_over(&self) -> bool {
-        self.used() > self.most()
+    /// Whether the limit would be passed with so much more.
+    fn is_over(&self, need: usize) -> bool {
+        self.used.load(Ordering::Relaxed).saturating_add(need) > self.most()
     }
 
     /// Notes what a shard weighs now. O(databases)
@@ -99,7 +97,7 @@ impl Keyspace {
     /// Evicts keys until the store is within its limit, or nothing is left that may go. No lock is held.
     #[inline]
     pub(super) fn make_room(&self) {
-        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.is_over()) {
+        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.is_over(0)) {
             self.evict(bound);
         }
     }
@@ -107,47 +105,75 @@ impl Keyspace {
     #[cold]
     fn evict(&self, bound: &Bound) {
         let (shards, mut idle) = (self.shards.len(), 0);
-        while bound.is_over() && idle < 2 * shards {
+        while bound.is_over(0) && idle < 2 * shards {
             let index = bound.hand.fetch_add(1, Ordering::Relaxed) % shards;
             // Those that have more than their share are asked first, then all.
             let share = if idle < shards { bound.most() / shards } else { 0 };
             let mut effects = Effects::new();
             let mut guard = self.shards[index].0.write();
             let evicted =
-                Writer::of_one(self, 0, index as u32, &mut guard, &mut effects).evict(bound, share, STEPS);
+                Writer::of_one(self, 0, index as u32, &mut guard, &mut effects).evict(bound, 0, share, STEPS);
             drop(guard);
             self.settle_effects(&mut effects);
             idle = if evicted > 0 { 0 } else { idle + 1 };
         }
-        bound.is_stuck.store(bound.is_over(), Ordering::Relaxed);
+        bound.is_stuck.store(bound.is_over(0), Ordering::Relaxed);
     }
 }
 
 impl Writer<'_> {
+    /// Keeps a key from being evicted; whether it was not kept before.
+    pub(crate) fn pin(&mut self, key: KeyRef<'_>) -> bool {
+        let db = self.db();
+        self.shard_mut(key).is_some_and(|shard| shard.pinned.insert((db, Bytes::from(key.bytes))))
+    }
+
+    /// Takes a [`pin`](Self::pin) back; whether there was one.
+    pub(crate) fn unpin(&mut self, key: KeyRef<'_>) -> bool {
+        let db = self.db();
+        self.shard_mut(key).is_some_and(|shard| shard.pinned.remove(&(db, Bytes::from(key.bytes))))
+    }
+
     /// Whether the store has room for so many bytes under a key; makes room first if that is what it takes.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]
     #[inline]
     pub(crate) fn admit(&mut self, key: KeyRef<'_>, bytes: usize) -> Result<()> {
-        let space = self.space();
-        match &space.bound {
-            Some(bound) if !self.is_admitted => self.admit_to(bound, key, bytes),
+        match &self.space().bound {
+            Some(bound) if !self.is_admitted => self.admit_to(bound, &[(key, bytes)]),
             _ => Ok(()),
         }
     }
 
-    fn admit_to(&mut self, bound: &Bound, key: KeyRef<'_>, bytes: usize) -> Result<()> {
-        let bytes = bytes.saturating_add(key.bytes.len() + ENTRY);
-        self.keep_within();
-        let refuses = bound.eviction == Eviction::Refuse || bound.is_stuck.load(Ordering::Relaxed);
-        let is_refused = match bound.limit {
-            // What cannot fit at all does not have everything else evicted for it.
-            Limit::Bytes(most) => bytes > most || (refuses && bound.used().saturating_add(bytes) > most),
-            Limit::Keys(0) => true,
-            Limit::Keys(most) => refuses && bound.used() >= most && self.live(key).is_none(),
+    /// The same for several keys of one operation, of which none is refused after this.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]
+    pub(crate) fn admit_many(&mut self, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
+        match &self.space().bound {
+            Some(bound) if !self.is_admitted => self.admit_to(bound, keys)?,
+            _ => {}
+        }
+        self.admit_all();
+        Ok(())
+    }
+
+    fn admit_to(&mut self, bound: &Bound, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
+        let (need, most) = match bound.limit {
+            Limit::Bytes(most) => {
+                let bytes = keys.iter().map(|(key, bytes)| bytes.saturating_add(key.bytes.len() + ENTRY));
+                (bytes.fold(0, usize::saturating_add), most)
+            }
+            Limit::Keys(most) => (keys.iter().filter(|(key, _)| self.live(*key).is_none()).count(), most),
         };
-        if is_refused { Err(Error::OutOfMemory) } else { Ok(()) }
+        self.keep_within(need);
+        let refuses = bound.eviction == Eviction::Refuse || bound.is_stuck.load(Ordering::Relaxed);
+        // What cannot fit at all does not have everything else evicted for it.
+        if need > most || most == 0 || (refuses && need > 0 && bound.is_over(need)) {
+            return Err(Error::OutOfMemory);
+        }
+        Ok(())
     }
 
     /// What this operation does from now on is not refused: it ends what it has begun, or moves what is there
@@ -157,34 +183,43 @@ impl Writer<'_> {
     }
 
     /// Counts what the shards that are held weigh, and evicts from those with more than their share if the
-    /// store is over its limit.
+    /// store would be over its limit with so much more.
     #[inline]
-    pub(super) fn keep_within(&mut self) {
+    pub(super) fn keep_within(&mut self, need: usize) {
         let space = self.space();
         let Some(bound) = &space.bound else { return };
         for (_, shard) in self.parts_mut() {
             bound.weigh(shard);
         }
         // What a transaction evicted would come back if it were taken back.
-        if bound.is_over() && !self.is_undoable() {
-            self.evict(bound, bound.most() / space.shards.len(), usize::MAX);
+        if bound.is_over(need) && !self.is_undoable() {
+            self.evict(bound, need, bound.most() / space.shards.len(), usize::MAX);
+        }
+        if bound.is_stuck.load(Ordering::Relaxed) && !bound.is_over(0) {
+            bound.is_stuck.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Evicts from shards that are held as long as the store is over its limit and they are over their share;
-    /// gives how many keys went.
-    fn evict(&mut self, bound: &Bound, share: usize, most: usize) -> usize {
+    /// Evicts from shards that are held as long as the store would be over its limit with so much more, and they
+    /// are over their share; gives how many keys went.
+    fn evict(&mut self, bound: &Bound, need: usize, share: usize, most: usize) -> usize {
         let mut evicted = 0;
         for part in 0..self.parts_mut().len() {
-            while evicted < most && bound.is_over() {
+            while evicted < most && bound.is_over(need) {
                 let Some((_, shard)) = self.parts_mut().get_mut(part) else { break };
                 if shard.weight <= share {
                     break;
                 }
-                let Some((db, at)) = victim(shard, bound) else { break };
-                self.in_db(db, |writer| writer.evict_at(part, at));
+                let victim = victim(shard, bound);
+                match victim {
+                    Some((db, at)) => self.in_db(db, |writer| writer.evict_at(part, at)),
+                    None => shard.forget_deadlines(),
+                }
                 if let Some((_, shard)) = self.parts_mut().get_mut(part) {
                     bound.weigh(shard);
+                }
+                if victim.is_none() {
+                    break;
                 }
                 evicted += 1;
             }
@@ -199,12 +234,14 @@ fn victim(shard: &mut Shard, bound: &Bound) -> Option<(u16, u32)> {
         shard.tables().filter(|(_, table)| table.len() > 0).map(|(db, table)| (table.bytes(), db)).collect();
     databases.sort_unstable();
     databases.into_iter().rev().find_map(|(_, db)| {
-        let table = shard.table_mut(db);
+        let (table, pinned) = shard.table_and_pinned(db)?;
+        let may_go = |name: &[u8]| pinned.is_empty() || !pinned.contains(&(db, Bytes::from(name)));
         let at = match bound.eviction {
             Eviction::Refuse => None,
-            Eviction::AllKeys => table.victim(false),
-            Eviction::Expiring => table.victim(true),
-            Eviction::SoonestDeadline => table.first_to_expire(),
+            Eviction::AllKeys => table.victim(|entry| may_go(entry.key)),
+            Eviction::Expiring if table.expiring() == 0 => None,
+            Eviction::Expiring => table.victim(|entry| entry.deadline != NEVER && may_go(entry.key)),
+            Eviction::SoonestDeadline => table.first_to_expire(|entry| may_go(entry.key)),
         };
         Some((db, at?))
     })

@@ -90,6 +90,7 @@ impl Keyspace {
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
         effects.garbage.clear();
         effects.wakes.run();
+        self.tell_evicted(&mut effects.evicted);
     }
 
     #[inline]
@@ -106,7 +107,7 @@ impl Keyspace {
             let mut writer = Writer::of_one(self, db, index, &mut guard, effects);
             let result = op(&mut writer);
             writer.serve_waiters();
-            writer.keep_within();
+            writer.keep_within(0);
             return result;
         }
         let mut guards = self.lock(keys);
@@ -114,7 +115,7 @@ impl Keyspace {
         let mut writer = Writer::new(self, db, shards, effects);
         let result = op(&mut writer);
         writer.serve_waiters();
-        writer.keep_within();
+        writer.keep_within(0);
         result
     }
 

@@ -6,6 +6,7 @@
 
 mod bound;
 mod due;
+mod evicted;
 mod held;
 mod lock;
 mod recency;
@@ -36,6 +37,8 @@ use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Eviction, KeyEvents, Result};
 
+pub use evicted::Evicted;
+pub(crate) use evicted::Listener;
 pub use sweep::Sweeping;
 
 use bound::Bound;
@@ -65,6 +68,7 @@ pub(crate) struct Config {
     pub events: KeyEvents,
     pub seed: Option<u64>,
     pub bound: Option<(Limit, Eviction)>,
+    pub listener: Option<Listener>,
 }
 
 /// All keys of a store.
@@ -76,6 +80,7 @@ pub(crate) struct Keyspace {
     clock: Clock,
     limits: Limits,
     bound: Option<Bound>,
+    listener: Option<Listener>,
     events: KeyEvents,
     hub: Arc<Hub>,
     rng: Rng,
@@ -105,6 +110,7 @@ impl Keyspace {
             clock: config.clock,
             limits: config.limits,
             bound,
+            listener: config.listener,
             events: config.events,
             hub: Hub::new(),
             rng: Rng::new(seed),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::table::Table;
 use super::watch::Watches;
@@ -20,9 +20,14 @@ pub(crate) struct Shard {
     notes_use: bool,
     /// What all tables weigh, as it was last counted.
     pub weight: usize,
+    /// Keys that are never evicted, there or not.
+    pub pinned: Pinned,
     pub waiters: Waiters,
     pub watches: Watches,
 }
+
+/// Names of keys, with their database.
+type Pinned = HashSet<(u16, Bytes), ahash::RandomState>;
 
 impl Shard {
     pub(super) fn new(notes_use: bool) -> Self {
@@ -43,6 +48,19 @@ impl Shard {
         let notes_use = self.notes_use;
         let fresh = || Box::new(if notes_use { Table::with_recency() } else { Table::default() });
         self.tables[db].get_or_insert_with(fresh)
+    }
+
+    /// A table that is there, and the keys that are never evicted.
+    pub(super) fn table_and_pinned(&mut self, db: u16) -> Option<(&mut Table, &Pinned)> {
+        let Shard { tables, pinned, .. } = self;
+        Some((tables.get_mut(usize::from(db))?.as_deref_mut()?, pinned))
+    }
+
+    /// Gives back what empty tables hold for deadlines to come.
+    pub(super) fn forget_deadlines(&mut self) {
+        for table in self.tables.iter_mut().flatten().filter(|table| table.len() == 0) {
+            table.forget_deadlines();
+        }
     }
 
     /// Whether anybody waits for one of the keys or watches it.

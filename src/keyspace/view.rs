@@ -8,7 +8,7 @@ use super::{Keyspace, Parts};
 use crate::key::KeyRef;
 use crate::sync::atomic::Ordering;
 use crate::value::Kind;
-use crate::{Error, Result};
+use crate::{Bytes, Error, Result};
 
 enum Held<'v> {
     One(&'v Shard),
@@ -60,6 +60,12 @@ impl<'v> View<'v> {
         let (at, entry) = live?;
         table.touch(at);
         Some(entry)
+    }
+
+    /// Whether a key is never evicted.
+    pub(crate) fn is_pinned(&self, key: KeyRef<'_>) -> bool {
+        let db = self.db;
+        self.shard(key).is_some_and(|shard| shard.pinned.contains(&(db, Bytes::from(key.bytes))))
     }
 
     /// The key's value as the type that the operation is for.

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod blocking;
+mod bounded;
 mod differential;
 mod events;
 mod expiry;

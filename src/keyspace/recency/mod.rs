@@ -50,7 +50,7 @@ pub(super) struct Recency {
     /// What was evicted from probation, and what from the rest.
     passed: Ghosts,
     retired: Ghosts,
-    /// How many keys there were at the last eviction. While there are far fewer, all that is new may stay.
+    /// How many keys the last eviction left. While there are far fewer, all that is new may stay.
     full: Option<usize>,
 }
 
@@ -192,7 +192,7 @@ impl Recency {
 
     fn went(&mut self, hash: u32, to: fn(&mut Self) -> &mut Ghosts) {
         let len = self.marks.len();
-        self.full = Some(len);
+        self.full = Some(len.saturating_sub(1));
         let ghosts = to(self);
         ghosts.keep_size(len / 2);
         ghosts.add(hash);
@@ -214,7 +214,8 @@ impl Recency {
         if self.queue.len() > 2 * self.on_probation + 64 {
             // Most of it is of keys that went by another way. New keys are added at the end, so this is nearly
             // the order in which they came.
-            let waiting = (0..).zip(&self.marks).filter(|(_, mark)| mark.load(Ordering::Relaxed) & PROBATION != 0);
+            let waiting =
+                (0..).zip(&self.marks).filter(|(_, mark)| mark.load(Ordering::Relaxed) & PROBATION != 0);
             self.queue = waiting.filter_map(|(at, _)| Some(records.get(at)?.hash)).collect();
         }
     }

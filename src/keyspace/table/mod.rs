@@ -140,7 +140,11 @@ impl Table {
     pub(crate) fn bytes(&self) -> usize {
         // A tree of pairs is some three quarters full.
         let parts = self.parts.len() * size_of::<(u64, Bytes)>() * 4 / 3;
-        self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes() + parts
+        self.contents.records.bytes()
+            + self.contents.aside.bytes()
+            + self.held
+            + self.due.bytes()
+            + parts
             + self.recency.as_ref().map_or(0, |recency| recency.bytes())
     }
 
@@ -318,6 +322,11 @@ impl Table {
         count
     }
 
+    /// Gives back what is held for deadlines to come. The table is empty.
+    pub(super) fn forget_deadlines(&mut self) {
+        self.due = DuePages::default();
+    }
+
     /// The key at a position was used. O(1).
     #[inline]
     pub(crate) fn touch(&self, at: u32) {
@@ -326,29 +335,31 @@ impl Table {
         }
     }
 
-    /// The position of the key to evict, of all or of those that have a deadline; `None` if there is none.
-    /// O(1) amortised, where most keys may go.
-    pub(super) fn victim(&mut self, only_timed: bool) -> Option<u32> {
-        if only_timed && self.timed == 0 {
-            return None;
-        }
-        let mut recency = self.recency.take()?;
-        let may_go = |at: u32| !only_timed || self.deadline_at(at) != NEVER;
-        let victim = recency.victim(&self.contents.records, may_go);
-        self.recency = Some(recency);
-        victim
+    /// The position of the key to evict, one that `may_go`; `None` if there is none. O(1) amortised, where
+    /// most keys may go.
+    pub(super) fn victim(&mut self, may_go: impl Fn(Entry<'_>) -> bool) -> Option<u32> {
+        let Table { contents, recency, .. } = self;
+        let may_go =
+            |at| contents.records.get(at).and_then(|record| contents.entry(record)).is_some_and(&may_go);
+        recency.as_mut()?.victim(&contents.records, may_go)
     }
 
-    /// The position of the key whose deadline comes first; `None` if none has one. O(pages).
-    pub(super) fn first_to_expire(&mut self) -> Option<u32> {
+    /// The position of the key whose deadline comes first, of those that `may_go`; `None` if there is none.
+    /// O(pages), and O(n) where the first may not.
+    pub(super) fn first_to_expire(&mut self, may_go: impl Fn(Entry<'_>) -> bool) -> Option<u32> {
         // The wheel knows of a page no more than that nothing on it is due before some time.
         while let Some((page, not_before)) = self.due.earliest() {
             let at = page_range(page).min_by_key(|at| self.deadline_at(*at))?;
             let deadline = self.deadline_at(at);
-            if deadline <= not_before {
+            if deadline > not_before {
+                self.due.put_off(page, deadline);
+            } else if self.get(at).is_some_and(&may_go) {
                 return Some(at);
+            } else {
+                let others = (0..).zip(self.contents.iter());
+                let others = others.filter(|(_, entry)| entry.deadline != NEVER && may_go(*entry));
+                return others.min_by_key(|(_, entry)| entry.deadline).map(|(at, _)| at);
             }
-            self.due.put_off(page, deadline);
         }
         None
     }

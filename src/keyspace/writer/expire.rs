@@ -5,8 +5,9 @@ use crate::Bytes;
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::value::Kind;
+use crate::keyspace::Evicted;
 use crate::value::hash::Hash;
+use crate::value::{Kind, Value};
 
 impl Writer<'_> {
     /// Removes keys from the end of [`only_table`](Self::only_table) that are due by `now`, `limit` of them at
@@ -50,8 +51,14 @@ impl Writer<'_> {
         let (is_heard, db) = (self.is_heard(), self.db);
         let Some((_, shard)) = self.shards.parts_mut().get_mut(part) else { return };
         let table = shard.table_mut(db);
-        let name = if is_heard { table.contents().name(at) } else { None };
-        let value = table.remove(at);
+        let is_told = event == KeyEvent::Evicted && self.space.tells_evicted();
+        let name = if is_heard || is_told { table.contents().name(at) } else { None };
+        let value = if is_told { table.take(at).map(|(value, _)| value) } else { table.remove(at) };
+        if let (true, Some(key), Some(value)) = (is_told, &name, &value) {
+            let string = if let Value::String(bytes) = value { Some(bytes.clone()) } else { None };
+            let evicted = Evicted { db, key: key.clone(), kind: value.kind(), value: string };
+            self.effects.evicted.push(evicted);
+        }
         match name {
             Some(name) => {
                 let key = self.space.key_ref(&name);

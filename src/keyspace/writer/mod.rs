@@ -10,7 +10,7 @@ use super::shard::{Serve, Shard};
 use super::table::Table;
 use super::undo::{Change, Step, Undo};
 use super::view::View;
-use super::{Keyspace, Parts};
+use super::{Evicted, Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -59,6 +59,8 @@ impl<'w> Held<'w> {
 pub(crate) struct Effects {
     /// Removed values: their memory is freed, and their `Drop` run, outside the lock.
     pub(super) garbage: SmallVec<[Value; 2]>,
+    /// Keys of whose eviction somebody is to be told.
+    pub(super) evicted: Vec<Evicted>,
     pub wakes: Wakes,
     /// Keys that hold something new for those who wait for them.
     ready: Vec<(u16, Bytes)>,
