@@ -1,8 +1,8 @@
 //! Collections beside those of std behind one mutex that nobody else wants: what a queue, an object, a set
 //! or a ranking costs that is shared, but not fought for.
 //!
-//! A benchmark's name is `operation/elements/peer`, such as `hash_get/10/larder`; elements are 16 bytes of
-//! text. The time is that of one operation in one thread, all elements being asked for in turn.
+//! A benchmark's name is `collections/operation/elements/peer`, such as `collections/hash_get/10/larder`;
+//! elements are 16 bytes of text. The time is that of one operation in one thread, all elements being asked for in turn.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use ahash::RandomState;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use larder::{Bytes, Store};
 use larder_benches::workload;
 
@@ -24,14 +24,14 @@ type Map<V> = HashMap<Bytes, V, RandomState>;
 /// Measures `step` with each number from 0 up to `len`, again and again.
 fn measure<R>(
     criterion: &mut Criterion,
-    group: &str,
+    operation: &str,
     (len, size): (usize, &str),
     peer: &str,
     step: impl Fn(usize) -> R,
 ) {
-    let mut group = criterion.benchmark_group(format!("{group}/{size}"));
+    let mut group = criterion.benchmark_group(format!("collections/{operation}/{size}"));
     let mut turn = 0;
-    group.bench_function(BenchmarkId::from_parameter(peer), |bencher| {
+    group.bench_function(peer, |bencher| {
         bencher.iter(|| {
             turn = if turn + 1 < len { turn + 1 } else { 0 };
             black_box(step(turn))
@@ -57,7 +57,7 @@ fn list(criterion: &mut Criterion) {
         });
 
         let queue: Mutex<VecDeque<Bytes>> = Mutex::new(items.iter().map(bytes).collect());
-        measure(criterion, name, size, "mutex_vecdeque", |at| {
+        measure(criterion, name, size, "std", |at| {
             let item = bytes(&items[at]);
             lock(&queue).push_back(item);
             lock(&queue).pop_front()
@@ -76,14 +76,12 @@ fn hash(criterion: &mut Criterion) {
             Mutex::new(fields.iter().map(|field| (bytes(field), bytes(VALUE))).collect());
 
         measure(criterion, "hash_get", size, "larder", |at| hash.get(&fields[at]).expect("a hash of bytes"));
-        measure(criterion, "hash_get", size, "mutex_hashmap", |at| {
-            lock(&map).get(fields[at].as_bytes()).cloned()
-        });
+        measure(criterion, "hash_get", size, "std", |at| lock(&map).get(fields[at].as_bytes()).cloned());
 
         measure(criterion, "hash_insert", size, "larder", |at| {
             hash.insert(&fields[at], VALUE).expect("within all limits")
         });
-        measure(criterion, "hash_insert", size, "mutex_hashmap", |at| {
+        measure(criterion, "hash_insert", size, "std", |at| {
             let (field, value) = (bytes(&fields[at]), bytes(VALUE));
             lock(&map).insert(field, value)
         });
@@ -105,9 +103,7 @@ fn set(criterion: &mut Criterion) {
 
         let set: Mutex<HashSet<Bytes, RandomState>> =
             Mutex::new(members.iter().step_by(2).map(bytes).collect());
-        measure(criterion, "set_contains", asked, "mutex_hashset", |at| {
-            lock(&set).contains(members[at].as_bytes())
-        });
+        measure(criterion, "set_contains", asked, "std", |at| lock(&set).contains(members[at].as_bytes()));
     }
 }
 
@@ -170,7 +166,7 @@ fn sorted_set(criterion: &mut Criterion) {
         });
         // At 100 thousand one walk takes half a millisecond.
         if size.0 <= 1_000 {
-            measure(criterion, "sorted_set_rank", size, "mutex_btreeset", |at| {
+            measure(criterion, "sorted_set_rank", size, "std", |at| {
                 lock(&std_board).rank(members[at].as_bytes())
             });
         }
@@ -184,7 +180,7 @@ fn sorted_set(criterion: &mut Criterion) {
         measure(criterion, "sorted_set_update", size, "larder", |at| {
             board.insert(&members[at], next(at)).expect("within all limits")
         });
-        measure(criterion, "sorted_set_update", size, "mutex_btreeset", |at| {
+        measure(criterion, "sorted_set_update", size, "std", |at| {
             let (member, score) = (bytes(&members[at]), Score(next(at)));
             lock(&std_board).insert(member, score);
         });
