@@ -12,7 +12,7 @@ use criterion::{
 };
 use larder::Bytes;
 use larder_benches::peers::{
-    DashMap, Larder, LarderTtl, Loads, Moka, MokaTtl, MutexMap, Papaya, Peer, QuickCache,
+    DashMap, Foyer, Larder, LarderTtl, Loads, Moka, MokaTtl, MutexMap, Papaya, Peer, QuickCache, Scc,
 };
 use larder_benches::workload::{self, Accesses};
 
@@ -100,7 +100,9 @@ macro_rules! beside_all {
         $bench::<QuickCache>($group, $load);
         $bench::<Papaya>($group, $load);
         $bench::<DashMap>($group, $load);
+        $bench::<Scc>($group, $load);
         $bench::<MutexMap>($group, $load);
+        $bench::<Foyer>($group, $load);
         $bench::<Moka>($group, $load);
         $bench::<MokaTtl>($group, $load);
     };

@@ -39,6 +39,9 @@ pub struct MokaTtl(moka::sync::Cache<String, Bytes, RandomState>);
 pub struct QuickCache(quick_cache::sync::Cache<String, Bytes, quick_cache::UnitWeighter, RandomState>);
 pub struct DashMap(dashmap::DashMap<String, Bytes, RandomState>);
 pub struct Papaya(papaya::HashMap<String, Bytes, RandomState>);
+pub struct Scc(scc::HashMap<String, Bytes, RandomState>);
+/// foyer's cache in memory, which evicts by least recent use. Its loads are asynchronous.
+pub struct Foyer(foyer_memory::Cache<String, Bytes, RandomState>);
 pub struct MutexMap(Mutex<HashMap<String, Bytes, RandomState>>);
 
 impl Peer for Larder {
@@ -189,6 +192,39 @@ impl Peer for Papaya {
 
     fn write(&self, key: &str, value: &[u8]) {
         self.0.pin().insert(key.to_owned(), value.into());
+    }
+}
+
+impl Peer for Scc {
+    const NAME: &'static str = "scc";
+
+    fn with_room_for(keys: usize) -> Self {
+        Scc(scc::HashMap::with_capacity_and_hasher(2 * keys, RandomState::new()))
+    }
+
+    fn read(&self, key: &str) -> Option<Bytes> {
+        self.0.read_sync(key, |_, value| value.clone())
+    }
+
+    fn write(&self, key: &str, value: &[u8]) {
+        self.0.upsert_sync(key.to_owned(), value.into());
+    }
+}
+
+impl Peer for Foyer {
+    const NAME: &'static str = "foyer";
+
+    fn with_room_for(keys: usize) -> Self {
+        let builder = foyer_memory::CacheBuilder::new(2 * keys);
+        Foyer(builder.with_hash_builder(RandomState::new()).build())
+    }
+
+    fn read(&self, key: &str) -> Option<Bytes> {
+        self.0.get(key).map(|entry| entry.value().clone())
+    }
+
+    fn write(&self, key: &str, value: &[u8]) {
+        self.0.insert(key.to_owned(), value.into());
     }
 }
 

@@ -59,7 +59,7 @@ fn by_hand(title: &str, order: &[usize], is_due: impl Fn(usize) -> bool) {
     let clock = ManualClock::new();
     let store = Store::builder().clock(&clock).sweeping(Sweeping::ByHand).build();
     for key in 0..order.len() {
-        store.insert(format!("key:{key:012}"), &[b'v'; 16]).expect("within all limits");
+        store.insert(format!("key:{key:012}"), [b'v'; 16]).expect("within all limits");
     }
     let minute = Duration::from_secs(60);
     for key in order.iter().filter(|key| is_due(**key)) {
@@ -86,16 +86,16 @@ fn run(title: &str, due: usize, keys: usize) {
     let empty = counting::live();
     let store = Store::new();
     for other in 0..OTHERS {
-        store.insert(format!("other:{other:010}"), &[b'v'; 16]).expect("within all limits");
+        store.insert(format!("other:{other:010}"), [b'v'; 16]).expect("within all limits");
     }
     for stay in due..keys {
-        store.insert(format!("stay:{stay:011}"), &[b'v'; 16]).expect("within all limits");
+        store.insert(format!("stay:{stay:011}"), [b'v'; 16]).expect("within all limits");
     }
     // Time enough to insert them all, on a slow machine too.
     let deadline = Instant::now() + Duration::from_secs(2) + Duration::from_micros(4) * due as u32;
     for key in 0..due {
         let ttl = deadline.saturating_duration_since(Instant::now());
-        store.insert_ex(format!("due:{key:012}"), &[b'v'; 16], ttl).expect("within all limits");
+        store.insert_ex(format!("due:{key:012}"), [b'v'; 16], ttl).expect("within all limits");
     }
     let inserted = Instant::now();
     assert!(inserted + CALM < deadline, "inserting took too long: {:?} late", inserted + CALM - deadline);
@@ -152,7 +152,7 @@ fn read_others(store: &Store, deadline: Instant, done: &AtomicBool, waits: &mut 
     for (wait, name) in waits.iter_mut().zip(names.iter().cycle()) {
         let start = Instant::now();
         if len % 16 == 15 {
-            store.insert(name, &[b'w'; 16]).expect("within all limits");
+            store.insert(name, [b'w'; 16]).expect("within all limits");
         } else {
             black_box(store.get::<Bytes>(name).expect("holds strings"));
         }

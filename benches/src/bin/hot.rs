@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use larder_benches::peers::{
-    DashMap, Larder, LarderTtl, Loads, Moka, MokaTtl, MutexMap, Papaya, Peer, QuickCache,
+    DashMap, Foyer, Larder, LarderTtl, Loads, Moka, MokaTtl, MutexMap, Papaya, Peer, QuickCache, Scc,
 };
 use larder_benches::workload;
 
@@ -31,6 +31,8 @@ fn main() {
         (operation, QuickCache::NAME) => read_or_write::<QuickCache>(operation, rounds),
         (operation, Papaya::NAME) => read_or_write::<Papaya>(operation, rounds),
         (operation, DashMap::NAME) => read_or_write::<DashMap>(operation, rounds),
+        (operation, Scc::NAME) => read_or_write::<Scc>(operation, rounds),
+        (operation, Foyer::NAME) => read_or_write::<Foyer>(operation, rounds),
         (operation, MutexMap::NAME) => read_or_write::<MutexMap>(operation, rounds),
         (operation, Moka::NAME) => read_or_write::<Moka>(operation, rounds),
         (operation, MokaTtl::NAME) => read_or_write::<MokaTtl>(operation, rounds),
