@@ -21,7 +21,7 @@ fn keys(most: usize) -> StoreBuilder {
 }
 
 fn names(store: &Store) -> Vec<String> {
-    let mut names: Vec<String> = store.keys("*").unwrap().iter().map(|name| text(name)).collect();
+    let mut names: Vec<String> = store.keys("*").unwrap().iter().map(text).collect();
     names.sort_unstable();
     names
 }
