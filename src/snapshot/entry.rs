@@ -93,7 +93,7 @@ fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Resul
         }
         Value::Set(set) => {
             write_varint(out, set.len() as u64)?;
-            set.iter().try_for_each(|member| write_bytes(out, member))
+            set.iter().try_for_each(|member| write_bytes(out, &member))
         }
         Value::Hash(hash) => {
             // Fields that are over by the snapshot's moment are not in it.
