@@ -23,7 +23,8 @@ pub(super) struct Integers<'e> {
 
 /// Added to what the first byte tells, so that it is no length of a packed name.
 const MARK: u8 = 0x80;
-const _: () = assert!(packed::LONGEST < MARK as usize && WIDEST * (WIDEST + 1) <= MARK as usize);
+const _: () = assert!(packed::LONGEST < MARK as usize);
+const _: () = assert!(WIDEST * (WIDEST + 1) <= MARK as usize);
 
 /// Bytes that a base or a distance can take.
 const WIDEST: usize = size_of::<i64>();

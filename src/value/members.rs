@@ -11,6 +11,7 @@ use super::hash_of;
 use super::packed::{self, Packed};
 use crate::Bytes;
 use crate::records::{Record, Records, Text};
+use crate::text::number::IntegerBuffer;
 
 /// See the [module](self). A few stand in a `P`; what else there is to know of them all is an `X`, which
 /// only entries in pages have. A clone is O(1): both share what they hold until one of them is written,
@@ -33,8 +34,8 @@ pub(super) trait Pack: Clone + Default {
     /// One that stands in a page, as it is handed out.
     fn entry(record: Record<'_>) -> Self::Entry<'_>;
 
-    /// The name and the body.
-    fn parts<'p>(entry: &'p Self::Entry<'_>) -> (&'p [u8], &'p [u8]);
+    /// The name and the body; a name that is an integer is written into the buffer.
+    fn parts<'p>(entry: &'p Self::Entry<'_>, buffer: &'p mut IntegerBuffer) -> (&'p [u8], &'p [u8]);
 
     /// O(1)
     fn len(&self) -> usize;
@@ -98,7 +99,10 @@ impl<P: Pack, X: Clone + Default> Members<P, X> {
     /// The name of the entry at a position, shared if it is long. O(1)
     pub(super) fn name(&self, at: u32) -> Option<Bytes> {
         match &self.0 {
-            Form::Packed(packed) => packed.get(at as usize).map(|entry| Bytes::from(P::parts(&entry).0)),
+            Form::Packed(packed) => {
+                let entry = packed.get(at as usize)?;
+                Some(Bytes::from(P::parts(&entry, &mut IntegerBuffer::default()).0))
+            }
             Form::Paged(paged) => paged.records.name(at),
         }
     }
@@ -166,7 +170,8 @@ impl<P: Pack, X: Clone + Default> Members<P, X> {
         if let Form::Packed(packed) = &self.0 {
             let mut records = Records::default();
             for entry in packed.iter() {
-                let (name, body) = P::parts(&entry);
+                let mut buffer = IntegerBuffer::default();
+                let (name, body) = P::parts(&entry, &mut buffer);
                 records.push(hash_of(name), Text::Slice(name), Text::Slice(body));
             }
             self.0 = Form::Paged(Arc::new(Paged { records, extra: X::default() }));

@@ -6,6 +6,7 @@
 use super::entries::Entries;
 use super::members::Pack;
 use crate::records::Record;
+use crate::text::number::IntegerBuffer;
 
 /// Names and bodies up to this length are packed, in collections of so many entries.
 pub(super) const LONGEST: usize = if cfg!(test) { 40 } else { 64 };
@@ -68,7 +69,7 @@ impl<const BODY: usize> Pack for Packed<BODY> {
         (record.name, record.body)
     }
 
-    fn parts<'p>(entry: &'p Entry<'_>) -> Entry<'p> {
+    fn parts<'p>(entry: &'p Entry<'_>, _: &'p mut IntegerBuffer) -> Entry<'p> {
         *entry
     }
 

@@ -4,7 +4,6 @@
 //! lost. A set that has turned to text stays so until it is empty.
 
 use std::hash::{Hash, Hasher};
-use std::ops::Deref;
 
 use super::either::Either;
 use super::integers::{self, Integers};
@@ -18,12 +17,11 @@ use crate::text::number::{IntegerBuffer, format_i64, parse_i64};
 #[derive(Clone, Default)]
 pub(super) struct PackedSet(Packed<0>);
 
-/// A member of a set: as it stands there, or an integer as it reads.
+/// A member of a set, as it stands there: [`read`](Self::read) gives its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Member<'m> {
-    Stored(&'m [u8]),
-    /// From this place on.
-    Written(IntegerBuffer, u8),
+    Text(&'m [u8]),
+    Integer(i64),
 }
 
 impl PackedSet {
@@ -37,7 +35,7 @@ impl PackedSet {
         if let Some(integers) = self.integers() {
             let mut text = Packed::default();
             for integer in integers.iter() {
-                text.push(&Member::from(integer), &[]);
+                text.push(format_i64(integer, &mut IntegerBuffer::default()), &[]);
             }
             self.0 = text;
         }
@@ -50,11 +48,11 @@ impl Pack for PackedSet {
 
     #[inline]
     fn entry(record: Record<'_>) -> Member<'_> {
-        Member::Stored(record.name)
+        Member::Text(record.name)
     }
 
-    fn parts<'p>(entry: &'p Member<'_>) -> (&'p [u8], &'p [u8]) {
-        (entry, &[])
+    fn parts<'p>(entry: &'p Member<'_>, buffer: &'p mut IntegerBuffer) -> (&'p [u8], &'p [u8]) {
+        (entry.read(buffer), &[])
     }
 
     #[inline]
@@ -72,8 +70,8 @@ impl Pack for PackedSet {
 
     fn get(&self, place: usize) -> Option<Member<'_>> {
         match self.integers() {
-            Some(integers) => integers.get(place).map(Member::from),
-            None => self.0.get(place).map(|(name, _)| Member::Stored(name)),
+            Some(integers) => integers.get(place).map(Member::Integer),
+            None => self.0.get(place).map(|(name, _)| Member::Text(name)),
         }
     }
 
@@ -99,8 +97,8 @@ impl Pack for PackedSet {
     #[inline]
     fn iter(&self) -> impl Iterator<Item = Member<'_>> + Clone {
         match self.integers() {
-            Some(integers) => Either::A(integers.iter().map(Member::from)),
-            None => Either::B(self.0.iter().map(|(name, _)| Member::Stored(name))),
+            Some(integers) => Either::A(integers.iter().map(Member::Integer)),
+            None => Either::B(self.0.iter().map(|(name, _)| Member::Text(name))),
         }
     }
 
@@ -109,40 +107,28 @@ impl Pack for PackedSet {
     }
 }
 
-impl From<i64> for Member<'_> {
+impl Member<'_> {
+    /// The member's bytes; those of an integer are written into the buffer. O(1)
     #[inline]
-    fn from(integer: i64) -> Self {
-        let mut buffer = IntegerBuffer::default();
-        let length = format_i64(integer, &mut buffer).len();
-        Member::Written(buffer, (buffer.len() - length) as u8)
+    pub(crate) fn read<'b>(&'b self, buffer: &'b mut IntegerBuffer) -> &'b [u8] {
+        match self {
+            Member::Text(name) => name,
+            Member::Integer(integer) => format_i64(*integer, buffer),
+        }
     }
 }
 
 impl From<Member<'_>> for Bytes {
     #[inline]
     fn from(member: Member<'_>) -> Self {
-        match member {
-            Member::Stored(name) => Bytes::from(name),
-            Member::Written(..) => Bytes::from(&*member),
-        }
+        Bytes::from(member.read(&mut IntegerBuffer::default()))
     }
 }
 
-impl Deref for Member<'_> {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        match self {
-            Member::Stored(name) => name,
-            Member::Written(buffer, start) => buffer.get(usize::from(*start)..).unwrap_or_default(),
-        }
-    }
-}
-
+/// As the bytes are equal, in whatever form they stand.
 impl PartialEq for Member<'_> {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        self.read(&mut IntegerBuffer::default()) == other.read(&mut IntegerBuffer::default())
     }
 }
 
@@ -150,7 +136,7 @@ impl Eq for Member<'_> {}
 
 impl Hash for Member<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self).hash(state);
+        self.read(&mut IntegerBuffer::default()).hash(state);
     }
 }
 
@@ -194,13 +180,14 @@ mod tests {
 
     /// Names without double: in one case in two integers only, in most cases close to each other.
     fn names() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        let integers = (integer(), prop::collection::vec((integer(), 0..10), 20), 0..20)
-            .prop_map(|(centre, others, far)| {
+        let integers = (integer(), prop::collection::vec((integer(), 0..10), 20), 0..20).prop_map(
+            |(centre, others, far)| {
                 let of = |(other, which): &(i64, i32)| {
                     if *which < far { *other } else { centre.wrapping_add(other % 70_000) }
                 };
                 others.iter().map(|other| of(other).to_string().into_bytes()).collect::<Vec<_>>()
-            });
+            },
+        );
         let text = prop_oneof![Just(Vec::new()), prop::collection::vec((0usize..20, not_an_integer()), 1..5)];
         (integers, text).prop_map(|(mut names, text)| {
             text.into_iter().for_each(|(at, text)| names[at] = text);
@@ -221,10 +208,10 @@ mod tests {
     fn check(set: &PackedSet, (members, is_text): &Model, names: &[Vec<u8>]) {
         assert_eq!(set.len(), members.len());
         assert_eq!(set.integers().is_some(), !members.is_empty() && !is_text);
-        let all: Vec<Vec<u8>> = set.iter().map(|member| member.to_vec()).collect();
+        let all: Vec<Vec<u8>> = set.iter().map(|member| Bytes::from(member).to_vec()).collect();
         assert_eq!(all, *members);
         for place in 0..=members.len() {
-            assert_eq!(set.get(place).as_deref(), members.get(place).map(Vec::as_slice));
+            assert_eq!(set.get(place), members.get(place).map(|member| Member::Text(member)));
         }
         for name in names {
             assert_eq!(set.find(name), members.iter().position(|member| member == name));
