@@ -132,6 +132,13 @@ pub enum Error {
     /// more shards ([`StoreBuilder::shards`](crate::StoreBuilder::shards)).
     #[error("ERR too many keys in one shard")]
     TooManyKeys,
+    /// The store is full ([`StoreBuilder::max_bytes`](crate::StoreBuilder::max_bytes),
+    /// [`max_keys`](crate::StoreBuilder::max_keys)), and nothing may be evicted; or what was to be stored is
+    /// larger than the whole limit.
+    ///
+    /// `OOM command not allowed when used memory > 'maxmemory'.`
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     /// A transaction touched a key that it had not declared.
     ///
     /// `ERR key ... was not declared by this transaction`

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::clock::Clock;
-use crate::keyspace::{Config, Keyspace, Limits, Sweeping};
+use crate::keyspace::{Config, Keyspace, Limit, Limits, Sweeping};
 
 /// Whether changes of keys are published as key events; see
 /// [`StoreBuilder::key_events`].
@@ -27,6 +27,38 @@ pub enum KeyEvents {
     On,
 }
 
+/// What goes when a store has reached its limit ([`StoreBuilder::max_bytes`],
+/// [`StoreBuilder::max_keys`]). `CONFIG SET maxmemory-policy`
+///
+/// ```
+/// use larder::{Error, Eviction, Store};
+///
+/// let store = Store::builder().max_keys(2).eviction(Eviction::Refuse).build();
+/// store.insert_many([("a", 1), ("b", 2)])?;
+/// assert!(matches!(store.insert("c", 3), Err(Error::OutOfMemory)));
+/// store.insert("a", 3)?; // nothing new
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[doc(alias = "maxmemory-policy")]
+pub enum Eviction {
+    /// Of all keys, one that is not likely to be asked for again: not used since it came, or not for
+    /// long. By S3-FIFO with a probation of learned length; in Redis, `allkeys-lru` and `allkeys-lfu` come
+    /// closest.
+    #[default]
+    AllKeys,
+    /// The same among keys that have a deadline: `volatile-lru`, `volatile-lfu`. If none has one,
+    /// what needs room is refused.
+    Expiring,
+    /// The key whose deadline comes first: `volatile-ttl`. If none has one, what needs room is
+    /// refused.
+    SoonestDeadline,
+    /// Nothing: what needs room is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    /// `noeviction`
+    Refuse,
+}
+
 /// Sets up a [`Store`]; made by [`Store::builder`].
 ///
 /// What is not said is as by default; each method says what that is. O(1), all of them but
@@ -49,6 +81,8 @@ pub struct StoreBuilder {
     sweeping: Sweeping,
     events: KeyEvents,
     value_limit: usize,
+    limit: Option<Limit>,
+    eviction: Eviction,
     seed: Option<u64>,
 }
 
@@ -61,6 +95,8 @@ impl StoreBuilder {
             sweeping: Sweeping::default(),
             events: KeyEvents::default(),
             value_limit: 512 << 20,
+            limit: None,
+            eviction: Eviction::default(),
             seed: None,
         }
     }
@@ -173,6 +209,69 @@ impl StoreBuilder {
         self
     }
 
+    /// The most bytes that the store's keys and values may take, as [`Stats::bytes`](crate::Stats::bytes) counts
+    /// them. `CONFIG SET maxmemory`; default: no limit.
+    ///
+    /// Once there are more, keys go as [`eviction`](Self::eviction) says before the call returns that brought
+    /// them: the store is over its limit by what the calls under way bring, and no more. What is larger
+    /// than the whole limit is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory). A limit
+    /// below some ten thousand bytes leaves little for data: a table takes a few hundred for itself.
+    ///
+    /// ```
+    /// use larder::Store;
+    ///
+    /// let store = Store::builder().max_bytes(1 << 20).build();
+    /// for id in 0..2_000 {
+    ///     store.insert(format!("page:{id}"), "x".repeat(1_000))?;
+    /// }
+    /// let stats = store.stats()?;
+    /// assert!(stats.bytes <= 1 << 20 && stats.entries > 900);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "maxmemory")]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.limit = Some(Limit::Bytes(bytes));
+        self
+    }
+
+    /// The most keys that the store may hold, over all databases, in place of a limit in bytes. Default:
+    /// no limit.
+    ///
+    /// ```
+    /// use larder::Store;
+    ///
+    /// let store = Store::builder().max_keys(100).build();
+    /// for id in 0..1_000 {
+    ///     store.insert(format!("page:{id}"), id)?;
+    /// }
+    /// assert_eq!(store.len()?, 100);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn max_keys(mut self, keys: usize) -> Self {
+        self.limit = Some(Limit::Keys(keys));
+        self
+    }
+
+    /// What goes when the limit is reached. `CONFIG SET maxmemory-policy`; default: any key that is not
+    /// likely to be asked for again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Eviction, Store};
+    ///
+    /// let store = Store::builder().max_keys(2).eviction(Eviction::SoonestDeadline).build();
+    /// store.insert("settings", "dark")?;
+    /// store.insert_ex("session:1", "ann", Duration::from_secs(60))?;
+    /// store.insert_ex("session:2", "bob", Duration::from_secs(90))?;
+    /// assert!(store.contains("settings")? && !store.contains("session:1")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[doc(alias = "maxmemory-policy")]
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.eviction = eviction;
+        self
+    }
+
     /// Fixes all that is random: which members are drawn, and how keys are spread over shards. Not
     /// for keys that strangers choose: they could then make them collide. Default: another for each store.
     ///
@@ -209,6 +308,7 @@ impl StoreBuilder {
             sweeping: self.sweeping,
             events: self.events,
             seed: self.seed,
+            bound: self.limit.map(|limit| (limit, self.eviction)),
         }))
     }
 }

@@ -33,7 +33,7 @@ mod whole;
 mod blocking;
 
 pub use bitmap::{BitFields, Bitmap};
-pub use builder::{KeyEvents, StoreBuilder};
+pub use builder::{Eviction, KeyEvents, StoreBuilder};
 pub use counter::Counter;
 pub use database::Database;
 pub use hash::{Hash, HashIter, HashOptions};

@@ -111,6 +111,7 @@ pub(crate) fn rename(
         return Ok(existing == Existing::Replaced);
     }
     to.check(writer.space().limits().value)?;
+    writer.admit_all();
     let Some((value, deadline)) = writer.remove(from, KeyEvent::RenameFrom) else {
         return Err(Error::NoSuchKey);
     };
@@ -155,6 +156,7 @@ pub(crate) fn move_to(writer: &mut Writer<'_>, key: KeyRef<'_>, db: u16) -> Resu
     if writer.value(key).is_none() || writer.in_db(db, |writer| writer.value(key).is_some()) {
         return Ok(false);
     }
+    writer.admit_all();
     let Some((value, deadline)) = writer.remove(key, KeyEvent::MoveFrom) else { return Ok(false) };
     writer.in_db(db, |writer| put(writer, key, value, deadline, KeyEvent::MoveTo))?;
     Ok(true)

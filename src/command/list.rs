@@ -76,6 +76,12 @@ pub(crate) fn move_(
     from: End,
     to: End,
 ) -> Result<Option<Bytes>> {
+    if writer.find::<List>(source)?.is_none() {
+        return Ok(None);
+    }
+    // Room is made before anything is moved: it might be the source that goes for it.
+    writer.admit(destination, 0)?;
+    writer.admit_all();
     let Some(list) = writer.find::<List>(source)? else { return Ok(None) };
     let Some(element) = list.peek(from).map(Bytes::from) else { return Ok(None) };
     // Pushed before it is popped: an error leaves both lists as they were, and a list of one element

@@ -68,6 +68,7 @@ fn put_back<R>(
     put: impl FnOnce(&mut Writer<'_>) -> Result<R>,
 ) -> Result<()> {
     let went = writer.deadline(key).is_none();
+    writer.admit_all();
     put(writer)?;
     if let (true, Some(deadline)) = (went, deadline.filter(|deadline| *deadline != NEVER)) {
         writer.set_deadline(key, deadline);

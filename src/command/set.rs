@@ -109,6 +109,7 @@ pub(crate) fn move_(
     }
     // Nothing can fail from here on, so that a member that was removed is also inserted.
     destination.check(writer.space().limits().value)?;
+    writer.admit_all();
     remove(writer, source, std::slice::from_ref(&member))?;
     insert(writer, destination, [member])?;
     Ok(true)

@@ -115,6 +115,21 @@ impl DuePages {
         (self.next_wake() > now).then(|| self.wheel.overdue(&self.timers, now))
     }
 
+    /// The page on which the first deadline is expected, and the time before which it has none. O(pages)
+    pub(super) fn earliest(&mut self) -> Option<(u32, u64)> {
+        if let Some(Open { page, .. }) = self.open.take() {
+            // It is looked through once more, from its start.
+            self.wheel.schedule(&mut self.timers, page, 0);
+        }
+        let timers = (0..).zip(&self.timers.0).map(|(page, timer)| (page, timer.deadline()));
+        timers.filter(|(_, deadline)| *deadline != NEVER).min_by_key(|(_, deadline)| *deadline)
+    }
+
+    /// Has a page looked through later: it has no deadline before this one. O(1)
+    pub(super) fn put_off(&mut self, page: u32, deadline: u64) {
+        self.wheel.schedule(&mut self.timers, page, deadline);
+    }
+
     /// The earliest time at which a page may be due.
     pub(super) fn next_wake(&self) -> u64 {
         if self.open.is_some() { 0 } else { self.wheel.next_wake().unwrap_or(NEVER) }

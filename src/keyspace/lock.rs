@@ -75,7 +75,14 @@ impl Keyspace {
     /// What had to wait until the locks were free: serving waiters for whom keys of other shards are
     /// needed, telling the sweeper of an earlier deadline, freeing memory, and at last waking tasks. A
     /// waker is user code: one that panics or blocks must not take the rest along.
+    #[inline]
     pub(super) fn settle(&self, effects: &mut Effects) {
+        self.settle_effects(effects);
+        self.make_room();
+    }
+
+    /// The same, in a store that is kept within its limit by the caller.
+    pub(super) fn settle_effects(&self, effects: &mut Effects) {
         while let Some((db, name, other)) = effects.across.pop() {
             let keys = [self.key_ref(&name), self.key_ref(&other)];
             self.write_with(db, &keys, effects, |writer| writer.look_again(&name));
@@ -99,6 +106,7 @@ impl Keyspace {
             let mut writer = Writer::of_one(self, db, index, &mut guard, effects);
             let result = op(&mut writer);
             writer.serve_waiters();
+            writer.keep_within();
             return result;
         }
         let mut guards = self.lock(keys);
@@ -106,6 +114,7 @@ impl Keyspace {
         let mut writer = Writer::new(self, db, shards, effects);
         let result = op(&mut writer);
         writer.serve_waiters();
+        writer.keep_within();
         result
     }
 

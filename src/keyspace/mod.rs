@@ -4,9 +4,11 @@
 //! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
 //! nowhere else: one at a time, or in the order of the shards' indexes.
 
+mod bound;
 mod due;
 mod held;
 mod lock;
+mod recency;
 pub(crate) mod shard;
 mod sweep;
 pub(crate) mod table;
@@ -32,10 +34,12 @@ use crate::rng::Rng;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
-use crate::{Bytes, Error, KeyEvents, Result};
+use crate::{Bytes, Error, Eviction, KeyEvents, Result};
 
 pub use sweep::Sweeping;
 
+use bound::Bound;
+pub(crate) use bound::Limit;
 use shard::Shard;
 use sweep::Sweeper;
 use view::View;
@@ -60,6 +64,7 @@ pub(crate) struct Config {
     pub sweeping: Sweeping,
     pub events: KeyEvents,
     pub seed: Option<u64>,
+    pub bound: Option<(Limit, Eviction)>,
 }
 
 /// All keys of a store.
@@ -70,6 +75,7 @@ pub(crate) struct Keyspace {
     hasher: ahash::RandomState,
     clock: Clock,
     limits: Limits,
+    bound: Option<Bound>,
     events: KeyEvents,
     hub: Arc<Hub>,
     rng: Rng,
@@ -82,19 +88,23 @@ pub(crate) struct Keyspace {
 
 impl Keyspace {
     pub(crate) fn new(config: Config) -> Arc<Self> {
-        let shards = config.shards.clamp(1, 1 << 12).next_power_of_two();
+        let of_use = config.bound.map_or(usize::MAX, |(limit, _)| limit.shards());
+        let shards = config.shards.min(of_use).clamp(1, 1 << 12).next_power_of_two();
+        let bound = config.bound.map(|(limit, eviction)| Bound::new(limit, eviction));
+        let notes_use = bound.as_ref().is_some_and(Bound::looks_at_use);
         let hasher = match config.seed {
             Some(seed) => ahash::RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x6c61_7264_6572),
             None => ahash::RandomState::new(),
         };
         let seed = config.seed.unwrap_or_else(|| hasher.hash_one("larder"));
         Arc::new_cyclic(|me| Keyspace {
-            shards: (0..shards).map(|_| Padded(RwLock::new(Shard::default()))).collect(),
+            shards: (0..shards).map(|_| Padded(RwLock::new(Shard::new(notes_use)))).collect(),
             shift: 64 - shards.trailing_zeros(),
             hasher,
             sweeper: Arc::new(Sweeper::new(config.sweeping)),
             clock: config.clock,
             limits: config.limits,
+            bound,
             events: config.events,
             hub: Hub::new(),
             rng: Rng::new(seed),

@@ -16,11 +16,19 @@ use crate::{Bytes, Type};
 pub(crate) struct Shard {
     /// Tables are made on demand: most stores use one database.
     tables: Vec<Option<Box<Table>>>,
+    /// Whether those note which of their keys are in use.
+    notes_use: bool,
+    /// What all tables weigh, as it was last counted.
+    pub weight: usize,
     pub waiters: Waiters,
     pub watches: Watches,
 }
 
 impl Shard {
+    pub(super) fn new(notes_use: bool) -> Self {
+        Shard { notes_use, ..Shard::default() }
+    }
+
     #[inline]
     pub(crate) fn table(&self, db: u16) -> Option<&Table> {
         self.tables.get(usize::from(db))?.as_deref()
@@ -32,7 +40,9 @@ impl Shard {
         if self.tables.len() <= db {
             self.tables.resize_with(db + 1, || None);
         }
-        self.tables[db].get_or_insert_default()
+        let notes_use = self.notes_use;
+        let fresh = || Box::new(if notes_use { Table::with_recency() } else { Table::default() });
+        self.tables[db].get_or_insert_with(fresh)
     }
 
     /// Whether anybody waits for one of the keys or watches it.

@@ -256,6 +256,7 @@ impl Writer<'_> {
         let mut swept = Swept { removed: 0, is_done: false };
         swept.is_done =
             self.sweep_keys(&mut steps, precision, &mut swept) && self.sweep_parts(&mut steps, &mut swept);
+        self.keep_within();
         swept
     }
 
@@ -269,7 +270,10 @@ impl Writer<'_> {
             swept.removed += last;
             *steps -= last;
             match self.only_table().map_or(Due::Nothing, |table| table.next_due(now, exact, steps)) {
-                Due::Entry(at) => swept.removed += usize::from(self.expire_at(at)),
+                Due::Entry(at) => {
+                    self.expire_at(at);
+                    swept.removed += 1;
+                }
                 Due::BudgetSpent => return false,
                 Due::Nothing => return true,
             }

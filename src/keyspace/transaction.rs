@@ -121,6 +121,7 @@ impl Drop for Session<'_> {
         } else {
             writer.roll_back();
         }
+        writer.keep_within();
         drop(writer);
         let Held { shards, mut effects } = held;
         for ((_, guard), (_, shard)) in self.guards.iter_mut().zip(shards) {

@@ -54,10 +54,12 @@ impl<'v> View<'v> {
             self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
             return None;
         };
-        let entry = table.seek(key.hash, key.bytes).map(|(_, entry)| entry);
-        let live = entry.filter(|entry| !entry.is_expired(|| self.now()));
+        let found = table.seek(key.hash, key.bytes);
+        let live = found.filter(|(_, entry)| !entry.is_expired(|| self.now()));
         table.counters.looked_up(live.is_some());
-        live
+        let (at, entry) = live?;
+        table.touch(at);
+        Some(entry)
     }
 
     /// The key's value as the type that the operation is for.

@@ -66,6 +66,7 @@ impl Keyspace {
                     shard.table_mut(db).counters = std::mem::take(&mut table.counters);
                     tables.push(table);
                 }
+                self.weigh(shard);
             }
             tables
         })?;

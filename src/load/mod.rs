@@ -21,7 +21,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex};
 use crate::value::Value;
-use crate::{Bytes, Result, trace};
+use crate::{Bytes, Error, Result, trace};
 
 pub use error::LoadError;
 
@@ -74,6 +74,7 @@ pub(crate) enum Join<'s> {
 
 /// What became of a value that was loaded.
 enum Landing {
+    /// If there was room for it.
     Stored,
     /// Its key was written meanwhile.
     Fenced,
@@ -160,8 +161,11 @@ impl Lead<'_> {
                 if fence.is_fenced() {
                     return Ok(Landing::Fenced);
                 }
-                writer.set(key, Value::String(bytes), deadline, KeyEvent::Set)?;
-                Ok(Landing::Stored)
+                match writer.set(key, Value::String(bytes), deadline, KeyEvent::Set) {
+                    // It was asked for to be used, and only then to be kept.
+                    Ok(()) | Err(Error::OutOfMemory) => Ok(Landing::Stored),
+                    Err(error) => Err(error),
+                }
             })?,
         };
         let is_fenced = matches!(landing, Ok(Landing::Fenced));

@@ -122,6 +122,11 @@ impl Records {
         })
     }
 
+    /// The position of a record with that hash which is `wanted`. O(1).
+    pub(crate) fn find_where(&self, hash: u32, wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        self.index.find(hash, |at| (self.get(at)?.hash == hash && wanted(at)).then_some(at))
+    }
+
     /// The record at a position. O(1).
     #[inline]
     pub(crate) fn get(&self, at: u32) -> Option<Record<'_>> {

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 
 use super::due::{DuePages, Found, Open};
+use super::recency::Recency;
 use super::wheel::Due;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
@@ -50,6 +51,8 @@ pub(crate) struct Table {
     due: DuePages,
     /// Hashes of which single fields expire: when the next one does, and the key.
     parts: BTreeSet<(u64, Bytes)>,
+    /// Where the store is bounded, which keys are in use.
+    recency: Option<Box<Recency>>,
     pub counters: Counters,
 }
 
@@ -119,6 +122,11 @@ impl Contents {
 }
 
 impl Table {
+    /// An empty table that notes which of its keys are in use.
+    pub(super) fn with_recency() -> Self {
+        Table { recency: Some(Box::default()), ..Table::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.contents.len()
     }
@@ -133,6 +141,7 @@ impl Table {
         // A tree of pairs is some three quarters full.
         let parts = self.parts.len() * size_of::<(u64, Bytes)>() * 4 / 3;
         self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes() + parts
+            + self.recency.as_ref().map_or(0, |recency| recency.bytes())
     }
 
     #[inline]
@@ -181,6 +190,9 @@ impl Table {
         if let Some(name) = self.contents.records.name(at).filter(|_| parts != NEVER) {
             self.parts.insert((parts, name));
         }
+        if let Some(recency) = &mut self.recency {
+            recency.pushed(hash as u32);
+        }
         self.timed += usize::from(deadline != NEVER);
         self.due.note(page_of(at), deadline);
         Ok(())
@@ -217,6 +229,9 @@ impl Table {
     pub(crate) fn put_back(&mut self, at: u32, hash: u64, key: &[u8]) {
         let body = body(0, NEVER, &[]);
         self.contents.records.swap_insert(at, hash as u32, Text::Slice(key), Text::Slice(&body));
+        if let Some(recency) = &mut self.recency {
+            recency.swap_inserted(at);
+        }
         // What stood there is the last again.
         if let Some(last) = self.len().checked_sub(1).map(|last| last as u32) {
             self.due.note(page_of(last), self.deadline_at(last));
@@ -255,6 +270,9 @@ impl Table {
         let value = number_of(kind, rest).and_then(|number| self.forget(number, at));
         self.timed -= usize::from(deadline != NEVER);
         self.contents.records.swap_remove(at);
+        if let Some(recency) = &mut self.recency {
+            recency.swap_removed(at, &self.contents.records);
+        }
         // Another entry may have come here, from a page of its own.
         if let Some(moved) = self.get(at).map(|entry| entry.deadline) {
             self.due.note(page_of(at), moved);
@@ -276,7 +294,7 @@ impl Table {
         if last.is_none_or(|last| self.deadline_at(last) > now) {
             return 0;
         }
-        let Table { contents: Contents { records, aside }, held, timed, parts, due, .. } = self;
+        let Table { contents: Contents { records, aside }, held, timed, parts, due, recency, .. } = self;
         let count = records.pop_while(limit, |record| {
             let Some((kind, deadline, rest)) = parse(record.body) else { return false };
             if deadline > now {
@@ -293,8 +311,46 @@ impl Table {
             gone(record.name, value);
             true
         });
+        if let Some(recency) = recency {
+            recency.truncated(records);
+        }
         due.truncate(records.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
         count
+    }
+
+    /// The key at a position was used. O(1).
+    #[inline]
+    pub(crate) fn touch(&self, at: u32) {
+        if let Some(recency) = &self.recency {
+            recency.touch(at);
+        }
+    }
+
+    /// The position of the key to evict, of all or of those that have a deadline; `None` if there is none.
+    /// O(1) amortised, where most keys may go.
+    pub(super) fn victim(&mut self, only_timed: bool) -> Option<u32> {
+        if only_timed && self.timed == 0 {
+            return None;
+        }
+        let mut recency = self.recency.take()?;
+        let may_go = |at: u32| !only_timed || self.deadline_at(at) != NEVER;
+        let victim = recency.victim(&self.contents.records, may_go);
+        self.recency = Some(recency);
+        victim
+    }
+
+    /// The position of the key whose deadline comes first; `None` if none has one. O(pages).
+    pub(super) fn first_to_expire(&mut self) -> Option<u32> {
+        // The wheel knows of a page no more than that nothing on it is due before some time.
+        while let Some((page, not_before)) = self.due.earliest() {
+            let at = page_range(page).min_by_key(|at| self.deadline_at(*at))?;
+            let deadline = self.deadline_at(at);
+            if deadline <= not_before {
+                return Some(at);
+            }
+            self.due.put_off(page, deadline);
+        }
+        None
     }
 
     /// Gives a key another deadline, or none. O(1).

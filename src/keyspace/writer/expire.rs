@@ -34,20 +34,35 @@ impl Writer<'_> {
         count
     }
 
-    /// Removes an entry of [`only_table`](Self::only_table) whose time has come; its name is looked at only
-    /// if somebody wants to know.
-    pub(in crate::keyspace) fn expire_at(&mut self, at: u32) -> bool {
-        let is_heard = self.is_heard();
-        let Some(table) = self.only_table() else { return false };
+    /// Removes an entry of [`only_table`](Self::only_table) whose time has come.
+    pub(in crate::keyspace) fn expire_at(&mut self, at: u32) {
+        self.let_go(0, at, KeyEvent::Expired);
+    }
+
+    /// Evicts an entry of one of the shards that are held.
+    pub(in crate::keyspace) fn evict_at(&mut self, part: usize, at: u32) {
+        self.let_go(part, at, KeyEvent::Evicted);
+    }
+
+    /// Removes an entry of one of the shards that are held; its name is looked at only if somebody wants to
+    /// know.
+    fn let_go(&mut self, part: usize, at: u32, event: KeyEvent) {
+        let (is_heard, db) = (self.is_heard(), self.db);
+        let Some((_, shard)) = self.shards.parts_mut().get_mut(part) else { return };
+        let table = shard.table_mut(db);
         let name = if is_heard { table.contents().name(at) } else { None };
         let value = table.remove(at);
         match name {
-            // The hash only tells shards apart, and a sweep holds one.
-            Some(name) => self.changed(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired),
+            Some(name) => {
+                let key = self.space.key_ref(&name);
+                self.changed(key, event);
+            }
+            None if event == KeyEvent::Evicted => table.counters.evicted += 1,
             None => table.counters.expired += 1,
         }
-        self.effects.garbage.extend(value);
-        true
+        if let Some(value) = value {
+            self.effects.garbage.push(value);
+        }
     }
 
     /// Removes the key if it has expired, or the parts of its value that have.

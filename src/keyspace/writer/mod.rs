@@ -27,6 +27,8 @@ pub(crate) struct Writer<'w> {
     effects: &'w mut Effects,
     /// The time of this writer; 0 before it was read.
     now: u64,
+    /// Nothing that is added from now on is refused for want of room.
+    pub(super) is_admitted: bool,
 }
 
 /// One shard, as for most operations, or several; both as one slice.
@@ -114,7 +116,7 @@ impl<'w> Writer<'w> {
         shards: Parts<&'w mut Shard>,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards: Held::Several(shards), effects, now: 0 }
+        Writer { space, db, shards: Held::Several(shards), effects, now: 0, is_admitted: false }
     }
 
     /// A writer to the one shard of this index.
@@ -126,7 +128,7 @@ impl<'w> Writer<'w> {
         shard: &'w mut Shard,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards: Held::One([(index, shard)]), effects, now: 0 }
+        Writer { space, db, shards: Held::One([(index, shard)]), effects, now: 0, is_admitted: false }
     }
 
     pub(crate) fn space(&self) -> &'w Keyspace {
@@ -198,6 +200,9 @@ impl<'w> Writer<'w> {
         absent: Absent,
         change: impl FnOnce(&mut K) -> Done<R>,
     ) -> Result<Option<R>> {
+        if absent == Absent::Create {
+            self.admit(key, 0)?;
+        }
         let Some(at) = self.live(key) else {
             if absent == Absent::Skip {
                 return Ok(None);
@@ -255,6 +260,7 @@ impl<'w> Writer<'w> {
             }
         }
         key.check(self.space.limits().value)?;
+        self.admit(key, value.heap_bytes())?;
         let found = self.live(key);
         self.remember(key);
         // The sweeper comes for the parts of the value that expire by themselves.
@@ -334,6 +340,17 @@ impl<'w> Writer<'w> {
         self.shards.parts().iter().any(|(of, _)| *of == index)
     }
 
+    /// All shards that are held, with their indexes.
+    #[inline]
+    pub(super) fn parts_mut(&mut self) -> &mut [(u32, &'w mut Shard)] {
+        self.shards.parts_mut()
+    }
+
+    /// Whether what is done may be taken back.
+    pub(super) fn is_undoable(&self) -> bool {
+        self.effects.undo.is_some()
+    }
+
     /// The shard of a key, for those who wait for it or watch it.
     #[inline]
     pub(crate) fn shard_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Shard> {
@@ -349,6 +366,11 @@ impl<'w> Writer<'w> {
     /// Serves those who wait for keys that have something new, before the locks are let go.
     #[inline]
     pub(crate) fn serve_waiters(&mut self) {
+        if self.effects.ready.is_empty() {
+            return;
+        }
+        // What is served to one who waits was let in already.
+        self.is_admitted = true;
         // First come first served: what becomes ready meanwhile has its turn after these.
         while !self.effects.ready.is_empty() {
             for (db, name) in mem::take(&mut self.effects.ready) {
@@ -475,6 +497,9 @@ impl<'w> Writer<'w> {
         if expired {
             self.discard_at(key, at, KeyEvent::Expired);
             return None;
+        }
+        if let Some(table) = self.table(key) {
+            table.touch(at);
         }
         Some(at)
     }
