@@ -81,7 +81,9 @@ impl Pack for PackedSet {
             let is_text = self.len() > 0 && self.integers().is_none();
             match parse_i64(name) {
                 Some(integer) if !is_text => integers::push(&mut self.0.0, integer),
-                _ => drop(self.text_mut().push(name, body)),
+                _ => {
+                    self.text_mut().push(name, body);
+                }
             }
         }
         is_taken
