@@ -214,7 +214,8 @@ impl Recency {
         if self.queue.len() > 2 * self.on_probation + 64 {
             // Most of it is of keys that went by another way. New keys are added at the end, so this is nearly
             // the order in which they came.
-            let waiting = (0..).zip(&self.marks).filter(|(_, mark)| mark.load(Ordering::Relaxed) & PROBATION != 0);
+            let waiting =
+                (0..).zip(&self.marks).filter(|(_, mark)| mark.load(Ordering::Relaxed) & PROBATION != 0);
             self.queue = waiting.filter_map(|(at, _)| Some(records.get(at)?.hash)).collect();
         }
     }

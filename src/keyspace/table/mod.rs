@@ -140,7 +140,11 @@ impl Table {
     pub(crate) fn bytes(&self) -> usize {
         // A tree of pairs is some three quarters full.
         let parts = self.parts.len() * size_of::<(u64, Bytes)>() * 4 / 3;
-        self.contents.records.bytes() + self.contents.aside.bytes() + self.held + self.due.bytes() + parts
+        self.contents.records.bytes()
+            + self.contents.aside.bytes()
+            + self.held
+            + self.due.bytes()
+            + parts
             + self.recency.as_ref().map_or(0, |recency| recency.bytes())
     }
 
