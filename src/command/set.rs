@@ -5,7 +5,7 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
-use crate::value::set::Set;
+use crate::value::set::{Member, Set};
 use crate::value::{Kind, Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
@@ -168,7 +168,7 @@ pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Opti
 
 /// Members as they stand in the sources, or a set that was made of them.
 enum Combined<'v> {
-    Of(Vec<&'v [u8]>),
+    Of(Vec<Member<'v>>),
     Made(Set),
 }
 

@@ -12,6 +12,7 @@ use super::error::Fault;
 use crate::Bytes;
 use crate::clock::NEVER;
 use crate::keyspace::{Limits, table};
+use crate::text::number::IntegerBuffer;
 use crate::value::hash::{Before, Hash};
 use crate::value::list::{End, List};
 use crate::value::set::Set;
@@ -93,7 +94,7 @@ fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Resul
         }
         Value::Set(set) => {
             write_varint(out, set.len() as u64)?;
-            set.iter().try_for_each(|member| write_bytes(out, member))
+            set.iter().try_for_each(|member| write_bytes(out, member.read(&mut IntegerBuffer::default())))
         }
         Value::Hash(hash) => {
             // Fields that are over by the snapshot's moment are not in it.

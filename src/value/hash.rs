@@ -6,14 +6,15 @@
 //! Fields that have expired stay until [`Hash::remove_expired`]; whoever looks says what time it is.
 
 use super::deadlines::Deadlines;
-use super::members::{ANY, Entry, Members};
+use super::members::Members;
+use super::packed::{ANY, Entry, Packed};
 use crate::Bytes;
 use crate::clock::NEVER;
 use crate::records::Text;
 
 /// See the [module](self). A clone shares the fields, a page at a time, until one of both writes.
 #[derive(Clone, Default)]
-pub(crate) struct Hash(Members<ANY, Deadlines>);
+pub(crate) struct Hash(Members<Packed<ANY>, Deadlines>);
 
 /// A field and its value.
 #[derive(Clone)]

@@ -6,22 +6,58 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::either::Either;
 use super::hash_of;
-use super::packed::{self, MOST, Packed};
-pub(crate) use super::packed::{ANY, Entry};
+use super::packed::{self, Packed};
 use crate::Bytes;
-use crate::records::{Records, Text};
+use crate::records::{Record, Records, Text};
+use crate::text::number::IntegerBuffer;
 
-/// See the [module](self). All bodies have the length `BODY`, [`ANY`] if they differ; what else there is
-/// to know of them all is an `X`, which only entries in pages have. A clone is O(1): both share what they
-/// hold until one of them is written, and a bounded part of it from then on.
+/// See the [module](self). A few stand in a `P`; what else there is to know of them all is an `X`, which
+/// only entries in pages have. A clone is O(1): both share what they hold until one of them is written,
+/// and a bounded part of it from then on.
 #[derive(Clone)]
-pub(crate) struct Members<const BODY: usize, X = ()>(Form<BODY, X>);
+pub(super) struct Members<P, X = ()>(Form<P, X>);
 
 #[derive(Clone)]
-enum Form<const BODY: usize, X> {
-    Packed(Packed<BODY>),
+enum Form<P, X> {
+    Packed(P),
     Paged(Arc<Paged<X>>),
+}
+
+/// A few short entries in one allocation, in the order in which they came. Clones share it until one of
+/// them is written.
+pub(super) trait Pack: Clone + Default {
+    /// An entry as it is handed out.
+    type Entry<'p>;
+
+    /// One that stands in a page, as it is handed out.
+    fn entry(record: Record<'_>) -> Self::Entry<'_>;
+
+    /// The name and the body; a name that is an integer is written into the buffer.
+    fn parts<'p>(entry: &'p Self::Entry<'_>, buffer: &'p mut IntegerBuffer) -> (&'p [u8], &'p [u8]);
+
+    /// O(1)
+    fn len(&self) -> usize;
+
+    /// The place of the entry of that name. O(n)
+    fn find(&self, name: &[u8]) -> Option<usize>;
+
+    /// The entry at a place. O(n)
+    fn get(&self, place: usize) -> Option<Self::Entry<'_>>;
+
+    /// Adds an entry whose name is not there yet behind the last; false, and no change, if it is too long
+    /// or one too many. O(n)
+    fn push(&mut self, name: &[u8], body: &[u8]) -> bool;
+
+    /// Takes the entry at a place out, if there is one; those behind it move up. O(n)
+    fn remove(&mut self, place: usize);
+
+    /// The entries, in order.
+    fn iter(&self) -> impl Iterator<Item = Self::Entry<'_>> + Clone;
+
+    /// Heap memory, in bytes. O(1)
+    fn bytes(&self) -> usize;
 }
 
 #[derive(Clone, Default)]
@@ -30,86 +66,59 @@ struct Paged<X> {
     extra: X,
 }
 
-impl<const BODY: usize, X> Default for Members<BODY, X> {
+impl<P: Default, X> Default for Members<P, X> {
     fn default() -> Self {
-        Members(Form::Packed(Packed::default()))
+        Members(Form::Packed(P::default()))
     }
 }
 
-impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
+impl<P: Pack, X: Clone + Default> Members<P, X> {
     /// O(1)
     #[inline]
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match &self.0 {
             Form::Packed(packed) => packed.len(),
             Form::Paged(paged) => paged.records.len(),
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The position of the entry of that name: a number below [`len`](Self::len), which stays the same
     /// until an entry is removed. O(1)
     #[inline]
-    pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
+    pub(super) fn find(&self, name: &[u8]) -> Option<u32> {
         match &self.0 {
             Form::Packed(packed) => packed.find(name).map(|place| place as u32),
             Form::Paged(paged) => paged.records.find(hash_of(name), name),
         }
     }
 
-    /// The body of the entry of that name. O(1)
-    #[inline]
-    pub(crate) fn body(&self, name: &[u8]) -> Option<&[u8]> {
-        match &self.0 {
-            Form::Packed(packed) => packed.iter().find(|(other, _)| *other == name).map(|(_, body)| body),
-            Form::Paged(paged) => paged.records.seek(hash_of(name), name).map(|(_, record)| record.body),
-        }
-    }
-
     /// The name of the entry at a position, shared if it is long. O(1)
-    pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
+    pub(super) fn name(&self, at: u32) -> Option<Bytes> {
         match &self.0 {
-            Form::Packed(packed) => packed.get(at as usize).map(|(name, _)| Bytes::from(name)),
+            Form::Packed(packed) => {
+                let entry = packed.get(at as usize)?;
+                Some(Bytes::from(P::parts(&entry, &mut IntegerBuffer::default()).0))
+            }
             Form::Paged(paged) => paged.records.name(at),
         }
     }
 
-    /// The body of the entry at a position, shared if it is long. O(1)
-    pub(crate) fn body_at(&self, at: u32) -> Option<Bytes> {
-        match &self.0 {
-            Form::Packed(packed) => packed.get(at as usize).map(|(_, body)| Bytes::from(body)),
-            Form::Paged(paged) => paged.records.body(at),
-        }
-    }
-
     /// Adds an entry whose name is not there yet; gives its position. O(1)
-    pub(crate) fn push(&mut self, name: Text<'_>, body: Text<'_>) -> u32 {
+    pub(super) fn push(&mut self, name: Text<'_>, body: Text<'_>) -> u32 {
         if let Form::Packed(packed) = &mut self.0 {
-            let len = packed.len();
-            if len < MOST && Packed::<BODY>::takes(&name, &body) {
-                packed.insert(len, &name, &body);
-                return len as u32;
+            if packed.push(&name, &body) {
+                return packed.len() as u32 - 1;
             }
         }
         self.paged().records.push(hash_of(&name), name, body)
     }
 
-    /// Gives the entry at a position another body; gives the old one back if it was long. O(1)
-    pub(crate) fn set_body(&mut self, at: u32, body: Text<'_>) -> Option<Bytes> {
-        match &mut self.0 {
-            Form::Packed(packed) if body.len() <= packed::LONGEST => {
-                packed.set_body(at as usize, &body);
-                None
-            }
-            _ => self.paged().records.set_body(at, body),
-        }
-    }
-
     /// Takes the entry at a position out; false if there was none. Positions from there on change. O(1)
-    pub(crate) fn remove(&mut self, at: u32) -> bool {
+    pub(super) fn remove(&mut self, at: u32) -> bool {
         match &mut self.0 {
             Form::Packed(packed) => {
                 let is_there = (at as usize) < packed.len();
@@ -127,18 +136,16 @@ impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
     }
 
     /// All entries, from the first position to the last.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> + Clone {
-        let (packed, records) = match &self.0 {
-            Form::Packed(packed) => (Some(packed.iter()), None),
-            Form::Paged(paged) => (None, Some(paged.records.iter())),
-        };
-        let records = records.into_iter().flatten().map(|record| (record.name, record.body));
-        packed.into_iter().flatten().chain(records)
+    pub(super) fn iter(&self) -> impl Iterator<Item = P::Entry<'_>> + Clone {
+        match &self.0 {
+            Form::Packed(packed) => Either::A(packed.iter()),
+            Form::Paged(paged) => Either::B(paged.records.iter().map(P::entry)),
+        }
     }
 
     /// What else there is to know; nothing while the entries are packed.
     #[inline]
-    pub(crate) fn extra(&self) -> Option<&X> {
+    pub(super) fn extra(&self) -> Option<&X> {
         match &self.0 {
             Form::Packed(_) => None,
             Form::Paged(paged) => Some(&paged.extra),
@@ -146,12 +153,12 @@ impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
     }
 
     /// The same, to be changed: entries that are packed move into pages.
-    pub(crate) fn extra_mut(&mut self) -> &mut X {
+    pub(super) fn extra_mut(&mut self) -> &mut X {
         &mut self.paged().extra
     }
 
     /// Heap memory but for what the extra holds, in bytes. O(1)
-    pub(crate) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match &self.0 {
             Form::Packed(packed) => packed.bytes(),
             Form::Paged(paged) => 2 * size_of::<usize>() + size_of::<Paged<X>>() + paged.records.bytes(),
@@ -162,7 +169,9 @@ impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
     fn paged(&mut self) -> &mut Paged<X> {
         if let Form::Packed(packed) = &self.0 {
             let mut records = Records::default();
-            for (name, body) in packed.iter() {
+            for entry in packed.iter() {
+                let mut buffer = IntegerBuffer::default();
+                let (name, body) = P::parts(&entry, &mut buffer);
                 records.push(hash_of(name), Text::Slice(name), Text::Slice(body));
             }
             self.0 = Form::Paged(Arc::new(Paged { records, extra: X::default() }));
@@ -170,6 +179,36 @@ impl<const BODY: usize, X: Clone + Default> Members<BODY, X> {
         match &mut self.0 {
             Form::Paged(paged) => Arc::make_mut(paged),
             Form::Packed(_) => unreachable!("just moved into pages"),
+        }
+    }
+}
+
+impl<const BODY: usize, X: Clone + Default> Members<Packed<BODY>, X> {
+    /// The body of the entry of that name. O(1)
+    #[inline]
+    pub(super) fn body(&self, name: &[u8]) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Packed(packed) => packed.iter().find(|(other, _)| *other == name).map(|(_, body)| body),
+            Form::Paged(paged) => paged.records.seek(hash_of(name), name).map(|(_, record)| record.body),
+        }
+    }
+
+    /// The body of the entry at a position, shared if it is long. O(1)
+    pub(super) fn body_at(&self, at: u32) -> Option<Bytes> {
+        match &self.0 {
+            Form::Packed(packed) => packed.get(at as usize).map(|(_, body)| Bytes::from(body)),
+            Form::Paged(paged) => paged.records.body(at),
+        }
+    }
+
+    /// Gives the entry at a position another body; gives the old one back if it was long. O(1)
+    pub(super) fn set_body(&mut self, at: u32, body: Text<'_>) -> Option<Bytes> {
+        match &mut self.0 {
+            Form::Packed(packed) if body.len() <= packed::LONGEST => {
+                packed.set_body(at as usize, &body);
+                None
+            }
+            _ => self.paged().records.set_body(at, body),
         }
     }
 }
@@ -185,6 +224,7 @@ pub(crate) fn walk(len: usize, cursor: usize, count: usize) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::packed::ANY;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -221,7 +261,7 @@ mod tests {
 
     type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-    fn check<const BODY: usize>(members: &Members<BODY>, model: &Model) {
+    fn check<const BODY: usize>(members: &Members<Packed<BODY>>, model: &Model) {
         assert_eq!((members.len(), members.is_empty()), (model.len(), model.is_empty()));
         let all: Model = members.iter().map(|(name, body)| (name.to_vec(), body.to_vec())).collect();
         assert_eq!(all, *model);
@@ -236,7 +276,7 @@ mod tests {
     }
 
     fn run<const BODY: usize>(steps: Vec<Step>) {
-        let (mut members, mut model) = (Members::<BODY>::default(), Model::new());
+        let (mut members, mut model) = (Members::<Packed<BODY>>::default(), Model::new());
         let mut clones = Vec::new();
         for step in steps {
             match step {

@@ -4,6 +4,9 @@
 //! before the name as well.
 
 use super::entries::Entries;
+use super::members::Pack;
+use crate::records::Record;
+use crate::text::number::IntegerBuffer;
 
 /// Names and bodies up to this length are packed, in collections of so many entries.
 pub(super) const LONGEST: usize = if cfg!(test) { 40 } else { 64 };
@@ -15,7 +18,7 @@ pub(crate) const ANY: usize = usize::MAX;
 /// See the [module](self). All bodies have the length `BODY`. Clones share the bytes until one of them
 /// is written.
 #[derive(Clone, Default)]
-pub(super) struct Packed<const BODY: usize>(Entries);
+pub(super) struct Packed<const BODY: usize>(pub(super) Entries);
 
 /// An entry: its name and its body.
 pub(crate) type Entry<'e> = (&'e [u8], &'e [u8]);
@@ -24,31 +27,6 @@ impl<const BODY: usize> Packed<BODY> {
     /// Whether an entry may stand in here.
     pub(super) fn takes(name: &[u8], body: &[u8]) -> bool {
         name.len() <= LONGEST && body.len() <= LONGEST
-    }
-
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The place of the entry of that name. O(n)
-    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
-        self.iter().position(|(other, _)| other == name)
-    }
-
-    /// The entry at a place. O(n)
-    pub(super) fn get(&self, place: usize) -> Option<Entry<'_>> {
-        self.iter().nth(place)
-    }
-
-    /// Puts an entry before the one at a place, or behind the last. There is room for one more, and it
-    /// is one that this [`takes`](Self::takes). O(n)
-    pub(super) fn insert(&mut self, place: usize, name: &[u8], body: &[u8]) {
-        debug_assert!(Self::takes(name, body) && self.len() < MOST);
-        let at = self.offset(place);
-        let lengths: &[u8] = &[name.len() as u8, body.len() as u8];
-        let lengths = if BODY == ANY { lengths } else { &lengths[..1] };
-        self.0.splice(at..at, &[lengths, name, body], self.len() + 1);
     }
 
     /// Gives the entry at a place another body. O(n)
@@ -64,28 +42,16 @@ impl<const BODY: usize> Packed<BODY> {
         self.0.splice(start + length..start + length + rest, &[body], self.len());
     }
 
-    /// Takes the entry at a place out; those behind it move up. O(n)
-    pub(super) fn remove(&mut self, place: usize) {
-        let Some((name, body)) = self.get(place) else { return };
-        let length = Self::HEAD + name.len() + body.len();
-        let start = self.offset(place);
-        self.0.splice(start..start + length, &[], self.len() - 1);
-    }
-
-    pub(super) fn iter(&self) -> Iter<'_, BODY> {
+    #[inline]
+    fn entries(&self) -> Iter<'_, BODY> {
         Iter { rest: self.0.as_slice(), len: self.len() }
-    }
-
-    /// Heap memory, in bytes. O(1)
-    pub(super) fn bytes(&self) -> usize {
-        self.0.bytes()
     }
 
     const HEAD: usize = if BODY == ANY { 2 } else { 1 };
 
     /// Where the entry at a place begins.
     fn offset(&self, place: usize) -> usize {
-        let mut iter = self.iter();
+        let mut iter = self.entries();
         for _ in 0..place {
             if iter.next().is_none() {
                 break;
@@ -95,9 +61,62 @@ impl<const BODY: usize> Packed<BODY> {
     }
 }
 
+impl<const BODY: usize> Pack for Packed<BODY> {
+    type Entry<'p> = Entry<'p>;
+
+    #[inline]
+    fn entry(record: Record<'_>) -> Entry<'_> {
+        (record.name, record.body)
+    }
+
+    fn parts<'p>(entry: &'p Entry<'_>, _: &'p mut IntegerBuffer) -> Entry<'p> {
+        *entry
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        self.iter().position(|(other, _)| other == name)
+    }
+
+    fn get(&self, place: usize) -> Option<Entry<'_>> {
+        self.iter().nth(place)
+    }
+
+    fn push(&mut self, name: &[u8], body: &[u8]) -> bool {
+        let is_taken = self.len() < MOST && Self::takes(name, body);
+        if is_taken {
+            let end = self.0.as_slice().len();
+            let lengths: &[u8] = &[name.len() as u8, body.len() as u8];
+            let lengths = if BODY == ANY { lengths } else { &lengths[..1] };
+            self.0.splice(end..end, &[lengths, name, body], self.len() + 1);
+        }
+        is_taken
+    }
+
+    fn remove(&mut self, place: usize) {
+        let Some((name, body)) = self.get(place) else { return };
+        let length = Self::HEAD + name.len() + body.len();
+        let start = self.offset(place);
+        self.0.splice(start..start + length, &[], self.len() - 1);
+    }
+
+    #[inline]
+    fn iter(&self) -> impl Iterator<Item = Entry<'_>> + Clone {
+        self.entries()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
 /// The entries, in order.
 #[derive(Clone)]
-pub(crate) struct Iter<'p, const BODY: usize> {
+struct Iter<'p, const BODY: usize> {
     rest: &'p [u8],
     len: usize,
 }

@@ -3,12 +3,15 @@
 use std::cmp::Reverse;
 
 use super::members::Members;
+pub(crate) use super::packed_set::Member;
+use super::packed_set::PackedSet;
 use crate::Bytes;
 use crate::records::Text;
+use crate::text::number::IntegerBuffer;
 
 /// Different byte strings in no order that means anything; a clone shares them.
 #[derive(Clone, Default)]
-pub(crate) struct Set(Members<0>);
+pub(crate) struct Set(Members<PackedSet>);
 
 impl Set {
     /// How many members there are. O(1).
@@ -28,6 +31,15 @@ impl Set {
     /// O(1).
     pub(crate) fn contains(&self, member: &[u8]) -> bool {
         self.0.find(member).is_some()
+    }
+
+    /// The same, for a member of another set. O(1).
+    pub(crate) fn has(&self, member: Member<'_>) -> bool {
+        self.seek(member).is_some()
+    }
+
+    fn seek(&self, member: Member<'_>) -> Option<u32> {
+        self.0.find(member.read(&mut IntegerBuffer::default()))
     }
 
     /// Adds a member; false if it was there. O(1).
@@ -64,29 +76,29 @@ impl Set {
     }
 
     /// All members, from the first position to the last.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.0.iter().map(|(name, _)| name)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Member<'_>> + Clone {
+        self.0.iter()
     }
 
     /// A set of members of another, each named once. O(members).
-    pub(crate) fn of<'m>(members: impl IntoIterator<Item = &'m [u8]>) -> Set {
+    pub(crate) fn of<'m>(members: impl IntoIterator<Item = Member<'m>>) -> Set {
         let mut set = Set::default();
         for member in members {
-            set.0.push(Text::Slice(member), Text::Slice(&[]));
+            set.0.push(Text::Slice(member.read(&mut IntegerBuffer::default())), Text::Slice(&[]));
         }
         set
     }
 
     /// The members that all of the sets have: those of the smallest that are in the others too.
     /// O(smallest * sets).
-    pub(crate) fn intersection(mut sets: Vec<&Set>) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn intersection(mut sets: Vec<&Set>) -> impl Iterator<Item = Member<'_>> {
         sets.sort_by_key(|set| set.len());
         let mut sets = sets.into_iter();
         let smallest = sets.next();
         smallest
             .into_iter()
             .flat_map(|smallest| smallest.iter())
-            .filter(move |member| sets.as_slice().iter().all(|set| set.contains(member)))
+            .filter(move |member| sets.as_slice().iter().all(|set| set.has(*member)))
     }
 
     /// The members that any of the sets has: a clone of the largest, and what the others add.
@@ -96,24 +108,24 @@ impl Set {
         let Some((largest, others)) = sets.split_first() else { return Set::default() };
         let mut union = Set::clone(largest);
         for member in others.iter().flat_map(|set| set.iter()) {
-            union.add(Text::Slice(member));
+            union.add(Text::Slice(member.read(&mut IntegerBuffer::default())));
         }
         union
     }
 
     /// The members that none of the `others` has, by whichever is less work: to look for each in the
     /// others, O(members * others), or for all of theirs here, O(members of the others).
-    pub(crate) fn difference<'s>(&'s self, mut others: Vec<&Set>) -> Vec<&'s [u8]> {
+    pub(crate) fn difference<'s>(&'s self, mut others: Vec<&Set>) -> Vec<Member<'s>> {
         let strangers: usize = others.iter().map(|set| set.len()).sum();
         // Looking into the others stops at the first that has the member: in half of their number, say.
         if self.len().saturating_mul(others.len()) / 2 <= strangers {
             // The largest is the likeliest to have it.
             others.sort_by_key(|set| Reverse(set.len()));
-            return self.iter().filter(|member| !others.iter().any(|set| set.contains(member))).collect();
+            return self.iter().filter(|member| !others.iter().any(|set| set.has(*member))).collect();
         }
         let mut kept = vec![true; self.len()];
         for member in others.iter().flat_map(|set| set.iter()) {
-            let at = self.0.find(member);
+            let at = self.seek(member);
             if let Some(kept) = at.and_then(|at| kept.get_mut(at as usize)) {
                 *kept = false;
             }
@@ -148,13 +160,17 @@ mod tests {
         ]
     }
 
-    /// Inline for even numbers, shared for odd ones.
+    /// Integers of all sizes, then text: inline for even numbers, shared for odd ones.
     fn name(number: u8) -> Bytes {
-        Bytes::from(vec![number; if number % 2 == 0 { 3 } else { 30 }])
+        match number {
+            0..8 => Bytes::from(number.to_string()),
+            8..24 => Bytes::from((-6_i64).pow(number.into()).to_string()),
+            _ => Bytes::from(vec![number; if number % 2 == 0 { 3 } else { 30 }]),
+        }
     }
 
-    fn number(name: &[u8]) -> u8 {
-        name[0]
+    fn number(member: Member<'_>) -> u8 {
+        (0..40).find(|number| name(*number) == Bytes::from(member)).expect("it is one of those")
     }
 
     fn numbers(set: &Set) -> BTreeSet<u8> {
@@ -169,8 +185,8 @@ mod tests {
         for number in 0..40 {
             assert_eq!(set.contains(&name(number)), model.contains(&number));
         }
-        let held: usize = set.iter().map(<[u8]>::len).sum();
-        assert!((held..=3 * held + 1_000).contains(&set.bytes()));
+        let held: usize = set.iter().map(|member| Bytes::from(member).len()).sum();
+        assert!((held / 8..=3 * held + 1_000).contains(&set.bytes()));
     }
 
     fn made(numbers: &BTreeSet<u8>) -> Set {
@@ -189,9 +205,9 @@ mod tests {
                     Op::Insert(number) => prop_assert_eq!(set.insert(&name(number)), model.insert(number)),
                     Op::Remove(number) => prop_assert_eq!(set.remove(&name(number)), model.remove(&number)),
                     Op::RemoveAt(at) => {
-                        let expected = set.get_at(at).as_deref().map(number);
+                        let expected = set.get_at(at).as_deref().map(Member::Text).map(number);
                         prop_assert_eq!(expected.is_some(), at < model.len());
-                        prop_assert_eq!(set.remove_at(at).as_deref().map(number), expected);
+                        prop_assert_eq!(set.remove_at(at).as_deref().map(Member::Text).map(number), expected);
                         expected.map(|number| model.remove(&number));
                     }
                     Op::Clone => clones.push((set.clone(), model.clone())),
@@ -207,7 +223,7 @@ mod tests {
         ) {
             let sets: Vec<Set> = models.iter().map(made).collect();
             let all: Vec<&Set> = sets.iter().collect();
-            let set_of = |members: Vec<&[u8]>| numbers(&Set::of(members));
+            let set_of = |members: Vec<Member<'_>>| numbers(&Set::of(members));
             let has = |number: &u8, models: &[BTreeSet<u8>]| models.iter().filter(|m| m.contains(number)).count();
             let chosen = |keep: &dyn Fn(&u8) -> bool| (0..40).filter(keep).collect::<BTreeSet<u8>>();
             let both = chosen(&|number| has(number, &models) == models.len());

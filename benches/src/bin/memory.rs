@@ -24,8 +24,12 @@ fn main() -> Result<(), Error> {
     small("list of 20 items of 12", 20, |store, n| {
         store.list::<String>(key(n)).extend_back((0..20).map(text)).map(drop)
     })?;
-    small("set of 20 integers", 20, |store, n| {
+    small("set of 20 integers, one after the other", 20, |store, n| {
         store.set::<usize>(key(n)).insert_many(n * 20..n * 20 + 20).map(drop)
+    })?;
+    small("set of 20 integers under a million", 20, |store, n| {
+        let scattered = (n * 20..n * 20 + 20).map(|m| m * 618_033 % MILLION);
+        store.set::<usize>(key(n)).insert_many(scattered).map(drop)
     })?;
     small("set of 20 members of 12", 20, |store, n| {
         store.set::<String>(key(n)).insert_many((0..20).map(text)).map(drop)

@@ -10,7 +10,8 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Writer;
-use crate::value::set::Set;
+use crate::text::number::IntegerBuffer;
+use crate::value::set::{Member, Set};
 use crate::value::sorted_set::{Scored, SortedSet};
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
@@ -59,7 +60,7 @@ pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Opti
     let mut sources = keys.iter().map(|key| members_of(view, *key)).collect::<Result<Vec<_>>>()?;
     sources.sort_by_key(Source::len);
     let Some((smallest, others)) = sources.split_first() else { return Ok(0) };
-    let in_all = |(_, member): &(f64, &[u8])| others.iter().all(|other| other.score(member).is_some());
+    let in_all = |(_, member): &(f64, Member<'_>)| others.iter().all(|other| other.score(*member).is_some());
     Ok(smallest.iter().filter(in_all).take(limit.unwrap_or(usize::MAX)).count())
 }
 
@@ -90,18 +91,18 @@ impl<'v> Source<'v> {
         }
     }
 
-    fn score(&self, member: &[u8]) -> Option<f64> {
+    fn score(&self, member: Member<'_>) -> Option<f64> {
         match self {
             Source::Missing => None,
-            Source::Scored(set) => set.score(member),
-            Source::Plain(set) => set.contains(member).then_some(1.0),
+            Source::Scored(set) => set.score(member.read(&mut IntegerBuffer::default())),
+            Source::Plain(set) => set.has(member).then_some(1.0),
         }
     }
 
-    fn iter(&self) -> Box<dyn Iterator<Item = (f64, &'v [u8])> + 'v> {
+    fn iter(&self) -> Box<dyn Iterator<Item = (f64, Member<'v>)> + 'v> {
         match self {
             Source::Missing => Box::new(std::iter::empty()),
-            Source::Scored(set) => Box::new(set.iter()),
+            Source::Scored(set) => Box::new(set.iter().map(|(score, member)| (score, Member::Text(member)))),
             Source::Plain(set) => Box::new(set.iter().map(|member| (1.0, member))),
         }
     }
@@ -123,7 +124,7 @@ fn weighted<'v>(sources: Vec<Source<'v>>, how: &Combine) -> Result<Vec<(Source<'
 }
 
 fn unite(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
-    let mut united: HashMap<&[u8], f64, ahash::RandomState> = HashMap::default();
+    let mut united: HashMap<Member<'_>, f64, ahash::RandomState> = HashMap::default();
     for (source, weight) in &sources {
         for (score, member) in source.iter() {
             let score = not_nan(score * weight);
@@ -152,6 +153,6 @@ fn intersect(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
 
 fn subtract(sources: &[Source<'_>]) -> Vec<Scored> {
     let Some((first, others)) = sources.split_first() else { return Vec::new() };
-    let in_none = |(_, member): &(f64, &[u8])| others.iter().all(|other| other.score(member).is_none());
+    let in_none = |(_, member): &(f64, Member<'_>)| others.iter().all(|other| other.score(*member).is_none());
     first.iter().filter(in_none).map(|(score, member)| (score, Bytes::from(member))).collect()
 }

@@ -1,6 +1,6 @@
 //! The table beside a plain map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -49,7 +49,7 @@ fn string(key: u8, len: usize) -> Value {
 fn told(value: &Value) -> String {
     match value {
         Value::String(bytes) => format!("{bytes:?}"),
-        Value::Set(set) => format!("{:?}", set.iter().collect::<std::collections::BTreeSet<_>>()),
+        Value::Set(set) => format!("{:?}", set.iter().map(Bytes::from).collect::<BTreeSet<_>>()),
         _ => unreachable!("not in this test"),
     }
 }
