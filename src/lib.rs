@@ -171,6 +171,10 @@ mod trace;
 mod value;
 mod wake;
 
+/// Small structures turn into larger ones early, and those are cut into small parts, so that tests cross
+/// every turn: the crate's own, and with `--cfg tiny` those through the public interface too.
+const TINY: bool = cfg!(any(test, tiny));
+
 pub use api::*;
 pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock};
