@@ -165,7 +165,7 @@ impl Writer<'_> {
                 let bytes = keys.iter().map(|(key, bytes)| bytes.saturating_add(key.bytes.len() + ENTRY));
                 (bytes.fold(0, usize::saturating_add), most)
             }
-            Limit::Keys(most) => (keys.iter().filter(|(key, _)| self.live(*key).is_none()).count(), most),
+            Limit::Keys(most) => (keys.iter().filter(|(key, _)| !self.has_place(*key)).count(), most),
         };
         self.keep_within(need);
         let refuses = bound.eviction == Eviction::Refuse || bound.is_stuck.load(Ordering::Relaxed);

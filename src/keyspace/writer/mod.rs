@@ -524,6 +524,11 @@ impl<'w> Writer<'w> {
         Some(at)
     }
 
+    /// Whether a key has an entry, though it may have expired.
+    pub(super) fn has_place(&mut self, key: KeyRef<'_>) -> bool {
+        self.table(key).is_some_and(|table| table.find(key.hash, key.bytes).is_some())
+    }
+
     /// The position of a key that is there; the loads of one that is missing are fenced.
     fn live_or_fence(&mut self, key: KeyRef<'_>) -> Option<u32> {
         let live = self.live(key);
