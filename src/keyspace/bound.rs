@@ -7,7 +7,6 @@
 use super::Keyspace;
 use super::shard::Shard;
 use super::writer::{Effects, Writer};
-use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::{Bytes, Error, Eviction, Result};
@@ -238,10 +237,9 @@ fn victim(shard: &mut Shard, bound: &Bound) -> Option<(u16, u32)> {
         let may_go = |name: &[u8]| pinned.is_empty() || !pinned.contains(&(db, Bytes::from(name)));
         let at = match bound.eviction {
             Eviction::Refuse => None,
-            Eviction::AllKeys => table.victim(|entry| may_go(entry.key)),
-            Eviction::Expiring if table.expiring() == 0 => None,
-            Eviction::Expiring => table.victim(|entry| entry.deadline != NEVER && may_go(entry.key)),
-            Eviction::SoonestDeadline => table.first_to_expire(|entry| may_go(entry.key)),
+            Eviction::AllKeys => table.victim(false, may_go),
+            Eviction::Expiring => table.victim(true, may_go),
+            Eviction::SoonestDeadline => table.first_to_expire(may_go),
         };
         Some((db, at?))
     })
