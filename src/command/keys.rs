@@ -11,17 +11,17 @@ use crate::{Error, Result};
 
 /// EXISTS
 pub(crate) fn exists(view: &View<'_>, key: KeyRef<'_>) -> bool {
-    view.entry(key).is_some()
+    view.glance(key).is_some()
 }
 
 /// EXISTS, TOUCH: how many are there; one that is named twice counts twice.
 pub(crate) fn count(view: &View<'_>, keys: &[KeyRef<'_>]) -> usize {
-    keys.iter().filter(|key| exists(view, **key)).count()
+    keys.iter().filter(|key| view.entry(**key).is_some()).count()
 }
 
 /// TYPE
 pub(crate) fn kind(view: &View<'_>, key: KeyRef<'_>) -> Option<Type> {
-    view.entry(key).map(|entry| entry.value.kind())
+    view.glance(key).map(|entry| entry.value.kind())
 }
 
 /// DEL, UNLINK: whether it was there. The value is freed when the locks are.
@@ -36,7 +36,7 @@ pub(crate) fn remove_many(writer: &mut Writer<'_>, keys: &[KeyRef<'_>]) -> usize
 
 /// PTTL, PEXPIRETIME: the deadline on the monotonic line, [`NEVER`] for a key without one.
 pub(crate) fn deadline(view: &View<'_>, key: KeyRef<'_>) -> Option<u64> {
-    view.entry(key).map(|entry| entry.deadline)
+    view.glance(key).map(|entry| entry.deadline)
 }
 
 /// When a new deadline takes the place of the old one (EXPIRE's NX, XX, GT, LT).

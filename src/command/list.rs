@@ -18,6 +18,8 @@ pub(crate) fn push(
     elements: impl IntoIterator<Item = Bytes>,
     absent: Absent,
 ) -> Result<usize> {
+    // Whether or not there is a list: it grows.
+    writer.admit(key, 0)?;
     let pushed = writer.update(key, absent, |list: &mut List| {
         let before = list.len();
         elements.into_iter().for_each(|element| list.push(end, element));
@@ -118,6 +120,7 @@ pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<List> {
 
 /// LSET
 pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, index: i64, element: Bytes) -> Result<()> {
+    writer.admit(key, element.heap_bytes())?;
     let set = writer.update(key, Absent::Skip, |list: &mut List| {
         let at = resolve_index(index, list.len()).ok_or(Error::IndexOutOfRange)?;
         list.set(at, element);
@@ -141,6 +144,7 @@ pub(crate) fn insert(
     pivot: &[u8],
     element: Bytes,
 ) -> Result<Option<Option<usize>>> {
+    writer.admit(key, element.heap_bytes())?;
     writer.update(key, Absent::Skip, |list: &mut List| {
         let Some(at) = list.find(pivot, End::Front) else { return Ok((None, None)) };
         list.insert(at + usize::from(side == Side::After), element);

@@ -107,10 +107,14 @@ pub(crate) fn move_(
     if !is_there || source.bytes == destination.bytes {
         return Ok(is_there);
     }
-    // Nothing can fail from here on, so that a member that was removed is also inserted.
     destination.check(writer.space().limits().value)?;
+    writer.admit(destination, 0)?;
+    // Nothing can fail from here on, so that a member that was removed is also inserted.
     writer.admit_all();
-    remove(writer, source, std::slice::from_ref(&member))?;
+    if remove(writer, source, std::slice::from_ref(&member))? == 0 {
+        // Room was made, and the source went for it.
+        return Ok(false);
+    }
     insert(writer, destination, [member])?;
     Ok(true)
 }

@@ -5,14 +5,18 @@
 //! it holds as long as those have more than their share, then from others, one lock at a time.
 
 use super::Keyspace;
+use super::evicted::Evicted;
 use super::shard::Shard;
 use super::writer::{Effects, Writer};
 use crate::key::KeyRef;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::value::ValueRef;
 use crate::{Bytes, Error, Eviction, Result};
 
 /// Keys evicted from a shard of others before its lock is let go.
 const STEPS: usize = 32;
+/// So many keys are looked through one by one.
+const FEW: usize = 8;
 /// What a key takes beside its name and value, at the least.
 const ENTRY: usize = 16;
 /// Keys, and bytes, for which it is worth having one more shard.
@@ -32,6 +36,8 @@ pub(crate) struct Bound {
     eviction: Eviction,
     /// The weight of all shards.
     used: AtomicUsize,
+    /// Keys that have a deadline, where only those may go.
+    timed: AtomicUsize,
     /// Nothing was left to evict when it was last tried.
     is_stuck: AtomicBool,
     /// Where to look next for something to evict.
@@ -50,8 +56,8 @@ impl Limit {
 
 impl Bound {
     pub(super) fn new(limit: Limit, eviction: Eviction) -> Self {
-        let (used, hand) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Bound { limit, eviction, used, is_stuck: AtomicBool::new(false), hand }
+        let [used, timed, hand] = [0; 3].map(AtomicUsize::new);
+        Bound { limit, eviction, used, timed, is_stuck: AtomicBool::new(false), hand }
     }
 
     /// Whether tables are to note which of their keys are in use.
@@ -70,6 +76,15 @@ impl Bound {
         self.used.load(Ordering::Relaxed).saturating_add(need) > self.most()
     }
 
+    /// Whether there is anything to evict, as far as can be told without looking.
+    fn has_victims(&self) -> bool {
+        match self.eviction {
+            Eviction::Refuse => false,
+            Eviction::AllKeys => true,
+            Eviction::Expiring | Eviction::SoonestDeadline => self.timed.load(Ordering::Relaxed) > 0,
+        }
+    }
+
     /// Notes what a shard weighs now. O(databases)
     fn weigh(&self, shard: &mut Shard) {
         let tables = shard.tables();
@@ -81,6 +96,11 @@ impl Bound {
         if weight != before {
             // What wraps around here comes back with the sum.
             self.used.fetch_add(weight.wrapping_sub(before), Ordering::Relaxed);
+        }
+        if matches!(self.eviction, Eviction::Expiring | Eviction::SoonestDeadline) {
+            let timed = shard.tables().map(|(_, table)| table.expiring()).sum();
+            let before = std::mem::replace(&mut shard.timed, timed);
+            self.timed.fetch_add(timed.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 }
@@ -95,14 +115,14 @@ impl Keyspace {
 
     /// Evicts keys until the store is within its limit, or nothing is left that may go. No lock is held.
     #[inline]
-    pub(super) fn make_room(&self) {
-        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.is_over(0)) {
-            self.evict(bound);
+    pub(super) fn make_room(&self, evicted: &mut Vec<Evicted>) {
+        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.is_over(0) && bound.has_victims()) {
+            self.evict(bound, evicted);
         }
     }
 
     #[cold]
-    fn evict(&self, bound: &Bound) {
+    fn evict(&self, bound: &Bound, told: &mut Vec<Evicted>) {
         let (shards, mut idle) = (self.shards.len(), 0);
         while bound.is_over(0) && idle < 2 * shards {
             let index = bound.hand.fetch_add(1, Ordering::Relaxed) % shards;
@@ -110,10 +130,15 @@ impl Keyspace {
             let share = if idle < shards { bound.most() / shards } else { 0 };
             let mut effects = Effects::new();
             let mut guard = self.shards[index].0.write();
-            let evicted =
-                Writer::of_one(self, 0, index as u32, &mut guard, &mut effects).evict(bound, 0, share, STEPS);
+            let evicted = Writer::of_one(self, 0, index as u32, &mut guard, &mut effects).evict(
+                bound,
+                0,
+                share,
+                STEPS,
+                &[],
+            );
             drop(guard);
-            self.settle_effects(&mut effects);
+            told.append(&mut self.settle_effects(&mut effects));
             idle = if evicted > 0 { 0 } else { idle + 1 };
         }
         bound.is_stuck.store(bound.is_over(0), Ordering::Relaxed);
@@ -159,20 +184,43 @@ impl Writer<'_> {
     }
 
     fn admit_to(&mut self, bound: &Bound, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
-        let (need, most) = match bound.limit {
-            Limit::Bytes(most) => {
-                let bytes = keys.iter().map(|(key, bytes)| bytes.saturating_add(key.bytes.len() + ENTRY));
-                (bytes.fold(0, usize::saturating_add), most)
-            }
-            Limit::Keys(most) => (keys.iter().filter(|(key, _)| !self.has_place(*key)).count(), most),
+        let mut need: usize = 0;
+        for (at, (key, bytes)) in keys.iter().enumerate() {
+            let held = self.held_by(*key);
+            need = need.saturating_add(match bound.limit {
+                Limit::Bytes(_) => match held {
+                    Some(held) => bytes.saturating_sub(held),
+                    None => bytes.saturating_add(key.bytes.len() + ENTRY),
+                },
+                // One that is named twice is one key.
+                Limit::Keys(_) => {
+                    let is_named_before =
+                        keys.len() <= FEW && keys[..at].iter().any(|(other, _)| other.bytes == key.bytes);
+                    usize::from(held.is_none() && !is_named_before)
+                }
+            });
+        }
+        self.keep_within(need, keys);
+        let refuses = !bound.has_victims() || bound.is_stuck.load(Ordering::Relaxed);
+        // What cannot fit does not have everything else evicted for it, and then goes itself.
+        let fits = match bound.limit {
+            Limit::Bytes(most) => need <= most - most / 8,
+            Limit::Keys(most) => need <= most,
         };
-        self.keep_within(need);
-        let refuses = bound.eviction == Eviction::Refuse || bound.is_stuck.load(Ordering::Relaxed);
-        // What cannot fit at all does not have everything else evicted for it.
-        if need > most || most == 0 || (refuses && need > 0 && bound.is_over(need)) {
+        if !fits || bound.most() == 0 || (refuses && need > 0 && bound.is_over(need)) {
             return Err(Error::OutOfMemory);
         }
         Ok(())
+    }
+
+    /// What the value of a key holds on the heap, in bytes, if it has an entry.
+    fn held_by(&mut self, key: KeyRef<'_>) -> Option<usize> {
+        let db = self.db();
+        let table = self.shard_mut(key)?.table(db)?;
+        Some(match table.get(table.find(key.hash, key.bytes)?)?.value {
+            ValueRef::Short(bytes) => bytes.len(),
+            ValueRef::Whole(value) => value.heap_bytes(),
+        })
     }
 
     /// What this operation does from now on is not refused: it ends what it has begun, or moves what is there
@@ -182,17 +230,18 @@ impl Writer<'_> {
     }
 
     /// Counts what the shards that are held weigh, and evicts from those with more than their share if the
-    /// store would be over its limit with so much more.
+    /// store would be over its limit with so much more. The few keys that this is for are spared.
     #[inline]
-    pub(super) fn keep_within(&mut self, need: usize) {
+    pub(super) fn keep_within(&mut self, need: usize, keys: &[(KeyRef<'_>, usize)]) {
         let space = self.space();
         let Some(bound) = &space.bound else { return };
         for (_, shard) in self.parts_mut() {
             bound.weigh(shard);
         }
         // What a transaction evicted would come back if it were taken back.
-        if bound.is_over(need) && !self.is_undoable() {
-            self.evict(bound, need, bound.most() / space.shards.len(), usize::MAX);
+        if bound.is_over(need) && bound.has_victims() && !self.is_undoable() {
+            let spared = if keys.len() <= FEW { keys } else { &[] };
+            self.evict(bound, need, bound.most() / space.shards.len(), usize::MAX, spared);
         }
         if bound.is_stuck.load(Ordering::Relaxed) && !bound.is_over(0) {
             bound.is_stuck.store(false, Ordering::Relaxed);
@@ -201,15 +250,23 @@ impl Writer<'_> {
 
     /// Evicts from shards that are held as long as the store would be over its limit with so much more, and they
     /// are over their share; gives how many keys went.
-    fn evict(&mut self, bound: &Bound, need: usize, share: usize, most: usize) -> usize {
-        let mut evicted = 0;
+    fn evict(
+        &mut self,
+        bound: &Bound,
+        need: usize,
+        share: usize,
+        most: usize,
+        spared: &[(KeyRef<'_>, usize)],
+    ) -> usize {
+        let (mut evicted, home) = (0, self.db());
+        let may_go = |db, name: &[u8]| db != home || spared.iter().all(|(key, _)| key.bytes != name);
         for part in 0..self.parts_mut().len() {
             while evicted < most && bound.is_over(need) {
                 let Some((_, shard)) = self.parts_mut().get_mut(part) else { break };
                 if shard.weight <= share {
                     break;
                 }
-                let victim = victim(shard, bound);
+                let victim = victim(shard, bound, may_go);
                 match victim {
                     Some((db, at)) => self.in_db(db, |writer| writer.evict_at(part, at)),
                     None => shard.forget_deadlines(),
@@ -227,18 +284,19 @@ impl Writer<'_> {
     }
 }
 
-/// The key to evict from a shard: of the database with the most bytes that has one.
-fn victim(shard: &mut Shard, bound: &Bound) -> Option<(u16, u32)> {
+/// The key to evict from a shard, one that `may_go`: of the database with the most bytes that has one.
+fn victim(shard: &mut Shard, bound: &Bound, may_go: impl Fn(u16, &[u8]) -> bool) -> Option<(u16, u32)> {
     let mut databases: Vec<(usize, u16)> =
         shard.tables().filter(|(_, table)| table.len() > 0).map(|(db, table)| (table.bytes(), db)).collect();
     databases.sort_unstable();
     databases.into_iter().rev().find_map(|(_, db)| {
         let (table, pinned) = shard.table_and_pinned(db)?;
-        let may_go = |name: &[u8]| pinned.is_empty() || !pinned.contains(&(db, Bytes::from(name)));
+        let is_pinned = |name: &[u8]| !pinned.is_empty() && pinned.contains(&(db, Bytes::from(name)));
+        let may_go = |name: &[u8]| !is_pinned(name) && may_go(db, name);
         let at = match bound.eviction {
             Eviction::Refuse => None,
-            Eviction::AllKeys => table.victim(false, may_go),
-            Eviction::Expiring => table.victim(true, may_go),
+            Eviction::AllKeys => table.victim(false, table.len().saturating_sub(pinned.len()), may_go),
+            Eviction::Expiring => table.victim(true, table.expiring(), may_go),
             Eviction::SoonestDeadline => table.first_to_expire(may_go),
         };
         Some((db, at?))

@@ -115,17 +115,19 @@ impl DuePages {
         (self.next_wake() > now).then(|| self.wheel.overdue(&self.timers, now))
     }
 
-    /// The page on which the first deadline is expected, and the time before which it has none. O(pages)
-    pub(super) fn earliest(&mut self) -> Option<(u32, u64)> {
+    /// The pages that have deadlines, by the time before which they have none. O(p log p) for p pages
+    pub(super) fn by_deadline(&mut self) -> Vec<(u64, u32)> {
         if let Some(Open { page, .. }) = self.open.take() {
             // It is looked through once more, from its start.
             self.wheel.schedule(&mut self.timers, page, 0);
         }
-        let timers = (0..).zip(&self.timers.0).map(|(page, timer)| (page, timer.deadline()));
-        timers.filter(|(_, deadline)| *deadline != NEVER).min_by_key(|(_, deadline)| *deadline)
+        let timers = (0..).zip(&self.timers.0).map(|(page, timer)| (timer.deadline(), page));
+        let mut pages: Vec<_> = timers.filter(|(deadline, _)| *deadline != NEVER).collect();
+        pages.sort_unstable();
+        pages
     }
 
-    /// Has a page looked through later: it has no deadline before this one. O(1)
+    /// Has a page looked through at its earliest deadline, which is this one. O(1)
     pub(super) fn put_off(&mut self, page: u32, deadline: u64) {
         self.wheel.schedule(&mut self.timers, page, deadline);
     }

@@ -1,18 +1,19 @@
 //! Telling the caller what was evicted.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use super::Keyspace;
 use crate::sync::thread_local;
 use crate::{Bytes, Type};
 
 thread_local! {
-    /// This thread is telling: what the listener's own calls evict is told to nobody, or it might never end.
-    static TELLS: Cell<bool> = const { Cell::new(false) };
+    /// The stores whose listener runs on this thread: what its own calls evict there is told to nobody, or it
+    /// might never end.
+    static TELLING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A key that was evicted; see [`StoreBuilder::eviction_listener`](crate::StoreBuilder::eviction_listener).
@@ -55,23 +56,20 @@ impl fmt::Debug for Listener {
 impl Keyspace {
     /// Whether somebody is told of what is evicted now.
     pub(super) fn tells_evicted(&self) -> bool {
-        self.listener.is_some() && !TELLS.with(Cell::get)
+        self.listener.is_some() && !TELLING.with(|telling| telling.borrow().contains(&self.id()))
     }
 
     /// Tells of what was evicted. No lock is held: this runs the caller's code. After a panic in it the others
-    /// are told too, and then the panic goes on.
-    pub(super) fn tell_evicted(&self, evicted: &mut Vec<Evicted>) {
-        let Some(Listener(listener)) = self.listener.as_ref().filter(|_| !evicted.is_empty()) else { return };
-        let mut panic = None;
-        TELLS.with(|tells| tells.set(true));
-        for one in mem::take(evicted) {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| listener(&one))) {
-                panic.get_or_insert(payload);
-            }
-        }
-        TELLS.with(|tells| tells.set(false));
-        if let Some(payload) = panic {
-            resume_unwind(payload);
+    /// are told too, and then the panic goes on, unless the thread panics already.
+    #[cold]
+    pub(super) fn tell_evicted(&self, evicted: &[Evicted]) {
+        let Some(Listener(listener)) = &self.listener else { return };
+        TELLING.with(|telling| telling.borrow_mut().push(self.id()));
+        let tell = |one| catch_unwind(AssertUnwindSafe(|| listener(one))).err();
+        let panics: Vec<_> = evicted.iter().filter_map(tell).collect();
+        TELLING.with(|telling| telling.borrow_mut().pop());
+        if let Some(panic) = panics.into_iter().next().filter(|_| !thread::panicking()) {
+            resume_unwind(panic);
         }
     }
 }

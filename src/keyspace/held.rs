@@ -23,7 +23,8 @@ type Job = Box<dyn FnOnce()>;
 pub(super) struct Holding(usize);
 
 impl Keyspace {
-    fn id(&self) -> usize {
+    /// Tells stores apart.
+    pub(super) fn id(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 

@@ -1,7 +1,10 @@
 //! Taking the locks of an operation's shards: always in the order of their indexes.
 
+use std::mem;
+
 use smallvec::SmallVec;
 
+use super::evicted::Evicted;
 use super::shard::Shard;
 use super::view::View;
 use super::writer::{Effects, Writer};
@@ -77,21 +80,28 @@ impl Keyspace {
     /// waker is user code: one that panics or blocks must not take the rest along.
     #[inline]
     pub(super) fn settle(&self, effects: &mut Effects) {
-        self.settle_effects(effects);
-        self.make_room();
+        let mut evicted = self.settle_effects(effects);
+        self.make_room(&mut evicted);
+        if !evicted.is_empty() {
+            self.tell_evicted(&evicted);
+        }
     }
 
-    /// The same, in a store that is kept within its limit by the caller.
-    pub(super) fn settle_effects(&self, effects: &mut Effects) {
+    /// The same, in a store that is kept within its limit by the caller; gives what was evicted, to be told.
+    #[inline]
+    pub(super) fn settle_effects(&self, effects: &mut Effects) -> Vec<Evicted> {
         while let Some((db, name, other)) = effects.others.as_mut().and_then(|others| others.across.pop()) {
             let keys = [self.key_ref(&name), self.key_ref(&other)];
             self.write_with(db, &keys, effects, |writer| writer.look_again(&name));
         }
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
         effects.garbage.clear();
-        if let Some(others) = &mut effects.others {
-            others.wakes.run();
-            self.tell_evicted(&mut others.evicted);
+        match &mut effects.others {
+            Some(others) => {
+                others.wakes.run();
+                mem::take(&mut others.evicted)
+            }
+            None => Vec::new(),
         }
     }
 
@@ -109,7 +119,7 @@ impl Keyspace {
             let mut writer = Writer::of_one(self, db, index, &mut guard, effects);
             let result = op(&mut writer);
             writer.serve_waiters();
-            writer.keep_within(0);
+            writer.keep_within(0, &[]);
             return result;
         }
         let mut guards = self.lock(keys);
@@ -117,7 +127,7 @@ impl Keyspace {
         let mut writer = Writer::new(self, db, shards, effects);
         let result = op(&mut writer);
         writer.serve_waiters();
-        writer.keep_within(0);
+        writer.keep_within(0, &[]);
         result
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Shard {
     notes_use: bool,
     /// What all tables weigh, as it was last counted.
     pub weight: usize,
+    /// How many keys have a deadline, as it was last counted where that matters.
+    pub timed: usize,
     /// Keys that are never evicted, there or not.
     pub pinned: Pinned,
     pub waiters: Waiters,

@@ -256,7 +256,7 @@ impl Writer<'_> {
         let mut swept = Swept { removed: 0, is_done: false };
         swept.is_done =
             self.sweep_keys(&mut steps, precision, &mut swept) && self.sweep_parts(&mut steps, &mut swept);
-        self.keep_within(0);
+        self.keep_within(0, &[]);
         swept
     }
 

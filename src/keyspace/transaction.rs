@@ -121,7 +121,7 @@ impl Drop for Session<'_> {
         } else {
             writer.roll_back();
         }
-        writer.keep_within(0);
+        writer.keep_within(0, &[]);
         drop(writer);
         let Held { shards, mut effects } = held;
         for ((_, guard), (_, shard)) in self.guards.iter_mut().zip(shards) {

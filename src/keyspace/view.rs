@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::shard::Shard;
-use super::table::Entry;
+use super::table::{Entry, Table};
 use super::{Keyspace, Parts};
 use crate::key::KeyRef;
 use crate::sync::atomic::Ordering;
@@ -47,9 +47,21 @@ impl<'v> View<'v> {
         self.space
     }
 
-    /// The entry of a key, if it has one that has not expired. Counts a hit or a miss.
+    /// The entry of a key, if it has one that has not expired. Counts a hit or a miss, and as a use.
     #[inline(always)]
     pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
+        let (table, at, entry) = self.look(key)?;
+        table.touch(at);
+        Some(entry)
+    }
+
+    /// The same for what is no use of the value.
+    pub(crate) fn glance(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
+        self.look(key).map(|(_, _, entry)| entry)
+    }
+
+    #[inline(always)]
+    fn look(&self, key: KeyRef<'_>) -> Option<(&'v Table, u32, Entry<'v>)> {
         let Some(table) = self.shard(key)?.table(self.db) else {
             self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -57,9 +69,7 @@ impl<'v> View<'v> {
         let found = table.seek(key.hash, key.bytes);
         let live = found.filter(|(_, entry)| !entry.is_expired(|| self.now()));
         table.counters.looked_up(live.is_some());
-        let (at, entry) = live?;
-        table.touch(at);
-        Some(entry)
+        live.map(|(at, entry)| (table, at, entry))
     }
 
     /// Whether a key is never evicted.

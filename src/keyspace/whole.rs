@@ -85,6 +85,7 @@ impl Keyspace {
             let mut writer = Writer::new(self, a, shards, &mut effects);
             writer.swap_tables(a, b);
             writer.serve_waiters();
+            writer.keep_within(0, &[]);
         })?;
         self.settle(&mut effects);
         Ok(())

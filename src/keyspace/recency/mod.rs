@@ -10,8 +10,9 @@
 //! How long the short queue is, is learned, as in ARC (Megiddo and Modha, 2003): a key that comes back from
 //! it says that it was too short, one that comes back from the rest says the opposite.
 //!
-//! A key pays one byte for this. Its place in the table is its place on the clock: the table moves its
-//! last entry to where one went, which is just behind the hand.
+//! A key pays one byte for its uses, two for the fingerprints, and four more while it is on probation. Its
+//! place in the table is its place on the clock: the table moves its last entry to where one went, which is
+//! just behind the hand.
 
 mod ghosts;
 #[cfg(all(test, not(shuttle)))]
@@ -52,6 +53,9 @@ pub(super) struct Recency {
     /// What was evicted from probation, and what from the rest.
     passed: Ghosts,
     retired: Ghosts,
+    /// The last new key was one that had retired. Of two in a row only one is spared the probation: in a loop
+    /// over more keys than there is room for, each would drive out the one that is asked for next.
+    was_let_back: bool,
     /// How many keys the last eviction left. While there are far fewer, all that is new may stay.
     full: Option<usize>,
 }
@@ -106,11 +110,12 @@ impl Recency {
             *share = (*share + step).min(SHARE_MOST);
             return true;
         }
-        if self.retired.take(hash) {
+        let has_retired = self.retired.take(hash);
+        if has_retired {
             *share = (*share - step).max(SHARE_LEAST);
-            return true;
         }
-        false
+        self.was_let_back = has_retired && !self.was_let_back;
+        self.was_let_back
     }
 
     /// The key at a position was taken out of the records, and the last one took its place. O(1) amortised
@@ -139,38 +144,38 @@ impl Recency {
     }
 
     /// The position of the key to evict, one that `may_go` and has a deadline if that is asked for; `None` if
-    /// there is none. O(1) amortised where most keys may go, O(n) where hardly any.
+    /// there is none. There are `count` of those, or fewer. O(1) amortised where most keys may go, O(n) where
+    /// hardly any.
     pub(super) fn victim(
         &mut self,
         records: &Records,
         only_timed: bool,
+        count: usize,
         may_go: impl Fn(u32) -> bool,
     ) -> Option<u32> {
+        if count == 0 {
+            return None;
+        }
         let asked = if only_timed { TIMED } else { 0 };
         let may_go = |mark: u8, at: u32| mark & asked == asked && may_go(at);
-        let len = self.marks.len();
+        let (len, most) = (self.marks.len(), (self.share.0 * count as f32).max(1.0));
         // Enough to take all uses off each key, and to meet it once more.
-        let mut steps = (usize::from(MOST) + 2) * len + self.queue.len();
-        while steps > 0 {
-            steps -= 1;
-            let is_long = self.on_probation as f32 > (self.share.0 * len as f32).max(1.0);
-            let at = if self.on_probation > 0 && (is_long || self.on_probation == len) {
+        let rounds = usize::from(MOST) + 2;
+        let mut steps = 0;
+        while steps < rounds * len {
+            let is_long = self.on_probation as f32 > most;
+            // After a round in which none could go, those on probation have to serve.
+            let at = if self.on_probation > 0 && (is_long || self.on_probation == len || steps >= len) {
                 self.end_of_probation(records, may_go)
             } else {
+                steps += 1;
                 self.under_the_hand(records, may_go)
             };
             if at.is_some() {
                 return at;
             }
         }
-        // Of the rest none may go: those on probation have to serve.
-        while !self.queue.is_empty() {
-            let at = self.end_of_probation(records, may_go);
-            if at.is_some() {
-                return at;
-            }
-        }
-        (0..(usize::from(MOST) + 1) * len).find_map(|_| self.under_the_hand(records, may_go))
+        None
     }
 
     /// Ends the probation of the key that is on it for the longest; gives its position if it is to go.

@@ -336,34 +336,39 @@ impl Table {
     }
 
     /// The position of the key to evict, one whose name `may_go` and which has a deadline if that is asked for;
-    /// `None` if there is none. O(1) amortised where most keys may go, O(n) where hardly any.
-    pub(super) fn victim(&mut self, only_timed: bool, may_go: impl Fn(&[u8]) -> bool) -> Option<u32> {
-        if only_timed && self.timed == 0 {
-            return None;
-        }
+    /// `None` if there is none. There are `count` of those, or fewer. O(1) amortised where most keys may go, O(n)
+    /// where hardly any.
+    pub(super) fn victim(
+        &mut self,
+        only_timed: bool,
+        count: usize,
+        may_go: impl Fn(&[u8]) -> bool,
+    ) -> Option<u32> {
         let Table { contents: Contents { records, .. }, recency, .. } = self;
         let may_go = |at| records.get(at).is_some_and(|record| may_go(record.name));
-        recency.as_mut()?.victim(records, only_timed, may_go)
+        recency.as_mut()?.victim(records, only_timed, count, may_go)
     }
 
-    /// The position of the key whose deadline comes first, of those that `may_go`; `None` if there is none.
-    /// O(pages), and O(n) where the first may not.
+    /// The position of the key whose deadline comes first, of those whose name `may_go`; `None` if there is
+    /// none. O(p log p) for p pages, unless the first few pages hold hardly any.
     pub(super) fn first_to_expire(&mut self, may_go: impl Fn(&[u8]) -> bool) -> Option<u32> {
+        let mut first: Option<(u64, u32)> = None;
         // The wheel knows of a page no more than that nothing on it is due before some time.
-        while let Some((page, not_before)) = self.due.earliest() {
-            let at = page_range(page).min_by_key(|at| self.deadline_at(*at))?;
-            let deadline = self.deadline_at(at);
-            if deadline > not_before {
-                self.due.put_off(page, deadline);
-            } else if self.get(at).is_some_and(|entry| may_go(entry.key)) {
-                return Some(at);
-            } else {
-                let others = (0..).zip(self.contents.iter());
-                let others = others.filter(|(_, entry)| entry.deadline != NEVER && may_go(entry.key));
-                return others.min_by_key(|(_, entry)| entry.deadline).map(|(at, _)| at);
+        for (not_before, page) in self.due.by_deadline() {
+            if first.is_some_and(|(deadline, _)| deadline <= not_before) {
+                break;
             }
+            let mut earliest = NEVER;
+            for at in page_range(page) {
+                let Some(Entry { key, deadline, .. }) = self.get(at) else { break };
+                earliest = earliest.min(deadline);
+                if deadline != NEVER && first.is_none_or(|(other, _)| deadline < other) && may_go(key) {
+                    first = Some((deadline, at));
+                }
+            }
+            self.due.put_off(page, earliest);
         }
-        None
+        first.map(|(_, at)| at)
     }
 
     /// Gives a key another deadline, or none. O(1).

@@ -29,6 +29,8 @@ pub(crate) struct Writer<'w> {
     now: u64,
     /// Nothing that is added from now on is refused for want of room.
     pub(super) is_admitted: bool,
+    /// The hash of the key that was used last: one operation is one use.
+    used: u64,
 }
 
 /// One shard, as for most operations, or several; both as one slice.
@@ -129,7 +131,7 @@ impl<'w> Writer<'w> {
         shards: Parts<&'w mut Shard>,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards: Held::Several(shards), effects, now: 0, is_admitted: false }
+        Writer { space, db, shards: Held::Several(shards), effects, now: 0, is_admitted: false, used: 0 }
     }
 
     /// A writer to the one shard of this index.
@@ -141,7 +143,15 @@ impl<'w> Writer<'w> {
         shard: &'w mut Shard,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards: Held::One([(index, shard)]), effects, now: 0, is_admitted: false }
+        Writer {
+            space,
+            db,
+            shards: Held::One([(index, shard)]),
+            effects,
+            now: 0,
+            is_admitted: false,
+            used: 0,
+        }
     }
 
     pub(crate) fn space(&self) -> &'w Keyspace {
@@ -291,7 +301,10 @@ impl<'w> Writer<'w> {
                     self.effects.garbage.push(old);
                 }
             }
-            None => table.insert(key.hash, key.bytes, value, at_time)?,
+            None => {
+                table.insert(key.hash, key.bytes, value, at_time)?;
+                self.used = key.hash;
+            }
         }
         if let Deadline::At(at) = deadline {
             self.effects.wake_at = self.effects.wake_at.min(at);
@@ -518,15 +531,13 @@ impl<'w> Writer<'w> {
             self.discard_at(key, at, KeyEvent::Expired);
             return None;
         }
-        if let Some(table) = self.table(key) {
-            table.touch(at);
+        if self.used != key.hash {
+            self.used = key.hash;
+            if let Some(table) = self.table(key) {
+                table.touch(at);
+            }
         }
         Some(at)
-    }
-
-    /// Whether a key has an entry, though it may have expired.
-    pub(super) fn has_place(&mut self, key: KeyRef<'_>) -> bool {
-        self.table(key).is_some_and(|table| table.find(key.hash, key.bytes).is_some())
     }
 
     /// The position of a key that is there; the loads of one that is missing are fenced.
