@@ -30,7 +30,7 @@ fn for_each_key(keys: usize) -> f64 {
             continue;
         }
         for store in [&bounded, &plain] {
-            store.insert(&key, "a value of 12").expect("room is made");
+            store.insert(&key, "twelve bytes").expect("room is made");
         }
         for gone in evicted.try_iter() {
             plain.remove(gone).expect("in no transaction");
