@@ -59,7 +59,7 @@ impl Cache for Larder {
         let key = key.to_be_bytes();
         let is_hit = self.0.get::<Bytes>(&key).expect("holds strings only").is_some();
         if !is_hit {
-            self.0.insert(&key, "").expect("room is made");
+            self.0.insert(key, "").expect("room is made");
         }
         is_hit
     }
@@ -79,7 +79,7 @@ impl Cache for Moka {
             self.cache.insert(key, ());
         }
         self.requests += 1;
-        if self.requests % MOKA_TASKS_EVERY == 0 {
+        if self.requests.is_multiple_of(MOKA_TASKS_EVERY) {
             self.cache.run_pending_tasks();
         }
         is_hit

@@ -26,11 +26,11 @@ fn for_each_key(keys: usize) -> f64 {
     let (zipf, mut random) = (Zipf::new(4 * keys, 1.0), Random::new(7));
     for _ in 0..8 * keys {
         let key = (zipf.draw(&mut random) as u32).to_be_bytes();
-        if bounded.contains(&key).expect("in no transaction") {
+        if bounded.contains(key).expect("in no transaction") {
             continue;
         }
         for store in [&bounded, &plain] {
-            store.insert(&key, "twelve bytes").expect("room is made");
+            store.insert(key, "twelve bytes").expect("room is made");
         }
         for gone in evicted.try_iter() {
             plain.remove(gone).expect("in no transaction");

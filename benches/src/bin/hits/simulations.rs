@@ -52,10 +52,9 @@ impl Cache for Lru {
             self.by_use.remove(&before);
         }
         self.by_use.insert(self.now, key);
-        if self.by_use.len() > self.capacity {
-            if let Some((_, oldest)) = self.by_use.pop_first() {
-                self.used_at.remove(&oldest);
-            }
+        while self.by_use.len() > self.capacity {
+            let Some((_, oldest)) = self.by_use.pop_first() else { break };
+            self.used_at.remove(&oldest);
         }
         before.is_some()
     }
