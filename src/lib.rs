@@ -34,7 +34,8 @@
 //! - [`Record`] turns serde on for a type of yours; [`Encode`] and [`Decode`] are for types with a form
 //!   of their own; [`Element`] says what a collection takes; [`Bytes`] and [`Key`] are what values and
 //!   names are made of.
-//! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default.
+//! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default, a limit
+//!   ([`StoreBuilder::max_bytes`]) and what goes when it is reached ([`Eviction`]) among it.
 //! - [`FixedWindow`], [`Gcra`] and [`Lock`]: rate limits and locks.
 //! - [`Subscription`]: messages, and the news of changed keys ([`KeyEvents`]). [`Stats`]: what a store
 //!   counts. [`Error`] and [`LoadError`]: what can go wrong.
@@ -134,7 +135,6 @@
 //!
 //! - No server, yet: other processes do not reach a store.
 //! - Not durable write by write: what was written after the last snapshot is gone after a crash.
-//! - Not bounded: nothing is evicted before its time to live ends.
 //! - Not all of Redis: no streams, HyperLogLogs, geo sets, scripts or modules.
 
 // A promise of the README's first page.
@@ -170,6 +170,10 @@ mod text;
 mod trace;
 mod value;
 mod wake;
+
+/// Small structures turn into larger ones early, and those are cut into small parts, so that tests cross
+/// every turn: the crate's own, and with `--cfg tiny` those through the public interface too.
+const TINY: bool = cfg!(any(test, tiny));
 
 pub use api::*;
 pub use bytes::Bytes;

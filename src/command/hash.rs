@@ -128,7 +128,7 @@ pub(crate) fn deadlines(view: &View<'_>, key: KeyRef<'_>, fields: &[Bytes]) -> R
 pub(crate) fn insert(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
-    pairs: Vec<(Bytes, Bytes)>,
+    pairs: &[(Bytes, Bytes)],
     condition: FieldsIf,
     deadline: Deadline,
 ) -> Result<Option<usize>> {
@@ -138,12 +138,12 @@ pub(crate) fn insert(
     };
     let mut replaced = Vec::new();
     let inserted = writer.update(key, Absent::Create, |hash: &mut Hash| {
-        if !condition.holds(hash, &pairs) {
+        if !condition.holds(hash, pairs) {
             return Ok((None, None));
         }
         let event = (!pairs.is_empty()).then_some(KeyEvent::HSet);
         let mut new = 0;
-        for (name, value) in &pairs {
+        for (name, value) in pairs {
             let before = match deadline {
                 Deadline::Clear => hash.insert(name, value),
                 Deadline::Keep | Deadline::At(_) => hash.put(name, value),
@@ -367,8 +367,9 @@ mod tests {
     }
 
     fn set(store: &Store, names: &str, deadline: Deadline) {
-        let pairs = names.chars().map(|name| (Bytes::from(name.to_string()), Bytes::from("1"))).collect();
-        write(store, |writer, key| insert(writer, key, pairs, FieldsIf::Always, deadline));
+        let pairs = names.chars().map(|name| (Bytes::from(name.to_string()), Bytes::from("1")));
+        let pairs: Vec<_> = pairs.collect();
+        write(store, |writer, key| insert(writer, key, &pairs, FieldsIf::Always, deadline));
     }
 
     fn names(names: &str) -> Vec<Bytes> {

@@ -7,7 +7,6 @@
 use super::Keyspace;
 use super::shard::Shard;
 use super::writer::{Effects, Writer};
-use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::{Bytes, Error, Eviction, Result};
@@ -165,7 +164,7 @@ impl Writer<'_> {
                 let bytes = keys.iter().map(|(key, bytes)| bytes.saturating_add(key.bytes.len() + ENTRY));
                 (bytes.fold(0, usize::saturating_add), most)
             }
-            Limit::Keys(most) => (keys.iter().filter(|(key, _)| self.live(*key).is_none()).count(), most),
+            Limit::Keys(most) => (keys.iter().filter(|(key, _)| !self.has_place(*key)).count(), most),
         };
         self.keep_within(need);
         let refuses = bound.eviction == Eviction::Refuse || bound.is_stuck.load(Ordering::Relaxed);
@@ -238,10 +237,9 @@ fn victim(shard: &mut Shard, bound: &Bound) -> Option<(u16, u32)> {
         let may_go = |name: &[u8]| pinned.is_empty() || !pinned.contains(&(db, Bytes::from(name)));
         let at = match bound.eviction {
             Eviction::Refuse => None,
-            Eviction::AllKeys => table.victim(|entry| may_go(entry.key)),
-            Eviction::Expiring if table.expiring() == 0 => None,
-            Eviction::Expiring => table.victim(|entry| entry.deadline != NEVER && may_go(entry.key)),
-            Eviction::SoonestDeadline => table.first_to_expire(|entry| may_go(entry.key)),
+            Eviction::AllKeys => table.victim(false, may_go),
+            Eviction::Expiring => table.victim(true, may_go),
+            Eviction::SoonestDeadline => table.first_to_expire(may_go),
         };
         Some((db, at?))
     })

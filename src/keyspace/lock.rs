@@ -83,14 +83,16 @@ impl Keyspace {
 
     /// The same, in a store that is kept within its limit by the caller.
     pub(super) fn settle_effects(&self, effects: &mut Effects) {
-        while let Some((db, name, other)) = effects.across.pop() {
+        while let Some((db, name, other)) = effects.others.as_mut().and_then(|others| others.across.pop()) {
             let keys = [self.key_ref(&name), self.key_ref(&other)];
             self.write_with(db, &keys, effects, |writer| writer.look_again(&name));
         }
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
         effects.garbage.clear();
-        effects.wakes.run();
-        self.tell_evicted(&mut effects.evicted);
+        if let Some(others) = &mut effects.others {
+            others.wakes.run();
+            self.tell_evicted(&mut others.evicted);
+        }
     }
 
     #[inline]

@@ -64,6 +64,7 @@ impl Shard {
     }
 
     /// Whether anybody waits for one of the keys or watches it.
+    #[inline]
     pub(super) fn is_heard(&self) -> bool {
         !self.waiters.0.is_empty() || !self.watches.is_empty()
     }

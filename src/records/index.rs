@@ -11,7 +11,7 @@ use std::iter;
 use std::sync::Arc;
 
 /// A segment with more positions than this is split.
-const FULL: usize = if cfg!(test) { 40 } else { 2048 };
+const FULL: usize = if crate::TINY { 40 } else { 2048 };
 /// Slots to a bucket, and how many of them are in use on average before a segment grows.
 const SLOTS: usize = 10;
 const LOAD: usize = 9;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::{iter, mem};
 
 /// Records to a page.
-pub(super) const RECORDS: usize = if cfg!(test) { 4 } else { 64 };
+pub(super) const RECORDS: usize = if crate::TINY { 4 } else { 64 };
 /// The longest record: as long as the ends of a page full of them can be told.
 pub(super) const LONGEST: usize = (u16::MAX as usize) / 64;
 /// Room that is given beyond what is asked for, at the most.

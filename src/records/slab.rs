@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Places to a page.
-const PLACES: usize = if cfg!(test) { 4 } else { 64 };
+const PLACES: usize = if crate::TINY { 4 } else { 64 };
 
 /// See the [module](self). Clones share the pages until one of them is written.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use crate::Bytes;
 /// packed at once when it is full. A list that swings around there does neither again at once. Few in
 /// tests, so that they cross every border.
 pub(super) const EDGE: usize = 2 * RUN;
-pub(super) const RUN: usize = if cfg!(test) { 3 } else { 32 };
+pub(super) const RUN: usize = if crate::TINY { 3 } else { 32 };
 
 /// The room an edge starts with, and keeps.
 pub(super) const SMALLEST: usize = 4;

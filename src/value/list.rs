@@ -15,7 +15,7 @@ use crate::Bytes;
 use crate::records::Text;
 
 /// The most bytes of the elements of a short list.
-const SHORT: usize = if cfg!(test) { 60 } else { 2048 };
+const SHORT: usize = if crate::TINY { 60 } else { 2048 };
 /// A long list of so many elements becomes a short one, if they have half of these bytes at most.
 const FEW: usize = MOST / 4;
 

@@ -9,8 +9,8 @@ use crate::records::Record;
 use crate::text::number::IntegerBuffer;
 
 /// Names and bodies up to this length are packed, in collections of so many entries.
-pub(super) const LONGEST: usize = if cfg!(test) { 40 } else { 64 };
-pub(super) const MOST: usize = if cfg!(test) { 6 } else { 64 };
+pub(super) const LONGEST: usize = if crate::TINY { 40 } else { 64 };
+pub(super) const MOST: usize = if crate::TINY { 6 } else { 64 };
 
 /// As a length of bodies: each has its own.
 pub(crate) const ANY: usize = usize::MAX;

@@ -16,8 +16,8 @@ use crate::Bytes;
 use crate::records::Text;
 
 /// The longest string that stands in a strip; and the most strings of a strip.
-pub(super) const LONGEST: usize = if cfg!(test) { 40 } else { 126 };
-pub(super) const MOST: usize = if cfg!(test) { 8 } else { 128 };
+pub(super) const LONGEST: usize = if crate::TINY { 40 } else { 126 };
+pub(super) const MOST: usize = if crate::TINY { 8 } else { 128 };
 
 /// As a length: the string is one of those beside the strip.
 const LONG: u8 = u8::MAX;

@@ -125,7 +125,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// An underflow would be a count of some 2^64; what was forgotten, or counted twice, would be left
-    /// at the end, where the room between the entries is all that may differ.
+    /// at the end, where the room between the entries is all that may differ: an index shrinks once a sixth
+    /// of it is in use.
     #[test]
     fn bytes_come_back(
         steps in prop::collection::vec((step(), 0..4_u64), 1..120),
@@ -150,7 +151,7 @@ proptest! {
         remove_all(&store);
         let stats = store.stats().unwrap();
         prop_assert_eq!((stats.entries, stats.expiring), (2 * STAY as usize, 0));
-        prop_assert!(stats.bytes.abs_diff(at_rest) < 4_000, "{} bytes, {} before", stats.bytes, at_rest);
+        prop_assert!(stats.bytes.abs_diff(at_rest) < 8_000, "{} bytes, {} before", stats.bytes, at_rest);
         store.clear_all().unwrap();
         prop_assert_eq!(store.stats().unwrap().bytes, 0);
     }

@@ -23,7 +23,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// over the store's limit, [`Error::Encode`] for one that does not encode.
     #[doc(alias = "HSET")]
     pub fn insert(&self, field: impl Element<F>, value: impl Element<V>) -> Result<bool> {
-        Ok(self.insert_many([(field, value)])? == 1)
+        let pair = (self.handle.encode(field)?, self.handle.encode(value)?);
+        Ok(self.insert_encoded(&[pair], HashOptions::new())? == Some(1))
     }
 
     /// Sets several fields in one step, which then have no deadline; gives how many are new. Where a
@@ -365,6 +366,10 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     ) -> Result<Option<usize>> {
         let encode = |(field, value)| Ok((self.handle.encode(field)?, self.handle.encode(value)?));
         let pairs = pairs.into_iter().map(encode).collect::<Result<Vec<_>>>()?;
+        self.insert_encoded(&pairs, options)
+    }
+
+    fn insert_encoded(&self, pairs: &[(Bytes, Bytes)], options: HashOptions) -> Result<Option<usize>> {
         let (condition, deadline, key_deadline) = options.resolve(self.handle.db().space())?;
         self.handle.write(|writer, key| {
             let inserted = fields::insert(writer, key, pairs, condition, deadline)?;

@@ -63,7 +63,9 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// Those of [`insert`](Self::insert).
     #[doc(alias = "ZADD")]
     pub fn insert_if(&self, member: impl Element<M>, score: f64, condition: InsertIf) -> Result<Inserted> {
-        Ok(self.insert_many_if([(member, score)], condition)?.into())
+        let member = (self.handle.encode(member)?, score);
+        let counts = self.handle.write(|writer, key| sorted_set::add(writer, key, &[member], condition))?;
+        Ok(counts.into())
     }
 
     /// Gives several members their scores in one step, each under a condition; how many are new, and
@@ -90,7 +92,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     ) -> Result<InsertCount> {
         let members = members.into_iter().map(|(member, score)| Ok((self.handle.encode(member)?, score)));
         let members = members.collect::<Result<Vec<_>>>()?;
-        self.handle.write(|writer, key| sorted_set::add(writer, key, members, condition))
+        self.handle.write(|writer, key| sorted_set::add(writer, key, &members, condition))
     }
 
     /// Adds to a member's score, that of a missing one counting as 0; gives the new score. `ZINCRBY`,

@@ -19,7 +19,7 @@ use crate::{Bytes, Error, Result};
 pub(crate) fn add(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
-    entries: Vec<(Bytes, f64)>,
+    entries: &[(Bytes, f64)],
     condition: InsertIf,
 ) -> Result<InsertCount> {
     if entries.iter().any(|(_, score)| score.is_nan()) {
@@ -27,9 +27,9 @@ pub(crate) fn add(
     }
     let counts = writer.update(key, condition.absent(), |set: &mut SortedSet| {
         let mut counts = InsertCount::default();
-        for (member, score) in entries {
+        for &(ref member, score) in entries {
             let mut changes = false;
-            let old = set.update(&member, |old| {
+            let old = set.update(member, |old| {
                 changes = condition.allows(old, score) && old != Some(score);
                 changes.then_some(score)
             });
@@ -162,8 +162,8 @@ pub(crate) fn put_back(
     popped: Vec<Scored>,
     deadline: Option<u64>,
 ) -> Result<()> {
-    let entries = popped.into_iter().map(|(score, member)| (member, score)).collect();
-    super::put_back(writer, key, deadline, |writer| add(writer, key, entries, InsertIf::Absent))
+    let entries: Vec<_> = popped.into_iter().map(|(score, member)| (member, score)).collect();
+    super::put_back(writer, key, deadline, |writer| add(writer, key, &entries, InsertIf::Absent))
 }
 
 /// ZRANDMEMBER

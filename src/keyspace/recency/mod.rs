@@ -27,8 +27,10 @@ use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// Uses of a key that count.
 const MOST: u8 = 2;
-/// In place of the uses' third bit: the key is on probation.
+/// The bits of a mark: how many those were, whether the key is on probation, and whether it has a deadline.
+const USES: u8 = 3;
 const PROBATION: u8 = 4;
+const TIMED: u8 = 8;
 
 /// How large a part of all keys may be on probation: at the start, at the least and at the most.
 const SHARE: f32 = 0.05;
@@ -40,7 +42,7 @@ const STEP: f32 = 3.0;
 /// See the [module](self). Knows the keys by their positions, and follows them as they move.
 #[derive(Default)]
 pub(super) struct Recency {
-    /// The uses of the key at each position, and whether it is on probation.
+    /// What is known of the key at each position.
     marks: Vec<AtomicU8>,
     /// Hashes of the keys on probation, as they came. Some are of keys that went by another way.
     queue: VecDeque<u32>,
@@ -69,8 +71,15 @@ impl Recency {
         let Some(mark) = self.marks.get(at as usize) else { return };
         let before = mark.load(Ordering::Relaxed);
         // A key in constant use is written no more. A use that is lost to another at the same time is no loss.
-        if before & !PROBATION < MOST {
+        if before & USES < MOST {
             mark.store(before + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// The key at a position has a deadline, or none. O(1)
+    pub(super) fn set_timed(&mut self, at: u32, is_timed: bool) {
+        if let Some(mark) = self.marks.get_mut(at as usize).map(AtomicU8::get_mut) {
+            *mark = if is_timed { *mark | TIMED } else { *mark & !TIMED };
         }
     }
 
@@ -129,9 +138,16 @@ impl Recency {
         self.forget_stale(records);
     }
 
-    /// The position of the key to evict, one that `may_go`; `None` if there is none. O(1) amortised, where
-    /// most keys may go.
-    pub(super) fn victim(&mut self, records: &Records, may_go: impl Fn(u32) -> bool) -> Option<u32> {
+    /// The position of the key to evict, one that `may_go` and has a deadline if that is asked for; `None` if
+    /// there is none. O(1) amortised where most keys may go, O(n) where hardly any.
+    pub(super) fn victim(
+        &mut self,
+        records: &Records,
+        only_timed: bool,
+        may_go: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let asked = if only_timed { TIMED } else { 0 };
+        let may_go = |mark: u8, at: u32| mark & asked == asked && may_go(at);
         let len = self.marks.len();
         // Enough to take all uses off each key, and to meet it once more.
         let mut steps = (usize::from(MOST) + 2) * len + self.queue.len();
@@ -139,9 +155,9 @@ impl Recency {
             steps -= 1;
             let is_long = self.on_probation as f32 > (self.share.0 * len as f32).max(1.0);
             let at = if self.on_probation > 0 && (is_long || self.on_probation == len) {
-                self.end_of_probation(records, &may_go)
+                self.end_of_probation(records, may_go)
             } else {
-                self.under_the_hand(records, &may_go)
+                self.under_the_hand(records, may_go)
             };
             if at.is_some() {
                 return at;
@@ -149,45 +165,47 @@ impl Recency {
         }
         // Of the rest none may go: those on probation have to serve.
         while !self.queue.is_empty() {
-            let at = self.end_of_probation(records, &may_go);
+            let at = self.end_of_probation(records, may_go);
             if at.is_some() {
                 return at;
             }
         }
-        (0..(usize::from(MOST) + 1) * len).find_map(|_| self.under_the_hand(records, &may_go))
+        (0..(usize::from(MOST) + 1) * len).find_map(|_| self.under_the_hand(records, may_go))
     }
 
     /// Ends the probation of the key that is on it for the longest; gives its position if it is to go.
-    fn end_of_probation(&mut self, records: &Records, may_go: impl Fn(u32) -> bool) -> Option<u32> {
+    fn end_of_probation(&mut self, records: &Records, may_go: impl Fn(u8, u32) -> bool) -> Option<u32> {
         let hash = self.queue.pop_front()?;
         let at = records.find_where(hash, |at| self.mark(at) & PROBATION != 0)?;
-        let was_used = self.mark(at) & !PROBATION > 0;
-        if !was_used && may_go(at) {
+        let mark = self.mark(at);
+        if mark & USES == 0 && may_go(mark, at) {
             self.went(hash, |recency| &mut recency.passed);
             return Some(at);
         }
-        *self.marks.get_mut(at as usize)?.get_mut() = 0;
+        *self.marks.get_mut(at as usize)?.get_mut() = mark & TIMED;
         self.on_probation -= 1;
         None
     }
 
     /// Moves the hand on by one key; gives its position if it is to go.
-    fn under_the_hand(&mut self, records: &Records, may_go: impl Fn(u32) -> bool) -> Option<u32> {
+    fn under_the_hand(&mut self, records: &Records, may_go: impl Fn(u8, u32) -> bool) -> Option<u32> {
         let at = if (self.hand as usize) < self.marks.len() { self.hand } else { 0 };
         self.hand = at + 1;
         let mark = self.marks.get_mut(at as usize)?.get_mut();
-        match *mark {
-            PROBATION.. => None,
-            1.. => {
-                *mark -= 1;
-                None
-            }
-            0 => {
-                let hash = records.get(at).filter(|_| may_go(at))?.hash;
-                self.went(hash, |recency| &mut recency.retired);
-                Some(at)
-            }
+        if *mark & PROBATION != 0 {
+            return None;
         }
+        if *mark & USES > 0 {
+            *mark -= 1;
+            return None;
+        }
+        let mark = *mark;
+        if !may_go(mark, at) {
+            return None;
+        }
+        let hash = records.get(at)?.hash;
+        self.went(hash, |recency| &mut recency.retired);
+        Some(at)
     }
 
     fn went(&mut self, hash: u32, to: fn(&mut Self) -> &mut Ghosts) {

@@ -26,7 +26,7 @@ impl Cache {
         self.records.push(hash_of(key), Text::Slice(&key.to_le_bytes()), Text::Slice(&[]));
         self.recency.pushed(hash_of(key));
         while self.records.len() > most {
-            let at = self.recency.victim(&self.records, |_| true).unwrap();
+            let at = self.recency.victim(&self.records, false, |_| true).unwrap();
             self.remove(at);
         }
         false
@@ -92,7 +92,7 @@ proptest! {
         loop {
             let Cache { records, recency } = &mut cache;
             let may_go = |at: u32| (records.get(at).unwrap().name[0] % 2 == 1) == odd;
-            let Some(at) = recency.victim(records, may_go) else { break };
+            let Some(at) = recency.victim(records, false, may_go) else { break };
             prop_assert!(may_go(at));
             cache.remove(at);
             cache.check();
@@ -122,6 +122,25 @@ fn one_that_comes_back_stays() {
     cache.ask(back, 100);
     let at = cache.find(back).unwrap();
     assert_eq!(cache.recency.mark(at) & PROBATION, 0);
+}
+
+#[test]
+fn only_what_has_a_deadline_goes_if_that_is_asked_for() {
+    let mut cache = Cache::default();
+    (0..100).for_each(|key| _ = cache.ask(key, 200));
+    let timed = |key: &u32| key % 7 == 0;
+    for key in (0..100).filter(timed) {
+        let at = cache.find(key).unwrap();
+        cache.recency.set_timed(at, true);
+        cache.recency.touch(at);
+    }
+    cache.recency.set_timed(cache.find(7).unwrap(), false);
+    while let Some(at) = cache.recency.victim(&cache.records, true, |_| true) {
+        cache.remove(at);
+        cache.check();
+    }
+    assert_eq!((0..100).filter(|key| cache.find(*key).is_none()).filter(timed).count(), 14);
+    assert_eq!(cache.records.len(), 86);
 }
 
 #[test]

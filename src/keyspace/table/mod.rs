@@ -196,6 +196,7 @@ impl Table {
         }
         if let Some(recency) = &mut self.recency {
             recency.pushed(hash as u32);
+            recency.set_timed(at, deadline != NEVER);
         }
         self.timed += usize::from(deadline != NEVER);
         self.due.note(page_of(at), deadline);
@@ -251,9 +252,8 @@ impl Table {
         if parts != NEVER {
             self.parts.insert((parts, self.contents.records.name(at)?));
         }
-        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
         self.put(at, value, deadline);
-        self.due.note(page_of(at), deadline);
+        self.note_deadline(at, before, deadline);
         old
     }
 
@@ -335,29 +335,31 @@ impl Table {
         }
     }
 
-    /// The position of the key to evict, one that `may_go`; `None` if there is none. O(1) amortised, where
-    /// most keys may go.
-    pub(super) fn victim(&mut self, may_go: impl Fn(Entry<'_>) -> bool) -> Option<u32> {
-        let Table { contents, recency, .. } = self;
-        let may_go =
-            |at| contents.records.get(at).and_then(|record| contents.entry(record)).is_some_and(&may_go);
-        recency.as_mut()?.victim(&contents.records, may_go)
+    /// The position of the key to evict, one whose name `may_go` and which has a deadline if that is asked for;
+    /// `None` if there is none. O(1) amortised where most keys may go, O(n) where hardly any.
+    pub(super) fn victim(&mut self, only_timed: bool, may_go: impl Fn(&[u8]) -> bool) -> Option<u32> {
+        if only_timed && self.timed == 0 {
+            return None;
+        }
+        let Table { contents: Contents { records, .. }, recency, .. } = self;
+        let may_go = |at| records.get(at).is_some_and(|record| may_go(record.name));
+        recency.as_mut()?.victim(records, only_timed, may_go)
     }
 
     /// The position of the key whose deadline comes first, of those that `may_go`; `None` if there is none.
     /// O(pages), and O(n) where the first may not.
-    pub(super) fn first_to_expire(&mut self, may_go: impl Fn(Entry<'_>) -> bool) -> Option<u32> {
+    pub(super) fn first_to_expire(&mut self, may_go: impl Fn(&[u8]) -> bool) -> Option<u32> {
         // The wheel knows of a page no more than that nothing on it is due before some time.
         while let Some((page, not_before)) = self.due.earliest() {
             let at = page_range(page).min_by_key(|at| self.deadline_at(*at))?;
             let deadline = self.deadline_at(at);
             if deadline > not_before {
                 self.due.put_off(page, deadline);
-            } else if self.get(at).is_some_and(&may_go) {
+            } else if self.get(at).is_some_and(|entry| may_go(entry.key)) {
                 return Some(at);
             } else {
                 let others = (0..).zip(self.contents.iter());
-                let others = others.filter(|(_, entry)| entry.deadline != NEVER && may_go(*entry));
+                let others = others.filter(|(_, entry)| entry.deadline != NEVER && may_go(entry.key));
                 return others.min_by_key(|(_, entry)| entry.deadline).map(|(at, _)| at);
             }
         }
@@ -370,8 +372,7 @@ impl Table {
         let Some((kind, before, rest)) = parse(record.body) else { return };
         let body = body(kind, deadline, rest);
         self.contents.records.set_body(at, Text::Slice(&body));
-        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
-        self.due.note(page_of(at), deadline);
+        self.note_deadline(at, before, deadline);
     }
 
     /// A key that is due by `now`, if `exact` to the millisecond; each page on the way takes one from the
@@ -446,6 +447,15 @@ impl Table {
     fn deadline_at(&self, at: u32) -> u64 {
         let record = self.contents.records.get(at);
         record.and_then(|record| parse(record.body)).map_or(NEVER, |(_, deadline, _)| deadline)
+    }
+
+    /// The deadline of the entry at a position was another before.
+    fn note_deadline(&mut self, at: u32, before: u64, deadline: u64) {
+        self.timed = self.timed + usize::from(deadline != NEVER) - usize::from(before != NEVER);
+        self.due.note(page_of(at), deadline);
+        if let Some(recency) = self.recency.as_mut().filter(|_| before != deadline) {
+            recency.set_timed(at, deadline != NEVER);
+        }
     }
 
     /// What is written for a value, which may be put aside for it.

@@ -57,7 +57,7 @@ impl Writer<'_> {
         if let (true, Some(key), Some(value)) = (is_told, &name, &value) {
             let string = if let Value::String(bytes) = value { Some(bytes.clone()) } else { None };
             let evicted = Evicted { db, key: key.clone(), kind: value.kind(), value: string };
-            self.effects.evicted.push(evicted);
+            self.effects.others().evicted.push(evicted);
         }
         match name {
             Some(name) => {

@@ -59,22 +59,33 @@ impl<'w> Held<'w> {
 pub(crate) struct Effects {
     /// Removed values: their memory is freed, and their `Drop` run, outside the lock.
     pub(super) garbage: SmallVec<[Value; 2]>,
-    /// Keys of whose eviction somebody is to be told.
-    pub(super) evicted: Vec<Evicted>,
+    /// The earliest deadline that was set.
+    pub wake_at: u64,
+    /// In a transaction: how to take everything back, and what to announce at its end.
+    pub undo: Option<Box<Undo>>,
+    /// Most often nobody waits.
+    pub(super) others: Option<Box<Others>>,
+}
+
+/// What there is to do for others.
+#[derive(Default)]
+pub(crate) struct Others {
     pub wakes: Wakes,
     /// Keys that hold something new for those who wait for them.
     ready: Vec<(u16, Bytes)>,
     /// Ready keys whose first waiter needs another key of their database too.
     pub across: Vec<(u16, Bytes, Bytes)>,
-    /// The earliest deadline that was set.
-    pub wake_at: u64,
-    /// In a transaction: how to take everything back, and what to announce at its end.
-    pub undo: Option<Box<Undo>>,
+    /// Keys of whose eviction somebody is to be told.
+    pub evicted: Vec<Evicted>,
 }
 
 impl Effects {
     pub(crate) fn new() -> Self {
         Effects { wake_at: NEVER, ..Effects::default() }
+    }
+
+    pub(super) fn others(&mut self) -> &mut Others {
+        self.others.get_or_insert_default()
     }
 
     /// Effects that can be taken back until they are committed.
@@ -276,7 +287,9 @@ impl<'w> Writer<'w> {
         match found {
             Some(at) => {
                 let old = table.replace(at, value, at_time);
-                self.effects.garbage.extend(old);
+                if let Some(old) = old {
+                    self.effects.garbage.push(old);
+                }
             }
             None => table.insert(key.hash, key.bytes, value, at_time)?,
         }
@@ -368,14 +381,18 @@ impl<'w> Writer<'w> {
     /// Serves those who wait for keys that have something new, before the locks are let go.
     #[inline]
     pub(crate) fn serve_waiters(&mut self) {
-        if self.effects.ready.is_empty() {
-            return;
+        if self.effects.others.is_some() {
+            self.serve_ready();
         }
+    }
+
+    #[cold]
+    fn serve_ready(&mut self) {
         // What is served to one who waits was let in already.
         self.is_admitted = true;
         // First come first served: what becomes ready meanwhile has its turn after these.
-        while !self.effects.ready.is_empty() {
-            for (db, name) in mem::take(&mut self.effects.ready) {
+        while !self.effects.others().ready.is_empty() {
+            for (db, name) in mem::take(&mut self.effects.others().ready) {
                 self.in_db(db, |writer| writer.serve_waiters_of(&name));
             }
         }
@@ -396,7 +413,7 @@ impl<'w> Writer<'w> {
                 Serve::Nothing if self.value(key).is_some() => place += 1,
                 Serve::Nothing => break,
                 Serve::Needs(other) => {
-                    self.effects.across.push((db, name.clone(), other));
+                    self.effects.others().across.push((db, name.clone(), other));
                     break;
                 }
             }
@@ -405,7 +422,7 @@ impl<'w> Writer<'w> {
 
     /// Has those who wait for a key served again, now that more shards are held.
     pub(super) fn look_again(&mut self, name: &Bytes) {
-        self.effects.ready.push((self.db, name.clone()));
+        self.effects.others().ready.push((self.db, name.clone()));
     }
 
     /// Exchanges two databases in the shards that are held.
@@ -421,7 +438,8 @@ impl<'w> Writer<'w> {
             shard.put_table(a, second);
             shard.put_table(b, first);
             for db in [a, b] {
-                self.effects.ready.extend(shard.waiters.keys(db).into_iter().map(|name| (db, name)));
+                let waited_for = shard.waiters.keys(db).into_iter().map(|name| (db, name));
+                self.effects.others().ready.extend(waited_for);
             }
         }
     }
@@ -434,7 +452,7 @@ impl<'w> Writer<'w> {
 
     /// Tasks to wake when the locks are free.
     pub(crate) fn wakes(&mut self) -> &mut Wakes {
-        &mut self.effects.wakes
+        &mut self.effects.others().wakes
     }
 
     /// Takes back all that a transaction has done so far.
@@ -506,6 +524,11 @@ impl<'w> Writer<'w> {
         Some(at)
     }
 
+    /// Whether a key has an entry, though it may have expired.
+    pub(super) fn has_place(&mut self, key: KeyRef<'_>) -> bool {
+        self.table(key).is_some_and(|table| table.find(key.hash, key.bytes).is_some())
+    }
+
     /// The position of a key that is there; the loads of one that is missing are fenced.
     fn live_or_fence(&mut self, key: KeyRef<'_>) -> Option<u32> {
         let live = self.live(key);
@@ -519,7 +542,9 @@ impl<'w> Writer<'w> {
     fn discard_at(&mut self, key: KeyRef<'_>, at: u32, event: KeyEvent) {
         self.keep_what_goes(key);
         let value = self.table_mut(key).and_then(|table| table.remove(at));
-        self.effects.garbage.extend(value);
+        if let Some(value) = value {
+            self.effects.garbage.push(value);
+        }
         self.changed(key, event);
     }
 
@@ -558,13 +583,22 @@ impl<'w> Writer<'w> {
     /// Tells those who watch the key, wait for it, or subscribe to its events.
     #[inline]
     fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        if self.space.tells_events() || self.shard_mut(key).is_some_and(|shard| shard.is_heard()) {
+            self.announce_to_others(key, event);
+        }
+    }
+
+    #[cold]
+    fn announce_to_others(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         let (db, space) = (self.db, self.space);
         let Some(shard) = self.shard_mut(key) else { return };
         shard.watches.mark(db, key.bytes, event);
-        if shard.waiters.has(db, key.bytes) {
-            self.effects.ready.push((db, Bytes::from(key.bytes)));
+        let is_waited_for = shard.waiters.has(db, key.bytes);
+        let others = self.effects.others();
+        if is_waited_for {
+            others.ready.push((db, Bytes::from(key.bytes)));
         }
-        space.publish_event(db, key.bytes, event, &mut self.effects.wakes);
+        space.publish_event(db, key.bytes, event, &mut others.wakes);
     }
 
     /// Keeps the key's state as it is now, for a transaction that may be taken back. The key is there

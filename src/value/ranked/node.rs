@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::records::Records;
 
 /// Entries in a leaf at most. Tests use tiny nodes, so that splits and merges are common.
-pub(super) const LEAF_MAX: usize = if cfg!(test) { 8 } else { 64 };
+pub(super) const LEAF_MAX: usize = if crate::TINY { 8 } else { 64 };
 /// Children of an inner node at most.
-pub(super) const INNER_MAX: usize = if cfg!(test) { 8 } else { 32 };
+pub(super) const INNER_MAX: usize = if crate::TINY { 8 } else { 32 };
 
 /// A score, and the position of the member's record.
 pub(crate) type Entry = (f64, u32);
@@ -381,7 +381,7 @@ const ARC: usize = 2 * size_of::<usize>();
 /// wait for one another, as those of a binary search do, and most of them miss the processor's cache.
 #[inline]
 fn lower_bound<T>(list: &[T], before: impl Fn(&T) -> bool) -> usize {
-    const STRIDE: usize = if cfg!(test) { 3 } else { 8 };
+    const STRIDE: usize = if crate::TINY { 3 } else { 8 };
     let strides = list.chunks(STRIDE).filter(|stride| stride.first().is_some_and(&before)).count();
     let start = strides.saturating_sub(1) * STRIDE;
     start + list.iter().skip(start).take(STRIDE).filter(|item| before(item)).count()
