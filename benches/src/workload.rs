@@ -13,14 +13,14 @@ const KEY: usize = 16;
 const DRAWN: usize = 1 << 20;
 
 /// Repeatable random numbers (splitmix64).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Random(seed)
     }
 
-    fn number(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,6 +31,29 @@ impl Random {
     /// From 0 to 1, without 1.
     fn fraction(&mut self) -> f64 {
         (self.number() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// Draws ranks by Zipf's law, from 0, the most likely.
+pub struct Zipf {
+    /// The weights of all ranks up to each.
+    sums: Vec<f64>,
+}
+
+impl Zipf {
+    pub fn new(ranks: usize, exponent: f64) -> Self {
+        let mut sum = 0.0;
+        let weights = (1..=ranks).map(|rank| (rank as f64).powf(-exponent));
+        let sums = weights.map(|weight| {
+            sum += weight;
+            sum
+        });
+        Zipf { sums: sums.collect() }
+    }
+
+    pub fn draw(&self, random: &mut Random) -> usize {
+        let point = random.fraction() * self.sums.last().copied().unwrap_or_default();
+        self.sums.partition_point(|up_to| *up_to <= point).min(self.sums.len().saturating_sub(1))
     }
 }
 
@@ -71,18 +94,8 @@ pub fn accesses(keys: &[String], threads: usize) -> Vec<Accesses> {
     for at in (1..by_rank.len()).rev() {
         by_rank.swap(at, (random.number() % (at as u64 + 1)) as usize);
     }
-    let mut sum = 0.0;
-    let sums: Vec<f64> = (1..=keys.len())
-        .map(|rank| {
-            sum += (rank as f64).powf(-EXPONENT);
-            sum
-        })
-        .collect();
-    let mut draw = || {
-        let point = random.fraction() * sum;
-        let rank = sums.partition_point(|up_to| *up_to <= point).min(keys.len() - 1);
-        (by_rank[rank], random.number().is_multiple_of(20))
-    };
+    let zipf = Zipf::new(keys.len(), EXPONENT);
+    let mut draw = || (by_rank[zipf.draw(&mut random)], random.number().is_multiple_of(20));
     (0..threads)
         .map(|_| {
             let (keys, writes) = (0..DRAWN).map(|_| draw()).unzip();
