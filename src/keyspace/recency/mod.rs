@@ -108,6 +108,7 @@ impl Recency {
         let Share(share) = &mut self.share;
         if self.passed.take(hash) {
             *share = (*share + step).min(SHARE_MOST);
+            self.was_let_back = false;
             return true;
         }
         let has_retired = self.retired.take(hash);
