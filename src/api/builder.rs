@@ -218,8 +218,8 @@ impl StoreBuilder {
     ///
     /// Once there are more, keys go as [`eviction`](Self::eviction) says before the call returns that brought
     /// them: the store is over its limit by what the calls under way bring, and no more. What is larger
-    /// than the whole limit is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory). A limit
-    /// below some ten thousand bytes leaves little for data: a table takes a few hundred for itself.
+    /// than seven eighths of the limit is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory). A
+    /// limit below some ten thousand bytes leaves little for data: a table takes a few hundred for itself.
     ///
     /// ```
     /// use larder::Store;

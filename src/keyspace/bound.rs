@@ -203,11 +203,12 @@ impl Writer<'_> {
         self.keep_within(need, keys);
         let refuses = !bound.has_victims() || bound.is_stuck.load(Ordering::Relaxed);
         // What cannot fit does not have everything else evicted for it, and then goes itself.
-        let fits = match bound.limit {
-            Limit::Bytes(most) => need <= most - most / 8,
-            Limit::Keys(most) => need <= most,
+        let (fits, is_full) = match bound.limit {
+            // By how much a collection will grow is not known here: there has to be some room.
+            Limit::Bytes(most) => (need <= most - most / 8, bound.is_over(need.max(1))),
+            Limit::Keys(most) => (need <= most, need > 0 && bound.is_over(need)),
         };
-        if !fits || bound.most() == 0 || (refuses && need > 0 && bound.is_over(need)) {
+        if !fits || bound.most() == 0 || (refuses && is_full) {
             return Err(Error::OutOfMemory);
         }
         Ok(())
