@@ -166,7 +166,7 @@ impl Recency {
         while steps < rounds * len {
             let is_long = self.on_probation as f32 > most;
             // After a round in which none could go, those on probation have to serve.
-            let at = if self.on_probation > 0 && (is_long || self.on_probation == len || steps >= len) {
+            let at = if !self.queue.is_empty() && (is_long || self.on_probation == len || steps >= len) {
                 self.end_of_probation(records, may_go)
             } else {
                 steps += 1;

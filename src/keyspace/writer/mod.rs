@@ -1,6 +1,7 @@
 //! The road to a key for those who change it, and the one exit after a change.
 
 mod expire;
+mod take_back;
 
 use std::mem;
 
@@ -8,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::shard::{Serve, Shard};
 use super::table::Table;
-use super::undo::{Change, Step, Undo};
+use super::undo::Undo;
 use super::view::View;
 use super::{Evicted, Keyspace, Parts};
 use crate::clock::NEVER;
@@ -115,14 +116,6 @@ pub(crate) enum Deadline {
 
 /// An operation's result, and the event to announce if it has changed anything.
 pub(crate) type Done<R> = Result<(R, Option<KeyEvent>)>;
-
-/// What is about to become of a key's place in its table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It has one afterwards, new or old.
-    Stays,
-    Goes,
-}
 
 impl<'w> Writer<'w> {
     pub(crate) fn new(
@@ -374,11 +367,6 @@ impl<'w> Writer<'w> {
         self.shards.parts_mut()
     }
 
-    /// Whether what is done may be taken back.
-    pub(super) fn is_undoable(&self) -> bool {
-        self.effects.undo.is_some()
-    }
-
     /// The shard of a key, for those who wait for it or watch it.
     #[inline]
     pub(crate) fn shard_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Shard> {
@@ -468,52 +456,6 @@ impl<'w> Writer<'w> {
         &mut self.effects.others().wakes
     }
 
-    /// Takes back all that a transaction has done so far.
-    pub(crate) fn roll_back(&mut self) {
-        let Some(undo) = self.effects.undo.take() else { return };
-        let Undo { states, steps, .. } = *undo;
-        for Step { db, key, from } in steps.into_iter().rev() {
-            let name = self.space.key_ref(&key);
-            let Some(table) = self.shard_mut(name).map(|shard| shard.table_mut(db)) else { continue };
-            let removed = match (table.find(name.hash, name.bytes), from) {
-                (Some(at), None) => table.remove(at),
-                (None, Some(at)) => {
-                    table.put_back(at, name.hash, &key);
-                    None
-                }
-                _ => None,
-            };
-            removed.into_iter().for_each(|value| self.discard_value(value));
-        }
-        for ((db, name), before) in states {
-            let Some((value, deadline)) = before else { continue };
-            self.effects.wake_at = self.effects.wake_at.min(deadline).min(value.next_deadline());
-            let key = self.space.key_ref(&name);
-            let Some(table) = self.shard_mut(key).map(|shard| shard.table_mut(db)) else { continue };
-            let Some(at) = table.find(key.hash, key.bytes) else { continue };
-            let now = table.replace(at, value, deadline);
-            now.into_iter().for_each(|value| self.discard_value(value));
-        }
-    }
-
-    /// Counts and announces all that a transaction has done.
-    pub(crate) fn commit(&mut self) {
-        let Some(undo) = self.effects.undo.take() else { return };
-        let Undo { states, changes, .. } = *undo;
-        for Change { db, key, event, counts } in changes {
-            self.in_db(db, |writer| {
-                let key = writer.space.key_ref(&key);
-                if counts {
-                    writer.count(key, event);
-                }
-                writer.announce(key, event);
-            });
-        }
-        for (value, _) in states.into_values().flatten() {
-            self.discard_value(value);
-        }
-    }
-
     /// The position of a key that is there. One that has expired is removed on the way.
     #[inline]
     pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
@@ -559,14 +501,6 @@ impl<'w> Writer<'w> {
         self.changed(key, event);
     }
 
-    /// Keeps the state of a key that is about to be removed.
-    #[inline]
-    fn keep_what_goes(&mut self, key: KeyRef<'_>) {
-        if self.effects.undo.is_some() {
-            self.keep_state(key, Fate::Goes);
-        }
-    }
-
     /// The one exit after a change: it is counted and announced here, or at the transaction's end.
     #[inline]
     fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
@@ -610,29 +544,6 @@ impl<'w> Writer<'w> {
             others.ready.push((db, Bytes::from(key.bytes)));
         }
         space.publish_event(db, key.bytes, event, &mut others.wakes);
-    }
-
-    /// Keeps the key's state as it is now, for a transaction that may be taken back. The key is there
-    /// afterwards.
-    #[inline]
-    fn remember(&mut self, key: KeyRef<'_>) {
-        if self.effects.undo.is_some() {
-            self.keep_state(key, Fate::Stays);
-        }
-    }
-
-    #[inline(never)]
-    fn keep_state(&mut self, key: KeyRef<'_>, fate: Fate) {
-        let db = self.db;
-        let Some(mut undo) = self.effects.undo.take() else { return };
-        let table = self.table(key);
-        let at = table.and_then(|table| table.find(key.hash, key.bytes));
-        let entry = table.zip(at).and_then(|(table, at)| table.get(at));
-        undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.to_value(), entry.deadline)));
-        if at.is_none() || fate == Fate::Goes {
-            undo.moved(db, key.bytes, at);
-        }
-        self.effects.undo = Some(undo);
     }
 
     #[inline]
