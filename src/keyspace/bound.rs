@@ -4,6 +4,8 @@
 //! known. Who has brought the store over its limit evicts before the call returns: from the shards that
 //! it holds as long as those have more than their share, then from others, one lock at a time.
 
+use smallvec::SmallVec;
+
 use super::Keyspace;
 use super::evicted::Evicted;
 use super::shard::Shard;
@@ -184,22 +186,22 @@ impl Writer<'_> {
     }
 
     fn admit_to(&mut self, bound: &Bound, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
-        let mut need: usize = 0;
-        for (at, (key, bytes)) in keys.iter().enumerate() {
-            let held = self.held_by(*key);
-            need = need.saturating_add(match bound.limit {
-                Limit::Bytes(_) => match held {
+        let need = match bound.limit {
+            Limit::Bytes(_) => keys.iter().fold(0, |sum: usize, (key, bytes)| {
+                sum.saturating_add(match self.held_by(*key) {
                     Some(held) => bytes.saturating_sub(held),
                     None => bytes.saturating_add(key.bytes.len() + ENTRY),
-                },
+                })
+            }),
+            Limit::Keys(_) => {
+                let new = keys.iter().filter(|(key, _)| self.held_by(*key).is_none());
+                let mut names: SmallVec<[&[u8]; FEW]> = new.map(|(key, _)| key.bytes).collect();
                 // One that is named twice is one key.
-                Limit::Keys(_) => {
-                    let is_named_before =
-                        keys.len() <= FEW && keys[..at].iter().any(|(other, _)| other.bytes == key.bytes);
-                    usize::from(held.is_none() && !is_named_before)
-                }
-            });
-        }
+                names.sort_unstable();
+                names.dedup();
+                names.len()
+            }
+        };
         self.keep_within(need, keys);
         let refuses = !bound.has_victims() || bound.is_stuck.load(Ordering::Relaxed);
         // What cannot fit does not have everything else evicted for it, and then goes itself.

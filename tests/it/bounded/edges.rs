@@ -64,6 +64,8 @@ fn a_value_takes_the_place_of_one_as_large() {
     let one = keys(1).eviction(Eviction::Refuse).build();
     one.insert_many([("a", 1), ("a", 2)]).unwrap();
     assert_eq!(one.get::<i32>("a").unwrap(), Some(2));
+    one.insert_many((0..30).map(|value| ("a", value))).unwrap();
+    assert_eq!(one.get::<i32>("a").unwrap(), Some(29));
 }
 
 #[test]
