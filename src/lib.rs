@@ -161,11 +161,17 @@ mod keyspace;
 mod load;
 mod pubsub;
 mod records;
+#[cfg(feature = "commands")]
+mod reply;
+#[cfg(feature = "commands")]
+mod resp;
 mod rng;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod snapshot;
 mod sync;
+#[cfg(feature = "commands")]
+mod table;
 mod text;
 mod trace;
 mod value;
@@ -189,7 +195,13 @@ pub use key::Key;
 pub use keyspace::{Evicted, Sweeping};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "commands")]
+pub use reply::{ErrorReply, Reply};
+#[cfg(feature = "commands")]
+pub use resp::Protocol;
 pub use snapshot::{Progress, SnapshotError};
+#[cfg(feature = "commands")]
+pub use table::{Compat, Session};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};

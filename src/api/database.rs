@@ -67,6 +67,18 @@ impl Database {
         }
     }
 
+    /// The same database, in no transaction.
+    #[cfg(feature = "commands")]
+    pub(crate) fn outside(&self) -> Self {
+        Database::new(Arc::clone(&self.space), self.index)
+    }
+
+    /// The transaction that it is used in, if it is.
+    #[cfg(feature = "commands")]
+    pub(crate) fn transaction(&self) -> Option<&Arc<Transaction>> {
+        self.transaction.as_ref()
+    }
+
     /// Another database of the same store.
     pub(crate) fn select(&self, index: u16) -> Result<Self> {
         if index >= self.space.limits().databases {
@@ -116,7 +128,7 @@ impl Database {
                 let guard = self.space.reading(key)?;
                 op(&View::of_one(&self.space, self.index, &guard), key)
             }
-            Some(transaction) => transaction.read(&[key], |view| op(view, key))?,
+            Some(transaction) => transaction.read(self.index, &[key], |view| op(view, key))?,
         }
     }
 
@@ -125,7 +137,7 @@ impl Database {
     pub(crate) fn read<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
         match &self.transaction {
             None => self.space.read(self.index, keys, op)?,
-            Some(transaction) => transaction.read(keys, op)?,
+            Some(transaction) => transaction.read(self.index, keys, op)?,
         }
     }
 
@@ -138,7 +150,7 @@ impl Database {
     ) -> Result<R> {
         match &self.transaction {
             None => self.space.write_one(self.index, key, op)?,
-            Some(transaction) => transaction.write(&[key], |writer| op(writer, key))?,
+            Some(transaction) => transaction.write(self.index, &[key], |writer| op(writer, key))?,
         }
     }
 
@@ -151,7 +163,7 @@ impl Database {
     ) -> Result<R> {
         match &self.transaction {
             None => self.space.write(self.index, keys, op)?,
-            Some(transaction) => transaction.write(keys, op)?,
+            Some(transaction) => transaction.write(self.index, keys, op)?,
         }
     }
 }

@@ -19,7 +19,7 @@ impl Store {
     /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "DBSIZE")]
     pub fn len(&self) -> Result<usize> {
-        self.space().count(self.index())
+        self.space().count(None, self.index())
     }
 
     /// Whether the database has no keys that have not expired. `DBSIZE`, O(shards) as [`len`](Self::len).
@@ -61,7 +61,7 @@ impl Store {
             return Ok(self.contains(name)?.then(|| Bytes::from(name)).into_iter().collect());
         }
         let mut names = Vec::new();
-        self.space().walk_all(self.index(), |entry| {
+        self.space().walk_all(None, self.index(), |entry| {
             if pattern.matches(entry.key) {
                 names.push(Bytes::from(entry.key));
             }
@@ -86,7 +86,7 @@ impl Store {
     /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "RANDOMKEY")]
     pub fn random_key(&self) -> Result<Option<Bytes>> {
-        self.space().random_key(self.index())
+        self.space().random_key(None, self.index())
     }
 
     /// Removes all keys of the database, at one instant. `FLUSHDB`, O(shards) under the locks; the
@@ -109,7 +109,7 @@ impl Store {
     /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "FLUSHDB")]
     pub fn clear(&self) -> Result<()> {
-        self.space().clear(self.index()..self.index().saturating_add(1))
+        self.space().clear(None, self.index()..self.index().saturating_add(1))
     }
 
     /// Removes all keys of all databases, at one instant, as [`clear`](Self::clear) does those of one.
@@ -128,7 +128,7 @@ impl Store {
     /// [`Error::InTransaction`] from inside a transaction of the same store.
     #[doc(alias = "FLUSHALL")]
     pub fn clear_all(&self) -> Result<()> {
-        self.space().clear(0..self.space().limits().databases)
+        self.space().clear(None, 0..self.space().limits().databases)
     }
 
     /// Exchanges two databases, at one instant: whoever uses the one sees the keys of the other.
@@ -150,6 +150,6 @@ impl Store {
         if a.max(b) >= self.space().limits().databases {
             return Err(Error::NoSuchDatabase);
         }
-        self.space().swap(a, b)
+        self.space().swap(None, a, b)
     }
 }

@@ -1,4 +1,4 @@
-//! Several operations as one: the shards of the declared keys are held until the end.
+//! Several operations as one: the shards of the declared keys, or all of them, are held until the end.
 
 use std::sync::Arc;
 
@@ -17,11 +17,24 @@ use crate::{Bytes, Error, Result};
 /// A transaction under way: what its handles reach the store through.
 pub(crate) struct Transaction {
     space: Arc<Keyspace>,
-    db: u16,
-    /// In order.
-    declared: Vec<Bytes>,
+    /// Where keys were declared; nothing else may be used then.
+    declared: Option<Declared>,
     /// What is held; nothing once the transaction has ended.
     held: Mutex<Option<Held>>,
+}
+
+struct Declared {
+    db: u16,
+    /// In order.
+    names: Vec<Bytes>,
+}
+
+#[cfg(feature = "commands")]
+/// Keys that are watched, and since when nothing may have happened to them.
+pub(crate) struct Watched {
+    pub db: u16,
+    pub names: Vec<Bytes>,
+    pub watch: Arc<Watch>,
 }
 
 struct Held {
@@ -45,7 +58,7 @@ impl Transaction {
     ) -> Result<Option<R>, E> {
         space.check_not_in_transaction()?;
         declared.sort_unstable();
-        let mut guards = {
+        let guards = {
             let keys: Vec<KeyRef<'_>> = declared.iter().map(|name| space.key_ref(name)).collect();
             let guards = space.lock(&keys);
             if let Some(watch) = watch {
@@ -57,13 +70,37 @@ impl Transaction {
             }
             guards
         };
-        let shards = guards.iter_mut().map(|(index, guard)| (*index, std::mem::take(&mut **guard))).collect();
-        let held = Mutex::new(Some(Held { shards, effects: Effects::undoable() }));
-        let transaction = Arc::new(Transaction { space: Arc::clone(space), db, declared, held });
-        let holding = Some(space.hold());
-        let mut session = Session { transaction, guards, holding, commits: false, _put_off: PutOff };
+        let declared = Some(Declared { db, names: declared });
+        let mut session = Session::start(space, declared, guards, Effects::undoable());
         let result = body(&session.transaction)?;
         session.commits = true;
+        Ok(Some(result))
+    }
+
+    /// Runs `body` with all shards held: nobody else does anything meanwhile, and what it did stays, whatever
+    /// becomes of it. `None` without running it if anything has happened to what is `watched`.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] if this thread already is in a transaction of this store.
+    #[cfg(feature = "commands")]
+    pub(crate) fn run_exclusive<R>(
+        space: &Arc<Keyspace>,
+        watched: &[Watched],
+        body: impl FnOnce(&Arc<Transaction>) -> R,
+    ) -> Result<Option<R>> {
+        space.check_not_in_transaction()?;
+        let guards: SmallVec<[_; 2]> = (0..).zip(space.shards.iter().map(|shard| shard.0.write())).collect();
+        let is_overdue = |Watched { db, names, .. }: &Watched| {
+            let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
+            let view = View::new(space, *db, shards);
+            names.iter().any(|name| view.is_overdue(space.key_ref(name)))
+        };
+        if watched.iter().any(|watched| watched.watch.is_changed() || is_overdue(watched)) {
+            return Ok(None);
+        }
+        let mut session = Session::start(space, None, guards, Effects::new());
+        session.commits = true;
+        let result = body(&session.transaction);
         Ok(Some(result))
     }
 
@@ -71,25 +108,45 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Error::Undeclared`]; [`Error::InTransaction`] if the transaction has ended.
-    pub(crate) fn read<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
-        self.write(keys, |writer| op(&writer.view()))
+    pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
+        self.write(db, keys, |writer| op(&writer.view()))
     }
 
     /// Runs an operation that may change the given keys.
     ///
     /// # Errors
     /// [`Error::Undeclared`]; [`Error::InTransaction`] if the transaction has ended.
-    pub(crate) fn write<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&mut Writer<'_>) -> R) -> Result<R> {
-        if let Some(key) = keys.iter().find(|key| !self.declares(key.bytes)) {
-            return Err(Error::Undeclared(Bytes::from(key.bytes)));
+    pub(crate) fn write<R>(
+        &self,
+        db: u16,
+        keys: &[KeyRef<'_>],
+        op: impl FnOnce(&mut Writer<'_>) -> R,
+    ) -> Result<R> {
+        if let Some(declared) = &self.declared {
+            if let Some(key) = keys.iter().find(|key| !declared.has(db, key.bytes)) {
+                return Err(Error::Undeclared(Bytes::from(key.bytes)));
+            }
         }
         let mut held = self.held.lock();
         let held = held.as_mut().ok_or(Error::InTransaction)?;
-        Ok(op(&mut held.writer(&self.space, self.db)))
+        Ok(op(&mut held.writer(&self.space, db)))
     }
 
-    fn declares(&self, key: &[u8]) -> bool {
-        self.declared.binary_search_by(|name| name.as_slice().cmp(key)).is_ok()
+    /// Runs a task with the shards that are held, if those are all there are.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`] if they are not, or the transaction has ended.
+    pub(super) fn with_all<R>(&self, task: impl FnOnce(&mut [(u32, Shard)]) -> R) -> Result<R> {
+        match (&self.declared, self.held.lock().as_mut()) {
+            (None, Some(held)) => Ok(task(&mut held.shards)),
+            _ => Err(Error::InTransaction),
+        }
+    }
+}
+
+impl Declared {
+    fn has(&self, db: u16, key: &[u8]) -> bool {
+        self.db == db && self.names.binary_search_by(|name| name.as_slice().cmp(key)).is_ok()
     }
 }
 
@@ -110,11 +167,28 @@ struct Session<'s> {
     _put_off: PutOff,
 }
 
+impl<'s> Session<'s> {
+    /// Takes the shards out from under their locks.
+    fn start(
+        space: &Arc<Keyspace>,
+        declared: Option<Declared>,
+        mut guards: SmallVec<[(u32, RwLockWriteGuard<'s, Shard>); 2]>,
+        effects: Effects,
+    ) -> Self {
+        let shards = guards.iter_mut().map(|(index, guard)| (*index, std::mem::take(&mut **guard))).collect();
+        let held = Mutex::new(Some(Held { shards, effects }));
+        let transaction = Arc::new(Transaction { space: Arc::clone(space), declared, held });
+        let holding = Some(space.hold());
+        Session { transaction, guards, holding, commits: false, _put_off: PutOff }
+    }
+}
+
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        let Transaction { space, db, held, .. } = &*self.transaction;
+        let Transaction { space, declared, held } = &*self.transaction;
         let Some(mut held) = held.lock().take() else { return };
-        let mut writer = held.writer(space, *db);
+        let db = declared.as_ref().map_or(0, |declared| declared.db);
+        let mut writer = held.writer(space, db);
         if self.commits {
             writer.commit();
             writer.serve_waiters();

@@ -18,3 +18,5 @@ mod strings;
 mod support;
 mod transaction;
 mod values;
+#[cfg(feature = "commands")]
+mod wire;

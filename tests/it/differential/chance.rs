@@ -1,6 +1,7 @@
 //! What the operations are made of, drawn at random from small domains so that they meet.
 
 /// A source of random numbers with a seed: SplitMix64 (Steele, Lea, Flood 2014).
+#[derive(Debug)]
 pub struct Chance(u64);
 
 /// A key's name.

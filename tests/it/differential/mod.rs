@@ -5,7 +5,7 @@
 //! and pass. `LARDER_ROUNDS` has them run longer; a failure names the `LARDER_SEED` that brings it back,
 //! and the shortest run of operations that was found to show it.
 
-mod chance;
+pub mod chance;
 mod client;
 mod common;
 mod contents;
@@ -14,7 +14,7 @@ mod keys;
 mod list;
 mod options;
 mod outcome;
-mod server;
+pub mod server;
 mod set;
 mod sorted_set;
 mod strings;
@@ -173,7 +173,7 @@ fn compare<O: Operation>(family: &str, databases: &[u16], make: impl Fn(&mut Cha
     println!("{family}: {total} operations gave the same as Redis {}.{}", redis.version.0, redis.version.1);
 }
 
-fn variable(name: &str) -> Option<u64> {
+pub fn variable(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))

@@ -34,6 +34,20 @@ impl Server {
         server
     }
 
+    /// One of the test's own; nothing, and a line that says so, where there is none.
+    pub fn own() -> Option<Server> {
+        let server = Server::start();
+        if server.is_none() {
+            say_that_it_is_skipped();
+        }
+        server
+    }
+
+    /// The port of the loopback that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn start() -> Option<Server> {
         let named = std::env::var_os(PROGRAM);
         let program = named.clone().unwrap_or_else(|| "redis-server".into());

@@ -1,0 +1,159 @@
+//! What a command answers, before it is bytes on a wire.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::resp::{Protocol, encode};
+use crate::{Bytes, Error};
+
+/// What a command answers: the types of RESP3. How a client that speaks RESP2 sees those that it does not
+/// know is the encoder's business.
+///
+/// ```
+/// use larder::{Reply, Store};
+///
+/// let mut session = Store::new().session();
+/// assert_eq!(session.call(["SET", "greeting", "hello"]), Reply::OK);
+/// assert_eq!(session.call(["GET", "greeting"]), Reply::Bulk("hello".into()));
+/// assert_eq!(session.call(["GET", "nothing"]), Reply::Nil);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// A word such as `OK`.
+    Status(Cow<'static, str>),
+    /// An error, with its code.
+    Error(ErrorReply),
+    /// A whole number.
+    Integer(i64),
+    /// A byte string.
+    Bulk(Bytes),
+    /// Nothing, where a string would have been.
+    Nil,
+    /// Nothing, where an array would have been; RESP3 knows but one nothing.
+    NilArray,
+    /// Several replies in their order.
+    Array(Vec<Reply>),
+    /// Pairs of a name and a value; one list of both in RESP2.
+    Map(Vec<(Reply, Reply)>),
+    /// Pairs in their order, such as members with their scores: arrays of two in RESP3, one list of all in
+    /// RESP2.
+    Pairs(Vec<(Reply, Reply)>),
+    /// Several replies in no order; an array in RESP2.
+    Set(Vec<Reply>),
+    /// A number that need not be whole; its text in RESP2.
+    Double(f64),
+    /// 1 or 0 in RESP2.
+    Boolean(bool),
+    /// A text for people, with its format (`txt` or `mkd`); a byte string in RESP2.
+    Verbatim(&'static str, Bytes),
+    /// What comes without having been asked for, such as a message of a channel; an array in RESP2.
+    Push(Vec<Reply>),
+}
+
+/// An error as Redis words it: a code in capitals, and what went wrong.
+///
+/// ```
+/// use larder::{Reply, Store};
+///
+/// let mut session = Store::new().session();
+/// let Reply::Error(error) = session.call(["GET"]) else { panic!("a name is missing") };
+/// assert_eq!(error.code(), "ERR");
+/// assert_eq!(error.to_string(), "ERR wrong number of arguments for 'get' command");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorReply(Cow<'static, str>);
+
+impl Reply {
+    /// What most commands that change something answer.
+    pub const OK: Reply = Reply::Status(Cow::Borrowed("OK"));
+
+    /// The reply as bytes of a protocol. O(reply)
+    ///
+    /// ```
+    /// use larder::{Protocol, Store};
+    ///
+    /// let mut session = Store::new().session();
+    /// let reply = session.call(["GET", "nothing"]);
+    /// assert_eq!(reply.to_bytes(Protocol::Resp2), b"$-1\r\n");
+    /// assert_eq!(reply.to_bytes(Protocol::Resp3), b"_\r\n");
+    /// ```
+    pub fn to_bytes(&self, protocol: Protocol) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(self, protocol, &mut bytes);
+        bytes
+    }
+
+    /// A count, as an integer.
+    pub(crate) fn count(count: usize) -> Reply {
+        Reply::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// 1 for yes, 0 for no.
+    pub(crate) fn flag(flag: bool) -> Reply {
+        Reply::Integer(flag.into())
+    }
+
+    /// A byte string, or nothing.
+    pub(crate) fn bulk_or_nil(bytes: Option<Bytes>) -> Reply {
+        bytes.map_or(Reply::Nil, Reply::Bulk)
+    }
+
+    /// An array of byte strings.
+    pub(crate) fn bulks(bytes: impl IntoIterator<Item = Bytes>) -> Reply {
+        Reply::Array(bytes.into_iter().map(Reply::Bulk).collect())
+    }
+
+    /// A byte string of a text.
+    pub(crate) fn text(text: impl AsRef<[u8]>) -> Reply {
+        Reply::Bulk(Bytes::from(text.as_ref()))
+    }
+}
+
+impl ErrorReply {
+    /// An error of this text, which begins with its code.
+    pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        ErrorReply(text.into())
+    }
+
+    /// One whose text is known beforehand.
+    pub(crate) const fn known(text: &'static str) -> Self {
+        ErrorReply(Cow::Borrowed(text))
+    }
+
+    /// The word that it begins with, such as `ERR` or `WRONGTYPE`. O(1)
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+
+    /// The whole text, code included. O(1)
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ErrorReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ErrorReply {}
+
+impl From<Error> for ErrorReply {
+    fn from(error: Error) -> Self {
+        ErrorReply(error.to_string().into())
+    }
+}
+
+impl From<Error> for Reply {
+    fn from(error: Error) -> Self {
+        Reply::Error(error.into())
+    }
+}
+
+impl From<ErrorReply> for Reply {
+    fn from(error: ErrorReply) -> Self {
+        Reply::Error(error)
+    }
+}

@@ -1,0 +1,87 @@
+//! Replies to bytes.
+
+use super::Protocol;
+use crate::reply::Reply;
+use crate::text::number::{self, format_i64};
+
+/// Writes a reply behind what is in the buffer. O(reply)
+pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
+    let resp3 = protocol == Protocol::Resp3;
+    match reply {
+        Reply::Status(text) => line(b'+', text.as_bytes(), out),
+        Reply::Error(error) => one_line(error.as_str(), out),
+        Reply::Integer(value) => integer(b':', *value, out),
+        Reply::Bulk(bytes) => bulk(bytes, out),
+        Reply::Nil | Reply::NilArray if resp3 => out.extend_from_slice(b"_\r\n"),
+        Reply::Nil => out.extend_from_slice(b"$-1\r\n"),
+        Reply::NilArray => out.extend_from_slice(b"*-1\r\n"),
+        Reply::Array(items) => array(b'*', items, protocol, out),
+        Reply::Set(items) => array(if resp3 { b'~' } else { b'*' }, items, protocol, out),
+        Reply::Push(items) => array(if resp3 { b'>' } else { b'*' }, items, protocol, out),
+        Reply::Map(pairs) => {
+            if resp3 {
+                header(b'%', pairs.len(), out);
+            } else {
+                header(b'*', 2 * pairs.len(), out);
+            }
+            for (name, value) in pairs {
+                encode(name, protocol, out);
+                encode(value, protocol, out);
+            }
+        }
+        Reply::Pairs(pairs) => {
+            header(b'*', if resp3 { pairs.len() } else { 2 * pairs.len() }, out);
+            for (first, second) in pairs {
+                if resp3 {
+                    header(b'*', 2, out);
+                }
+                encode(first, protocol, out);
+                encode(second, protocol, out);
+            }
+        }
+        Reply::Double(value) if resp3 => line(b',', &number::format_score(*value), out),
+        Reply::Double(value) => bulk(&number::format_score(*value), out),
+        Reply::Boolean(value) if resp3 => line(b'#', if *value { b"t" } else { b"f" }, out),
+        Reply::Boolean(value) => integer(b':', i64::from(*value), out),
+        Reply::Verbatim(format, text) if resp3 => {
+            header(b'=', format.len() + 1 + text.len(), out);
+            out.extend_from_slice(format.as_bytes());
+            out.push(b':');
+            out.extend_from_slice(text);
+            out.extend_from_slice(b"\r\n");
+        }
+        Reply::Verbatim(_, text) => bulk(text, out),
+    }
+}
+
+fn array(kind: u8, items: &[Reply], protocol: Protocol, out: &mut Vec<u8>) {
+    header(kind, items.len(), out);
+    items.iter().for_each(|item| encode(item, protocol, out));
+}
+
+fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    header(b'$', bytes.len(), out);
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn header(kind: u8, len: usize, out: &mut Vec<u8>) {
+    integer(kind, i64::try_from(len).unwrap_or(i64::MAX), out);
+}
+
+fn integer(kind: u8, value: i64, out: &mut Vec<u8>) {
+    line(kind, format_i64(value, &mut Default::default()), out);
+}
+
+/// An error's text may name what a client has sent, and must stay one line.
+fn one_line(text: &str, out: &mut Vec<u8>) {
+    out.push(b'-');
+    out.extend(text.bytes().map(|byte| if byte == b'\r' || byte == b'\n' { b' ' } else { byte }));
+    out.extend_from_slice(b"\r\n");
+}
+
+fn line(kind: u8, text: &[u8], out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}

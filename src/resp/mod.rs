@@ -1,0 +1,18 @@
+//! Redis's protocol: requests from bytes, and replies to bytes. No input, no output: whoever has a
+//! connection hands the bytes over.
+
+mod encode;
+mod parse;
+
+pub(crate) use encode::encode;
+pub(crate) use parse::{ProtocolError, Requests};
+
+/// Which version of the protocol a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Protocol {
+    /// RESP2: what a connection speaks until it says `HELLO 3`.
+    #[default]
+    Resp2,
+    /// RESP3.
+    Resp3,
+}

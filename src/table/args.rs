@@ -1,0 +1,137 @@
+//! The arguments of a call, read one after the other.
+
+use std::time::Duration;
+
+use crate::Bytes;
+use crate::reply::ErrorReply;
+use crate::text::number;
+
+/// See the [module](self).
+#[derive(Clone, Copy)]
+pub(crate) struct Args<'c> {
+    words: &'c [Bytes],
+}
+
+impl ErrorReply {
+    /// Words that make no sense, or not here.
+    pub(crate) const SYNTAX: ErrorReply = ErrorReply::known("ERR syntax error");
+    pub(crate) const NOT_AN_INTEGER: ErrorReply =
+        ErrorReply::known("ERR value is not an integer or out of range");
+    pub(crate) const NOT_A_FLOAT: ErrorReply = ErrorReply::known("ERR value is not a valid float");
+    pub(crate) const OUT_OF_RANGE: ErrorReply =
+        ErrorReply::known("ERR value is out of range, must be positive");
+}
+
+impl<'c> Args<'c> {
+    pub(crate) fn new(words: &'c [Bytes]) -> Self {
+        Args { words }
+    }
+
+    /// How many are left.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// All that are left, without taking them.
+    pub(crate) fn rest(&self) -> &'c [Bytes] {
+        self.words
+    }
+
+    /// The next one, without taking it.
+    pub(crate) fn peek(&self) -> Option<&'c Bytes> {
+        self.words.first()
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    /// A syntax error if there is none.
+    pub(crate) fn next(&mut self) -> Result<&'c Bytes, ErrorReply> {
+        let (first, rest) = self.words.split_first().ok_or(ErrorReply::SYNTAX)?;
+        self.words = rest;
+        Ok(first)
+    }
+
+    /// The next one, if there is one.
+    pub(crate) fn take(&mut self) -> Option<&'c Bytes> {
+        self.next().ok()
+    }
+
+    /// The next `count`.
+    ///
+    /// # Errors
+    /// A syntax error if there are not so many.
+    pub(crate) fn take_many(&mut self, count: usize) -> Result<&'c [Bytes], ErrorReply> {
+        let (taken, rest) = self.words.split_at_checked(count).ok_or(ErrorReply::SYNTAX)?;
+        self.words = rest;
+        Ok(taken)
+    }
+
+    /// Takes all that are left.
+    pub(crate) fn take_rest(&mut self) -> &'c [Bytes] {
+        std::mem::take(&mut self.words)
+    }
+
+    /// Takes the next one if it is this word, in capitals or not.
+    pub(crate) fn keyword(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|next| is(next, word));
+        if found {
+            self.words = &self.words[1..];
+        }
+        found
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// Redis's for what is none, and a syntax error if there is nothing.
+    pub(crate) fn integer(&mut self) -> Result<i64, ErrorReply> {
+        number::parse_i64(self.next()?).ok_or(ErrorReply::NOT_AN_INTEGER)
+    }
+
+    /// A number that need not be whole; `nan` is none.
+    ///
+    /// # Errors
+    /// Redis's for what is none, and a syntax error if there is nothing.
+    pub(crate) fn float(&mut self) -> Result<f64, ErrorReply> {
+        number::parse_f64(self.next()?).filter(|value| !value.is_nan()).ok_or(ErrorReply::NOT_A_FLOAT)
+    }
+
+    /// How long a command that blocks is to wait, in seconds; `None` for ever.
+    ///
+    /// # Errors
+    /// Redis's for what is no number, negative or too large.
+    pub(crate) fn timeout(&mut self) -> Result<Option<Duration>, ErrorReply> {
+        let seconds = number::parse_f64(self.next()?)
+            .filter(|seconds| !seconds.is_nan())
+            .ok_or(ErrorReply::known("ERR timeout is not a float or out of range"))?;
+        if seconds < 0.0 {
+            return Err(ErrorReply::known("ERR timeout is negative"));
+        }
+        // Redis counts milliseconds, and rounds up.
+        let millis = (seconds * 1000.0).ceil();
+        if millis >= i64::MAX as f64 {
+            return Err(ErrorReply::known("ERR timeout is out of range"));
+        }
+        Ok((millis > 0.0).then(|| Duration::from_millis(millis as u64)))
+    }
+
+    /// A count of keys, and then those keys.
+    ///
+    /// # Errors
+    /// `none` if the count is no number above zero, a syntax error if there are fewer keys.
+    pub(crate) fn counted_keys(&mut self, none: &'static str) -> Result<&'c [Bytes], ErrorReply> {
+        let count = self.integer().map_err(|_| ErrorReply::known(none))?;
+        let count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(ErrorReply::known(none))?;
+        self.take_many(count)
+    }
+}
+
+/// Whether an argument is this word, in capitals or not.
+pub(crate) fn is(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}

@@ -1,0 +1,163 @@
+//! One call of a command, as its handler sees it.
+
+use std::time::Duration;
+
+use super::args::Args;
+use super::row::Compat;
+use super::session::Session;
+use crate::api::Database;
+use crate::command::blocking::{Attempt, Served};
+use crate::key::KeyRef;
+use crate::keyspace::Keyspace;
+use crate::keyspace::transaction::Transaction;
+use crate::keyspace::view::View;
+use crate::keyspace::writer::{Deadline, Writer};
+use crate::reply::{ErrorReply, Reply};
+use crate::{Bytes, Result};
+
+/// What a handler gives.
+pub(crate) type Answer = std::result::Result<Reply, ErrorReply>;
+
+/// See the [module](self).
+pub(crate) struct Call<'c> {
+    /// What follows the name, and the container's.
+    pub args: Args<'c>,
+    /// Whose call it is.
+    pub session: &'c mut Session,
+    /// The name in small letters, as errors have it: `config|get`.
+    pub name: &'static str,
+}
+
+/// What a command that may wait wants.
+pub(crate) struct Blocked {
+    pub keys: Vec<Bytes>,
+    pub attempt: Attempt,
+    /// `None` for ever.
+    pub timeout: Option<Duration>,
+    /// What it answers if it is served, and if not.
+    pub served: fn(Served) -> Reply,
+    pub nothing: Reply,
+}
+
+impl<'c> Call<'c> {
+    /// The database that is selected, within the transaction if there is one.
+    pub(crate) fn db(&self) -> &Database {
+        self.session.db()
+    }
+
+    pub(crate) fn space(&self) -> &Keyspace {
+        self.db().space()
+    }
+
+    /// The transaction that holds all, if the call is part of one: for what is done to a whole database.
+    pub(crate) fn held(&self) -> Option<&Transaction> {
+        self.session.db().transaction().map(|transaction| &**transaction)
+    }
+
+    pub(crate) fn compat(&self) -> Compat {
+        self.session.compat
+    }
+
+    /// The next argument, as a key.
+    ///
+    /// # Errors
+    /// A syntax error if there is none.
+    pub(crate) fn key(&mut self) -> std::result::Result<KeyRef<'c>, ErrorReply> {
+        self.args.next().map(|name| self.key_ref(name))
+    }
+
+    pub(crate) fn key_ref(&self, name: &'c [u8]) -> KeyRef<'c> {
+        self.db().key_ref(name)
+    }
+
+    pub(crate) fn key_refs(&self, names: &'c [Bytes]) -> Vec<KeyRef<'c>> {
+        names.iter().map(|name| self.key_ref(name)).collect()
+    }
+
+    /// Runs an operation that reads a key.
+    pub(crate) fn read<R>(
+        &self,
+        key: KeyRef<'_>,
+        op: impl FnOnce(&View<'_>, KeyRef<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.db().read_one(key, op)
+    }
+
+    /// Runs an operation that may change a key.
+    pub(crate) fn write<R>(
+        &self,
+        key: KeyRef<'_>,
+        op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.db().write_one(key, op)
+    }
+
+    /// Runs an operation that reads several keys.
+    pub(crate) fn read_all<R>(
+        &self,
+        keys: &[KeyRef<'_>],
+        op: impl FnOnce(&View<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.db().read(keys, op)
+    }
+
+    /// Runs an operation that may change several keys.
+    pub(crate) fn write_all<R>(
+        &self,
+        keys: &[KeyRef<'_>],
+        op: impl FnOnce(&mut Writer<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.db().write(keys, op)
+    }
+
+    /// The command's name as errors about deadlines have it.
+    pub(crate) fn invalid_expire(&self) -> ErrorReply {
+        ErrorReply::new(format!("ERR invalid expire time in '{}' command", self.name))
+    }
+
+    /// The deadline `amount` of a unit ahead (EX, PX) or at that time since 1970 (EXAT, PXAT), as SET and its
+    /// kin take it: above zero, and within what Redis can hold.
+    pub(crate) fn deadline(&self, amount: i64, unit: Unit) -> std::result::Result<Deadline, ErrorReply> {
+        let millis = unit.millis(amount).filter(|_| amount > 0).ok_or_else(|| self.invalid_expire())?;
+        let clock = self.space().clock();
+        // Redis holds the wall time of each deadline.
+        let wall = if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(clock.wall()) };
+        let wall = wall.and_then(|wall| u64::try_from(wall).ok()).ok_or_else(|| self.invalid_expire())?;
+        let ahead = wall.saturating_sub(clock.wall());
+        Ok(Deadline::At(if ahead == 0 { 0 } else { clock.now().saturating_add(ahead) }))
+    }
+}
+
+/// How a time is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Seconds,
+    Millis,
+    /// Seconds since 1970.
+    Time,
+    /// Milliseconds since 1970.
+    TimeMillis,
+}
+
+impl Unit {
+    /// EX, PX, EXAT, PXAT.
+    pub(crate) fn from_keyword(word: &[u8]) -> Option<Unit> {
+        use super::args::is;
+        [("EX", Unit::Seconds), ("PX", Unit::Millis), ("EXAT", Unit::Time), ("PXAT", Unit::TimeMillis)]
+            .into_iter()
+            .find_map(|(name, unit)| is(word, name).then_some(unit))
+    }
+
+    /// So many of it in milliseconds, if they can be counted.
+    pub(crate) fn millis(self, amount: i64) -> Option<i64> {
+        match self {
+            Unit::Seconds | Unit::Time => amount.checked_mul(1000),
+            Unit::Millis | Unit::TimeMillis => Some(amount),
+        }
+    }
+
+    /// Whether it is a time, not how long from now.
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self, Unit::Time | Unit::TimeMillis)
+    }
+}

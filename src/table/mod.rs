@@ -1,0 +1,50 @@
+//! The table of commands: from names and arguments to the typed operations, and from their results to replies.
+//!
+//! A command is a [`Row`]: its name, how many arguments it takes, what it is, where its keys are, and the
+//! handler that reads its arguments. Families stand in files of their own, named as those of the layers below.
+//! A handler says nothing about locks: whether it is called by itself, within `MULTI` or by a script, it
+//! reaches the store through its [`Call`].
+
+mod args;
+mod call;
+mod row;
+mod session;
+mod string;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+pub use row::Compat;
+pub use session::Session;
+
+pub(crate) use row::Row;
+
+/// All commands, by family.
+const FAMILIES: &[&[Row]] = &[string::ROWS, transaction::ROWS];
+
+/// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
+fn find(name: &str) -> Option<&'static Row> {
+    static ROWS: OnceLock<HashMap<&'static str, &'static Row, ahash::RandomState>> = OnceLock::new();
+    let rows = ROWS.get_or_init(|| all().map(|row| (row.name, row)).collect());
+    rows.get(name).copied()
+}
+
+/// All rows.
+fn all() -> impl Iterator<Item = &'static Row> {
+    FAMILIES.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_stands_in_the_table_once_and_in_small_letters() {
+        for row in all() {
+            assert!(std::ptr::eq(find(row.name).expect("is in the table"), row), "{} twice", row.name);
+            assert_eq!(row.name, row.name.to_ascii_lowercase());
+            assert_ne!(row.arity, 0, "{}", row.name);
+        }
+    }
+}

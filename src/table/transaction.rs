@@ -1,0 +1,111 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+
+use super::call::{Answer, Call};
+use super::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, RUNS_IN_MULTI, STALE};
+use super::row::{Keys, Row, row};
+use super::session::{Outcome, Session};
+use crate::Bytes;
+use crate::keyspace::transaction::{Transaction, Watched};
+use crate::reply::{ErrorReply, Reply};
+
+const PART: u32 = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | RUNS_IN_MULTI;
+
+pub(super) const ROWS: &[Row] = &[
+    row("multi", 1, PART, Keys::NONE, multi).since(1, 2),
+    row("exec", 1, NOSCRIPT | LOADING | STALE | RUNS_IN_MULTI, Keys::NONE, exec).since(1, 2),
+    row("discard", 1, PART, Keys::NONE, discard).since(2, 0),
+    row("watch", -2, PART | NO_MULTI, Keys::ALL, watch).since(2, 2),
+    row("unwatch", 1, PART & !RUNS_IN_MULTI, Keys::NONE, unwatch).since(2, 2),
+];
+
+/// The commands since `MULTI`.
+#[derive(Default)]
+pub(super) struct Queue {
+    commands: Vec<(&'static Row, Vec<Bytes>)>,
+    /// One of them was no command: `EXEC` will do nothing.
+    pub is_broken: bool,
+}
+
+impl Queue {
+    /// Keeps a command for `EXEC`.
+    pub(super) fn add(&mut self, row: &'static Row, words: &[Bytes]) -> Reply {
+        self.commands.push((row, words.to_vec()));
+        Reply::Status("QUEUED".into())
+    }
+}
+
+impl Session {
+    /// Watches nothing any more.
+    pub(super) fn forget_watched(&mut self) {
+        for Watched { db, names, watch } in std::mem::take(&mut self.watched) {
+            let space = self.db().space();
+            let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+            space.unwatch(db, &keys, &watch);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.forget_watched();
+    }
+}
+
+fn multi(call: &mut Call<'_>) -> Answer {
+    if call.session.queue.is_some() {
+        return Err(ErrorReply::known("ERR MULTI calls can not be nested"));
+    }
+    call.session.queue = Some(Queue::default());
+    Ok(Reply::OK)
+}
+
+fn exec(call: &mut Call<'_>) -> Answer {
+    let Some(queue) = call.session.queue.take() else {
+        return Err(ErrorReply::known("ERR EXEC without MULTI"));
+    };
+    if queue.is_broken {
+        call.session.forget_watched();
+        return Err(ErrorReply::known("EXECABORT Transaction discarded because of previous errors."));
+    }
+    let space = std::sync::Arc::clone(call.db().space());
+    let watched = std::mem::take(&mut call.session.watched);
+    let session = &mut *call.session;
+    let replies = Transaction::run_exclusive(&space, &watched, |transaction| {
+        session.within(transaction, |session| {
+            let replies = queue.commands.iter().map(|(row, words)| match session.run(row, words) {
+                Outcome::Reply(reply) => reply,
+                // Nothing waits within a transaction.
+                Outcome::Waits(waiting) => waiting.nothing,
+            });
+            replies.collect::<Vec<Reply>>()
+        })
+    });
+    call.session.watched = watched;
+    call.session.forget_watched();
+    Ok(replies?.map_or(Reply::NilArray, Reply::Array))
+}
+
+fn discard(call: &mut Call<'_>) -> Answer {
+    if call.session.queue.take().is_none() {
+        return Err(ErrorReply::known("ERR DISCARD without MULTI"));
+    }
+    call.session.forget_watched();
+    Ok(Reply::OK)
+}
+
+fn watch(call: &mut Call<'_>) -> Answer {
+    if call.session.queue.is_some() {
+        return Err(ErrorReply::known("ERR WATCH inside MULTI is not allowed"));
+    }
+    let names = call.args.take_rest();
+    let db = call.db().index();
+    let space = call.db().space();
+    let watch = space.watch(db, &call.key_refs(names))?;
+    call.session.watched.push(Watched { db, names: names.to_vec(), watch });
+    Ok(Reply::OK)
+}
+
+fn unwatch(call: &mut Call<'_>) -> Answer {
+    call.session.forget_watched();
+    Ok(Reply::OK)
+}

@@ -1,0 +1,224 @@
+//! The same random commands through a [`Session`](larder::Session) and through a real Redis, with the same
+//! replies byte for byte, in both protocols, errors included.
+//!
+//! A family says what commands it has; see [`compare`]. What Redis leaves open is listed in [`rule`]. As with
+//! the differential tests of the typed API, `LARDER_ROUNDS` has them run longer, and a failure names the
+//! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
+
+mod redis;
+mod strings;
+mod value;
+
+use std::fmt::Write;
+
+use larder::{Bytes, Compat, Protocol, Session, Store};
+
+use crate::differential::chance::Chance;
+use crate::differential::server::Server;
+use crate::differential::variable;
+use redis::Redis;
+use value::Value;
+
+const ROUNDS: u64 = 20;
+const COMMANDS: usize = 150;
+const SEED: u64 = 0x1a2d_e200;
+
+/// A command: its words.
+pub type Words = Vec<Vec<u8>>;
+
+/// `words!["SET", key, value]`
+macro_rules! words {
+    ($($word:expr),* $(,)?) => {{
+        let words: $crate::wire::Words = vec![$($crate::wire::word(&$word)),*];
+        words
+    }};
+}
+pub(crate) use words;
+
+/// What can be a word of a command.
+pub trait Word {
+    fn to_word(&self) -> Vec<u8>;
+}
+
+pub fn word<W: Word + ?Sized>(word: &W) -> Vec<u8> {
+    word.to_word()
+}
+
+macro_rules! printed {
+    ($($type:ty)*) => {$(
+        impl Word for $type {
+            fn to_word(&self) -> Vec<u8> {
+                self.to_string().into_bytes()
+            }
+        }
+    )*};
+}
+
+printed!(str &str String i32 i64 u32 u64 usize f64);
+
+impl Word for Vec<u8> {
+    fn to_word(&self) -> Vec<u8> {
+        self.clone()
+    }
+}
+
+impl Word for &[u8] {
+    fn to_word(&self) -> Vec<u8> {
+        self.to_vec()
+    }
+}
+
+/// When two replies to a command agree.
+enum Rule {
+    /// Byte for byte.
+    Same,
+    /// The same elements, in any order: Redis's own tables have theirs.
+    Unordered,
+    /// The same names with the same values, in any order, in one list.
+    UnorderedPairs,
+    /// Numbers that time has moved on.
+    Near,
+    /// As many of them: they are drawn at random.
+    Many,
+}
+
+/// What Redis leaves open, in one place.
+fn rule(words: &Words) -> Rule {
+    let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
+    match &*name {
+        "KEYS" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "HKEYS" | "HVALS" => Rule::Unordered,
+        "HGETALL" => Rule::UnorderedPairs,
+        "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => Rule::Near,
+        "HTTL" | "HPTTL" | "HEXPIRETIME" | "HPEXPIRETIME" => Rule::Near,
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Rule::Many,
+        _ => Rule::Same,
+    }
+}
+
+/// Milliseconds that the two sides may be apart.
+const SLACK: i64 = 2_000;
+
+/// Compares random runs of a family's commands, of which `draw` makes one; now and then one of those that any
+/// family may meet with.
+fn compare(family: &str, draw: impl Fn(&mut Chance) -> Words) {
+    let Some(server) = Server::own() else { return };
+    let first = variable("LARDER_SEED").unwrap_or(SEED);
+    let rounds = variable("LARDER_ROUNDS").unwrap_or(ROUNDS);
+    for seed in (0..rounds).map(|round| first.wrapping_add(round)) {
+        let protocol = if seed % 2 == 0 { Protocol::Resp2 } else { Protocol::Resp3 };
+        let mut redis = Redis::connect(server.port(), protocol);
+        let mut chance = Chance::new(seed);
+        let commands: Vec<Words> = (0..COMMANDS)
+            .map(|_| if chance.one_in(6) { common(&mut chance) } else { draw(&mut chance) })
+            .collect();
+        if let Err(at) = run(&mut redis, protocol, &commands) {
+            let (commands, difference) = shrink(&mut redis, protocol, commands, at);
+            panic!(
+                "the {family} differ in {protocol:?}; to see it again: LARDER_SEED={seed} LARDER_ROUNDS=1\n\
+                 {}{difference}",
+                script(&commands)
+            );
+        }
+    }
+}
+
+/// Commands on keys of any type.
+fn common(chance: &mut Chance) -> Words {
+    let key = chance.key();
+    match chance.below(4) {
+        0 => words!["SET", key, chance.value()],
+        1 => words!["APPEND", key, "x"],
+        2 => words!["GETDEL", key],
+        _ => words!["STRLEN", key],
+    }
+}
+
+/// Where two replies differ: after how many commands, and how.
+struct Difference {
+    commands: usize,
+    text: String,
+}
+
+fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), Difference> {
+    redis.ask(&words!["FLUSHALL"]);
+    let store = Store::builder().seed(7).build();
+    let mut session = store.session().compat(compat(redis));
+    for (at, words) in commands.iter().enumerate() {
+        let ours = answer(&mut session, words).to_bytes(protocol);
+        let theirs = redis.ask(words);
+        if !agree(&rule(words), &ours, &theirs) {
+            let text = format!(
+                "larder gives \"{}\"\nRedis gives  \"{}\"",
+                ours.escape_ascii(),
+                theirs.escape_ascii()
+            );
+            return Err(Difference { commands: at + 1, text });
+        }
+    }
+    Ok(())
+}
+
+fn answer(session: &mut Session, words: &Words) -> larder::Reply {
+    session.call(words.iter().map(|word| Bytes::from(word.as_slice())).collect::<Vec<_>>().iter())
+}
+
+fn compat(redis: &Redis) -> Compat {
+    match redis.version {
+        (7, 0) => Compat::Redis70,
+        (7, _) => Compat::Redis72,
+        (8, 0..=3) => Compat::Redis82,
+        _ => Compat::Redis810,
+    }
+}
+
+fn agree(rule: &Rule, ours: &[u8], theirs: &[u8]) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let (Some(ours), Some(theirs)) = (Value::parse(ours), Value::parse(theirs)) else { return false };
+    match rule {
+        Rule::Same => false,
+        Rule::Unordered => ours.sorted() == theirs.sorted(),
+        Rule::UnorderedPairs => ours.sorted_pairs() == theirs.sorted_pairs(),
+        Rule::Near => ours.is_near(&theirs, SLACK),
+        Rule::Many => ours.is_like(&theirs),
+    }
+}
+
+/// The shortest run that was found to show a difference, and the difference.
+fn shrink(
+    redis: &mut Redis,
+    protocol: Protocol,
+    mut commands: Vec<Words>,
+    mut found: Difference,
+) -> (Vec<Words>, String) {
+    commands.truncate(found.commands);
+    let mut chunk = commands.len().div_ceil(2);
+    while chunk > 0 {
+        let mut at = 0;
+        while at < commands.len() {
+            let mut fewer = commands.clone();
+            fewer.drain(at..commands.len().min(at + chunk));
+            match run(redis, protocol, &fewer) {
+                Err(difference) => {
+                    fewer.truncate(difference.commands);
+                    (commands, found) = (fewer, difference);
+                }
+                Ok(()) => at += chunk,
+            }
+        }
+        chunk /= 2;
+    }
+    (commands, found.text)
+}
+
+fn script(commands: &[Words]) -> String {
+    let mut script = String::new();
+    for words in commands {
+        for word in words {
+            write!(script, "\"{}\" ", word.escape_ascii()).unwrap();
+        }
+        script.push('\n');
+    }
+    script
+}

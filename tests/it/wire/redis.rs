@@ -1,0 +1,66 @@
+//! A connection to the Redis that is compared with, which hands replies over as they came.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use larder::Protocol;
+
+use super::{Words, words};
+
+pub struct Redis {
+    input: BufReader<TcpStream>,
+    /// Major and minor.
+    pub version: (u32, u32),
+}
+
+impl Redis {
+    pub fn connect(port: u16, protocol: Protocol) -> Redis {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut redis = Redis { input: BufReader::new(stream), version: (0, 0) };
+        let info = redis.ask(&words!["INFO", "server"]);
+        let info = String::from_utf8_lossy(&info);
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap());
+        redis.version = (numbers.next().unwrap(), numbers.next().unwrap());
+        if protocol == Protocol::Resp3 {
+            redis.ask(&words!["HELLO", "3"]);
+        }
+        redis
+    }
+
+    /// The bytes of the reply.
+    pub fn ask(&mut self, words: &Words) -> Vec<u8> {
+        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            write!(request, "${}\r\n", word.len()).unwrap();
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
+        }
+        self.input.get_mut().write_all(&request).unwrap();
+        let mut reply = Vec::new();
+        self.read(&mut reply);
+        reply
+    }
+
+    fn read(&mut self, reply: &mut Vec<u8>) {
+        let start = reply.len();
+        self.input.read_until(b'\n', reply).unwrap();
+        let line = &reply[start..];
+        assert!(line.ends_with(b"\r\n"), "no reply: {}", reply.escape_ascii());
+        let number =
+            std::str::from_utf8(&line[1..line.len() - 2]).ok().and_then(|text| text.parse::<i64>().ok());
+        let parts = match (line[0], number) {
+            (b'$' | b'=', Some(len @ 0..)) => {
+                let start = reply.len();
+                reply.resize(start + len as usize + 2, 0);
+                self.input.read_exact(&mut reply[start..]).unwrap();
+                0
+            }
+            (b'*' | b'~' | b'>', Some(len @ 0..)) => len,
+            (b'%', Some(len @ 0..)) => 2 * len,
+            _ => 0,
+        };
+        (0..parts).for_each(|_| self.read(reply));
+    }
+}

@@ -1,0 +1,92 @@
+//! Replies taken apart, for those that need not be the same byte for byte.
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    /// A kind, and its line or bytes.
+    One(u8, Vec<u8>),
+    Many(u8, Vec<Value>),
+}
+
+impl Value {
+    pub fn parse(bytes: &[u8]) -> Option<Value> {
+        let (value, rest) = parse(bytes)?;
+        rest.is_empty().then_some(value)
+    }
+
+    /// The same with its elements in an order of their own.
+    pub fn sorted(mut self) -> Value {
+        if let Value::Many(_, items) = &mut self {
+            items.sort();
+        }
+        self
+    }
+
+    /// The same for a list of names with their values.
+    pub fn sorted_pairs(self) -> Value {
+        match self {
+            Value::Many(kind, items) => {
+                let mut pairs: Vec<_> = items.chunks(2).map(<[Value]>::to_vec).collect();
+                pairs.sort();
+                Value::Many(kind, pairs.concat())
+            }
+            one => one,
+        }
+    }
+
+    /// Whether numbers are no further apart than that, and all else is the same.
+    pub fn is_near(&self, other: &Value, slack: i64) -> bool {
+        match (self, other) {
+            (Value::Many(kind, items), Value::Many(other, others)) => {
+                kind == other
+                    && items.len() == others.len()
+                    && items.iter().zip(others).all(|(item, other)| item.is_near(other, slack))
+            }
+            (Value::One(b':', line), Value::One(b':', other)) => match (number(line), number(other)) {
+                // Negative ones are no times, but say that there is none.
+                (Some(a), Some(b)) => a == b || (a >= 0 && b >= 0 && (a - b).abs() <= slack),
+                _ => false,
+            },
+            _ => self == other,
+        }
+    }
+
+    /// Whether it is of the same kind and length.
+    pub fn is_like(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Many(kind, items), Value::Many(other, others)) => {
+                kind == other && items.len() == others.len()
+            }
+            (Value::One(kind, line), Value::One(other, other_line)) => {
+                kind == other && (*kind == b'$' || line == other_line)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn number(line: &[u8]) -> Option<i64> {
+    std::str::from_utf8(line).ok()?.parse().ok()
+}
+
+fn parse(bytes: &[u8]) -> Option<(Value, &[u8])> {
+    let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
+    let (kind, line, rest) = (*bytes.first()?, &bytes[1..end], &bytes[end + 2..]);
+    let length = number(line).filter(|length| *length >= 0);
+    let parts = match (kind, length) {
+        (b'$' | b'=', Some(length)) => {
+            let (text, rest) = rest.split_at_checked(length as usize)?;
+            return Some((Value::One(kind, text.to_vec()), rest.strip_prefix(b"\r\n")?));
+        }
+        (b'*' | b'~' | b'>', Some(length)) => length,
+        (b'%', Some(length)) => 2 * length,
+        _ => return Some((Value::One(kind, line.to_vec()), rest)),
+    };
+    let (mut items, mut rest) = (Vec::new(), rest);
+    for _ in 0..parts {
+        let (item, left) = parse(rest)?;
+        items.push(item);
+        rest = left;
+    }
+    Some((Value::Many(kind, items), rest))
+}
