@@ -216,26 +216,27 @@ fn lower(name: &[u8]) -> String {
 }
 
 fn unknown_command(words: &[Bytes]) -> ErrorReply {
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for word in words.iter().skip(1) {
         if shown.len() >= SHOWN {
             break;
         }
-        let word = &word[..word.len().min(SHOWN - shown.len())];
-        shown.push_str(&format!("'{}' ", String::from_utf8_lossy(word)));
+        let word = shown_of(word, SHOWN - shown.len());
+        shown.extend_from_slice(&[b"'", word, b"' "].concat());
     }
-    let name = words.first().map(|name| &name[..name.len().min(SHOWN)]).unwrap_or_default();
-    ErrorReply::new(format!(
-        "ERR unknown command '{}', with args beginning with: {shown}",
-        String::from_utf8_lossy(name)
-    ))
+    let name = words.first().map(|name| shown_of(name, SHOWN)).unwrap_or_default();
+    let text = [b"ERR unknown command '", name, b"', with args beginning with: ", &shown];
+    ErrorReply::of_bytes(text.concat())
 }
 
 fn unknown_subcommand(words: &[Bytes]) -> ErrorReply {
-    let text = |at: usize| {
-        let word = words.get(at).map(|word| &word[..word.len().min(SHOWN)]).unwrap_or_default();
-        String::from_utf8_lossy(word).into_owned()
-    };
-    let container = text(0).to_ascii_uppercase();
-    ErrorReply::new(format!("ERR unknown subcommand '{}'. Try {container} HELP.", text(1)))
+    let word = |at: usize| words.get(at).map(|word| shown_of(word, SHOWN)).unwrap_or_default();
+    let container = word(0).to_ascii_uppercase();
+    ErrorReply::of_bytes([b"ERR unknown subcommand '", word(1), b"'. Try ", &container, b" HELP."].concat())
+}
+
+/// What an error shows of a word: not too much, and nothing behind a zero.
+fn shown_of(word: &[u8], most: usize) -> &[u8] {
+    let text = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    &text[..text.len().min(most)]
 }

@@ -51,7 +51,7 @@ fn ttl(chance: &mut Chance) -> Vec<u8> {
 
 fn expiry(chance: &mut Chance) -> Words {
     match chance.below(7) {
-        0 => words!["EX", chance.number() * 1_000],
+        0 => words!["EX", chance.number().saturating_mul(1_000)],
         1 => words!["PX", ttl(chance)],
         2 => words!["EXAT", chance.time() / 1_000],
         3 => words!["pxat", chance.time()],
