@@ -138,8 +138,12 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
             if !call.args.is_empty() {
                 return Err(ErrorReply::SYNTAX);
             }
-            let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER)?;
-            deadline = call.deadline(amount, unit)?;
+            let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER);
+            deadline = match amount.and_then(|amount| call.deadline(amount, unit)) {
+                Ok(deadline) => deadline,
+                // Redis looks at the key first.
+                Err(error) => return call.read(key, string::get)?.map_or(Ok(Reply::Nil), |_| Err(error)),
+            };
         }
     }
     if !call.args.is_empty() {
