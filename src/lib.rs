@@ -161,6 +161,8 @@ mod keyspace;
 mod load;
 mod pubsub;
 mod records;
+#[cfg(feature = "redis")]
+mod redis_rs;
 #[cfg(feature = "commands")]
 mod reply;
 #[cfg(feature = "commands")]
@@ -195,6 +197,8 @@ pub use key::Key;
 pub use keyspace::{Evicted, Sweeping};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "redis")]
+pub use redis_rs::RedisConnection;
 #[cfg(feature = "commands")]
 pub use reply::{ErrorReply, Reply};
 #[cfg(feature = "commands")]

@@ -157,6 +157,11 @@ impl Session {
         Ok(row)
     }
 
+    /// The protocol that its client speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// The database that is selected.
     pub(crate) fn db(&self) -> &Database {
         &self.db

@@ -11,6 +11,8 @@ mod keys;
 mod list;
 mod load;
 mod recipes;
+#[cfg(feature = "redis")]
+mod redis_rs;
 mod set;
 mod snapshot;
 mod sorted_set;
