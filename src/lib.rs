@@ -168,6 +168,8 @@ mod reply;
 #[cfg(feature = "commands")]
 mod resp;
 mod rng;
+#[cfg(feature = "server")]
+mod server;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod snapshot;
@@ -203,6 +205,8 @@ pub use redis_rs::RedisConnection;
 pub use reply::{ErrorReply, Reply};
 #[cfg(feature = "commands")]
 pub use resp::Protocol;
+#[cfg(feature = "server")]
+pub use server::{Server, ServerBuilder};
 pub use snapshot::{Progress, SnapshotError};
 #[cfg(feature = "commands")]
 pub use table::{Compat, Session};

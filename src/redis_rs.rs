@@ -176,5 +176,6 @@ fn to_value(reply: Reply, protocol: Protocol) -> RedisResult<Value> {
             Value::VerbatimString { format, text: String::from_utf8_lossy(&text).into_owned() }
         }
         Reply::Verbatim(_, text) => Value::BulkString(text.into()),
+        Reply::Several(replies) => Value::Array(all(replies)?),
     })
 }

@@ -49,6 +49,8 @@ pub enum Reply {
     Verbatim(&'static str, Bytes),
     /// What comes without having been asked for, such as a message of a channel; an array in RESP2.
     Push(Vec<Reply>),
+    /// One after the other: what `SUBSCRIBE` gives, a reply for each channel.
+    Several(Vec<Reply>),
 }
 
 /// An error as Redis words it: a code in capitals, and what went wrong.

@@ -51,6 +51,7 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Verbatim(_, text) => bulk(text, out),
+        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, protocol, out)),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod args;
 mod call;
+mod pubsub;
 mod row;
 mod session;
 mod string;
@@ -17,11 +18,16 @@ use std::sync::OnceLock;
 
 pub use row::Compat;
 pub use session::Session;
+#[cfg(feature = "server")]
+pub(crate) use {
+    pubsub::message,
+    session::{Outcome, Waiting},
+};
 
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[pubsub::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {

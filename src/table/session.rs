@@ -11,8 +11,9 @@ use crate::api::{Database, Store};
 use crate::clock::{NEVER, millis};
 use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
+use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::Protocol;
+use crate::resp::{Protocol, encode};
 use crate::{Bytes, IntoValue};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
@@ -40,6 +41,10 @@ pub struct Session {
     /// The commands since `MULTI`.
     pub(super) queue: Option<Queue>,
     pub(super) watched: Vec<Watched>,
+    /// Where the messages of channels come in, once there are any.
+    pub(super) subscription: Option<Subscription>,
+    /// It has said good-bye: nothing comes after this reply.
+    pub(super) is_over: bool,
 }
 
 /// How a command ends.
@@ -79,6 +84,8 @@ impl Session {
             protocol: Protocol::default(),
             queue: None,
             watched: Vec::new(),
+            subscription: None,
+            is_over: false,
         }
     }
 
@@ -155,6 +162,21 @@ impl Session {
             return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
         }
         Ok(row)
+    }
+
+    /// Whether its client has said good-bye.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The longest argument that it takes, in bytes.
+    pub(crate) fn longest_argument(&self) -> usize {
+        self.db.space().limits().value
+    }
+
+    /// Writes a reply as its client reads it.
+    pub(crate) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+        encode(reply, self.protocol, out);
     }
 
     /// The protocol that its client speaks.

@@ -13,6 +13,8 @@ mod load;
 mod recipes;
 #[cfg(feature = "redis")]
 mod redis_rs;
+#[cfg(feature = "server")]
+mod server;
 mod set;
 mod snapshot;
 mod sorted_set;
