@@ -67,6 +67,12 @@ impl Bound {
         matches!(self.eviction, Eviction::AllKeys | Eviction::Expiring)
     }
 
+    /// The weight of all shards.
+    #[cfg(all(test, not(shuttle)))]
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     fn most(&self) -> usize {
         match self.limit {
             Limit::Bytes(most) | Limit::Keys(most) => most,

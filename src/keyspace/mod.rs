@@ -6,6 +6,7 @@
 
 mod bound;
 mod due;
+mod due_parts;
 mod evicted;
 mod held;
 mod lock;
@@ -13,6 +14,8 @@ mod recency;
 pub(crate) mod shard;
 mod sweep;
 pub(crate) mod table;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 pub(crate) mod transaction;
 mod undo;
 pub(crate) mod view;

@@ -8,10 +8,21 @@ const PLACES: usize = if crate::TINY { 4 } else { 64 };
 /// See the [module](self). Clones share the pages until one of them is written.
 #[derive(Clone)]
 pub(crate) struct Slab<T> {
-    pages: Vec<Arc<Vec<Place<T>>>>,
+    pages: Vec<Arc<Page<T>>>,
     /// The first free place, as numbers go on from one free place to the next.
     free: u32,
     len: usize,
+}
+
+struct Page<T>(Vec<Place<T>>);
+
+/// With the room of the original: a page is copied because it is about to change.
+impl<T: Clone> Clone for Page<T> {
+    fn clone(&self) -> Self {
+        let mut places = Vec::with_capacity(self.0.capacity());
+        places.extend_from_slice(&self.0);
+        Page(places)
+    }
 }
 
 #[derive(Clone)]
@@ -22,6 +33,8 @@ enum Place<T> {
 }
 
 const NONE: u32 = u32::MAX;
+/// The two counters that an `Arc` keeps, and the head of a page.
+const ARC: usize = 2 * size_of::<usize>() + size_of::<Vec<u8>>();
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
@@ -33,7 +46,7 @@ impl<T: Clone> Slab<T> {
     /// O(1).
     #[inline]
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        match self.pages.get(number as usize / PLACES)?.get(number as usize % PLACES)? {
+        match self.pages.get(number as usize / PLACES)?.0.get(number as usize % PLACES)? {
             Place::Taken(thing) => Some(thing),
             Place::Free(_) => None,
         }
@@ -58,14 +71,14 @@ impl<T: Clone> Slab<T> {
             }
             return number;
         }
-        if self.pages.last().is_none_or(|page| page.len() == PLACES) {
+        if self.pages.last().is_none_or(|page| page.0.len() == PLACES) {
             let room = if self.pages.is_empty() { 1 } else { PLACES };
-            self.pages.push(Arc::new(Vec::with_capacity(room)));
+            self.pages.push(Arc::new(Page(Vec::with_capacity(room))));
         }
         let number = (self.pages.len() - 1) * PLACES;
         match self.pages.last_mut() {
             Some(page) => {
-                let page = Arc::make_mut(page);
+                let Page(page) = Arc::make_mut(page);
                 page.push(Place::Taken(thing));
                 (number + page.len() - 1) as u32
             }
@@ -91,7 +104,7 @@ impl<T: Clone> Slab<T> {
 
     #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pages.iter().flat_map(|page| page.iter()).filter_map(|place| match place {
+        self.pages.iter().flat_map(|page| &page.0).filter_map(|place| match place {
             Place::Taken(thing) => Some(thing),
             Place::Free(_) => None,
         })
@@ -99,16 +112,22 @@ impl<T: Clone> Slab<T> {
 
     /// Heap memory of the slab itself, in bytes; what the things hold comes on top. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        const ARC: usize = 2 * size_of::<usize>() + size_of::<Vec<u8>>();
         // All pages but the first are as large as a page can be.
-        let first = self.pages.first().map_or(0, |page| page.capacity());
+        let first = self.pages.first().map_or(0, |page| page.0.capacity());
         let places = first + self.pages.len().saturating_sub(1) * PLACES;
         self.pages.capacity() * size_of::<usize>() + self.pages.len() * ARC + places * size_of::<Place<T>>()
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        let pages = self.pages.iter().map(|page| ARC + page.0.capacity() * size_of::<Place<T>>());
+        self.pages.capacity() * size_of::<usize>() + pages.sum::<usize>()
+    }
+
     fn place(&mut self, number: u32) -> Option<&mut Place<T>> {
         let page = self.pages.get_mut(number as usize / PLACES)?;
-        Arc::make_mut(page).get_mut(number as usize % PLACES)
+        Arc::make_mut(page).0.get_mut(number as usize % PLACES)
     }
 }
 
@@ -122,8 +141,11 @@ mod tests {
         #[test]
         fn numbers_stay_and_are_used_again(steps in prop::collection::vec(any::<(bool, u8)>(), 1..100)) {
             let (mut slab, mut model) = (Slab::default(), BTreeMap::new());
-            let mut most = 0;
+            let (mut most, mut shared) = (0, None);
             for (adds, id) in steps {
+                if id % 8 == 0 {
+                    shared = Some(slab.clone());
+                }
                 if adds {
                     let number = slab.insert(id);
                     prop_assert_eq!(model.insert(number, id), None);
@@ -134,10 +156,12 @@ mod tests {
                 most = most.max(model.len());
                 prop_assert!(model.keys().all(|&number| (number as usize) < most));
                 prop_assert_eq!(slab.iter().count(), model.len());
+                prop_assert_eq!(slab.bytes(), slab.recount());
                 for number in 0..32 {
                     prop_assert_eq!(slab.get(number), model.get(&number));
                 }
             }
+            drop(shared);
         }
     }
 }

@@ -144,7 +144,13 @@ impl Hash {
 
     /// Heap memory of the fields and their deadlines, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.0.bytes() + self.expiry().map_or(0, Deadlines::bytes)
+        self.0.bytes() + self.0.extra().map_or(0, Deadlines::bytes)
+    }
+
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        self.0.recount() + self.0.extra().map_or(0, Deadlines::recount)
     }
 
     /// The deadlines, if there are any.

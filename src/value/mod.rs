@@ -96,6 +96,18 @@ impl Value {
         }
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        match self {
+            Value::String(string) => string.heap_bytes(),
+            Value::List(list) => list.recount(),
+            Value::Set(set) => set.recount(),
+            Value::Hash(hash) => hash.recount(),
+            Value::SortedSet(set) => set.recount(),
+        }
+    }
+
     /// When the next part of the value (a field of a hash) expires; never for all others.
     #[inline]
     pub(crate) fn next_deadline(&self) -> u64 {

@@ -40,6 +40,9 @@ struct Tree {
     ranked: Ranked,
 }
 
+/// What an `Arc` of a tree takes by itself.
+const ARC: usize = 2 * size_of::<usize>() + size_of::<Tree>();
+
 impl Default for SortedSet {
     fn default() -> Self {
         SortedSet(Form::Packed(PackedScores::default()))
@@ -71,10 +74,18 @@ impl SortedSet {
 
     /// Heap memory, in bytes of capacity. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        const ARC: usize = 2 * size_of::<usize>() + size_of::<Tree>();
         match &self.0 {
             Form::Packed(packed) => packed.bytes(),
             Form::Tree(tree) => ARC + tree.members.bytes() + tree.ranked.bytes(),
+        }
+    }
+
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        match &self.0 {
+            Form::Packed(packed) => packed.bytes(),
+            Form::Tree(tree) => ARC + tree.members.recount() + tree.ranked.recount(),
         }
     }
 

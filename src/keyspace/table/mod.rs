@@ -6,11 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use smallvec::SmallVec;
 
 use super::due::{DuePages, Found, Open};
+use super::due_parts::DueParts;
 use super::recency::Recency;
 use super::wheel::Due;
 use crate::clock::NEVER;
@@ -50,7 +49,7 @@ pub(crate) struct Table {
     timed: usize,
     due: DuePages,
     /// Hashes of which single fields expire: when the next one does, and the key.
-    parts: BTreeSet<(u64, Bytes)>,
+    parts: DueParts,
     /// Where the store is bounded, which keys are in use.
     recency: Option<Box<Recency>>,
     pub counters: Counters,
@@ -138,13 +137,11 @@ impl Table {
 
     /// Heap memory of all entries, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        // A tree of pairs is some three quarters full.
-        let parts = self.parts.len() * size_of::<(u64, Bytes)>() * 4 / 3;
         self.contents.records.bytes()
             + self.contents.aside.bytes()
             + self.held
             + self.due.bytes()
-            + parts
+            + self.parts.bytes()
             + self.recency.as_ref().map_or(0, |recency| recency.bytes())
     }
 
@@ -192,7 +189,7 @@ impl Table {
         let body = self.body_of(value, deadline);
         let at = self.contents.records.push(hash as u32, Text::Slice(key), Text::Slice(&body));
         if let Some(name) = self.contents.records.name(at).filter(|_| parts != NEVER) {
-            self.parts.insert((parts, name));
+            self.parts.insert(parts, name);
         }
         if let Some(recency) = &mut self.recency {
             recency.pushed(hash as u32);
@@ -223,7 +220,7 @@ impl Table {
             let key = self.contents.records.name(at)?;
             self.parts.remove(&(before, key.clone()));
             if after != NEVER {
-                self.parts.insert((after, key));
+                self.parts.insert(after, key);
             }
         }
         Some(result)
@@ -250,7 +247,7 @@ impl Table {
         let old = number_of(kind, rest).and_then(|number| self.forget(number, at));
         let parts = value.next_deadline();
         if parts != NEVER {
-            self.parts.insert((parts, self.contents.records.name(at)?));
+            self.parts.insert(parts, self.contents.records.name(at)?);
         }
         self.put(at, value, deadline);
         self.note_deadline(at, before, deadline);
@@ -441,7 +438,7 @@ impl Table {
     /// Has a key listed as one with a field that is due, whatever it holds.
     #[cfg(all(test, not(shuttle)))]
     pub(crate) fn list_parts(&mut self, deadline: u64, key: Bytes) {
-        self.parts.insert((deadline, key));
+        self.parts.insert(deadline, key);
     }
 
     fn next_part(&self) -> u64 {
