@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Keyspace;
-use crate::{BitInt, BitUnit, Bytes, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping};
+use super::{Keyspace, weigh};
+use crate::{
+    BitInt, BitUnit, Bytes, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping, Weighed,
+};
 
 /// What is done to a key: which operation, how large, how often.
 #[derive(Debug, Clone)]
@@ -160,34 +162,44 @@ fn run_on_store(store: &Store, clock: &ManualClock, step: &Step, clones: &mut Cl
 }
 
 fn check(space: &Keyspace, after: &Step) {
-    let mut total = 0;
+    let (mut total, mut weight) = (0, 0);
     for shard in &space.shards {
         let shard = shard.0.read();
         for (db, table) in shard.tables() {
             assert_eq!(table.bytes(), table.recount(), "database {db} after {after:?}");
             total += table.recount();
+            if space.weighs() {
+                assert!(weigh::recount(table, self::weight), "weights of {db} after {after:?}");
+                weight += table.weight() as u64;
+            }
         }
     }
     if let Some(bound) = &space.bound {
-        assert_eq!(bound.used(), total, "the store after {after:?}");
+        let expected = if bound.weigher().is_some() { weight } else { total as u64 };
+        assert_eq!(bound.used(), expected, "the store after {after:?}");
     }
+}
+
+/// Some weigh nothing, and some more than a small limit.
+fn weight(key: &Weighed<'_>) -> u64 {
+    if key.key.len() == 40 { 0 } else { (key.len + key.bytes / 16) as u64 }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn the_bytes_accounted_for_are_those_that_a_walk_finds(
+    fn the_bytes_and_weights_accounted_for_are_those_that_a_walk_finds(
         steps in prop::collection::vec(step(), 1..160),
-        limit in prop::option::of((
-            prop::sample::select(vec![3_000_usize, 20_000, 200_000]),
-            prop::sample::select(vec![Eviction::AllKeys, Eviction::Expiring, Eviction::Refuse]),
-        )),
+        limit in prop::option::of(prop::sample::select(vec![300_usize, 3_000, 20_000, 200_000])),
+        is_weighed in any::<bool>(),
+        policy in prop::sample::select(vec![Eviction::AllKeys, Eviction::SoonestDeadline, Eviction::Refuse]),
     ) {
         let clock = ManualClock::new();
         let builder = Store::builder().clock(&clock).sweeping(Sweeping::ByHand).shards(2).seed(7);
         let store = match limit {
-            Some((bytes, eviction)) => builder.max_bytes(bytes).eviction(eviction).build(),
+            Some(most) if is_weighed => builder.max_weight(most as u64, weight).eviction(policy).build(),
+            Some(most) => builder.max_bytes(most).eviction(policy).build(),
             None => builder.build(),
         };
         let mut clones = Clones::default();

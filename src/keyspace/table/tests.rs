@@ -60,7 +60,8 @@ impl Table {
         let values = self.contents.aside.iter().map(Value::recount).sum::<usize>();
         let contents = self.contents.records.recount() + self.contents.aside.recount() + values;
         let recency = self.recency.as_ref().map_or(0, |recency| recency.bytes());
-        contents + self.due.bytes() + self.parts.recount() + recency
+        let weights = self.weights.as_ref().map_or(0, |weights| weights.bytes());
+        contents + self.due.bytes() + self.parts.recount() + recency + weights
     }
 }
 
@@ -137,7 +138,7 @@ fn run(steps: Vec<Step>) {
                 for (key, state) in undo.into_iter().rev() {
                     match state {
                         Some((at, (value, deadline))) => {
-                            table.put_back(at, hash(key), &name(key));
+                            table.put_back(at, hash(key), &name(key), 0);
                             table.replace(at, value, deadline);
                         }
                         None => drop(find(&table, key).and_then(|at| table.take(at))),

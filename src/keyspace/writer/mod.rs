@@ -11,6 +11,7 @@ use super::shard::{Serve, Shard};
 use super::table::Table;
 use super::undo::Undo;
 use super::view::View;
+use super::weigh::ToWeigh;
 use super::{Evicted, Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
@@ -80,6 +81,7 @@ pub(crate) struct Others {
     pub across: Vec<(u16, Bytes, Bytes)>,
     /// Keys of whose eviction somebody is to be told.
     pub evicted: Vec<Evicted>,
+    pub(super) to_weigh: ToWeigh,
 }
 
 impl Effects {
@@ -145,6 +147,10 @@ impl<'w> Writer<'w> {
             is_admitted: false,
             used: 0,
         }
+    }
+
+    pub(super) fn effects_mut(&mut self) -> &mut Effects {
+        self.effects
     }
 
     pub(crate) fn space(&self) -> &'w Keyspace {
@@ -528,7 +534,9 @@ impl<'w> Writer<'w> {
     /// Tells those who watch the key, wait for it, or subscribe to its events.
     #[inline]
     fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        if self.space.tells_events() || self.shard_mut(key).is_some_and(|shard| shard.is_heard()) {
+        let space = self.space;
+        if space.tells_events() || space.weighs() || self.shard_mut(key).is_some_and(|shard| shard.is_heard())
+        {
             self.announce_to_others(key, event);
         }
     }
@@ -536,6 +544,9 @@ impl<'w> Writer<'w> {
     #[cold]
     fn announce_to_others(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         let (db, space) = (self.db, self.space);
+        if space.weighs() {
+            self.note_to_weigh(key, event);
+        }
         let Some(shard) = self.shard_mut(key) else { return };
         shard.watches.mark(db, key.bytes, event);
         let is_waited_for = shard.waiters.has(db, key.bytes);
