@@ -182,11 +182,17 @@ impl Writer<'_> {
     pub(super) fn note_to_weigh(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         use KeyEvent::{Del, Evicted, Expire, Expired, Persist};
         if !matches!(event, Del | Evicted | Expire | Expired | Persist) {
-            let changed = (self.db(), Bytes::from(key.bytes));
-            let names = &mut self.effects_mut().others().to_weigh.names;
-            if names.last() != Some(&changed) {
-                names.push(changed);
-            }
+            self.note_unchanged(key);
+        }
+    }
+
+    /// Notes a key whose value says the same as before, but may take other bytes: what a clone shared was copied.
+    #[cold]
+    pub(super) fn note_unchanged(&mut self, key: KeyRef<'_>) {
+        let noted = (self.db(), Bytes::from(key.bytes));
+        let names = &mut self.effects_mut().others().to_weigh.names;
+        if names.last() != Some(&noted) {
+            names.push(noted);
         }
     }
 

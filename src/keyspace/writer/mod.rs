@@ -249,6 +249,9 @@ impl<'w> Writer<'w> {
             Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_empty()))
         });
         let Some(outcome) = outcome else { return Ok(None) };
+        if !matches!(outcome, Ok((_, Some(_), _))) && self.space.weighs() {
+            self.note_unchanged(key);
+        }
         let (result, event, is_empty) = outcome?;
         if let Some(event) = event {
             if K::HAS_PARTS {
