@@ -4,11 +4,12 @@
 //! A record is a name and a body, both plain bytes. Records are addressed by position. Removing one
 //! moves the last into its place, so pages stay full, a random record is one draw, and a walk from the
 //! end to the start meets every record that stays, whatever is added, removed or written on the way
-//! (only records behind the walk move, and only towards its start). Clones share pages, segments of
-//! the index and what is long, and copy the one that they write.
+//! (only records behind the walk move, and only towards its start). Clones share chunks of pages, the
+//! pages, segments of the index and what is long, and copy the one that they write.
 
 mod index;
 mod page;
+mod pages;
 pub(crate) mod slab;
 
 use std::ops::Deref;
@@ -18,6 +19,7 @@ use smallvec::SmallVec;
 use crate::Bytes;
 use index::Index;
 use page::{LONGEST, Page, RECORDS};
+use pages::Pages;
 use slab::Slab;
 
 /// Names and bodies up to these lengths stand in the record, longer ones beside it.
@@ -54,7 +56,7 @@ pub(crate) fn page_range(page: u32) -> std::ops::Range<u32> {
 /// See the [module](self).
 #[derive(Clone, Default)]
 pub(crate) struct Records {
-    pages: Vec<Page>,
+    pages: Pages,
     len: usize,
     index: Index,
     /// Long names and bodies.
@@ -235,7 +237,8 @@ impl Records {
     /// those were. `goes` is asked once for each, from the last on. O(1) each.
     pub(crate) fn pop_while(&mut self, limit: usize, mut goes: impl FnMut(Record<'_>) -> bool) -> usize {
         let mut removed = 0;
-        while let Some(page) = self.pages.last().filter(|_| removed < limit) {
+        while let Some(last) = self.len.checked_sub(1).filter(|_| removed < limit) {
+            let Some(page) = self.pages.get(last / RECORDS) else { break };
             let (start, end) = (self.len - page.len(), self.len);
             let first = end.saturating_sub(limit - removed).max(start);
             let hashes = (first..end).filter_map(|at| page.get(at - start)).map(hash_of);
@@ -267,7 +270,7 @@ impl Records {
 
     /// Heap memory, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.held + self.pages.capacity() * size_of::<Page>() + self.index.bytes() + self.long.bytes()
+        self.held + self.pages.bytes() + self.index.bytes() + self.long.bytes()
     }
 
     #[inline]
@@ -343,10 +346,9 @@ impl Records {
         } else if page_of(at) == page_of(self.len as u32) && self.len % RECORDS != 0 {
             self.edit(at, |page, _| page.pop(count));
         } else if count > 0 {
-            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
-            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
-                self.pages.shrink_to(self.pages.len() * 2);
-            }
+            let last = at as usize / RECORDS;
+            self.held -= self.pages.get(last).map_or(0, Page::bytes);
+            self.pages.pop(last);
         }
     }
 
@@ -364,16 +366,15 @@ impl Records {
         if at % RECORDS == 0 {
             // The first page grows with what it holds; the others are likely to become as full as those
             // before them.
-            let room = match self.pages.first() {
-                Some(first) => (first.bytes() + self.pages[at / RECORDS - 1].bytes()) / 2,
+            let number = at / RECORDS;
+            let before = number.checked_sub(1).and_then(|before| self.pages.get(before));
+            let room = match self.pages.get(0).zip(before) {
+                Some((first, before)) => (first.bytes() + before.bytes()) / 2,
                 None => length,
             };
             let page = Page::with_capacity(room.max(length));
             self.held += page.bytes();
-            if self.pages.len() == self.pages.capacity() {
-                self.pages.reserve_exact(1 + self.pages.len() / 8);
-            }
-            self.pages.push(page);
+            self.pages.push(number, page);
         }
         self.len += 1;
         let is_last = at % RECORDS == RECORDS - 1;
@@ -403,7 +404,7 @@ fn body_start(length: u8) -> usize {
     }
 }
 
-fn hash_at(pages: &[Page], at: u32) -> u32 {
+fn hash_at(pages: &Pages, at: u32) -> u32 {
     pages.get(at as usize / RECORDS).and_then(|page| page.get(at as usize % RECORDS)).map_or(0, hash_of)
 }
 

@@ -23,6 +23,13 @@ pub(super) struct Page {
     len: u16,
 }
 
+impl Default for Page {
+    /// An empty page that holds nothing on the heap.
+    fn default() -> Self {
+        Page { bytes: Arc::default(), ends: [0; RECORDS], len: 0 }
+    }
+}
+
 impl Page {
     /// An empty page with room for records of so many bytes in all.
     pub(super) fn with_capacity(bytes: usize) -> Self {
