@@ -59,8 +59,8 @@ pub(crate) struct Records {
     pages: Pages,
     len: usize,
     index: Index,
-    /// Long names and bodies.
-    long: Slab<Bytes>,
+    /// Long names and bodies, if there are any.
+    long: Option<Box<Slab<Bytes>>>,
     /// What pages and long names and bodies hold on the heap, in bytes.
     held: usize,
 }
@@ -145,7 +145,7 @@ impl Records {
     /// The name of the record at a position, shared if it is long. O(1).
     pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
         match self.numbers(at).0 {
-            Some(number) => self.long.get(number).cloned(),
+            Some(number) => self.long(number).cloned(),
             None => self.get(at).map(|record| Bytes::from(record.name)),
         }
     }
@@ -153,7 +153,7 @@ impl Records {
     /// The body of the record at a position, shared if it is long. O(1).
     pub(crate) fn body(&self, at: u32) -> Option<Bytes> {
         match self.numbers(at).1 {
-            Some(number) => self.long.get(number).cloned(),
+            Some(number) => self.long(number).cloned(),
             None => self.get(at).map(|record| Bytes::from(record.body)),
         }
     }
@@ -270,7 +270,8 @@ impl Records {
 
     /// Heap memory, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.held + self.pages.bytes() + self.index.bytes() + self.long.bytes()
+        let long = self.long.as_ref().map_or(0, |long| size_of_val(&**long) + long.bytes());
+        self.held + self.pages.bytes() + self.index.bytes() + long
     }
 
     #[inline]
@@ -303,15 +304,12 @@ impl Records {
     fn get_long<'r>(&'r self, hash: u32, length: u8, rest: &'r [u8]) -> Option<Record<'r>> {
         let (name, rest) = if length & !LONG_BODY == LONG_NAME {
             let (number, rest) = rest.split_first_chunk()?;
-            (self.long.get(u32::from_le_bytes(*number))?.as_slice(), rest)
+            (self.long(u32::from_le_bytes(*number))?.as_slice(), rest)
         } else {
             rest.split_at_checked(usize::from(length & !LONG_BODY))?
         };
-        let body = if length & LONG_BODY == 0 {
-            rest
-        } else {
-            self.long.get(u32::from_le_bytes(*rest.first_chunk()?))?
-        };
+        let body =
+            if length & LONG_BODY == 0 { rest } else { self.long(u32::from_le_bytes(*rest.first_chunk()?))? };
         Some(Record { hash, name, body })
     }
 
@@ -326,13 +324,21 @@ impl Records {
         (name, if length & LONG_BODY != 0 { number(body_start(length)) } else { None })
     }
 
+    fn long(&self, number: u32) -> Option<&Bytes> {
+        self.long.as_ref()?.get(number)
+    }
+
     fn keep(&mut self, long: Bytes) -> u32 {
         self.held += long.heap_bytes();
-        self.long.insert(long)
+        self.long.get_or_insert_default().insert(long)
     }
 
     fn forget(&mut self, number: u32) -> Option<Bytes> {
-        let long = self.long.remove(number)?;
+        let slab = self.long.as_mut()?;
+        let long = slab.remove(number)?;
+        if slab.is_empty() {
+            self.long = None;
+        }
         self.held -= long.heap_bytes();
         Some(long)
     }
@@ -471,7 +477,7 @@ mod tests {
             prop_assert_eq!(records.find(hash_of_name(&name), &name).is_some(), model.contains_key(&name));
         }
         let pages: usize = records.pages.iter().map(Page::bytes).sum();
-        let long: usize = records.long.iter().map(Bytes::heap_bytes).sum();
+        let long: usize = records.long.iter().flat_map(|long| long.iter()).map(Bytes::heap_bytes).sum();
         prop_assert_eq!(records.held, pages + long);
         prop_assert!(!model.is_empty() || records.bytes() == 0);
         Ok(())

@@ -146,6 +146,9 @@ mod tests {
                     Step::Pop(count) => for _ in 0..count.min(model.len()) {
                         model.pop();
                         pages.pop(model.len());
+                        if let Some(before) = model.len().checked_sub(1) {
+                            prop_assert!(pages.get(before).is_some_and(|page| page.len() == 1));
+                        }
                     },
                     Step::Write(number, fill) => if let Some(number) = number.checked_rem(model.len()) {
                         pages.get_mut(number).unwrap().get_mut(0).unwrap()[0] = fill;
