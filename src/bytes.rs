@@ -161,12 +161,39 @@ impl From<&[u8]> for Bytes {
     #[inline]
     fn from(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE {
-            let mut data = [0; INLINE];
-            data[..bytes.len()].copy_from_slice(bytes);
-            Bytes(Repr::Inline(Inline { len: Len::ALL[bytes.len()], data }))
+            Bytes(Repr::Inline(Inline { len: Len::ALL[bytes.len()], data: padded(bytes) }))
         } else {
             Bytes(Repr::Shared(Arc::from(bytes)))
         }
+    }
+}
+
+/// At most 23 bytes, and zeros behind them: put together in registers, without a call.
+#[inline]
+fn padded(bytes: &[u8]) -> [u8; INLINE] {
+    let [a, b, c, d, e, f, g, h] = word(bytes, 0).to_le_bytes();
+    let [i, j, k, l, m, n, o, p] = word(bytes, 8).to_le_bytes();
+    let [q, r, s, t, u, v, w, _] = word(bytes, 16).to_le_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w]
+}
+
+/// The eight bytes from `start` on, with zeros for those that lie behind the end.
+#[inline]
+fn word(bytes: &[u8], start: usize) -> u64 {
+    let Some(rest) = bytes.get(start..).filter(|rest| !rest.is_empty()) else { return 0 };
+    if let Some(word) = rest.first_chunk() {
+        return u64::from_le_bytes(*word);
+    }
+    // Up to seven: the last eight of all hold them too, if there are so many.
+    if let Some(last) = bytes.last_chunk() {
+        return u64::from_le_bytes(*last) >> (8 * (8 - rest.len()));
+    }
+    match (rest.first_chunk(), rest.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let [first, last] = [*first, *last].map(u32::from_le_bytes).map(u64::from);
+            first | last << (8 * (rest.len() - 4))
+        }
+        _ => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 

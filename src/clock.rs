@@ -9,6 +9,9 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 /// A deadline that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+/// How far ahead, in milliseconds, a moment is far: many times what a coarse clock lags behind.
+const FAR: u64 = 1_000;
+
 /// Where a store takes its time from.
 ///
 /// ```
@@ -55,6 +58,21 @@ impl Clock {
             Clock::System => millis(origin().elapsed()),
             Clock::Manual(clock) => clock.0.now.load(Ordering::Acquire),
         }
+    }
+
+    /// Whether a moment lies ahead by more than a second. Where the system has a clock for it that is
+    /// coarse and cheap, this takes a third of the time of [`now`](Self::now); else nothing is far.
+    #[inline]
+    pub(crate) fn is_far(&self, moment: u64) -> bool {
+        match self {
+            Clock::System => coarse::now().is_some_and(|now| moment > now.saturating_add(FAR)),
+            Clock::Manual(_) => false,
+        }
+    }
+
+    /// The time, or one that lies before it if the moment is far ahead anyway.
+    pub(crate) fn now_before(&self, moment: u64) -> u64 {
+        if self.is_far(moment) { 0 } else { self.now() }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -250,6 +268,37 @@ fn origin() -> Instant {
         let now = Instant::now();
         now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
     })
+}
+
+/// The time as the kernel has noted it at its last tick, some milliseconds ago.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod coarse {
+    use std::sync::OnceLock;
+
+    use coarsetime::{Duration, Instant};
+
+    use super::{Clock, NEVER};
+
+    /// Milliseconds on the monotonic line.
+    #[inline]
+    pub(super) fn now() -> Option<u64> {
+        /// Where that line begins, on the line of this clock.
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        let now = Instant::now_without_cache_update();
+        let origin = ORIGIN.get_or_init(|| {
+            let since = Duration::from_millis(Clock::System.now().min(NEVER >> 32));
+            now.saturating_sub(since)
+        });
+        Some(now.duration_since(*origin).as_millis())
+    }
+}
+
+/// Others have no such clock that goes on as their monotonic one does, while they sleep above all.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod coarse {
+    pub(super) fn now() -> Option<u64> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -104,8 +104,23 @@ impl Database {
         names.iter().map(|name| self.space.key_ref(name)).collect()
     }
 
-    /// Runs an operation that only reads: under the keys' locks, or within the transaction that
-    /// holds them.
+    /// Runs an operation that only reads one key: under its lock, or within the transaction that holds it.
+    #[inline]
+    pub(crate) fn read_one<R>(
+        &self,
+        key: KeyRef<'_>,
+        op: impl FnOnce(&View<'_>, KeyRef<'_>) -> Result<R>,
+    ) -> Result<R> {
+        match &self.transaction {
+            None => {
+                let guard = self.space.reading(key)?;
+                op(&View::of_one(&self.space, self.index, &guard), key)
+            }
+            Some(transaction) => transaction.read(&[key], |view| op(view, key))?,
+        }
+    }
+
+    /// The same for several keys.
     #[inline]
     pub(crate) fn read<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
         match &self.transaction {
@@ -114,8 +129,20 @@ impl Database {
         }
     }
 
-    /// Runs an operation that may change keys: under their locks, or within the transaction that
-    /// holds them.
+    /// Runs an operation that may change one key: under its lock, or within the transaction that holds it.
+    #[inline]
+    pub(crate) fn write_one<R>(
+        &self,
+        key: KeyRef<'_>,
+        op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> Result<R>,
+    ) -> Result<R> {
+        match &self.transaction {
+            None => self.space.write_one(self.index, key, op)?,
+            Some(transaction) => transaction.write(&[key], |writer| op(writer, key))?,
+        }
+    }
+
+    /// The same for several keys.
     #[inline]
     pub(crate) fn write<R>(
         &self,

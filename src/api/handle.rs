@@ -56,14 +56,12 @@ impl<'a> Handle<'a> {
 
     /// Runs an operation that only reads this key.
     pub(crate) fn read<R>(&self, op: impl FnOnce(&View<'_>, KeyRef<'_>) -> Result<R>) -> Result<R> {
-        let key = self.key_ref();
-        self.db().read(&[key], |view| op(view, key))
+        self.db().read_one(self.key_ref(), op)
     }
 
     /// Runs an operation that may change this key.
     pub(crate) fn write<R>(&self, op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> Result<R>) -> Result<R> {
-        let key = self.key_ref();
-        self.db().write(&[key], |writer| op(writer, key))
+        self.db().write_one(self.key_ref(), op)
     }
 
     /// The bytes of an element that is to be stored.

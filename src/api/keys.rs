@@ -178,7 +178,7 @@ impl Database {
     pub fn contains<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.read(&[key], |view| Ok(keys::exists(view, key)))
+        self.read_one(key, |view, key| Ok(keys::exists(view, key)))
     }
 
     /// For each of these keys, in their order, whether it is there: as it is at one instant. `EXISTS`
@@ -237,7 +237,7 @@ impl Database {
     pub fn type_of<'k>(&self, key: impl Into<Key<'k>>) -> Result<Option<Type>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.read(&[key], |view| Ok(keys::kind(view, key)))
+        self.read_one(key, |view, key| Ok(keys::kind(view, key)))
     }
 
     /// Removes a key, whatever it holds; true if it was there. `DEL` and `UNLINK` in one: O(1) under the
@@ -261,7 +261,7 @@ impl Database {
     pub fn remove<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.write(&[key], |writer| Ok(keys::remove(writer, key)))
+        self.write_one(key, |writer, key| Ok(keys::remove(writer, key)))
     }
 
     /// Removes several keys, as one; gives how many were there. `DEL` and `UNLINK`, O(keys).
@@ -389,7 +389,7 @@ impl Database {
     pub fn move_to_db<'k>(&self, key: impl Into<Key<'k>>, index: u16) -> Result<bool> {
         let key = key.into();
         let (key, db) = (self.key_ref(&key), self.check_index(index)?);
-        self.write(&[key], |writer| keys::move_to(writer, key, db))
+        self.write_one(key, |writer, key| keys::move_to(writer, key, db))
     }
 
     /// Has a key expire `ttl` from now, cut to whole milliseconds; false if the key is missing. A `ttl` of
@@ -447,7 +447,7 @@ impl Database {
             0 => 0,
             ttl => self.space().deadline_in(ttl, "pexpire")?,
         };
-        self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
+        self.write_one(key, |writer, key| Ok(keys::expire(writer, key, deadline, condition)))
     }
 
     /// Has a key expire at a wall time, cut to whole milliseconds; false if the key is missing. A time that
@@ -504,7 +504,7 @@ impl Database {
     ) -> Result<bool> {
         let key = key.into();
         let (key, deadline) = (self.key_ref(&key), self.space().deadline_at(time, "pexpireat")?);
-        self.write(&[key], |writer| Ok(keys::expire(writer, key, deadline, condition)))
+        self.write_one(key, |writer, key| Ok(keys::expire(writer, key, deadline, condition)))
     }
 
     /// How long a key still lives, in whole milliseconds. `PTTL`, O(1).
@@ -528,7 +528,7 @@ impl Database {
     pub fn ttl<'k>(&self, key: impl Into<Key<'k>>) -> Result<Ttl> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.read(&[key], |view| {
+        self.read_one(key, |view, key| {
             let deadline = keys::deadline(view, key);
             Ok(deadline.map_or(Ttl::Missing, |deadline| Ttl::until(deadline, || view.now())))
         })
@@ -556,7 +556,7 @@ impl Database {
     pub fn expires_at<'k>(&self, key: impl Into<Key<'k>>) -> Result<ExpiresAt> {
         let key = key.into();
         let key = self.key_ref(&key);
-        Ok(match self.read(&[key], |view| Ok(keys::deadline(view, key)))? {
+        Ok(match self.read_one(key, |view, key| Ok(keys::deadline(view, key)))? {
             None => ExpiresAt::Missing,
             Some(NEVER) => ExpiresAt::Never,
             Some(deadline) => ExpiresAt::At(self.space().wall_at(deadline)),
@@ -583,7 +583,7 @@ impl Database {
     pub fn persist<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.write(&[key], |writer| Ok(keys::persist(writer, key)))
+        self.write_one(key, |writer, key| Ok(keys::persist(writer, key)))
     }
 
     fn rename_to(&self, from: Key<'_>, to: Key<'_>, existing: Existing) -> Result<bool> {

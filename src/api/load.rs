@@ -134,8 +134,9 @@ impl Store {
             match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
-                    let landed =
-                        self.write(&[key], |writer| Ok(writer.find::<Bytes>(key)?.map(StringRef::to_bytes)))?;
+                    let landed = self.write_one(key, |writer, key| {
+                        Ok(writer.find::<Bytes>(key)?.map(StringRef::to_bytes))
+                    })?;
                     return Ok(match landed.map(T::decode).transpose() {
                         Ok(Some(value)) => Seek::Found(Some(value)),
                         Ok(None) => Seek::Lead(lead),

@@ -37,7 +37,8 @@ impl Store {
         let token = Bytes::from(format!("{:016x}{:016x}", rng.next(), rng.next()));
         let deadline = self.space().deadline_in(millis(ttl), "set")?;
         let key = self.key_ref(&name);
-        let acquired = self.write(&[key], |writer| lock::acquire(writer, key, token.clone(), deadline))?;
+        let acquired =
+            self.write_one(key, |writer, key| lock::acquire(writer, key, token.clone(), deadline))?;
         Ok(acquired.then(|| Lock { store: self.clone(), name, token }))
     }
 }
@@ -95,7 +96,7 @@ impl Lock {
     pub fn extend(&self, ttl: Duration) -> Result<bool> {
         let deadline = self.store.space().deadline_in(millis(ttl), "set")?;
         let key = self.store.key_ref(&self.name);
-        self.store.write(&[key], |writer| lock::extend(writer, key, &self.token, deadline))
+        self.store.write_one(key, |writer, key| lock::extend(writer, key, &self.token, deadline))
     }
 
     /// Frees the lock; false if it was no longer held, because its time had run out: then others may
@@ -123,7 +124,7 @@ impl Lock {
 
     fn release(&self) -> Result<bool> {
         let key = self.store.key_ref(&self.name);
-        self.store.write(&[key], |writer| lock::release(writer, key, &self.token))
+        self.store.write_one(key, |writer, key| lock::release(writer, key, &self.token))
     }
 }
 

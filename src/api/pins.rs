@@ -30,7 +30,7 @@ impl Database {
     pub fn pin<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.write(&[key], |writer| Ok(writer.pin(key)))
+        self.write_one(key, |writer, key| Ok(writer.pin(key)))
     }
 
     /// Lets a key be evicted again; true if it was pinned. Not in Redis. O(1)
@@ -50,7 +50,7 @@ impl Database {
     pub fn unpin<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.write(&[key], |writer| Ok(writer.unpin(key)))
+        self.write_one(key, |writer, key| Ok(writer.unpin(key)))
     }
 
     /// Whether a key is pinned, be it there or not. Not in Redis. O(1)
@@ -67,6 +67,6 @@ impl Database {
     pub fn is_pinned<'k>(&self, key: impl Into<Key<'k>>) -> Result<bool> {
         let key = key.into();
         let key = self.key_ref(&key);
-        self.read(&[key], |view| Ok(view.is_pinned(key)))
+        self.read_one(key, |view, key| Ok(view.is_pinned(key)))
     }
 }

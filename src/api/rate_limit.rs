@@ -81,7 +81,7 @@ impl FixedWindow {
     pub fn check_many<'k>(&self, db: &Database, key: impl Into<Key<'k>>, count: u64) -> Result<Permit> {
         let key = key.into();
         let (key, window) = (db.key_ref(&key), millis(self.window).max(1));
-        db.write(&[key], |writer| rate_limit::fixed_window(writer, key, self.limit, window, count))
+        db.write_one(key, |writer, key| rate_limit::fixed_window(writer, key, self.limit, window, count))
             .map(Permit::of)
     }
 }
@@ -169,7 +169,8 @@ impl Gcra {
     pub fn check_many<'k>(&self, db: &Database, key: impl Into<Key<'k>>, count: u64) -> Result<Permit> {
         let key = key.into();
         let (key, interval) = (db.key_ref(&key), self.interval.as_nanos());
-        db.write(&[key], |writer| rate_limit::gcra(writer, key, interval, self.burst, count)).map(Permit::of)
+        db.write_one(key, |writer, key| rate_limit::gcra(writer, key, interval, self.burst, count))
+            .map(Permit::of)
     }
 }
 

@@ -106,8 +106,6 @@ impl Stats {
 impl DatabaseStats {
     /// Adds what one shard's table of the database counts.
     fn add(&mut self, table: &Table) {
-        self.hits += table.counters.hits.load(Ordering::Relaxed);
-        self.misses += table.counters.misses.load(Ordering::Relaxed);
         self.writes += table.counters.writes;
         self.expirations += table.counters.expired;
         self.evictions += table.counters.evicted;
@@ -141,11 +139,9 @@ impl Store {
                 stats.database(index).add(table);
             }
         })?;
-        for (index, misses) in (0..).zip(self.space().other_misses()) {
-            let misses = misses.load(Ordering::Relaxed);
-            if misses > 0 {
-                stats.database(index).misses += misses;
-            }
+        for (index, hits, misses) in self.space().lookups().of_databases() {
+            let of = stats.database(index);
+            (of.hits, of.misses) = (hits, misses);
         }
         stats.add_up();
         let loads = &self.space().flights().counters;

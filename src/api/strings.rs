@@ -9,6 +9,7 @@ use crate::clock::millis;
 use crate::codec::encode;
 use crate::command::string::{self, Condition};
 use crate::key::KeyRef;
+use crate::keyspace::view::View;
 use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, IntoValue, Key, Result};
 
@@ -30,19 +31,25 @@ impl Database {
     /// [`Error::WrongType`](crate::Error::WrongType) if the key holds another type;
     /// [`Error::Decode`](crate::Error::Decode) if the value is no `T`.
     #[doc(alias = "GET")]
-    #[inline]
     pub fn get<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
         T::decode_found(self.bytes(&key.into()))
     }
 
-    /// What `get` does, compiled once for all types.
+    #[inline(always)]
     pub(crate) fn bytes(&self, key: &[u8]) -> Result<Option<Bytes>> {
         self.found(self.key_ref(key))
     }
 
-    #[inline]
+    /// The most frequent call of all, so its way through the layers is laid out here: with
+    /// [`read_one`](Self::read_one), compilers take what it finds through memory twice.
+    #[inline(always)]
     pub(super) fn found(&self, key: KeyRef<'_>) -> Result<Option<Bytes>> {
-        self.read(&[key], |view| string::get(view, key))
+        if self.in_transaction() {
+            return self.read_one(key, string::get);
+        }
+        let space = self.space();
+        let guard = space.reading(key)?;
+        string::get(&View::of_one(space, self.index(), &guard), key)
     }
 
     /// What `look` makes of a key's bytes, of which no more than 151 are copied; `None`, and it is not called,
@@ -86,7 +93,7 @@ impl Database {
     pub fn get_with_ttl<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<(T, Ttl)>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        let found = self.read(&[key], |view| {
+        let found = self.read_one(key, |view, key| {
             let found = string::get_with_deadline(view, key)?;
             Ok(found.map(|(bytes, deadline)| (bytes, Ttl::until(deadline, || view.now()))))
         })?;
@@ -189,7 +196,7 @@ impl Database {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
         let (condition, deadline) = options.resolve(self.space(), "set")?;
-        self.write(&[key], |writer| string::set_if(writer, key, value, &condition, deadline))
+        self.write_one(key, |writer, key| string::set_if(writer, key, value, &condition, deadline))
     }
 
     /// Sets a key to a value if the key is missing; true if it was. `SETNX`, O(1).
@@ -300,7 +307,8 @@ impl Database {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
         let (condition, deadline) = options.resolve(self.space(), "set")?;
-        let old = self.write(&[key], |writer| string::swap(writer, key, value, &condition, deadline))?;
+        let old =
+            self.write_one(key, |writer, key| string::swap(writer, key, value, &condition, deadline))?;
         decode_option(old)
     }
 
@@ -401,7 +409,7 @@ impl Database {
     pub fn get_and_remove<'k, T: Decode>(&self, key: impl Into<Key<'k>>) -> Result<Option<T>> {
         let key = key.into();
         let key = self.key_ref(&key);
-        decode_option(self.write(&[key], |writer| string::take(writer, key))?)
+        decode_option(self.write_one(key, string::take)?)
     }
 
     /// The value of a key, which from now on lives for `ttl`. `GETEX` with `PX`, O(1).
@@ -495,7 +503,7 @@ impl Database {
     pub fn remove_if_equal<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue) -> Result<bool> {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), value.into_value()?);
-        self.write(&[key], |writer| string::remove_if(writer, key, &Condition::Equal(value)))
+        self.write_one(key, |writer, key| string::remove_if(writer, key, &Condition::Equal(value)))
     }
 
     #[inline]
@@ -506,11 +514,11 @@ impl Database {
     /// What `insert` does, compiled once for all types.
     fn put(&self, key: &[u8], value: Bytes, deadline: Deadline) -> Result<()> {
         let key = self.key_ref(key);
-        self.write(&[key], |writer| string::set(writer, key, value, deadline))
+        self.write_one(key, |writer, key| string::set(writer, key, value, deadline))
     }
 
     fn get_ex<T: Decode>(&self, key: Key<'_>, deadline: Deadline) -> Result<Option<T>> {
         let key = self.key_ref(&key);
-        decode_option(self.write(&[key], |writer| string::get_and_expire(writer, key, deadline))?)
+        decode_option(self.write_one(key, |writer, key| string::get_and_expire(writer, key, deadline))?)
     }
 }

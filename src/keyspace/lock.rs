@@ -14,29 +14,58 @@ use crate::key::KeyRef;
 use crate::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 impl Keyspace {
-    /// Runs an operation that reads the given keys, under their shards' read locks.
+    /// The read lock of a key's shard.
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     #[inline]
+    pub(crate) fn reading(&self, key: KeyRef<'_>) -> Result<RwLockReadGuard<'_, Shard>> {
+        self.check_not_in_transaction()?;
+        Ok(self.shards[self.shard_of(key.hash) as usize].0.read())
+    }
+
+    /// Runs an operation that reads the given keys, under their shards' read locks.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
         self.check_not_in_transaction()?;
-        if let [key] = keys {
-            let index = self.shard_of(key.hash);
-            let guard = self.shards[index as usize].0.read();
-            return Ok(op(&View::of_one(self, db, &guard)));
-        }
         let guards: Parts<RwLockReadGuard<'_, Shard>> =
             self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.read())).collect();
         Ok(op(&View::new(self, db, guards.iter().map(|(index, guard)| (*index, &**guard)).collect())))
     }
 
-    /// Runs an operation that may change the given keys, under their shards' write locks; then serves
-    /// those who wait for them, lets the locks go, and does what had to wait for that.
+    /// Runs an operation that may change one key, under its shard's write lock; then serves those who
+    /// wait for it, lets the lock go, and does what had to wait for that.
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     #[inline]
+    pub(crate) fn write_one<R>(
+        &self,
+        db: u16,
+        key: KeyRef<'_>,
+        op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> R,
+    ) -> Result<R> {
+        self.check_not_in_transaction()?;
+        let mut effects = Effects::new();
+        let result = {
+            let index = self.shard_of(key.hash);
+            let mut guard = self.shards[index as usize].0.write();
+            let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
+            let result = op(&mut writer, key);
+            writer.serve_waiters();
+            writer.keep_within(0, &[]);
+            result
+        };
+        self.settle(&mut effects);
+        Ok(result)
+    }
+
+    /// The same for several keys.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn write<R>(
         &self,
         db: u16,
@@ -105,7 +134,6 @@ impl Keyspace {
         }
     }
 
-    #[inline]
     fn write_with<R>(
         &self,
         db: u16,
@@ -113,15 +141,6 @@ impl Keyspace {
         effects: &mut Effects,
         op: impl FnOnce(&mut Writer<'_>) -> R,
     ) -> R {
-        if let [key] = keys {
-            let index = self.shard_of(key.hash);
-            let mut guard = self.shards[index as usize].0.write();
-            let mut writer = Writer::of_one(self, db, index, &mut guard, effects);
-            let result = op(&mut writer);
-            writer.serve_waiters();
-            writer.keep_within(0, &[]);
-            return result;
-        }
         let mut guards = self.lock(keys);
         let shards = guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)).collect();
         let mut writer = Writer::new(self, db, shards, effects);

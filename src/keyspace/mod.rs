@@ -9,6 +9,7 @@ mod due;
 mod evicted;
 mod held;
 mod lock;
+mod lookups;
 mod recency;
 pub(crate) mod shard;
 mod sweep;
@@ -32,7 +33,6 @@ use crate::key::KeyRef;
 use crate::load::Flights;
 use crate::pubsub::Hub;
 use crate::rng::Rng;
-use crate::sync::atomic::AtomicU64;
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Eviction, KeyEvents, Result};
@@ -43,6 +43,7 @@ pub use sweep::Sweeping;
 
 use bound::Bound;
 pub(crate) use bound::Limit;
+use lookups::Lookups;
 use shard::Shard;
 use sweep::Sweeper;
 use view::View;
@@ -84,8 +85,7 @@ pub(crate) struct Keyspace {
     events: KeyEvents,
     hub: Arc<Hub>,
     rng: Rng,
-    /// Misses of each database in shards where it has no table to count them.
-    misses: Box<[AtomicU64]>,
+    lookups: Lookups,
     flights: Flights,
     sweeper: Arc<Sweeper>,
     me: Weak<Keyspace>,
@@ -114,7 +114,7 @@ impl Keyspace {
             events: config.events,
             hub: Hub::new(),
             rng: Rng::new(seed),
-            misses: (0..config.limits.databases).map(|_| AtomicU64::new(0)).collect(),
+            lookups: Lookups::new(config.limits.databases),
             flights: Flights::default(),
             me: me.clone(),
         })
@@ -136,9 +136,8 @@ impl Keyspace {
         &self.rng
     }
 
-    /// Misses of each database in shards where it has no table to count them.
-    pub(crate) fn other_misses(&self) -> &[AtomicU64] {
-        &self.misses
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     pub(crate) fn flights(&self) -> &Flights {

@@ -6,7 +6,6 @@ use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::{Keyspace, Parts};
 use crate::key::KeyRef;
-use crate::sync::atomic::Ordering;
 use crate::value::Kind;
 use crate::{Bytes, Error, Result};
 
@@ -20,7 +19,7 @@ pub(crate) struct View<'v> {
     space: &'v Keyspace,
     db: u16,
     shards: Held<'v>,
-    /// The time of this view, read once, and only when an entry has a deadline; 0 before that.
+    /// The time of this view, read once, and only when a deadline is near; 0 before that.
     now: Cell<u64>,
 }
 
@@ -43,6 +42,12 @@ impl<'v> View<'v> {
         self.now.get()
     }
 
+    /// The time, or one that lies before it if the moment is a while ahead anyway.
+    #[inline]
+    fn now_before(&self, moment: u64) -> u64 {
+        if self.now.get() == 0 && self.space.clock().is_far(moment) { 0 } else { self.now() }
+    }
+
     pub(crate) fn space(&self) -> &'v Keyspace {
         self.space
     }
@@ -62,14 +67,19 @@ impl<'v> View<'v> {
 
     #[inline(always)]
     fn look(&self, key: KeyRef<'_>) -> Option<(&'v Table, u32, Entry<'v>)> {
-        let Some(table) = self.shard(key)?.table(self.db) else {
-            self.space.other_misses().get(usize::from(self.db))?.fetch_add(1, Ordering::Relaxed);
+        let live = self.live(key);
+        self.space.lookups().count(self.db, live.is_some());
+        live
+    }
+
+    #[inline(always)]
+    fn live(&self, key: KeyRef<'_>) -> Option<(&'v Table, u32, Entry<'v>)> {
+        let table = self.shard(key)?.table(self.db)?;
+        let (at, entry) = table.seek(key.hash, key.bytes)?;
+        if entry.is_expired(|moment| self.now_before(moment)) {
             return None;
-        };
-        let found = table.seek(key.hash, key.bytes);
-        let live = found.filter(|(_, entry)| !entry.is_expired(|| self.now()));
-        table.counters.looked_up(live.is_some());
-        live.map(|(at, entry)| (table, at, entry))
+        }
+        Some((table, at, entry))
     }
 
     /// Whether a key is never evicted.
@@ -85,7 +95,10 @@ impl<'v> View<'v> {
     #[inline(always)]
     pub(crate) fn find<K: Kind>(&self, key: KeyRef<'_>) -> Result<Option<K::Ref<'v>>> {
         match self.entry(key) {
-            Some(entry) => K::of(entry.value).map(Some).ok_or(Error::WrongType),
+            Some(entry) => match K::of(entry.value) {
+                Some(value) => Ok(Some(value)),
+                None => Err(Error::WrongType),
+            },
             None => Ok(None),
         }
     }

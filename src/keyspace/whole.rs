@@ -107,7 +107,7 @@ impl Keyspace {
         let now = self.clock.now();
         let positions = members::walk(table.len(), cursor, PAGE);
         let entries = positions.clone().rev().filter_map(|at| table.get(at as u32));
-        entries.filter(|entry| !entry.is_expired(|| now)).for_each(|entry| visit(&entry));
+        entries.filter(|entry| !entry.is_expired(|_| now)).for_each(|entry| visit(&entry));
         Ok(positions.start)
     }
 
@@ -128,7 +128,7 @@ impl Keyspace {
             if at < *size {
                 let guard = shard.0.read();
                 let entry = guard.table(db)?.get(u32::try_from(at).ok()?)?;
-                return (!entry.is_expired(|| self.clock.now())).then(|| Bytes::from(entry.key));
+                return (!entry.is_expired(|at| self.clock.now_before(at))).then(|| Bytes::from(entry.key));
             }
             at -= size;
         }

@@ -51,7 +51,7 @@ const EMPTY: Bucket = Bucket { positions: [0; SLOTS], tags: [0; SLOTS], used: 0,
 
 impl Index {
     /// What `look` finds at the first position with that hash where it finds anything. O(1).
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<R>(&self, hash: u32, mut look: impl FnMut(u32) -> Option<R>) -> Option<R> {
         let segment = self.segments.get(*self.directory.get(self.slot(hash))? as usize)?;
         let tag = hash as u16;
@@ -61,8 +61,9 @@ impl Index {
             let bucket = segment.buckets.get(at)?;
             let mut found = bucket.with_tag(tag);
             while found != 0 {
-                if let Some((_, position)) = bucket.slot(found.trailing_zeros()) {
-                    let found = look(position);
+                // What a slot held that is not in use any more is looked at in vain, and seldom.
+                if let Some(position) = bucket.positions.get(found.trailing_zeros() as usize) {
+                    let found = look(*position);
                     if found.is_some() {
                         return found;
                     }
@@ -152,7 +153,8 @@ impl Index {
 
     #[inline]
     fn slot(&self, hash: u32) -> usize {
-        hash.checked_shr(u32::BITS - self.depth).unwrap_or(0) as usize
+        // By 64 bits, as a shift by all 32 is none.
+        (u64::from(hash) << self.depth >> u32::BITS) as usize
     }
 
     /// Splits a segment in two by the next bit of the hashes in it.
@@ -276,19 +278,12 @@ fn place(buckets: &mut [Bucket], tag: u16, position: u32) {
 const ALL: u16 = (1 << SLOTS) - 1;
 
 impl Bucket {
-    /// The slots with that tag, and perhaps some others, which a closer look tells apart: bit `16 * n + m`
-    /// for slot `4 * m + n`.
+    /// A bit for each slot with that tag, in use or not.
     #[inline]
-    fn with_tag(&self, tag: u16) -> u64 {
-        const ONES: u64 = u64::MAX / u16::MAX as u64;
-        let [a, b, c, d, e, f, g, h, i, j] = self.tags.map(u64::from);
-        let words = [a | b << 16 | c << 32 | d << 48, e | f << 16 | g << 32 | h << 48, i | j << 16];
+    fn with_tag(&self, tag: u16) -> u32 {
         let mut found = 0;
-        for (word, tags) in words.into_iter().enumerate() {
-            // Zero where the tags are the same. Taking one from zero sets the highest bit; a borrow may set
-            // that of the next slot too.
-            let differ = tags ^ (ONES * u64::from(tag));
-            found |= (differ.wrapping_sub(ONES) & !differ & (ONES << 15)) >> (15 - word);
+        for (slot, other) in self.tags.into_iter().enumerate() {
+            found |= u32::from(other == tag) << slot;
         }
         found
     }
@@ -302,13 +297,5 @@ impl Bucket {
         }
         found &= self.used;
         (found != 0).then_some(found.trailing_zeros() as usize)
-    }
-
-    /// The slot that a bit of [`with_tag`](Self::with_tag) stands for, if it is in use, and its position.
-    #[inline]
-    fn slot(&self, bit: u32) -> Option<(usize, u32)> {
-        let slot = (4 * (bit % 16) + bit / 16) as usize;
-        let position = *self.positions.get(slot)?;
-        (self.used >> slot & 1 == 1).then_some((slot, position))
     }
 }

@@ -36,6 +36,9 @@ type Raw = SmallVec<[u8; 512]>;
 const LONG_NAME: u8 = 0x7f;
 const LONG_BODY: u8 = 0x80;
 
+/// The bytes of such a number.
+const NUMBER: usize = size_of::<u32>();
+
 /// All positions there can be.
 pub(crate) const POSITIONS: usize = u32::MAX as usize;
 
@@ -116,11 +119,22 @@ impl Records {
     }
 
     /// The record of that name, and its position. O(1).
-    #[inline]
+    #[inline(never)]
     pub(crate) fn seek(&self, hash: u32, name: &[u8]) -> Option<(u32, Record<'_>)> {
         self.index.find(hash, |at| {
-            let record = self.get(at)?;
-            (record.hash == hash && record.name == name).then_some((at, record))
+            let (head, rest) = self.raw(at)?.split_first_chunk::<HEAD>()?;
+            let [a, b, c, d, length] = *head;
+            if [a, b, c, d] != hash.to_le_bytes() {
+                None
+            } else if length >= LONG_NAME {
+                self.get(at).filter(|record| record.name == name)
+            } else if usize::from(length) == name.len() {
+                let (own, body) = rest.split_at_checked(name.len())?;
+                is_same(own, name).then_some(Record { hash, name: own, body })
+            } else {
+                None
+            }
+            .map(|record| (at, record))
         })
     }
 
@@ -135,10 +149,11 @@ impl Records {
         let (head, rest) = self.raw(at)?.split_first_chunk::<HEAD>()?;
         let [a, b, c, d, length] = *head;
         let hash = u32::from_le_bytes([a, b, c, d]);
-        if length >= LONG_NAME {
-            return self.get_long(hash, length, rest);
-        }
-        let (name, body) = rest.split_at_checked(usize::from(length))?;
+        let (name, rest) = match length & !LONG_BODY {
+            LONG_NAME => (self.numbered(rest), rest.get(NUMBER..)?),
+            length => rest.split_at_checked(usize::from(length))?,
+        };
+        let body = if length & LONG_BODY == 0 { rest } else { self.numbered(rest) };
         Some(Record { hash, name, body })
     }
 
@@ -170,7 +185,7 @@ impl Records {
     /// Takes a [`swap_remove`](Self::swap_remove) back: the record stands at `at`, and the one that was
     /// moved there is the last again. O(page).
     pub(crate) fn swap_insert(&mut self, at: u32, hash: u32, name: Text<'_>, body: Text<'_>) {
-        if let Some(moved) = self.raw(at).map(Raw::from_slice) {
+        if let Some(moved) = self.raw(at).filter(|moved| !moved.is_empty()).map(Raw::from_slice) {
             let record = self.record(hash, name, body);
             let last = self.append(&moved);
             self.index.moved(hash_of(&moved), at, last);
@@ -299,18 +314,11 @@ impl Records {
         record
     }
 
-    /// A record with a long name or body, or both.
+    /// The long name or body whose number these bytes begin with.
     #[cold]
-    fn get_long<'r>(&'r self, hash: u32, length: u8, rest: &'r [u8]) -> Option<Record<'r>> {
-        let (name, rest) = if length & !LONG_BODY == LONG_NAME {
-            let (number, rest) = rest.split_first_chunk()?;
-            (self.long(u32::from_le_bytes(*number))?.as_slice(), rest)
-        } else {
-            rest.split_at_checked(usize::from(length & !LONG_BODY))?
-        };
-        let body =
-            if length & LONG_BODY == 0 { rest } else { self.long(u32::from_le_bytes(*rest.first_chunk()?))? };
-        Some(Record { hash, name, body })
+    fn numbered(&self, bytes: &[u8]) -> &[u8] {
+        let number = bytes.first_chunk().map(|number| u32::from_le_bytes(*number));
+        number.and_then(|number| self.long(number)).map_or(&[], |long| long)
     }
 
     /// The numbers of the name and of the body of the record at a position, where those are long.
@@ -399,6 +407,27 @@ impl Records {
             change(page, at as usize % RECORDS);
             self.held = self.held + page.bytes() - before;
         }
+    }
+}
+
+/// Whether two names are the same. Most are short: a call would take longer than the comparison.
+#[inline]
+fn is_same(name: &[u8], other: &[u8]) -> bool {
+    if name.len() != other.len() {
+        return false;
+    }
+    let (mut rest, mut other_rest) = (name, other);
+    while let (Some((word, next)), Some((other, other_next))) =
+        (rest.split_first_chunk::<8>(), other_rest.split_first_chunk::<8>())
+    {
+        if word != other {
+            return false;
+        }
+        (rest, other_rest) = (next, other_next);
+    }
+    match (name.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(last), Some(other)) => last == other,
+        _ => rest.iter().zip(other_rest).all(|(byte, other)| byte == other),
     }
 }
 

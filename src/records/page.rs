@@ -10,7 +10,7 @@ use std::{iter, mem};
 
 /// Records to a page.
 pub(super) const RECORDS: usize = if crate::TINY { 4 } else { 64 };
-/// The longest record: as long as the ends of a page full of them can be told.
+/// The longest record: as long as the bounds of a page full of them can be told.
 pub(super) const LONGEST: usize = (u16::MAX as usize) / 64;
 /// Room that is given beyond what is asked for, at the most.
 const SLACK_MAX: usize = 256;
@@ -19,21 +19,23 @@ const SLACK_MAX: usize = 256;
 #[derive(Clone)]
 pub(super) struct Page {
     bytes: Arc<[u8]>,
-    ends: [u16; RECORDS],
+    /// Where each record begins and the one before it ends; zeros behind the last end, so that what is
+    /// not there has no bytes.
+    bounds: [u16; RECORDS + 1],
     len: u16,
 }
 
 impl Default for Page {
     /// An empty page that holds nothing on the heap.
     fn default() -> Self {
-        Page { bytes: Arc::default(), ends: [0; RECORDS], len: 0 }
+        Page { bytes: Arc::default(), bounds: [0; RECORDS + 1], len: 0 }
     }
 }
 
 impl Page {
     /// An empty page with room for records of so many bytes in all.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Page { bytes: zeroed(bytes), ends: [0; RECORDS], len: 0 }
+        Page { bytes: zeroed(bytes), bounds: [0; RECORDS + 1], len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -60,14 +62,14 @@ impl Page {
         debug_assert!(self.len() < RECORDS && record.len() <= LONGEST);
         let end = start + record.len();
         self.room_for(record.len())[start..end].copy_from_slice(record);
-        self.ends[usize::from(self.len)] = end as u16;
         self.len += 1;
+        self.bounds[usize::from(self.len)] = end as u16;
     }
 
     /// Puts other bytes in place of a part of a record, as far as it lies within. O(page), O(part)
     /// where the length stays the same.
     pub(super) fn replace(&mut self, place: usize, part: Range<usize>, with: &[u8]) {
-        let Some(Range { start, end }) = self.span(place) else { return };
+        let Some(Range { start, end }) = self.span(place).filter(|_| place < self.len()) else { return };
         let part = start.saturating_add(part.start).min(end)..start.saturating_add(part.end).min(end);
         if with.len() == part.len() {
             Arc::make_mut(&mut self.bytes)[part].copy_from_slice(with);
@@ -77,8 +79,8 @@ impl Page {
         let bytes = self.room_for(with.len().saturating_sub(part.len()));
         bytes.copy_within(part.end..used, part.start + with.len());
         bytes[part.start..part.start + with.len()].copy_from_slice(with);
-        for end in &mut self.ends[place..usize::from(self.len)] {
-            // Ends stay below 2^16, as no record is over `LONGEST`.
+        for end in &mut self.bounds[place + 1..=usize::from(self.len)] {
+            // Bounds stay below 2^16, as no record is over `LONGEST`.
             *end = (usize::from(*end) + with.len() - part.len()) as u16;
         }
         self.trim_if(|spare, used| spare > used / 4 + SLACK_MAX);
@@ -86,7 +88,9 @@ impl Page {
 
     /// Takes the last records off. O(1).
     pub(super) fn pop(&mut self, count: usize) {
+        let before = usize::from(self.len);
         self.len = self.len.saturating_sub(count as u16);
+        self.bounds[usize::from(self.len) + 1..=before].fill(0);
         self.trim_if(|spare, used| spare > 4 * used + 4 * SLACK_MAX);
     }
 
@@ -100,18 +104,16 @@ impl Page {
         2 * mem::size_of::<usize>() + self.bytes.len()
     }
 
+    /// Where a record lies; for one that is not there, nothing or what is no range.
     #[inline]
     fn span(&self, place: usize) -> Option<Range<usize>> {
-        if place >= usize::from(self.len) {
-            return None;
-        }
-        let start = if place == 0 { 0 } else { *self.ends.get(place - 1)? };
-        Some(usize::from(start)..usize::from(*self.ends.get(place)?))
+        let (start, end) = (self.bounds.get(place)?, self.bounds.get(place + 1)?);
+        Some(usize::from(*start)..usize::from(*end))
     }
 
     /// Where the last record ends.
     fn used(&self) -> usize {
-        usize::from(self.len).checked_sub(1).map_or(0, |last| usize::from(self.ends[last]))
+        usize::from(self.bounds[usize::from(self.len)])
     }
 
     /// The bytes, to be written, with so many free behind the last record.

@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn check(pages: &Pages, model: &[u8]) -> Result<(), TestCaseError> {
-        let seen = |number| pages.get(number).and_then(|page| page.get(0)).map(|record| record[0]);
+        let seen = |number| pages.get(number).and_then(|page| page.get(0)?.first().copied());
         for number in 0..model.len() + 2 * CHUNK {
             prop_assert_eq!(seen(number), model.get(number).copied());
         }

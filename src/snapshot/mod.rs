@@ -56,7 +56,7 @@ pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progres
     let (databases, moment) = collect(space)?;
     let entries = || {
         let all = databases.iter().flat_map(|(db, contents)| contents.iter().map(|entry| (*db, entry)));
-        all.filter(|(_, entry)| !entry.is_expired(|| moment.now))
+        all.filter(|(_, entry)| !entry.is_expired(|_| moment.now))
     };
     let mut progress = Progress { total: entries().count() as u64, ..Progress::default() };
     let draft = Draft::create(path)?;

@@ -108,7 +108,7 @@ fn pop_any<T: Decode>(
     // The position is one of the keys that were handed over.
     let (Some(key), Some(name)) = (keys.get(at).copied(), names.get(at)) else { return Ok(None) };
     let elements = decode_taken(popped.into_taken(), |popped| {
-        db.write(&[key], |writer| list::put_back(writer, key, end, popped, deadline))
+        db.write_one(key, |writer, key| list::put_back(writer, key, end, popped, deadline))
     })?;
     Ok(Some((name.clone(), elements)))
 }

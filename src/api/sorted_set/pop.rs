@@ -234,7 +234,7 @@ fn pop_any<M: Decode>(
     // The position is one of the keys that were handed over.
     let (Some(key), Some(name)) = (keys.get(at).copied(), names.get(at)) else { return Ok(None) };
     let members = decode_taken(popped.into_vec(), |popped| {
-        db.write(&[key], |writer| sorted_set::put_back(writer, key, popped, deadline))
+        db.write_one(key, |writer, key| sorted_set::put_back(writer, key, popped, deadline))
     })?;
     Ok(Some((name.clone(), members)))
 }

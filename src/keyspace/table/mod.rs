@@ -16,7 +16,6 @@ use super::wheel::Due;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
 use crate::records::{BODY, PLACES, POSITIONS, Record, Records, Text, page_of, page_range};
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
@@ -63,34 +62,25 @@ pub(crate) struct Contents {
     aside: Slab<Value>,
 }
 
-/// What the table counts; the first two also by readers that share the lock.
+/// What the table counts.
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub hits: AtomicU64,
-    pub misses: AtomicU64,
     pub writes: u64,
     pub expired: u64,
     pub evicted: u64,
 }
 
-impl Counters {
-    #[inline]
-    pub(crate) fn looked_up(&self, found: bool) {
-        let counter = if found { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Entry<'_> {
-    /// Whether the key counts as missing at the time that `now` gives. The clock is not read for an
-    /// entry that has no deadline.
+    /// Whether the key counts as missing at the time that `now` gives: it is asked with the moment that
+    /// matters, and not for an entry that has no deadline.
     #[inline]
-    pub(crate) fn is_expired(&self, now: impl FnOnce() -> u64) -> bool {
+    pub(crate) fn is_expired(&self, now: impl FnOnce(u64) -> u64) -> bool {
         let parts = self.value.next_deadline();
-        if self.deadline == NEVER && parts == NEVER {
+        let first = self.deadline.min(parts);
+        if first == NEVER {
             return false;
         }
-        let now = now();
+        let now = now(first);
         self.deadline <= now || (parts <= now && self.value.is_over(now))
     }
 }

@@ -478,12 +478,12 @@ impl<'w> Writer<'w> {
     /// The position of a key that is there. One that has expired is removed on the way.
     #[inline]
     pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
-        let space = self.space;
+        let clock = self.space.clock();
         let mut now = self.now;
         let (at, entry) = self.table(key)?.seek(key.hash, key.bytes)?;
-        let expired = entry.is_expired(|| {
-            if now == 0 {
-                now = space.clock().now();
+        let expired = entry.is_expired(|moment| {
+            if now == 0 && !clock.is_far(moment) {
+                now = clock.now();
             }
             now
         });

@@ -1,0 +1,150 @@
+//! How many lookups found their key, and how many did not.
+//!
+//! Readers share a shard's lock, and a counter that they shared too would cost each of them an atomic
+//! addition, and have a cache line go from core to core. So each thread counts for itself: it takes
+//! a seat, which no other has while it runs, and adds there with a plain load and store.
+
+use std::array;
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Seats for one thread each, and behind them one for all others.
+const SEATS: usize = 16;
+
+/// See the [module](self).
+pub(crate) struct Lookups {
+    /// Of each database, once there are any.
+    counts: Box<[OnceLock<Box<[Seat; SEATS + 1]>>]>,
+}
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Seat {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Lookups {
+    pub(super) fn new(databases: u16) -> Self {
+        Lookups { counts: (0..databases).map(|_| OnceLock::new()).collect() }
+    }
+
+    #[inline]
+    pub(super) fn count(&self, db: u16, found: bool) {
+        let Some(counts) = self.counts.get(usize::from(db)) else { return };
+        let seats = counts.get_or_init(|| Box::new(array::from_fn(|_| Seat::default())));
+        let number = seat();
+        let Some(seat) = seats.get(number) else { return };
+        let counter = if found { &seat.hits } else { &seat.misses };
+        if number < SEATS {
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        } else {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The hits and misses of each database that has seen any.
+    pub(crate) fn of_databases(&self) -> impl Iterator<Item = (u16, u64, u64)> {
+        let of_all = |seats: &[Seat; SEATS + 1], of: fn(&Seat) -> &AtomicU64| {
+            seats.iter().map(|seat| of(seat).load(Ordering::Relaxed)).sum()
+        };
+        (0..).zip(&self.counts).filter_map(move |(db, counts)| {
+            let seats = counts.get()?;
+            Some((db, of_all(seats, |seat| &seat.hits), of_all(seats, |seat| &seat.misses)))
+        })
+    }
+}
+
+/// The model's threads are none of the system's: they share a seat.
+#[cfg(shuttle)]
+fn seat() -> usize {
+    SEATS
+}
+
+/// The number of this thread's seat.
+#[cfg(not(shuttle))]
+#[inline]
+fn seat() -> usize {
+    let seat = SEAT.with(Cell::get);
+    if seat <= SEATS { seat } else { take_seat() }
+}
+
+#[cfg(not(shuttle))]
+thread_local! {
+    /// Looked at by each lookup; what gives the seat back is apart, as it makes looking slower.
+    static SEAT: Cell<usize> = const { Cell::new(usize::MAX) };
+    static TAKEN: Taken = const { Taken(Cell::new(None)) };
+}
+
+/// Has a bit for each seat that is free.
+#[cfg(not(shuttle))]
+static FREE: parking_lot::Mutex<u32> = parking_lot::Mutex::new((1 << SEATS) - 1);
+
+/// The seat that a thread gives back at its end.
+#[cfg(not(shuttle))]
+struct Taken(Cell<Option<usize>>);
+
+#[cfg(not(shuttle))]
+#[cold]
+fn take_seat() -> usize {
+    // While the thread's locals go, it takes none any more.
+    let taken = TAKEN.try_with(|taken| {
+        let mut free = FREE.lock();
+        let seat = (free.trailing_zeros() as usize).min(SEATS);
+        if seat < SEATS {
+            *free &= !(1 << seat);
+            taken.0.set(Some(seat));
+        }
+        seat
+    });
+    let seat = taken.unwrap_or(SEATS);
+    SEAT.with(|own| own.set(seat));
+    seat
+}
+
+#[cfg(not(shuttle))]
+impl Drop for Taken {
+    fn drop(&mut self) {
+        SEAT.with(|own| own.set(SEATS));
+        if let Some(seat) = self.0.take() {
+            *FREE.lock() |= 1 << seat;
+        }
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn no_count_is_lost_among_more_threads_than_seats() {
+        let lookups = Lookups::new(2);
+        // Twice, so that seats are taken again.
+        for _ in 0..2 {
+            let start = Barrier::new(SEATS + 4);
+            thread::scope(|scope| {
+                for _ in 0..SEATS + 4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        (0..10_000).for_each(|n| lookups.count(1, n % 4 == 0));
+                    });
+                }
+            });
+        }
+        let threads = 2 * (SEATS as u64 + 4);
+        assert_eq!(lookups.of_databases().collect::<Vec<_>>(), [(1, threads * 2_500, threads * 7_500)]);
+    }
+
+    #[test]
+    fn a_thread_gives_its_seat_back() {
+        let seats = || thread::spawn(seat).join().expect("does not panic");
+        let many: Vec<_> = (0..100).map(|_| seats()).collect();
+        // Other tests' threads have some of the seats, and come and go.
+        assert!(many.iter().any(|seat| *seat < SEATS), "{many:?}");
+    }
+}
