@@ -7,7 +7,7 @@ use std::{iter, mem};
 use super::page::Page;
 
 /// Pages to a chunk: their ends are some 5 kB.
-const CHUNK: usize = if crate::TINY { 3 } else { 32 };
+const CHUNK: usize = if crate::TINY { 8 } else { 32 };
 
 /// See the [module](self). How many pages there are, their owner knows; all chunks but the last are full.
 #[derive(Clone, Default)]
@@ -64,7 +64,9 @@ impl Pages {
             *page = Page::default();
         }
         let len = number % CHUNK;
-        if let Some(last) = self.chunks.last_mut().filter(|last| last.len() > 16 && len * 4 < last.len()) {
+        if let Some(last) =
+            self.chunks.last_mut().filter(|last| last.len() > CHUNK / 2 && len * 4 < last.len())
+        {
             *last = chunk(&mut Arc::make_mut(last)[..len], len * 2);
         }
     }
