@@ -213,10 +213,14 @@ impl Keyspace {
     /// to [`unwatch`](Self::unwatch) when it is no longer of interest.
     pub(crate) fn watch(&self, db: u16, keys: &[KeyRef<'_>]) -> Result<Arc<Watch>> {
         let watch = Arc::new(Watch::default());
+        // What has expired but still stands there must not mark the watch later: most of it goes before,
+        // a bounded part under a lock at a time.
+        for key in keys {
+            while self.write(db, &[*key], |writer| writer.expire(*key, writer::PARTS) >= writer::PARTS)? {}
+        }
         self.write(db, keys, |writer| {
             for key in keys {
-                // What has expired but still stands there must not mark the watch later.
-                writer.expire(*key);
+                writer.expire(*key, usize::MAX);
                 if let Some(shard) = writer.shard_mut(*key) {
                     shard.watches.add(db, key.bytes, &watch);
                 }

@@ -138,7 +138,8 @@ fn run_on_store(store: &Store, clock: &ManualClock, step: &Step, clones: &mut Cl
         56 => store.swap_databases(0, 1),
         57 => {
             clock.advance(Duration::from_millis(step.len as u64));
-            store.sweep().map(drop)
+            // Else those find it who come by.
+            if step.count % 2 == 0 { store.sweep().map(drop) } else { Ok(()) }
         }
         58 => store.transaction((0..20).map(|key| name(key / 4, key)), |tx| {
             for what in 0..56 {
@@ -150,6 +151,7 @@ fn run_on_store(store: &Store, clock: &ManualClock, step: &Step, clones: &mut Cl
             if step.count % 2 == 0 { Err(Error::NoSuchKey) } else { Ok(()) }
         }),
         59 if step.count > 50 => store.clear(),
+        61 => store.watch([name(family(step), step.key)]).map(drop),
         60 => {
             // As a snapshot does.
             for shard in &store.space().shards {

@@ -3,7 +3,7 @@
 mod expire;
 mod take_back;
 
-use std::mem;
+use std::{iter, mem};
 
 use smallvec::SmallVec;
 
@@ -98,6 +98,10 @@ impl Effects {
         Effects { undo: Some(Box::default()), ..Effects::new() }
     }
 }
+
+/// How many parts that have expired a write to a value removes on its way, beside those that it names: more
+/// than it adds, and few enough for the lock. The sweeper takes the rest.
+pub(super) const PARTS: usize = if crate::TINY { 2 } else { 256 };
 
 /// What an operation does with a key that is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -222,6 +226,19 @@ impl<'w> Writer<'w> {
         absent: Absent,
         change: impl FnOnce(&mut K) -> Done<R>,
     ) -> Result<Option<R>> {
+        debug_assert!(!K::HAS_PARTS, "parts are changed by name");
+        self.update_parts(key, absent, iter::empty(), change)
+    }
+
+    /// [`update`](Self::update) for a value of which parts may expire by themselves: to those of the names
+    /// given, all that `change` looks at, none that has expired is left. Of the others some may be.
+    pub(crate) fn update_parts<'n, K: Kind, R>(
+        &mut self,
+        key: KeyRef<'_>,
+        absent: Absent,
+        named: impl Iterator<Item = &'n [u8]>,
+        change: impl FnOnce(&mut K) -> Done<R>,
+    ) -> Result<Option<R>> {
         if absent == Absent::Create {
             self.admit(key, 0)?;
         }
@@ -239,14 +256,16 @@ impl<'w> Writer<'w> {
             return Ok(Some(result));
         };
         if K::HAS_PARTS {
-            self.expire_parts::<K>(key, at, usize::MAX);
+            self.expire_parts::<K>(key, at, named, PARTS);
         }
         self.remember(key);
+        // Not read yet: no part has a deadline.
+        let now = self.now;
         let Some(table) = self.table_mut(key) else { return Ok(None) };
         let outcome = table.update(at, |value| {
             let inner = K::of_mut(value).ok_or(Error::WrongType)?;
             let (result, event) = change(inner)?;
-            Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_empty()))
+            Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_over(now)))
         });
         let Some(outcome) = outcome else { return Ok(None) };
         if !matches!(outcome, Ok((_, Some(_), _))) && self.space.weighs() {
@@ -259,7 +278,7 @@ impl<'w> Writer<'w> {
             }
             self.changed(key, event);
             if is_empty {
-                self.remove(key, KeyEvent::Del);
+                self.discard_at(key, at, KeyEvent::Del);
             }
         }
         Ok(Some(result))

@@ -128,6 +128,37 @@ fn all_that_changes_a_key_has_it_weighed() {
 }
 
 #[test]
+fn a_collection_that_is_emptied_at_once_is_weighed() {
+    let clock = ManualClock::new();
+    let store = by_len(5_000).clock(&clock).build();
+    let list = store.list::<u32>("list");
+    let set = store.set::<u32>("set");
+    let board = store.sorted_set::<u32>("board");
+    let hash = store.hash::<u32, u32>("hash");
+    list.extend_back(0..1_000).unwrap();
+    set.insert_many(0..1_000).unwrap();
+    board.insert_many((0..1_000).map(|member| (member, f64::from(member)))).unwrap();
+    hash.insert_many((0..1_000).map(|field| (field, 0))).unwrap();
+    assert_eq!(weight(&store), 4_004);
+    set.pop_many(990).unwrap();
+    assert_eq!(weight(&store), 3_014);
+    board.pop_first_many(600).unwrap();
+    assert_eq!(weight(&store), 2_414);
+    board.remove_range(5, -6).unwrap();
+    assert_eq!(weight(&store), 2_024);
+    list.pop_back_many(1_000).unwrap();
+    assert_eq!(weight(&store), 1_023);
+    // Fields that are due go with a write, some at a time, the rest as the last ones that stay do.
+    hash.expire_fields(0..999, MINUTE).unwrap();
+    clock.advance(MINUTE);
+    assert!(!hash.remove(0).unwrap());
+    let left = weight(&store);
+    assert!((13..1_023).contains(&left), "{left}");
+    assert!(hash.remove(999).unwrap());
+    assert_eq!((weight(&store), sum(&store)), (22, 22));
+}
+
+#[test]
 fn what_the_weigher_is_told() {
     let told: Arc<Mutex<Vec<(String, Type, usize)>>> = Arc::default();
     let inner = Arc::clone(&told);
