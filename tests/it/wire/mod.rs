@@ -7,6 +7,7 @@
 
 mod redis;
 mod strings;
+mod transaction;
 mod value;
 
 use std::fmt::Write;
