@@ -128,12 +128,14 @@
 //! | `bincode` (default), `postcard`, `json` | [`Record`], [`Encoded`] and [`Codec`]: your own serde types, written so |
 //! | `tracing` | spans around loads, events for sweeps and snapshots |
 //! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
+//! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
+//! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
+//! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
 //!
 //! Without any, the store depends on neither serde nor a codec.
 //!
 //! # What it is not
 //!
-//! - No server, yet: other processes do not reach a store.
 //! - Not durable write by write: what was written after the last snapshot is gone after a crash.
 //! - Not all of Redis: no streams, HyperLogLogs, geo sets, scripts or modules.
 
