@@ -30,9 +30,9 @@ pub(crate) use row::Row;
 const FAMILIES: &[&[Row]] = &[pubsub::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
-fn find(name: &str) -> Option<&'static Row> {
-    static ROWS: OnceLock<HashMap<&'static str, &'static Row, ahash::RandomState>> = OnceLock::new();
-    let rows = ROWS.get_or_init(|| all().map(|row| (row.name, row)).collect());
+fn find(name: &[u8]) -> Option<&'static Row> {
+    static ROWS: OnceLock<HashMap<&'static [u8], &'static Row, ahash::RandomState>> = OnceLock::new();
+    let rows = ROWS.get_or_init(|| all().map(|row| (row.name.as_bytes(), row)).collect());
     rows.get(name).copied()
 }
 
@@ -48,7 +48,11 @@ mod tests {
     #[test]
     fn each_name_stands_in_the_table_once_and_in_small_letters() {
         for row in all() {
-            assert!(std::ptr::eq(find(row.name).expect("is in the table"), row), "{} twice", row.name);
+            assert!(
+                std::ptr::eq(find(row.name.as_bytes()).expect("is in the table"), row),
+                "{} twice",
+                row.name
+            );
             assert_eq!(row.name, row.name.to_ascii_lowercase());
             assert_ne!(row.arity, 0, "{}", row.name);
         }

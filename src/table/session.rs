@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::args::Args;
 use super::call::{Blocked, Call};
 use super::find;
@@ -152,11 +154,15 @@ impl Session {
 
     /// The row of a command with this number of arguments.
     pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        let known = |name: &str| find(name).filter(|row| row.is_in(self.compat));
-        let name = words.first().map(|name| lower(name)).unwrap_or_default();
+        let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
+        let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
+        name.make_ascii_lowercase();
         let Some(mut row) = known(&name) else { return Err(unknown_command(words)) };
         if let (Run::Container, Some(sub)) = (row.run, words.get(1)) {
-            row = known(&format!("{name}|{}", lower(sub))).ok_or_else(|| unknown_subcommand(words))?;
+            name.push(b'|');
+            name.extend_from_slice(sub);
+            name.make_ascii_lowercase();
+            row = known(&name).ok_or_else(|| unknown_subcommand(words))?;
         }
         if !row.takes(words.len()) {
             return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
@@ -235,11 +241,6 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("db", &self.db.index()).finish_non_exhaustive()
     }
-}
-
-/// A name in small letters; what is no text is no name.
-fn lower(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).to_ascii_lowercase()
 }
 
 fn unknown_command(words: &[Bytes]) -> ErrorReply {
