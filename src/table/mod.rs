@@ -9,6 +9,7 @@ mod args;
 mod call;
 mod row;
 mod session;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -21,7 +22,7 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[sorted_set::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {
