@@ -7,6 +7,7 @@
 
 mod args;
 mod call;
+mod hash;
 mod row;
 mod session;
 mod sorted_set;
@@ -22,7 +23,7 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[sorted_set::ROWS, string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[hash::ROWS, sorted_set::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {
