@@ -6,6 +6,7 @@
 //! reaches the store through its [`Call`].
 
 mod args;
+mod bitmap;
 mod call;
 mod hash;
 mod row;
@@ -23,7 +24,7 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[hash::ROWS, sorted_set::ROWS, string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[bitmap::ROWS, hash::ROWS, sorted_set::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {
