@@ -54,10 +54,11 @@ fn set(call: &mut Call<'_>) -> Answer {
     let (key, value) = (call.key()?, call.args.next()?.clone());
     let (mut condition, mut expiry, mut keeps, mut gets) = (None, None, false, false);
     while let Some(word) = call.args.take() {
-        let (is_free, has_time) = (condition.is_none(), expiry.is_some() || keeps);
-        if is(word, "NX") && is_free {
+        // The same option may come again.
+        let is_free = condition.is_none();
+        if is(word, "NX") && matches!(condition, None | Some(Condition::Absent)) {
             condition = Some(Condition::Absent);
-        } else if is(word, "XX") && is_free {
+        } else if is(word, "XX") && matches!(condition, None | Some(Condition::Present)) {
             condition = Some(Condition::Present);
         } else if is(word, "IFEQ") && is_free && compares(call) {
             condition = Some(Condition::Equal(call.args.next()?.clone()));
@@ -65,10 +66,11 @@ fn set(call: &mut Call<'_>) -> Answer {
             condition = Some(Condition::NotEqual(call.args.next()?.clone()));
         } else if is(word, "GET") {
             gets = true;
-        } else if is(word, "KEEPTTL") && !has_time {
+        } else if is(word, "KEEPTTL") && expiry.is_none() {
             keeps = true;
         } else {
-            let unit = Unit::from_keyword(word).filter(|_| !has_time).ok_or(ErrorReply::SYNTAX)?;
+            let is_free = |unit: &Unit| !keeps && expiry.is_none_or(|(other, _)| other == *unit);
+            let unit = Unit::from_keyword(word).filter(is_free).ok_or(ErrorReply::SYNTAX)?;
             expiry = Some((unit, call.args.next()?));
         }
     }
@@ -147,7 +149,7 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
 fn pairs<'c>(call: &mut Call<'c>) -> Result<&'c [Bytes], ErrorReply> {
     let words = call.args.take_rest();
     if words.len() % 2 == 1 {
-        return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", call.name)));
+        return Err(call.wrong_arity());
     }
     Ok(words)
 }
