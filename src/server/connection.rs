@@ -121,7 +121,7 @@ impl Connection<'_> {
     }
 
     fn tell(&mut self, reply: &Reply) {
-        self.session.encode(reply, &mut self.out);
+        self.session.encode_to(reply, &mut self.out);
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {

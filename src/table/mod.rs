@@ -6,10 +6,13 @@
 //! reaches the store through its [`Call`].
 
 mod args;
+mod bitmap;
 mod call;
+mod hash;
 mod pubsub;
 mod row;
 mod session;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -27,7 +30,14 @@ pub(crate) use {
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[pubsub::ROWS, string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    bitmap::ROWS,
+    hash::ROWS,
+    pubsub::ROWS,
+    sorted_set::ROWS,
+    string::ROWS,
+    transaction::ROWS,
+];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &[u8]) -> Option<&'static Row> {

@@ -15,7 +15,7 @@ use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::{Protocol, encode};
+use crate::resp::{Dialect, Protocol, encode};
 use crate::{Bytes, IntoValue};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
@@ -96,6 +96,21 @@ impl Session {
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
         self
+    }
+
+    /// A reply as bytes of the session's protocol, with numbers written as its server writes them. O(reply)
+    ///
+    /// ```
+    /// use larder::{Compat, Store};
+    ///
+    /// let mut session = Store::new().session().compat(Compat::Redis70);
+    /// let reply = session.call(["ZADD", "board", "INCR", "0.1", "ann"]);
+    /// assert_eq!(session.encode(&reply), b"$19\r\n0.10000000000000001\r\n");
+    /// ```
+    pub fn encode(&self, reply: &Reply) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_to(reply, &mut bytes);
+        bytes
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not
@@ -180,14 +195,9 @@ impl Session {
         self.db.space().limits().value
     }
 
-    /// Writes a reply as its client reads it.
-    pub(crate) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
-        encode(reply, self.protocol, out);
-    }
-
-    /// The protocol that its client speaks.
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
+    /// The same, behind what is in a buffer.
+    pub(crate) fn encode_to(&self, reply: &Reply, out: &mut Vec<u8>) {
+        encode(reply, Dialect { protocol: self.protocol, compat: self.compat }, out);
     }
 
     /// The database that is selected.
