@@ -16,3 +16,13 @@ pub enum Protocol {
     /// RESP3.
     Resp3,
 }
+
+impl Protocol {
+    /// 2 or 3.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        }
+    }
+}

@@ -5,10 +5,19 @@
 //! A handler says nothing about locks: whether it is called by itself, within `MULTI` or by a script, it
 //! reaches the store through its [`Call`].
 
+mod acl;
 mod args;
 mod call;
+mod client;
+mod clients;
+mod command;
+mod config;
+mod connection;
+mod info;
 mod row;
+mod server;
 mod session;
+mod shared;
 mod string;
 mod transaction;
 
@@ -19,9 +28,20 @@ pub use row::Compat;
 pub use session::Session;
 
 pub(crate) use row::Row;
+pub(crate) use shared::Shared;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    acl::ROWS,
+    client::ROWS,
+    command::ROWS,
+    config::ROWS,
+    connection::ROWS,
+    info::ROWS,
+    server::ROWS,
+    string::ROWS,
+    transaction::ROWS,
+];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {
