@@ -11,7 +11,7 @@ use crate::differential::chance::Chance;
 use crate::differential::server::Server;
 
 /// What is not as in the server that is compared with, or would have it do something.
-const APART: [&str; 29] = [
+const APART: [&str; 30] = [
     "active-defrag-cycle-max",
     "active-defrag-cycle-min",
     "active-defrag-threshold-lower",
@@ -36,6 +36,7 @@ const APART: [&str; 29] = [
     "port",
     "proc-title-template",
     "proto-max-bulk-len",
+    "repl-backlog-size",
     "requirepass",
     "save",
     "timeout",
