@@ -53,7 +53,7 @@ fn draw(chance: &mut Chance) -> Words {
 }
 
 fn some(chance: &mut Chance) -> Words {
-    chance.many(0, 3, |chance| name(chance))
+    chance.many(0, 3, name)
 }
 
 fn name(chance: &mut Chance) -> Vec<u8> {

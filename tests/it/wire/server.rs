@@ -164,10 +164,9 @@ fn info_of_a_section_or_within_a_transaction() {
 }
 
 #[test]
-fn who_waits_is_blocked() {
+fn the_time_is_that_of_the_clock() {
     let clock = ManualClock::new();
     let store = Store::builder().clock(&clock).build();
-    assert_eq!(fact(&store, "blocked_clients"), "0");
     let Reply::Array(parts) = store.session().call(["TIME"]) else { panic!("no array") };
     assert_eq!(parts, [Reply::Bulk("946684800".into()), Reply::Bulk("0".into())]);
     assert_eq!(store.session().call(["LASTSAVE"]), Reply::Integer(946_684_800));
