@@ -70,6 +70,15 @@ impl Clock {
         }
     }
 
+    /// The time, give or take some milliseconds; cheap where the system has a clock for it.
+    #[cfg(feature = "commands")]
+    pub(crate) fn about_now(&self) -> u64 {
+        match self {
+            Clock::System => coarse::now().unwrap_or_else(|| self.now()),
+            Clock::Manual(_) => self.now(),
+        }
+    }
+
     /// The time, or one that lies before it if the moment is far ahead anyway.
     pub(crate) fn now_before(&self, moment: u64) -> u64 {
         if self.is_far(moment) { 0 } else { self.now() }
@@ -80,6 +89,18 @@ impl Clock {
         match self {
             Clock::System => millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
             Clock::Manual(clock) => clock.0.epoch.saturating_add(self.now()),
+        }
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[cfg(feature = "commands")]
+    pub(crate) fn wall_micros(&self) -> u64 {
+        match self {
+            Clock::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+            }
+            Clock::Manual(_) => self.wall().saturating_mul(1_000),
         }
     }
 

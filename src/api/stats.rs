@@ -2,7 +2,9 @@
 
 use super::Store;
 use crate::Result;
+use crate::keyspace::Keyspace;
 use crate::keyspace::table::Table;
+use crate::keyspace::transaction::Transaction;
 use crate::sync::atomic::Ordering;
 
 /// The counters of a store, over all databases and since it was made; see [`Store::stats`].
@@ -83,6 +85,27 @@ impl Stats {
         if reads == 0 { 0.0 } else { self.hits as f64 / reads as f64 }
     }
 
+    /// What a store counts now; whoever is in a transaction that holds all of it passes that along.
+    pub(crate) fn of(space: &Keyspace, held: Option<&Transaction>) -> Result<Stats> {
+        let mut stats = Stats::default();
+        space.look_at_all(held, |shard| {
+            for (index, table) in shard.tables() {
+                stats.database(index).add(table);
+            }
+        })?;
+        for (index, hits, misses) in space.lookups().of_databases() {
+            let of = stats.database(index);
+            (of.hits, of.misses) = (hits, misses);
+        }
+        stats.add_up();
+        let loads = &space.flights().counters;
+        stats.loads = loads.led.load(Ordering::Relaxed);
+        stats.failed_loads = loads.failed.load(Ordering::Relaxed);
+        stats.fenced_loads = loads.fenced.load(Ordering::Relaxed);
+        stats.shared_loads = loads.shared.load(Ordering::Relaxed);
+        Ok(stats)
+    }
+
     /// The counters of a database, made where there are none yet.
     fn database(&mut self, index: u16) -> &mut DatabaseStats {
         let at = self.databases.partition_point(|of| of.index < index);
@@ -140,22 +163,6 @@ impl Store {
     /// [`Error::InTransaction`](crate::Error::InTransaction) from inside a transaction of the same store.
     #[doc(alias = "INFO")]
     pub fn stats(&self) -> Result<Stats> {
-        let mut stats = Stats::default();
-        self.space().read_all(|shards| {
-            for (index, table) in shards.iter().flat_map(|shard| shard.tables()) {
-                stats.database(index).add(table);
-            }
-        })?;
-        for (index, hits, misses) in self.space().lookups().of_databases() {
-            let of = stats.database(index);
-            (of.hits, of.misses) = (hits, misses);
-        }
-        stats.add_up();
-        let loads = &self.space().flights().counters;
-        stats.loads = loads.led.load(Ordering::Relaxed);
-        stats.failed_loads = loads.failed.load(Ordering::Relaxed);
-        stats.fenced_loads = loads.fenced.load(Ordering::Relaxed);
-        stats.shared_loads = loads.shared.load(Ordering::Relaxed);
-        Ok(stats)
+        Stats::of(self.space(), None)
     }
 }

@@ -17,6 +17,7 @@ mod sweep;
 pub(crate) mod table;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
+mod told;
 pub(crate) mod transaction;
 mod undo;
 pub(crate) mod view;
@@ -37,6 +38,7 @@ use crate::key::KeyRef;
 use crate::load::Flights;
 use crate::pubsub::Hub;
 use crate::rng::Rng;
+use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Eviction, KeyEvents, Result};
@@ -46,6 +48,7 @@ pub(crate) use evicted::Listener;
 pub use sweep::Sweeping;
 pub use weigh::Weighed;
 pub(crate) use weigh::Weigher;
+pub(crate) use told::Told;
 
 use bound::Bound;
 pub(crate) use bound::Limit;
@@ -88,12 +91,16 @@ pub(crate) struct Keyspace {
     limits: Limits,
     bound: Option<Bound>,
     listener: Option<Listener>,
-    events: KeyEvents,
+    /// What of them is told; see [`Told`].
+    told: AtomicU32,
     hub: Arc<Hub>,
     rng: Rng,
     lookups: Lookups,
     flights: Flights,
     sweeper: Arc<Sweeper>,
+    /// Kept for the sessions of the store.
+    #[cfg(feature = "commands")]
+    shared: crate::table::Shared,
     me: Weak<Keyspace>,
 }
 
@@ -114,11 +121,13 @@ impl Keyspace {
             shift: 64 - shards.trailing_zeros(),
             hasher,
             sweeper: Arc::new(Sweeper::new(config.sweeping)),
+            #[cfg(feature = "commands")]
+            shared: crate::table::Shared::new(&config.clock),
             clock: config.clock,
             limits: config.limits,
             bound,
             listener: config.listener,
-            events: config.events,
+            told: AtomicU32::new(Told::from(config.events).bits()),
             hub: Hub::new(),
             rng: Rng::new(seed),
             lookups: Lookups::new(config.limits.databases),
@@ -137,6 +146,11 @@ impl Keyspace {
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    #[cfg(feature = "commands")]
+    pub(crate) fn shared(&self) -> &crate::table::Shared {
+        &self.shared
     }
 
     pub(crate) fn rng(&self) -> &Rng {
@@ -242,21 +256,37 @@ impl Keyspace {
         }
     }
 
+    /// Which key events are told.
+    pub(crate) fn told(&self) -> Told {
+        Told::from_bits(self.told.load(Ordering::Relaxed))
+    }
+
+    /// Has others told from now on.
+    #[cfg(feature = "commands")]
+    pub(crate) fn tell_of(&self, told: Told) {
+        self.told.store(told.bits(), Ordering::Relaxed);
+    }
+
     /// Whether anybody may be told of key events.
     pub(crate) fn tells_events(&self) -> bool {
-        self.events != KeyEvents::Off && self.hub.has_listeners()
+        self.told().is_any() && self.hub.has_listeners()
     }
 
     /// Tells subscribers of key events, in the order of the changes: this runs under the shard's
     /// lock, and only puts messages into their buffers.
     pub(crate) fn publish_event(&self, db: u16, key: &[u8], event: KeyEvent, wakes: &mut Wakes) {
-        if !self.tells_events() {
+        let told = self.told();
+        if !told.has(event) || !self.hub.has_listeners() {
             return;
         }
         let name = event.as_str();
-        let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
-        self.hub.enqueue(&channel, &Bytes::from(name), wakes);
-        self.hub.enqueue(format!("__keyevent@{db}__:{name}").as_bytes(), &Bytes::from(key), wakes);
+        if told.by_key() {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.hub.enqueue(&channel, &Bytes::from(name), wakes);
+        }
+        if told.by_event() {
+            self.hub.enqueue(format!("__keyevent@{db}__:{name}").as_bytes(), &Bytes::from(key), wakes);
+        }
     }
 }
 

@@ -40,6 +40,14 @@ impl Keyspace {
         }
     }
 
+    /// Looks at all shards at one instant. O(shards)
+    pub(crate) fn look_at_all(&self, held: Option<&Transaction>, mut look: impl FnMut(&Shard)) -> Result<()> {
+        match held {
+            None => self.read_all(|shards| shards.iter().for_each(|shard| look(shard))),
+            Some(held) => held.with_all(|shards| shards.iter().for_each(|(_, shard)| look(shard))),
+        }
+    }
+
     /// The name of a key, each as likely as the others. O(shards), unless hardly any key is alive.
     pub(crate) fn random_key(&self, held: Option<&Transaction>, db: u16) -> Result<Option<Bytes>> {
         for _ in 0..2 {

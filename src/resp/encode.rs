@@ -60,7 +60,7 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Verbatim(_, text) => bulk(text, out),
-        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, protocol, out)),
+        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, dialect, out)),
     }
 }
 

@@ -5,7 +5,7 @@ mod encode;
 mod parse;
 
 pub(crate) use encode::{Dialect, encode};
-pub(crate) use parse::{ProtocolError, Requests};
+pub(crate) use parse::Requests;
 
 /// Which version of the protocol a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -15,4 +15,14 @@ pub enum Protocol {
     Resp2,
     /// RESP3.
     Resp3,
+}
+
+impl Protocol {
+    /// 2 or 3.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        }
+    }
 }

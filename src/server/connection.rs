@@ -110,7 +110,7 @@ impl Connection<'_> {
                 }
             };
             self.tell(&reply);
-            if self.session.is_over() {
+            if self.session.is_closed() {
                 self.flush().await?;
                 return Err(Gone);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::args::Args;
 use super::row::Compat;
 use super::session::Session;
+use super::shared::Shared;
 use crate::api::Database;
 use crate::command::blocking::{Attempt, Served};
 use crate::key::KeyRef;
@@ -52,6 +53,11 @@ impl<'c> Call<'c> {
     /// The transaction that holds all, if the call is part of one: for what is done to a whole database.
     pub(crate) fn held(&self) -> Option<&Transaction> {
         self.session.db().transaction().map(|transaction| &**transaction)
+    }
+
+    /// What all sessions of the store have in common.
+    pub(super) fn shared(&self) -> &Shared {
+        self.space().shared()
     }
 
     pub(crate) fn compat(&self) -> Compat {

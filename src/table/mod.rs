@@ -5,13 +5,22 @@
 //! A handler says nothing about locks: whether it is called by itself, within `MULTI` or by a script, it
 //! reaches the store through its [`Call`].
 
+mod acl;
 mod args;
 mod bitmap;
 mod call;
+mod client;
+mod clients;
+mod command;
+mod config;
+mod connection;
 mod hash;
+mod info;
 mod pubsub;
 mod row;
+mod server;
 mod session;
+mod shared;
 mod sorted_set;
 mod string;
 mod transaction;
@@ -28,12 +37,20 @@ pub(crate) use {
 };
 
 pub(crate) use row::Row;
+pub(crate) use shared::Shared;
 
 /// All commands, by family.
 const FAMILIES: &[&[Row]] = &[
+    acl::ROWS,
     bitmap::ROWS,
+    client::ROWS,
+    command::ROWS,
+    config::ROWS,
+    connection::ROWS,
     hash::ROWS,
+    info::ROWS,
     pubsub::ROWS,
+    server::ROWS,
     sorted_set::ROWS,
     string::ROWS,
     transaction::ROWS,

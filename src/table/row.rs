@@ -40,11 +40,14 @@ pub(crate) mod flag {
     pub(crate) const ALLOW_BUSY: u32 = 1 << 14;
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 15;
     pub(crate) const SKIP_MONITOR: u32 = 1 << 16;
+    pub(crate) const SKIP_SLOWLOG: u32 = 1 << 17;
+    /// Is also the first word of others; see [`Run::Container`](super::Run::Container).
+    pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
     pub(crate) const RUNS_IN_MULTI: u32 = 1 << 31;
 
     /// The names of those, in the order in which Redis lists them.
-    pub(crate) const NAMES: [(u32, &str); 17] = [
+    pub(crate) const NAMES: [(u32, &str); 18] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -55,6 +58,7 @@ pub(crate) mod flag {
         (LOADING, "loading"),
         (STALE, "stale"),
         (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),
@@ -121,6 +125,22 @@ impl Compat {
             Compat::Valkey9 => (7, 2),
         }
     }
+
+    /// The name that it introduces itself by.
+    pub(super) fn server(self) -> &'static str {
+        if self == Compat::Valkey9 { "valkey" } else { "redis" }
+    }
+
+    /// The version that it introduces itself as.
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Compat::Redis70 => "7.0.15",
+            Compat::Redis72 => "7.2.11",
+            Compat::Redis82 => "8.2.2",
+            Compat::Redis810 => "8.10.0",
+            Compat::Valkey9 => "9.0.0",
+        }
+    }
 }
 
 impl Keys {
@@ -170,6 +190,11 @@ pub(super) const fn row(
     run: fn(&mut Call<'_>) -> Answer,
 ) -> Row {
     Row { name, arity, flags, keys, since: (1, 0), run: Run::Plain(run) }
+}
+
+/// The first word of others, which stand beside it as `name|other`.
+pub(super) const fn container(name: &'static str) -> Row {
+    Row { name, arity: -2, flags: 0, keys: Keys::NONE, since: (1, 0), run: Run::Container }
 }
 
 impl Row {

@@ -6,8 +6,10 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::call::{Blocked, Call};
+use super::clients::{Client, Facts};
 use super::find;
 use super::row::{Compat, Row, Run, flag};
+use super::shared::Shared;
 use super::transaction::Queue;
 use crate::api::{Database, Store};
 use crate::clock::{NEVER, millis};
@@ -45,8 +47,23 @@ pub struct Session {
     pub(super) watched: Vec<Watched>,
     /// Where the messages of channels come in, once there are any.
     pub(super) subscription: Option<Subscription>,
-    /// It has said good-bye: nothing comes after this reply.
-    pub(super) is_over: bool,
+    /// What others see of it.
+    pub(super) client: Arc<Client>,
+    /// It has given the password, or none was wanted when it came.
+    pub(super) is_known: bool,
+    pub(super) silence: Silence,
+    pub(super) is_closed: bool,
+}
+
+/// Which replies a client does not want: `CLIENT REPLY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    No,
+    /// That to the command that says so, and to the next one.
+    Next,
+    /// That to the one behind it.
+    This,
+    Lasting,
 }
 
 /// How a command ends.
@@ -80,14 +97,18 @@ impl Store {
 
 impl Session {
     fn new(db: Database) -> Self {
+        let shared = db.space().shared();
         Session {
+            client: shared.clients.connect(db.space().clock().now()),
+            is_known: shared.settings.password().is_none(),
             db,
             compat: Compat::default(),
             protocol: Protocol::default(),
             queue: None,
             watched: Vec::new(),
             subscription: None,
-            is_over: false,
+            silence: Silence::No,
+            is_closed: false,
         }
     }
 
@@ -113,6 +134,55 @@ impl Session {
         bytes
     }
 
+    /// The same session as that of a client at an address, which has connected to another; `CLIENT LIST` tells
+    /// both. Without this they are `?:0`.
+    ///
+    /// ```
+    /// let mut session = larder::Store::new().session().addresses("127.0.0.1:50000", "127.0.0.1:6379");
+    /// let larder::Reply::Verbatim(_, line) = session.call(["CLIENT", "INFO"]) else { panic!("no text") };
+    /// assert!(String::from_utf8_lossy(&line).contains(" addr=127.0.0.1:50000 laddr=127.0.0.1:6379 "));
+    /// ```
+    #[must_use]
+    pub fn addresses(self, client: impl Into<String>, server: impl Into<String>) -> Self {
+        self.client.note(|facts| (facts.peer, facts.local) = (client.into(), server.into()));
+        self
+    }
+
+    /// The version of the protocol that replies are to be written in: what `HELLO` has said, or RESP2.
+    ///
+    /// ```
+    /// use larder::{Protocol, Store};
+    ///
+    /// let mut session = Store::new().session();
+    /// session.call(["HELLO", "3"]);
+    /// assert_eq!(session.protocol(), Protocol::Resp3);
+    /// ```
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Whether the client wants the reply to its last command: `CLIENT REPLY` turns them off.
+    ///
+    /// ```
+    /// let mut session = larder::Store::new().session();
+    /// session.call(["CLIENT", "REPLY", "OFF"]);
+    /// assert!(!session.sends_reply());
+    /// ```
+    pub fn sends_reply(&self) -> bool {
+        self.silence == Silence::No
+    }
+
+    /// Whether the client has said `QUIT`: its connection is to be closed behind the reply.
+    ///
+    /// ```
+    /// let mut session = larder::Store::new().session();
+    /// session.call(["QUIT"]);
+    /// assert!(session.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not
     /// with these arguments, is answered with an error.
     ///
@@ -128,7 +198,9 @@ impl Session {
             Err(error) => error.into(),
             Ok(Outcome::Reply(reply)) => reply,
             Ok(Outcome::Waits(Waiting { ticket, deadline, served, nothing })) => {
-                match ticket.wait(self.db.space().clock(), deadline) {
+                let got = ticket.wait(self.db.space().clock(), deadline);
+                self.client.note(|facts| facts.waits = false);
+                match got {
                     Ok(Some(got)) => served(got),
                     Ok(None) => nothing,
                     Err(error) => error.into(),
@@ -139,19 +211,77 @@ impl Session {
 
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        let row = match self.look_up(words) {
+        self.silence = match self.silence {
+            Silence::Next => Silence::This,
+            Silence::This => Silence::No,
+            other => other,
+        };
+        let row = match self.look_up(words).and_then(|row| self.check_known(row)) {
             Ok(row) => row,
             Err(error) => {
                 if let Some(queue) = &mut self.queue {
                     queue.is_broken = true;
                 }
+                self.client.count(true);
                 return Outcome::Reply(error.into());
             }
         };
-        if let Some(queue) = self.queue.as_mut().filter(|_| !row.has(flag::RUNS_IN_MULTI)) {
-            return Outcome::Reply(queue.add(row, words));
+        let outcome = match self.queue.as_mut().filter(|_| !row.has(flag::RUNS_IN_MULTI)) {
+            Some(queue) => Outcome::Reply(queue.add(row, words)),
+            None => self.run(row, words),
+        };
+        self.client.count(matches!(outcome, Outcome::Reply(Reply::Error(_))));
+        self.client.note(|facts| {
+            self.tell(facts, row.name);
+            facts.at = self.db.space().clock().about_now();
+            facts.waits = matches!(outcome, Outcome::Waits(_));
+        });
+        outcome
+    }
+
+    /// What others may know of it while it runs a command.
+    fn tell(&self, facts: &mut Facts, command: &'static str) {
+        facts.command = command;
+        facts.db = self.db.index();
+        facts.protocol = self.protocol.number();
+        facts.queued = self.queue.as_ref().map(Queue::len);
+        facts.watched = self.watched.iter().map(|watched| watched.names.len()).sum();
+    }
+
+    /// The same, as it is now.
+    pub(super) fn facts(&self, command: &'static str) -> Facts {
+        let mut facts = self.client.facts();
+        self.tell(&mut facts, command);
+        facts.at = self.db.space().clock().now();
+        facts
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        self.db.space().shared()
+    }
+
+    /// Whether it may run commands: it has given the password, or there is none.
+    pub(super) fn may_call(&self) -> bool {
+        self.is_known || !self.shared().settings.has_password()
+    }
+
+    fn check_known(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.may_call() || row.has(flag::NO_AUTH) {
+            return Ok(row);
         }
-        self.run(row, words)
+        Err(ErrorReply::known("NOAUTH Authentication required."))
+    }
+
+    /// What `RESET` does: all is as for a new connection, but who its client is.
+    pub(super) fn reset(&mut self) -> crate::Result<()> {
+        self.queue = None;
+        self.forget_watched();
+        self.select(0)?;
+        self.protocol = Protocol::default();
+        self.silence = Silence::No;
+        self.is_known = !self.shared().settings.has_password();
+        self.client.note(|facts| facts.name = Bytes::new());
+        Ok(())
     }
 
     /// Runs a command of which all is known but what its arguments mean.
@@ -173,7 +303,8 @@ impl Session {
         let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
         name.make_ascii_lowercase();
         let Some(mut row) = known(&name) else { return Err(unknown_command(words)) };
-        if let (Run::Container, Some(sub)) = (row.run, words.get(1)) {
+        let is_container = matches!(row.run, Run::Container) || row.has(flag::CONTAINER);
+        if let (true, Some(sub)) = (is_container, words.get(1)) {
             name.push(b'|');
             name.extend_from_slice(sub);
             name.make_ascii_lowercase();
@@ -183,11 +314,6 @@ impl Session {
             return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
         }
         Ok(row)
-    }
-
-    /// Whether its client has said good-bye.
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over
     }
 
     /// The longest argument that it takes, in bytes.

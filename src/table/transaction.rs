@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 use super::call::{Answer, Call};
-use super::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, RUNS_IN_MULTI, STALE};
+use super::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, RUNS_IN_MULTI, SKIP_SLOWLOG, STALE};
 use super::row::{Keys, Row, row};
 use super::session::{Outcome, Session};
 use crate::Bytes;
@@ -12,7 +12,7 @@ const PART: u32 = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | RUNS_IN_MULTI
 
 pub(super) const ROWS: &[Row] = &[
     row("multi", 1, PART, Keys::NONE, multi).since(1, 2),
-    row("exec", 1, NOSCRIPT | LOADING | STALE | RUNS_IN_MULTI, Keys::NONE, exec).since(1, 2),
+    row("exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_IN_MULTI, Keys::NONE, exec).since(1, 2),
     row("discard", 1, PART, Keys::NONE, discard).since(2, 0),
     row("watch", -2, PART | NO_MULTI, Keys::ALL, watch).since(2, 2),
     row("unwatch", 1, PART & !RUNS_IN_MULTI, Keys::NONE, unwatch).since(2, 2),
@@ -27,6 +27,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// How many commands there are.
+    pub(super) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
     /// Keeps a command for `EXEC`.
     pub(super) fn add(&mut self, row: &'static Row, words: &[Bytes]) -> Reply {
         self.commands.push((row, words.to_vec()));
@@ -48,6 +53,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.forget_watched();
+        self.shared().clients.disconnect(&self.client);
     }
 }
 

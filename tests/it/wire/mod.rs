@@ -6,8 +6,12 @@
 //! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
 
 mod bitmaps;
+mod commands;
+mod config;
+mod connection;
 mod hashes;
 mod redis;
+mod server;
 mod sorted_sets;
 mod strings;
 mod transaction;
@@ -96,10 +100,17 @@ fn rule(words: &Words) -> Rule {
         "HGETALL" => Rule::UnorderedPairs,
         "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => Rule::Near,
         "HTTL" | "HPTTL" | "HEXPIRETIME" | "HPEXPIRETIME" => Rule::Near,
+        "HELLO" | "INFO" | "TIME" | "LASTSAVE" | "LOLWUT" => Rule::Many,
+        "CLIENT" if is_one_of(words.get(1), &["LIST", "INFO"]) => Rule::Many,
+        "ACL" if is_one_of(words.get(1), &["GENPASS", "CAT"]) => Rule::Many,
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Rule::Many,
         name if name.starts_with('Z') => Rule::Zero,
         _ => Rule::Same,
     }
+}
+
+fn is_one_of(word: Option<&Vec<u8>>, names: &[&str]) -> bool {
+    word.is_some_and(|word| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes())))
 }
 
 /// Milliseconds that the two sides may be apart.
@@ -147,9 +158,13 @@ struct Difference {
 }
 
 fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), Difference> {
+    redis.start_anew(protocol);
     redis.ask(&words!["FLUSHALL"]);
     let store = Store::builder().seed(7).build();
-    let mut session = store.session().compat(compat(redis)).protocol(protocol);
+    let mut session = store.session().compat(compat(redis));
+    if protocol == Protocol::Resp3 {
+        session.call(["HELLO", "3"]);
+    }
     for (at, words) in commands.iter().enumerate() {
         let reply = answer(&mut session, words);
         let ours = session.encode(&reply);

@@ -29,6 +29,14 @@ impl Redis {
         redis
     }
 
+    /// Makes the connection as good as new.
+    pub fn start_anew(&mut self, protocol: Protocol) {
+        self.ask(&words!["RESET"]);
+        if protocol == Protocol::Resp3 {
+            self.ask(&words!["HELLO", "3"]);
+        }
+    }
+
     /// The bytes of the reply.
     pub fn ask(&mut self, words: &Words) -> Vec<u8> {
         let mut request = format!("*{}\r\n", words.len()).into_bytes();

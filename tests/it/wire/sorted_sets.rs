@@ -27,7 +27,8 @@ fn ranks_come_with_their_scores_since_7_2() {
     assert_eq!(error(&session.call(["ZRANK", "board", "ann", "WITHSCORES"])), "ERR syntax error");
     const ARITY: &str = "ERR wrong number of arguments for 'zrank' command";
     assert_eq!(error(&session.call(["ZRANK", "board", "ann", "WITHSCORE", "x"])), ARITY);
-    let mut older = store.session().compat(Compat::Redis70).protocol(Protocol::Resp3);
+    let mut older = store.session().compat(Compat::Redis70);
+    older.call(["HELLO", "3"]);
     assert_eq!(error(&older.call(["ZRANK", "board", "ann", "WITHSCORE"])), ARITY);
     let score = older.call(["ZSCORE", "board", "ann"]);
     assert_eq!(older.encode(&score), b",0.10000000000000001\r\n");

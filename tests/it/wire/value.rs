@@ -69,7 +69,7 @@ impl Value {
                 kind == other && items.len() == others.len()
             }
             (Value::One(kind, line), Value::One(other, other_line)) => {
-                kind == other && (*kind == b'$' || line == other_line)
+                kind == other && (matches!(*kind, b'$' | b'=') || line == other_line)
             }
             _ => false,
         }

@@ -1,0 +1,102 @@
+//! Which key events are told, and how: `notify-keyspace-events`.
+
+use crate::{KeyEvent, KeyEvents};
+
+/// A set of Redis's letters: `K` and `E` for the channels, the others for classes of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told(u32);
+
+/// The letters in the order in which Redis writes them, `A` standing for the first ten.
+const LETTERS: [u8; 14] = *b"g$lshzxetdKEmn";
+/// Those for which `A` stands.
+const CLASSES: u32 = (1 << 10) - 1;
+
+impl From<KeyEvents> for Told {
+    fn from(events: KeyEvents) -> Self {
+        match events {
+            KeyEvents::Off => Told(0),
+            KeyEvents::On => Told(CLASSES | letter(b'K') | letter(b'E')),
+        }
+    }
+}
+
+impl Told {
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Told(bits)
+    }
+
+    pub(super) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set that is written so; `None` if one of the letters has no meaning.
+    #[cfg(feature = "commands")]
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let bits = text.iter().map(|byte| match byte {
+            b'A' => CLASSES,
+            byte => letter(*byte),
+        });
+        bits.map(|bits| Some(bits).filter(|bits| *bits != 0))
+            .try_fold(0, |all, bits| Some(all | bits?))
+            .map(Told)
+    }
+
+    /// How Redis writes it.
+    #[cfg(feature = "commands")]
+    pub(crate) fn text(self) -> String {
+        let has_all = self.0 & CLASSES == CLASSES;
+        let mut text = String::from(if has_all { "A" } else { "" });
+        for of in LETTERS {
+            let bit = letter(of);
+            if self.0 & bit != 0 && !(has_all && bit & CLASSES != 0) {
+                text.push(char::from(of));
+            }
+        }
+        text
+    }
+
+    /// Whether anything is told at all.
+    pub(crate) fn is_any(self) -> bool {
+        self.0 & CLASSES != 0 && self.0 & (letter(b'K') | letter(b'E')) != 0
+    }
+
+    pub(super) fn has(self, event: KeyEvent) -> bool {
+        self.0 & letter(class(event)) != 0
+    }
+
+    pub(super) fn by_key(self) -> bool {
+        self.0 & letter(b'K') != 0
+    }
+
+    pub(super) fn by_event(self) -> bool {
+        self.0 & letter(b'E') != 0
+    }
+}
+
+/// The bit of a letter; none if it is not one of them.
+const fn letter(of: u8) -> u32 {
+    let mut at = 0;
+    while at < LETTERS.len() {
+        if LETTERS[at] == of {
+            return 1 << at;
+        }
+        at += 1;
+    }
+    0
+}
+
+/// The letter of an event's class.
+fn class(event: KeyEvent) -> u8 {
+    use KeyEvent::*;
+    match event {
+        Expired => b'x',
+        Evicted => b'e',
+        Del | Expire | Persist | RenameFrom | RenameTo | MoveFrom | MoveTo | CopyTo | Restore => b'g',
+        Set | Append | SetRange | SetBit | IncrBy | IncrByFloat => b'$',
+        LPush | RPush | LPop | RPop | LInsert | LSet | LRem | LTrim => b'l',
+        SAdd | SRem | SPop | SInterStore | SUnionStore | SDiffStore => b's',
+        HSet | HDel | HIncrBy | HIncrByFloat | HExpire | HExpired | HPersist => b'h',
+        ZAdd | ZIncr | ZRem | ZRemRangeByRank | ZRemRangeByScore | ZRemRangeByLex | ZPopMin | ZPopMax
+        | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore => b'z',
+    }
+}

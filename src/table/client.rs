@@ -1,0 +1,150 @@
+//! CLIENT: what a session says of itself, and what it learns of the others.
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::clients::Client;
+use super::command::help;
+use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
+use super::row::{Keys, Row, container, row};
+use super::session::Silence;
+use crate::Bytes;
+use crate::reply::{ErrorReply, Reply};
+use crate::text::number;
+
+const OWN: u32 = NOSCRIPT | LOADING | STALE;
+
+pub(super) const ROWS: &[Row] = &[
+    container("client").since(2, 4),
+    row("client|getname", 2, OWN, Keys::NONE, get_name).since(2, 6),
+    row("client|getredir", 2, OWN, Keys::NONE, |_| Ok(Reply::Integer(-1))).since(6, 0),
+    row("client|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
+    row("client|id", 2, OWN, Keys::NONE, id).since(5, 0),
+    row("client|info", 2, OWN, Keys::NONE, info).since(6, 2),
+    row("client|list", -2, ADMIN | OWN, Keys::NONE, list).since(2, 4),
+    row("client|no-evict", 3, ADMIN | OWN, Keys::NONE, no_evict).since(7, 0),
+    row("client|reply", 3, OWN, Keys::NONE, reply).since(3, 2),
+    row("client|setinfo", 4, OWN, Keys::NONE, set_info).since(7, 2),
+    row("client|setname", 3, OWN, Keys::NONE, set_name).since(2, 6),
+    row("client|trackinginfo", 2, OWN, Keys::NONE, tracking_info).since(6, 2),
+];
+
+/// Whether it can stand in a line of `CLIENT LIST`.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_graphic)
+}
+
+/// # Errors
+/// Redis's for what cannot be a client's name.
+pub(super) fn check_name(name: &[u8]) -> Result<(), ErrorReply> {
+    let error = "ERR Client names cannot contain spaces, newlines or special characters.";
+    if is_plain(name) { Ok(()) } else { Err(ErrorReply::known(error)) }
+}
+
+fn get_name(call: &mut Call<'_>) -> Answer {
+    let name = call.session.client.facts().name;
+    Ok(Reply::bulk_or_nil(Some(name).filter(|name| !name.is_empty())))
+}
+
+fn set_name(call: &mut Call<'_>) -> Answer {
+    let name = call.args.next()?;
+    check_name(name)?;
+    call.session.client.note(|facts| facts.name = name.clone());
+    Ok(Reply::OK)
+}
+
+fn set_info(call: &mut Call<'_>) -> Answer {
+    let (attribute, value) = (call.args.next()?, call.args.next()?.clone());
+    let shown = String::from_utf8_lossy(attribute);
+    let is_name = is(attribute, "LIB-NAME");
+    if !is_name && !is(attribute, "LIB-VER") {
+        return Err(ErrorReply::new(format!("ERR Unrecognized option '{shown}'")));
+    }
+    if !is_plain(&value) {
+        let error = format!("ERR {shown} cannot contain spaces, newlines or special characters.");
+        return Err(ErrorReply::new(error));
+    }
+    call.session.client.note(|facts| if is_name { facts.lib_name = value } else { facts.lib_ver = value });
+    Ok(Reply::OK)
+}
+
+fn id(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::Integer(i64::try_from(call.session.client.id).unwrap_or(i64::MAX)))
+}
+
+fn line(call: &Call<'_>, client: &Client) -> String {
+    // What others read of this session is as old as its last command.
+    let facts =
+        if client.id == call.session.client.id { call.session.facts(call.name) } else { client.facts() };
+    client.line(&facts, call.space().clock().now(), call.compat())
+}
+
+fn info(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::Verbatim("txt", Bytes::from(line(call, &call.session.client))))
+}
+
+/// CLIENT LIST, of all, of a kind, or of some ids. All sessions are `normal`.
+fn list(call: &mut Call<'_>) -> Answer {
+    let (mut kind, mut ids) = (true, None);
+    match call.args.take_rest() {
+        [] => {}
+        [option, name] if is(option, "TYPE") => {
+            kind = is(name, "NORMAL");
+            if !["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"].iter().any(|known| is(name, known)) {
+                let name = String::from_utf8_lossy(name);
+                return Err(ErrorReply::new(format!("ERR Unknown client type '{name}'")));
+            }
+        }
+        [option, names @ ..] if is(option, "ID") && !names.is_empty() => {
+            let error = ErrorReply::known("ERR Invalid client ID");
+            let parse = |name: &Bytes| number::parse_i64(name).ok_or(error.clone());
+            ids = Some(names.iter().map(parse).collect::<Result<Vec<i64>, _>>()?);
+        }
+        _ => return Err(ErrorReply::SYNTAX),
+    }
+    let clients = call.shared().clients.all();
+    let chosen: Vec<_> = match &ids {
+        None => clients.iter().filter(|_| kind).collect(),
+        // In the order in which they are named.
+        Some(ids) => ids
+            .iter()
+            .filter_map(|id| clients.iter().find(|client| u64::try_from(*id) == Ok(client.id)))
+            .collect(),
+    };
+    let lines: String = chosen.into_iter().map(|client| line(call, client)).collect();
+    Ok(Reply::Verbatim("txt", Bytes::from(lines)))
+}
+
+/// Nothing is evicted here to make room for clients: all that is left of it is the flag that others see.
+fn no_evict(call: &mut Call<'_>) -> Answer {
+    let stays = on_or_off(call.args.next()?)?;
+    call.session.client.note(|facts| facts.stays = stays);
+    Ok(Reply::OK)
+}
+
+fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
+    match word {
+        word if is(word, "ON") => Ok(true),
+        word if is(word, "OFF") => Ok(false),
+        _ => Err(ErrorReply::SYNTAX),
+    }
+}
+
+fn reply(call: &mut Call<'_>) -> Answer {
+    let word = call.args.next()?;
+    call.session.silence = match call.session.silence {
+        _ if is(word, "ON") => Silence::No,
+        _ if is(word, "OFF") => Silence::Lasting,
+        Silence::Lasting if is(word, "SKIP") => Silence::Lasting,
+        _ if is(word, "SKIP") => Silence::Next,
+        _ => return Err(ErrorReply::SYNTAX),
+    };
+    Ok(Reply::OK)
+}
+
+fn tracking_info(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Map(vec![
+        (Reply::text("flags"), Reply::Set(vec![Reply::text("off")])),
+        (Reply::text("redirect"), Reply::Integer(-1)),
+        (Reply::text("prefixes"), Reply::Array(Vec::new())),
+    ]))
+}

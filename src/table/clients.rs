@@ -1,0 +1,191 @@
+//! The sessions of a store, as they see each other: `CLIENT LIST`.
+
+use std::collections::BTreeMap;
+
+use super::row::Compat;
+use crate::Bytes;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex};
+
+/// All sessions that there are.
+#[derive(Default)]
+pub(crate) struct Clients {
+    /// How many there have been.
+    count: AtomicU64,
+    connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+    /// What those have done that are gone.
+    gone: Work,
+}
+
+/// One session. Its own thread writes here, others read.
+pub(crate) struct Client {
+    /// From 1, never given twice.
+    pub id: u64,
+    /// When it came, on the store's clock.
+    since: u64,
+    work: Work,
+    facts: Mutex<Facts>,
+}
+
+/// What a session has done.
+#[derive(Default)]
+pub(super) struct Work {
+    pub commands: AtomicU64,
+    pub errors: AtomicU64,
+}
+
+/// What others may know of a session.
+#[derive(Clone)]
+pub(super) struct Facts {
+    pub name: Bytes,
+    pub lib_name: Bytes,
+    pub lib_ver: Bytes,
+    /// Where its client is, and where that has connected to.
+    pub peer: String,
+    pub local: String,
+    /// Its last command, and when that was.
+    pub command: &'static str,
+    pub at: u64,
+    pub db: u16,
+    /// The version of its protocol.
+    pub protocol: u8,
+    /// How many commands it has queued behind `MULTI`.
+    pub queued: Option<usize>,
+    /// How many keys it watches.
+    pub watched: usize,
+    /// It waits for a key to hold something.
+    pub waits: bool,
+    /// It has said `CLIENT NO-EVICT ON`.
+    pub stays: bool,
+}
+
+impl Clients {
+    /// Counts a new one in.
+    pub(super) fn connect(&self, now: u64) -> Arc<Client> {
+        let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let client =
+            Arc::new(Client { id, since: now, work: Work::default(), facts: Mutex::new(Facts::new(now)) });
+        self.connected.lock().insert(id, Arc::clone(&client));
+        client
+    }
+
+    pub(super) fn disconnect(&self, client: &Client) {
+        if self.connected.lock().remove(&client.id).is_some() {
+            let (commands, errors) = client.work.so_far();
+            self.gone.add(commands, errors);
+        }
+    }
+
+    /// Those that are connected, by their ids. O(n)
+    pub(super) fn all(&self) -> Vec<Arc<Client>> {
+        self.connected.lock().values().cloned().collect()
+    }
+
+    /// Counts what was done from now on.
+    pub(super) fn reset(&self) {
+        let connected = self.connected.lock();
+        for work in connected.values().map(|client| &client.work).chain([&self.gone]) {
+            work.commands.store(0, Ordering::Relaxed);
+            work.errors.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// How many there have been.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// How many commands, and errors among their replies, there have been. O(connected)
+    pub(super) fn work(&self) -> (u64, u64) {
+        let connected = self.connected.lock();
+        let all = connected.values().map(|client| &client.work).chain([&self.gone]);
+        all.map(Work::so_far)
+            .fold((0, 0), |(commands, errors), (more, failed)| (commands + more, errors + failed))
+    }
+}
+
+impl Client {
+    /// Counts a command.
+    pub(super) fn count(&self, is_error: bool) {
+        self.work.add(1, is_error.into());
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        self.facts.lock().clone()
+    }
+
+    pub(super) fn note(&self, note: impl FnOnce(&mut Facts)) {
+        note(&mut self.facts.lock());
+    }
+
+    /// The line of `CLIENT LIST`, if these are the facts. What a session has no use for, such as buffers, is 0.
+    pub(super) fn line(&self, facts: &Facts, now: u64, compat: Compat) -> String {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        let seconds = |since: u64| now.saturating_sub(since) / 1000;
+        let version = compat.redis();
+        let mut line = format!(
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={}",
+            self.id,
+            facts.peer,
+            facts.local,
+            text(&facts.name),
+            seconds(self.since),
+            seconds(facts.at),
+            facts.flags(),
+            facts.db,
+            facts.queued.map_or("-1".into(), |queued| queued.to_string()),
+        );
+        if version >= (7, 4) {
+            line.push_str(&format!(" watch={}", facts.watched));
+        }
+        line.push_str(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
+        line.push_str(&format!(
+            " events=r cmd={} user=default redir=-1 resp={}",
+            facts.command, facts.protocol
+        ));
+        if version >= (7, 2) {
+            line.push_str(&format!(" lib-name={} lib-ver={}", text(&facts.lib_name), text(&facts.lib_ver)));
+        }
+        line.push('\n');
+        line
+    }
+}
+
+impl Facts {
+    fn new(now: u64) -> Self {
+        Facts {
+            name: Bytes::new(),
+            lib_name: Bytes::new(),
+            lib_ver: Bytes::new(),
+            peer: "?:0".into(),
+            local: "?:0".into(),
+            command: "NULL",
+            at: now,
+            db: 0,
+            protocol: 2,
+            queued: None,
+            watched: 0,
+            waits: false,
+            stays: false,
+        }
+    }
+
+    fn flags(&self) -> String {
+        let all = [(self.queued.is_some(), 'x'), (self.waits, 'b'), (self.stays, 'e')];
+        let flags: String = all.into_iter().filter_map(|(has, flag)| has.then_some(flag)).collect();
+        if flags.is_empty() { "N".into() } else { flags }
+    }
+}
+
+impl Work {
+    fn add(&self, commands: u64, errors: u64) {
+        self.commands.fetch_add(commands, Ordering::Relaxed);
+        if errors > 0 {
+            self.errors.fetch_add(errors, Ordering::Relaxed);
+        }
+    }
+
+    fn so_far(&self) -> (u64, u64) {
+        (self.commands.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,273 @@
+//! What Redis tells of its commands beside what the rows say: `COMMAND DOCS`, and the categories of `ACL CAT`.
+
+/// A group of commands: its name, the category of its commands if they have one, and their names.
+pub(super) struct Group {
+    pub name: &'static str,
+    pub category: Option<&'static str>,
+    pub commands: &'static str,
+}
+
+/// What is not as the group and the flags of a command have it.
+pub(super) struct Exception {
+    pub command: &'static str,
+    pub also: &'static [&'static str],
+    pub not: &'static [&'static str],
+}
+
+/// All categories, in the order in which Redis lists them.
+pub(crate) const CATEGORIES: [&str; 21] = [
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+];
+
+#[rustfmt::skip]
+pub(super) const GROUPS: &[Group] = &[
+    Group {
+        name: "bitmap",
+        category: Some("bitmap"),
+        commands: "bitcount bitfield bitfield_ro bitop bitpos getbit setbit",
+    },
+    Group {
+        name: "cluster",
+        category: None,
+        commands: "asking cluster readonly readwrite",
+    },
+    Group {
+        name: "connection",
+        category: Some("connection"),
+        commands: "auth client echo hello ping quit reset select",
+    },
+    Group {
+        name: "generic",
+        category: Some("keyspace"),
+        commands: "copy del dump exists expire expireat expiretime keys migrate move object persist pexpire \
+            pexpireat pexpiretime pttl randomkey rename renamenx restore scan sort sort_ro touch ttl type \
+            unlink wait waitaof",
+    },
+    Group {
+        name: "geo",
+        category: Some("geo"),
+        commands: "geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro \
+            geosearch geosearchstore",
+    },
+    Group {
+        name: "hash",
+        category: Some("hash"),
+        commands: "hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex hincrby hincrbyfloat \
+            hkeys hlen hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset \
+            hsetex hsetnx hstrlen httl hvals",
+    },
+    Group {
+        name: "hyperloglog",
+        category: Some("hyperloglog"),
+        commands: "pfadd pfcount pfdebug pfmerge pfselftest",
+    },
+    Group {
+        name: "list",
+        category: Some("list"),
+        commands: "blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx \
+            lrange lrem lset ltrim rpop rpoplpush rpush rpushx",
+    },
+    Group {
+        name: "pubsub",
+        category: Some("pubsub"),
+        commands: "psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe",
+    },
+    Group {
+        name: "scripting",
+        category: Some("scripting"),
+        commands: "eval eval_ro evalsha evalsha_ro fcall fcall_ro function script",
+    },
+    Group {
+        name: "server",
+        category: None,
+        commands: "acl bgrewriteaof bgsave command config dbsize debug failover flushall flushdb info lastsave \
+            latency lolwut memory module monitor psync replconf replicaof restore-asking role save shutdown \
+            slaveof slowlog swapdb sync time",
+    },
+    Group {
+        name: "set",
+        category: Some("set"),
+        commands: "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove \
+            spop srandmember srem sscan sunion sunionstore",
+    },
+    Group {
+        name: "sorted-set",
+        category: Some("sortedset"),
+        commands: "bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard \
+            zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore \
+            zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex \
+            zrevrangebyscore zrevrank zscan zscore zunion zunionstore",
+    },
+    Group {
+        name: "stream",
+        category: Some("stream"),
+        commands: "xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo xlen xpending xrange xread \
+            xreadgroup xrevrange xsetid xtrim",
+    },
+    Group {
+        name: "string",
+        category: Some("string"),
+        commands: "append decr decrby delex delifeq digest get getdel getex getrange getset incr incrby incrbyfloat \
+            lcs mget mset msetex msetnx psetex set setex setnx setrange strlen substr",
+    },
+    Group {
+        name: "transactions",
+        category: Some("transaction"),
+        commands: "discard exec multi unwatch watch",
+    },
+];
+
+/// A subcommand that is not named here is as its container.
+#[rustfmt::skip]
+pub(super) const EXCEPTIONS: &[Exception] = &[
+    Exception { command: "asking", also: &["connection"], not: &[] },
+    Exception { command: "command", also: &["connection"], not: &[] },
+    Exception { command: "dbsize", also: &["keyspace"], not: &[] },
+    Exception { command: "eval_ro", also: &[], not: &["read"] },
+    Exception { command: "evalsha_ro", also: &[], not: &["read"] },
+    Exception { command: "fcall_ro", also: &[], not: &["read"] },
+    Exception { command: "flushall", also: &["dangerous", "keyspace"], not: &[] },
+    Exception { command: "flushdb", also: &["dangerous", "keyspace"], not: &[] },
+    Exception { command: "info", also: &["dangerous"], not: &[] },
+    Exception { command: "keys", also: &["dangerous"], not: &[] },
+    Exception { command: "lastsave", also: &["admin", "dangerous"], not: &[] },
+    Exception { command: "migrate", also: &["dangerous"], not: &[] },
+    Exception { command: "pubsub|help", also: &[], not: &["pubsub"] },
+    Exception { command: "readonly", also: &["connection"], not: &[] },
+    Exception { command: "readwrite", also: &["connection"], not: &[] },
+    Exception { command: "restore", also: &["dangerous"], not: &[] },
+    Exception { command: "restore-asking", also: &["dangerous", "keyspace"], not: &[] },
+    Exception { command: "role", also: &["admin", "dangerous"], not: &[] },
+    Exception { command: "sort", also: &["dangerous", "list", "set", "sortedset"], not: &["keyspace"] },
+    Exception { command: "sort_ro", also: &["dangerous", "list", "set", "sortedset"], not: &["keyspace"] },
+    Exception { command: "swapdb", also: &["dangerous", "keyspace"], not: &[] },
+    Exception { command: "wait", also: &["connection"], not: &["keyspace"] },
+    Exception { command: "waitaof", also: &["connection"], not: &["keyspace"] },
+];
+
+/// Commands that came with a version between two that the rows tell apart.
+#[rustfmt::skip]
+pub(super) const SINCE: &[(&str, &str)] = &[
+    ("1.0.1", "mset msetnx"),
+    ("1.0.5", "zrangebyscore"),
+    ("2.2.3", "object object|encoding object|idletime object|refcount"),
+    ("2.2.12", "slowlog slowlog|get slowlog|len slowlog|reset"),
+    ("2.6.9", "client|getname client|setname"),
+    ("2.8.7", "bitpos"),
+    ("2.8.9", "pfadd pfcount pfdebug pfmerge pfselftest zlexcount zrangebylex zremrangebylex \
+        zrevrangebylex"),
+    ("2.8.12", "role"),
+    ("2.8.13", "command command|count command|getkeys command|info latency latency|doctor latency|graph \
+        latency|help latency|history latency|latest latency|reset"),
+    ("2.9.50", "client|pause"),
+    ("3.2.1", "touch"),
+    ("3.2.10", "georadius_ro georadiusbymember_ro"),
+    ("6.0.6", "lpos"),
+];
+
+/// What clients are told of how to use a command: the tips, and the commands that they are given for.
+#[rustfmt::skip]
+pub(super) const TIPS: &[(&[&str], &str)] = &[
+    (
+        &["nondeterministic_output"],
+        "client|info client|list cluster|bumpepoch cluster|count-failure-reports \
+        cluster|getkeysinslot cluster|info cluster|links cluster|nodes cluster|replicas \
+        cluster|shards cluster|slaves cluster|slots dump hrandfield hscan lastsave migrate \
+        object|encoding object|freq object|idletime object|refcount pttl spop srandmember sscan \
+        time ttl xadd xautoclaim xclaim xinfo|consumers xpending xtrim zrandmember zscan",
+    ),
+    (
+        &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        "latency|doctor latency|graph latency|histogram latency|history latency|latest",
+    ),
+    (
+        &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        "function|stats info memory|doctor memory|malloc-stats memory|stats",
+    ),
+    (
+        &["nondeterministic_output", "request_policy:special"],
+        "scan",
+    ),
+    (
+        &["nondeterministic_output_order"],
+        "command command|docs command|info command|list function|list hgetall hkeys hvals \
+        module|list sdiff sinter smembers sunion",
+    ),
+    (
+        &["request_policy:all_nodes", "nondeterministic_output"],
+        "slowlog|get",
+    ),
+    (
+        &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+        "slowlog|len",
+    ),
+    (
+        &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        "config|set latency|reset script|flush script|load slowlog|reset",
+    ),
+    (
+        &["request_policy:all_shards", "nondeterministic_output"],
+        "randomkey",
+    ),
+    (
+        &["request_policy:all_shards", "nondeterministic_output_order"],
+        "keys",
+    ),
+    (
+        &["request_policy:all_shards", "response_policy:agg_logical_and"],
+        "script|exists",
+    ),
+    (
+        &["request_policy:all_shards", "response_policy:agg_min"],
+        "wait",
+    ),
+    (
+        &["request_policy:all_shards", "response_policy:agg_sum"],
+        "dbsize",
+    ),
+    (
+        &["request_policy:all_shards", "response_policy:all_succeeded"],
+        "flushall flushdb function|delete function|flush function|load function|restore \
+        memory|purge ping",
+    ),
+    (
+        &["request_policy:all_shards", "response_policy:one_succeeded"],
+        "function|kill script|kill",
+    ),
+    (
+        &["request_policy:multi_shard"],
+        "mget",
+    ),
+    (
+        &["request_policy:multi_shard", "response_policy:agg_min"],
+        "msetnx",
+    ),
+    (
+        &["request_policy:multi_shard", "response_policy:agg_sum"],
+        "del exists touch unlink",
+    ),
+    (
+        &["request_policy:multi_shard", "response_policy:all_succeeded"],
+        "mset",
+    ),
+];

@@ -1,0 +1,211 @@
+//! COMMAND: what the table knows of itself, and the HELP of each container.
+
+mod facts;
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::row::flag::{self, ADMIN, BLOCKING, CONTAINER, FAST, LOADING, PUBSUB, READONLY, STALE, WRITE};
+use super::row::{Keys, Row, Run, row};
+use super::{all, find};
+use crate::Bytes;
+use crate::reply::{ErrorReply, Reply};
+use crate::text::glob::Pattern;
+
+pub(super) use facts::CATEGORIES;
+
+const TELLS: u32 = LOADING | STALE;
+
+pub(super) const ROWS: &[Row] = &[
+    row("command", -1, TELLS | CONTAINER, Keys::NONE, infos).since(2, 8),
+    row("command|count", 2, TELLS, Keys::NONE, count).since(2, 8),
+    row("command|docs", -2, TELLS, Keys::NONE, docs).since(7, 0),
+    row("command|getkeys", -4, TELLS, Keys::NONE, get_keys).since(2, 8),
+    row("command|help", 2, TELLS, Keys::NONE, help).since(5, 0),
+    row("command|info", -2, TELLS, Keys::NONE, infos).since(2, 8),
+    row("command|list", -2, TELLS, Keys::NONE, list).since(7, 0),
+];
+
+/// What a container answers to HELP: the names of what stands behind it, those the session has.
+pub(super) fn help(call: &mut Call<'_>) -> Answer {
+    let container = call.name.split('|').next().unwrap_or_default();
+    let lines = subcommands(call, container).filter_map(|row| {
+        let sub = row.name.split('|').nth(1)?.to_ascii_uppercase();
+        let words = row.arity.unsigned_abs().saturating_sub(2);
+        let arguments = " <argument>".repeat(words as usize);
+        let more = if row.arity < 0 { " [<argument> ...]" } else { "" };
+        Some(Reply::Status(format!("{} {sub}{arguments}{more}", container.to_ascii_uppercase()).into()))
+    });
+    Ok(Reply::Array(lines.collect()))
+}
+
+/// The commands that the session has, without what stands behind containers.
+fn commands(call: &Call<'_>) -> impl Iterator<Item = &'static Row> {
+    let compat = call.compat();
+    all().filter(move |row| row.is_in(compat) && !row.name.contains('|'))
+}
+
+fn subcommands(call: &Call<'_>, container: &str) -> impl Iterator<Item = &'static Row> {
+    let compat = call.compat();
+    all().filter(move |row| row.is_in(compat) && is_behind(row, container))
+}
+
+fn is_behind(row: &Row, container: &str) -> bool {
+    row.name.strip_prefix(container).is_some_and(|rest| rest.starts_with('|'))
+}
+
+/// The row of a name as COMMAND takes it: a subcommand's is `container|name`.
+fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Row> {
+    find(&name.to_ascii_lowercase()).filter(|row| row.is_in(call.compat()))
+}
+
+fn count(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::count(commands(call).count()))
+}
+
+fn infos(call: &mut Call<'_>) -> Answer {
+    let names = call.args.take_rest();
+    if names.is_empty() {
+        return Ok(Reply::Array(commands(call).map(|row| info(call, row)).collect()));
+    }
+    let of = |name: &Bytes| known(call, name).map_or(Reply::NilArray, |row| info(call, row));
+    Ok(Reply::Array(names.iter().map(of).collect()))
+}
+
+/// What COMMAND INFO tells of a command. How keys are to be found beyond first, last and step is not told.
+fn info(call: &Call<'_>, row: &'static Row) -> Reply {
+    let statuses =
+        |names: Vec<String>| Reply::Set(names.into_iter().map(|name| Reply::Status(name.into())).collect());
+    let flags =
+        flag::NAMES.iter().filter(|(flag, _)| row.has(*flag)).map(|(_, name)| (*name).into()).collect();
+    let (first, last, step) = match row.keys {
+        Keys::Range { first, last, step } => (first, last, step),
+        Keys::Find { told, .. } => told,
+    };
+    let categories = categories(row).into_iter().map(|category| format!("@{category}")).collect();
+    let keys = [first, last, step].map(|number| Reply::Integer(number.into()));
+    let mut facts = vec![Reply::text(row.name), Reply::Integer(row.arity.into()), statuses(flags)];
+    facts.extend(keys);
+    facts.extend([
+        statuses(categories),
+        Reply::Set(tips(row).iter().map(Reply::text).collect()),
+        Reply::Array(Vec::new()),
+        Reply::Array(subcommands(call, row.name).map(|row| info(call, row)).collect()),
+    ]);
+    Reply::Array(facts)
+}
+
+/// Whether a name is one of those, which are divided by spaces.
+fn names(list: &str, name: &str) -> bool {
+    list.split(' ').any(|one| one == name)
+}
+
+fn group(row: &Row) -> Option<&'static facts::Group> {
+    let name = row.name.split('|').next().unwrap_or_default();
+    facts::GROUPS.iter().find(|group| names(group.commands, name))
+}
+
+/// The categories of a command, in the order in which Redis lists them.
+pub(super) fn categories(row: &Row) -> Vec<&'static str> {
+    let by_flags = [
+        (WRITE, "write"),
+        (READONLY, "read"),
+        (ADMIN, "admin"),
+        (ADMIN, "dangerous"),
+        (PUBSUB, "pubsub"),
+        (BLOCKING, "blocking"),
+        (FAST, "fast"),
+    ];
+    let mut found: Vec<_> =
+        by_flags.iter().filter(|(flag, _)| row.has(*flag)).map(|(_, name)| *name).collect();
+    if !row.has(FAST) {
+        found.push("slow");
+    }
+    if !matches!(row.run, Run::Container) {
+        found.extend(group(row).and_then(|group| group.category));
+    }
+    let container = row.name.split('|').next().unwrap_or_default();
+    let exception = [row.name, container]
+        .into_iter()
+        .find_map(|name| facts::EXCEPTIONS.iter().find(|exception| exception.command == name));
+    if let Some(exception) = exception {
+        found.retain(|category| !exception.not.contains(category));
+        found.extend(exception.also);
+    }
+    CATEGORIES.into_iter().filter(|category| found.contains(category)).collect()
+}
+
+fn tips(row: &Row) -> &'static [&'static str] {
+    let told = facts::TIPS.iter().find(|(_, commands)| names(commands, row.name));
+    told.map_or(&[], |(tips, _)| *tips)
+}
+
+fn since(row: &Row) -> String {
+    let exact = facts::SINCE.iter().find(|(_, commands)| names(commands, row.name));
+    exact.map_or_else(|| format!("{}.{}.0", row.since.0, row.since.1), |(since, _)| (*since).into())
+}
+
+/// COMMAND DOCS, of all commands or of some; what is unknown is passed over.
+fn docs(call: &mut Call<'_>) -> Answer {
+    let names = call.args.take_rest();
+    let rows: Vec<_> = if names.is_empty() {
+        commands(call).collect()
+    } else {
+        names.iter().filter_map(|name| known(call, name)).collect()
+    };
+    Ok(Reply::Map(rows.into_iter().map(|row| (Reply::text(row.name), doc(call, row))).collect()))
+}
+
+fn doc(call: &Call<'_>, row: &'static Row) -> Reply {
+    let mut facts = vec![
+        (Reply::text("since"), Reply::text(since(row))),
+        (Reply::text("group"), Reply::text(group(row).map_or("generic", |group| group.name))),
+    ];
+    let subs: Vec<_> =
+        subcommands(call, row.name).map(|row| (Reply::text(row.name), doc(call, row))).collect();
+    if !subs.is_empty() {
+        facts.push((Reply::text("subcommands"), Reply::Map(subs)));
+    }
+    Reply::Map(facts)
+}
+
+/// COMMAND LIST, of all names or of those that a filter lets through.
+fn list(call: &mut Call<'_>) -> Answer {
+    let compat = call.compat();
+    let rows = all().filter(|row| row.is_in(compat));
+    let chosen: Vec<_> = match call.args.take_rest() {
+        [] => rows.collect(),
+        // There are no modules.
+        [word, by, _] if is(word, "FILTERBY") && is(by, "MODULE") => Vec::new(),
+        [word, by, name] if is(word, "FILTERBY") && is(by, "ACLCAT") => {
+            rows.filter(|row| categories(row).iter().any(|category| is(name, category))).collect()
+        }
+        [word, by, glob] if is(word, "FILTERBY") && is(by, "PATTERN") => {
+            let glob = glob.to_ascii_lowercase();
+            rows.filter(|row| Pattern::new(&glob).matches(row.name.as_bytes())).collect()
+        }
+        _ => return Err(ErrorReply::SYNTAX),
+    };
+    Ok(Reply::Array(chosen.into_iter().map(|row| Reply::text(row.name)).collect()))
+}
+
+fn get_keys(call: &mut Call<'_>) -> Answer {
+    let words = call.args.take_rest();
+    let invalid = ErrorReply::known("ERR Invalid command specified");
+    let mut row = words.first().and_then(|name| known(call, name)).ok_or(invalid.clone())?;
+    if let (true, Some(sub)) = (matches!(row.run, Run::Container) || row.has(CONTAINER), words.get(1)) {
+        let name = [row.name.as_bytes(), b"|", sub].concat();
+        row = known(call, &name).ok_or(invalid)?;
+    }
+    let has_keys = match row.keys {
+        Keys::Range { first, .. } => first > 0,
+        Keys::Find { .. } => true,
+    };
+    if !has_keys {
+        return Err(ErrorReply::known("ERR The command has no key arguments"));
+    }
+    if !row.takes(words.len()) {
+        return Err(ErrorReply::known("ERR Invalid number of arguments specified for command"));
+    }
+    let places = row.keys.of(words);
+    Ok(Reply::bulks(places.into_iter().filter_map(|at| words.get(at).cloned())))
+}

@@ -1,0 +1,197 @@
+//! CONFIG: the settings of a server, as clients read and write them.
+//!
+//! What a store is built with (its limit, its databases) is told as it is, and is not changed here. Which key
+//! events are told, and the password, have their effect; the others are kept for whoever asks.
+
+mod parameters;
+mod value;
+
+use std::collections::HashMap;
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::command::help;
+use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
+use super::row::{Compat, Keys, Row, container, row};
+use crate::keyspace::{Keyspace, Limit, Told};
+use crate::reply::{ErrorReply, Reply};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::text::glob::Pattern;
+use crate::{Bytes, Eviction};
+
+use parameters::{PARAMETERS, Parameter};
+pub(super) use value::Kind;
+
+const SETTING: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
+
+pub(super) const ROWS: &[Row] = &[
+    container("config").since(2, 0),
+    row("config|get", -3, SETTING, Keys::NONE, get).since(2, 0),
+    row("config|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
+    row("config|resetstat", 2, SETTING, Keys::NONE, reset_stat).since(2, 0),
+    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite).since(2, 8),
+    row("config|set", -4, SETTING, Keys::NONE, set).since(2, 0),
+];
+
+/// The values of a store's parameters that are not as by default.
+#[derive(Default)]
+pub(crate) struct Settings {
+    changed: RwLock<HashMap<&'static str, Bytes>>,
+    has_password: AtomicBool,
+}
+
+impl Settings {
+    /// The password, if one is wanted.
+    pub(super) fn password(&self) -> Option<Bytes> {
+        if !self.has_password() {
+            return None;
+        }
+        self.changed.read().get("requirepass").cloned()
+    }
+
+    /// Asked with each command.
+    pub(super) fn has_password(&self) -> bool {
+        self.has_password.load(Ordering::Acquire)
+    }
+}
+
+impl Parameter {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.other)
+    }
+
+    fn is_in(&self, compat: Compat) -> bool {
+        self.since <= compat.redis()
+    }
+}
+
+/// What a parameter is at present.
+pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
+    let limits = space.limits();
+    let own = match name {
+        "databases" => Some(limits.databases.to_string()),
+        "dir" => std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
+        "maxmemory" => Some(max_memory(space).to_string()),
+        "maxmemory-policy" => space.limit().map(|(_, eviction)| policy(eviction).into()),
+        "notify-keyspace-events" => Some(space.told().text()),
+        "proto-max-bulk-len" => Some(limits.value.to_string()),
+        _ => None,
+    };
+    if let Some(own) = own {
+        return Bytes::from(own);
+    }
+    let changed = space.shared().settings.changed.read().get(name).cloned();
+    let default = || PARAMETERS.iter().find(|parameter| parameter.name == name).map(|known| known.default);
+    changed.unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
+}
+
+/// The limit in bytes; 0 if there is none, or one of another kind.
+pub(super) fn max_memory(space: &Keyspace) -> usize {
+    match space.limit() {
+        Some((Limit::Bytes(bytes), _)) => *bytes,
+        _ => 0,
+    }
+}
+
+/// What comes closest to it of Redis's policies.
+fn policy(eviction: Eviction) -> &'static str {
+    match eviction {
+        Eviction::AllKeys => "allkeys-lru",
+        Eviction::Expiring => "volatile-lru",
+        Eviction::SoonestDeadline => "volatile-ttl",
+        Eviction::Refuse => "noeviction",
+    }
+}
+
+fn get(call: &mut Call<'_>) -> Answer {
+    let patterns: Vec<Vec<u8>> = call.args.take_rest().iter().map(|glob| glob.to_ascii_lowercase()).collect();
+    let is_asked = |name: &str| patterns.iter().any(|glob| Pattern::new(glob).matches(name.as_bytes()));
+    let known = PARAMETERS.iter().filter(|parameter| parameter.is_in(call.compat()));
+    let found = known.flat_map(|parameter| {
+        parameter
+            .names()
+            .filter(|name| is_asked(name))
+            .map(|name| (Reply::text(name), Reply::Bulk(value(call.space(), parameter.name))))
+    });
+    Ok(Reply::Map(found.collect()))
+}
+
+fn failed(name: &str, why: &str) -> ErrorReply {
+    ErrorReply::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+}
+
+/// CONFIG SET of one parameter or several: all of them, or none.
+fn set(call: &mut Call<'_>) -> Answer {
+    let words = call.args.take_rest();
+    if words.len() % 2 == 1 {
+        return Err(ErrorReply::SYNTAX);
+    }
+    let mut chosen: Vec<(&'static str, &Parameter, &Bytes)> = Vec::new();
+    // The first thing that is wrong with the parameters; but one that is unknown is told before values are read.
+    for pair in words.chunks_exact(2) {
+        let (name, parameter) = find(&pair[0], call.compat())?;
+        let typed = String::from_utf8_lossy(&pair[0]);
+        match parameter.kind {
+            Kind::Fixed => return Err(failed(&typed, "can't set immutable config")),
+            Kind::Protected => return Err(failed(&typed, "can't set protected config")),
+            _ => {}
+        }
+        if chosen.iter().any(|(other, ..)| *other == name) {
+            return Err(failed(&typed, "duplicate parameter"));
+        }
+        chosen.push((name, parameter, &pair[1]));
+    }
+    let mut values = Vec::with_capacity(chosen.len());
+    for (name, parameter, text) in chosen {
+        let read = parameter.kind.read(text).map_err(|why| failed(name, &why))?;
+        if is_built_in(call.space(), parameter.name) && read != value(call.space(), parameter.name) {
+            return Err(failed(name, "can't set immutable config"));
+        }
+        values.push((parameter.name, read));
+    }
+    for (name, value) in values {
+        apply(call.space(), name, value);
+    }
+    Ok(Reply::OK)
+}
+
+fn find(name: &[u8], compat: Compat) -> Result<(&'static str, &'static Parameter), ErrorReply> {
+    let known = PARAMETERS.iter().filter(|parameter| parameter.is_in(compat));
+    let mut names = known.flat_map(|parameter| parameter.names().map(move |name| (name, parameter)));
+    names.find(|(known, _)| is(name, known)).ok_or_else(|| {
+        let name = String::from_utf8_lossy(name);
+        ErrorReply::new(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'"))
+    })
+}
+
+/// Whether the store was built with it, and cannot change it any more.
+fn is_built_in(space: &Keyspace, name: &str) -> bool {
+    match name {
+        "maxmemory" | "proto-max-bulk-len" => true,
+        "maxmemory-policy" => space.limit().is_some(),
+        _ => false,
+    }
+}
+
+fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
+    let settings = &space.shared().settings;
+    if name == "notify-keyspace-events" {
+        space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
+        return;
+    }
+    let has_password = name == "requirepass" && !value.is_empty();
+    settings.changed.write().insert(name, value);
+    if name == "requirepass" {
+        settings.has_password.store(has_password, Ordering::Release);
+    }
+}
+
+fn reset_stat(call: &mut Call<'_>) -> Answer {
+    super::info::reset(call)?;
+    Ok(Reply::OK)
+}
+
+fn rewrite(_: &mut Call<'_>) -> Answer {
+    Err(ErrorReply::known("ERR The server is running without a config file"))
+}

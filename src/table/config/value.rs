@@ -1,0 +1,100 @@
+//! What values a parameter takes.
+
+use crate::Bytes;
+use crate::keyspace::Told;
+use crate::text::number;
+
+/// The kind of a parameter.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// `yes` or `no`
+    Flag,
+    /// A whole number between two.
+    Number(i64, i64),
+    /// A number of bytes between two, perhaps with a unit.
+    Memory(u64, u64),
+    /// One word of these.
+    Choice(&'static [&'static str]),
+    /// Seconds and numbers of changes.
+    Save,
+    /// Classes of key events.
+    Events,
+    Password,
+    /// Whatever one likes.
+    Text,
+    /// Told, but not to be changed while the server runs.
+    Fixed,
+    /// As that, since a client could do harm with it.
+    Protected,
+}
+
+impl Kind {
+    /// The value that is written so, in the form in which it is told.
+    ///
+    /// # Errors
+    /// What Redis says of one that makes no sense.
+    pub(super) fn read(self, text: &Bytes) -> Result<Bytes, String> {
+        let lower = String::from_utf8_lossy(text).to_ascii_lowercase();
+        match self {
+            Kind::Flag => match &*lower {
+                "yes" | "no" => Ok(Bytes::from(lower)),
+                _ => Err("argument must be 'yes' or 'no'".into()),
+            },
+            Kind::Number(least, most) => {
+                let value = number::parse_i64(text).ok_or("argument couldn't be parsed into an integer")?;
+                within(value, least, most)
+            }
+            Kind::Memory(least, most) => {
+                within(memory(&lower).ok_or("argument must be a memory value")?, least, most)
+            }
+            Kind::Choice(words) => match words.iter().find(|word| **word == lower) {
+                Some(word) => Ok(Bytes::from(*word)),
+                None => Err(format!("argument(s) must be one of the following: {}", words.join(", "))),
+            },
+            Kind::Save => save(text).ok_or_else(|| "Invalid save parameters".into()),
+            Kind::Events => match Told::parse(text) {
+                Some(_) => Ok(text.clone()),
+                None => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
+            },
+            Kind::Password | Kind::Text | Kind::Fixed | Kind::Protected => Ok(text.clone()),
+        }
+    }
+}
+
+fn within<T: PartialOrd + ToString>(value: T, least: T, most: T) -> Result<Bytes, String> {
+    if value < least || value > most {
+        let (least, most) = (least.to_string(), most.to_string());
+        return Err(format!("argument must be between {least} and {most} inclusive"));
+    }
+    Ok(Bytes::from(value.to_string()))
+}
+
+/// A number of bytes: `100`, `100mb` (of 1024 * 1024), `100m` (of 1000 * 1000).
+fn memory(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits);
+    let unit = match unit {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    // As C reads numbers: none is 0, and one too large the largest.
+    let number = if digits.is_empty() { 0 } else { digits.parse::<u64>().unwrap_or(u64::MAX) };
+    Some(number.saturating_mul(unit))
+}
+
+/// Pairs of seconds and changes, or nothing.
+fn save(text: &[u8]) -> Option<Bytes> {
+    let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
+    if words == [b""] {
+        return Some(Bytes::new());
+    }
+    let numbers: Vec<i64> = words.iter().map(|word| number::parse_i64(word)).collect::<Option<_>>()?;
+    let makes_sense = |pair: &[i64]| matches!(pair, [seconds, changes] if *seconds >= 1 && *changes >= 0);
+    numbers.chunks(2).all(makes_sense).then(|| Bytes::from(text))
+}

@@ -1,0 +1,158 @@
+//! What a server says of itself beside INFO and CONFIG: TIME, ROLE, SLOWLOG, LATENCY, and that it is no cluster.
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::command::help;
+use super::row::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE};
+use super::row::{Keys, Row, container, row};
+use crate::Bytes;
+use crate::reply::{ErrorReply, Reply};
+use crate::text::number;
+
+const WATCHED: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
+const REPLICA: u32 = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
+
+pub(super) const ROWS: &[Row] = &[
+    row("asking", 1, FAST, Keys::NONE, no_cluster).since(3, 0),
+    container("cluster").since(3, 0),
+    row("cluster|countkeysinslot", 3, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|getkeysinslot", 4, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|help", 2, LOADING | STALE, Keys::NONE, no_cluster).since(5, 0),
+    row("cluster|info", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|keyslot", 3, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|links", 2, STALE, Keys::NONE, no_cluster).since(7, 0),
+    row("cluster|myid", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|myshardid", 2, STALE, Keys::NONE, no_cluster).since(7, 2),
+    row("cluster|nodes", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|replicas", 3, ADMIN | STALE, Keys::NONE, no_cluster).since(5, 0),
+    row("cluster|shards", 2, STALE, Keys::NONE, no_cluster).since(7, 0),
+    row("cluster|slaves", 3, ADMIN | STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|slots", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("lastsave", 1, LOADING | STALE | FAST, Keys::NONE, last_save),
+    container("latency").since(2, 8),
+    row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
+    row("latency|help", 2, LOADING | STALE, Keys::NONE, help).since(2, 8),
+    row("latency|history", 3, WATCHED, Keys::NONE, nothing).since(2, 8),
+    row("latency|latest", 2, WATCHED, Keys::NONE, nothing).since(2, 8),
+    row("latency|reset", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 8),
+    row("lolwut", -1, READONLY | FAST, Keys::NONE, lolwut).since(5, 0),
+    container("module").since(4, 0),
+    row("module|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
+    row("module|list", 2, ADMIN | NOSCRIPT, Keys::NONE, nothing).since(4, 0),
+    row("readonly", 1, LOADING | STALE | FAST, Keys::NONE, no_cluster).since(3, 0),
+    row("readwrite", 1, LOADING | STALE | FAST, Keys::NONE, no_cluster).since(3, 0),
+    row("replicaof", 3, REPLICA, Keys::NONE, replica_of).since(5, 0),
+    row("role", 1, NOSCRIPT | LOADING | STALE | FAST, Keys::NONE, role).since(2, 8),
+    row("slaveof", 3, REPLICA, Keys::NONE, replica_of),
+    container("slowlog").since(2, 2),
+    row("slowlog|get", -2, ADMIN | LOADING | STALE, Keys::NONE, slowlog_get).since(2, 2),
+    row("slowlog|help", 2, LOADING | STALE, Keys::NONE, help).since(6, 2),
+    row("slowlog|len", 2, ADMIN | LOADING | STALE, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 2),
+    row("slowlog|reset", 2, ADMIN | LOADING | STALE, Keys::NONE, |_| Ok(Reply::OK)).since(2, 2),
+    row("time", 1, LOADING | STALE | FAST, Keys::NONE, time).since(2, 6),
+    row("wait", 3, NOSCRIPT, Keys::NONE, wait).since(3, 0),
+    row("waitaof", 4, NOSCRIPT, Keys::NONE, wait_aof).since(7, 2),
+];
+
+/// Empty is what is true as long as nothing is measured.
+fn nothing(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Array(Vec::new()))
+}
+
+fn no_cluster(_: &mut Call<'_>) -> Answer {
+    Err(ErrorReply::known("ERR This instance has cluster support disabled"))
+}
+
+fn seconds(millis: u64) -> Reply {
+    Reply::Integer(i64::try_from(millis / 1_000).unwrap_or(i64::MAX))
+}
+
+/// The store was saved at no time that it knows of: Redis tells its start then.
+fn last_save(call: &mut Call<'_>) -> Answer {
+    Ok(seconds(call.shared().since_wall))
+}
+
+fn time(call: &mut Call<'_>) -> Answer {
+    let micros = call.space().clock().wall_micros();
+    let parts = [micros / 1_000_000, micros % 1_000_000];
+    Ok(Reply::bulks(parts.map(|part| Bytes::from(part.to_string()))))
+}
+
+fn role(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Array(vec![Reply::text("master"), Reply::Integer(0), Reply::Array(Vec::new())]))
+}
+
+fn replica_of(call: &mut Call<'_>) -> Answer {
+    let (host, port) = (call.args.next()?, call.args.next()?);
+    if is(host, "NO") && is(port, "ONE") {
+        return Ok(Reply::OK);
+    }
+    Err(match number::parse_i64(port) {
+        Some(0..=65_535) => ErrorReply::known("ERR this server replicates no other"),
+        _ => ErrorReply::known("ERR Invalid master port"),
+    })
+}
+
+fn latency_graph(call: &mut Call<'_>) -> Answer {
+    let event = String::from_utf8_lossy(call.args.next()?);
+    Err(ErrorReply::new(format!("ERR No samples available for event '{event}'")))
+}
+
+fn slowlog_get(call: &mut Call<'_>) -> Answer {
+    let count = call.args.take();
+    if !call.args.is_empty() {
+        return Err(wrong_arguments("SLOWLOG", "GET"));
+    }
+    match count.map(|count| number::parse_i64(count)) {
+        None | Some(Some(-1..)) => nothing(call),
+        _ => Err(ErrorReply::known("ERR count should be greater than or equal to -1")),
+    }
+}
+
+/// What is said of a subcommand that has too many arguments.
+pub(super) fn wrong_arguments(container: &str, name: &str) -> ErrorReply {
+    ErrorReply::new(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+    ))
+}
+
+fn timeout(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    match call.args.integer() {
+        Ok(0..) => Ok(()),
+        Ok(_) => Err(ErrorReply::known("ERR timeout is negative")),
+        Err(_) => Err(ErrorReply::known("ERR timeout is not an integer or out of range")),
+    }
+}
+
+/// There are no replicas, and none will come: it does not wait for them.
+fn wait(call: &mut Call<'_>) -> Answer {
+    call.args.integer()?;
+    timeout(call)?;
+    Ok(Reply::Integer(0))
+}
+
+fn wait_aof(call: &mut Call<'_>) -> Answer {
+    let out_of_range = |least: i64, most: i64| {
+        ErrorReply::new(format!("ERR value is out of range, value must between {least} and {most}"))
+    };
+    let local = call.args.integer()?;
+    if !(0..=1).contains(&local) {
+        return Err(out_of_range(0, 1));
+    }
+    if call.args.integer()? < 0 {
+        return Err(out_of_range(0, i64::MAX));
+    }
+    timeout(call)?;
+    if local > 0 {
+        return Err(ErrorReply::known(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    Ok(Reply::Array(vec![Reply::Integer(0), Reply::Integer(0)]))
+}
+
+fn lolwut(call: &mut Call<'_>) -> Answer {
+    let shelves = "  _______\n |o|#|U|8|\n |=======|\n |8|o|_|#|\n |=======|\n";
+    let version = call.compat().version();
+    Ok(Reply::Verbatim("txt", Bytes::from(format!("{shelves}\nRedis ver. {version}\n"))))
+}

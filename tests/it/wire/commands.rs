@@ -1,0 +1,113 @@
+//! COMMAND: that the table says of its commands what Redis says of its own.
+
+use larder::{Bytes, Compat, Protocol, Reply, Store};
+
+use super::redis::Redis;
+use super::value::Value;
+use super::{answer, compat, words};
+use crate::differential::server::Server;
+
+/// What COMMAND INFO and COMMAND DOCS have in this order.
+const FACTS: [&str; 8] = ["name", "arity", "flags", "first key", "last key", "step", "categories", "tips"];
+
+fn items(bytes: &[u8]) -> Vec<Value> {
+    match Value::parse(bytes) {
+        Some(Value::Many(_, items)) => items,
+        other => panic!("no list: {other:?}"),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::One(_, text) => text.escape_ascii().to_string(),
+        Value::Many(kind, items) => {
+            format!("{}[{}]", char::from(*kind), items.iter().map(self::text).collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Many(_, items) => items,
+        Value::One(..) => &[],
+    }
+}
+
+#[test]
+fn each_command_is_as_redis_tells() {
+    let Some(server) = Server::own() else { return };
+    let mut redis = Redis::connect(server.port(), Protocol::Resp3);
+    let mut session = Store::new().session().compat(compat(&redis));
+    let redis_70 = compat(&redis) == Compat::Redis70;
+    let mut wrong = Vec::new();
+    for name in items(&answer(&mut session, &words!["COMMAND", "LIST"]).to_bytes(Protocol::Resp3)) {
+        let Value::One(_, name) = name else { panic!("{name:?} is no name") };
+        let shown = name.escape_ascii().to_string();
+        let mut both = |words| {
+            let ours = items(&answer(&mut session, &words).to_bytes(Protocol::Resp3));
+            (ours, items(&redis.ask(&words)))
+        };
+        let (ours, theirs) = both(words!["COMMAND", "INFO", name.clone()]);
+        for ((what, ours), theirs) in FACTS.iter().zip(list(&ours[0])).zip(list(&theirs[0])) {
+            // Redis has called WATCH so since 7.2 only.
+            let is_known = redis_70 && (*what, &*shown) == ("flags", "watch");
+            if !is_known && ours.clone().sorted() != theirs.clone().sorted() {
+                wrong.push(format!("{what} of {shown}: {}, not {}", text(ours), text(theirs)));
+            }
+        }
+        if list(&theirs[0]).is_empty() {
+            wrong.push(format!("Redis has no {shown}"));
+            continue;
+        }
+        let (ours, theirs) = both(words!["COMMAND", "DOCS", name]);
+        let theirs = list(&theirs[1]).chunks(2).collect::<Vec<_>>();
+        for fact in list(&ours[1]).chunks(2).take(2) {
+            if !theirs.contains(&fact) {
+                wrong.push(format!("{shown}: {fact:?} is not among {:?}", &theirs[..4.min(theirs.len())]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn commands_are_found_counted_and_filtered() {
+    let mut session = Store::new().session();
+    let Reply::Integer(count) = session.call(["COMMAND", "COUNT"]) else { panic!("no number") };
+    let Reply::Array(all) = session.call(["COMMAND"]) else { panic!("no list") };
+    assert_eq!(all.len() as i64, count);
+    let Reply::Map(docs) = session.call(["COMMAND", "DOCS"]) else { panic!("no map") };
+    assert_eq!(docs.len() as i64, count);
+
+    let text = |text: &str| Reply::Bulk(Bytes::from(text));
+    let list = session.call(["command", "list", "filterby", "pattern", "CONFIG|*E*T"]);
+    assert_eq!(
+        list,
+        Reply::Array(["config|get", "config|resetstat", "config|set"].map(text).to_vec()).clone()
+    );
+    let list = session.call(["COMMAND", "LIST", "FILTERBY", "ACLCAT", "transaction"]);
+    let Reply::Array(names) = list else { panic!("no list") };
+    assert!(names.contains(&text("multi")) && !names.contains(&text("get")));
+    let Reply::Array(infos) = session.call(["COMMAND", "INFO", "what", "GET"]) else { panic!("no list") };
+    assert_eq!(infos[0], Reply::NilArray);
+    assert!(matches!(&infos[1], Reply::Array(facts) if facts[0] == text("get") && facts.len() == 10));
+}
+
+#[test]
+fn an_older_server_does_not_know_what_came_later() {
+    let known = |compat| {
+        let mut session = Store::new().session().compat(compat);
+        session.call(["COMMAND", "INFO", "waitaof"]) != Reply::Array(vec![Reply::NilArray])
+    };
+    assert!(!known(Compat::Redis70) && known(Compat::Redis72) && known(Compat::Redis810));
+}
+
+#[test]
+fn help_names_what_there_is() {
+    let mut session = Store::new().session();
+    for container in ["ACL", "CLIENT", "COMMAND", "CONFIG", "LATENCY", "MODULE", "SLOWLOG"] {
+        let Reply::Array(lines) = session.call([container, "HELP"]) else { panic!("no lines") };
+        let help = Reply::Status(format!("{container} HELP").into());
+        assert!(lines.len() > 1 && lines.contains(&help), "{lines:?}");
+    }
+}

@@ -1,0 +1,204 @@
+//! CONFIG, against the parameters of a real Redis.
+
+use std::collections::BTreeMap;
+
+use larder::{Eviction, KeyEvents, Protocol, Reply, Store};
+
+use super::redis::Redis;
+use super::value::Value;
+use super::{answer, compat, words};
+use crate::differential::chance::Chance;
+use crate::differential::server::Server;
+
+/// What is not as in the server that is compared with, or would have it do something.
+const APART: [&str; 30] = [
+    "active-defrag-cycle-max",
+    "active-defrag-cycle-min",
+    "active-defrag-threshold-lower",
+    "active-defrag-threshold-upper",
+    "activedefrag",
+    "appendonly",
+    "bind",
+    "bind-source-addr",
+    "client-output-buffer-limit",
+    "dir",
+    "hz",
+    "latency-tracking-info-percentiles",
+    "masteruser",
+    "maxclients",
+    "maxmemory",
+    "maxmemory-clients",
+    "maxmemory-policy",
+    "min-replicas-to-write",
+    "min-slaves-to-write",
+    "oom-score-adj",
+    "oom-score-adj-values",
+    "port",
+    "proc-title-template",
+    "proto-max-bulk-len",
+    "repl-backlog-size",
+    "requirepass",
+    "save",
+    "timeout",
+    "tls-port",
+    "jemalloc-bg-thread",
+];
+
+fn pairs(bytes: &[u8]) -> BTreeMap<String, String> {
+    let Some(Value::Many(_, items)) = Value::parse(bytes) else {
+        panic!("no list: {}", bytes.escape_ascii())
+    };
+    let text = |value: &Value| match value {
+        Value::One(_, text) => String::from_utf8_lossy(text).into_owned(),
+        Value::Many(..) => panic!("{value:?} is no text"),
+    };
+    items.chunks(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
+}
+
+#[test]
+fn the_parameters_are_those_of_redis() {
+    let Some(server) = Server::own() else { return };
+    let mut redis = Redis::connect(server.port(), Protocol::Resp3);
+    let store = Store::new();
+    let mut session = store.session().compat(compat(&redis));
+    let all = words!["CONFIG", "GET", "*"];
+    let (ours, theirs) = (answer(&mut session, &all).to_bytes(Protocol::Resp3), redis.ask(&all));
+    let (ours, theirs) = (pairs(&ours), pairs(&theirs));
+    assert!(ours.keys().eq(theirs.keys()), "{ours:?}\n{theirs:?}");
+    // Where Redis was started otherwise, its own values say nothing.
+    let set = ["bind", "dir", "port"];
+    for (name, value) in ours.iter().filter(|(name, _)| !set.contains(&name.as_str())) {
+        assert_eq!(*value, theirs[name], "{name}");
+    }
+
+    // Each takes the same values, and tells them in the same way.
+    let names: Vec<&str> = ours.keys().map(String::as_str).filter(|name| !may_do_harm(name)).collect();
+    let mut chance = Chance::new(7);
+    for _ in 0..6_000 {
+        let (name, other) = (chance.pick(&names), chance.pick(&names));
+        let set = match chance.below(8) {
+            0 => words!["CONFIG", "SET", name.to_ascii_uppercase(), value(&mut chance)],
+            1 => words!["CONFIG", "SET", name, value(&mut chance), other, value(&mut chance)],
+            2 => words!["CONFIG", "SET", name, value(&mut chance), "what", "x"],
+            3 => words!["CONFIG", "SET", name, value(&mut chance), other],
+            _ => words!["CONFIG", "SET", name, value(&mut chance)],
+        };
+        for words in [set, words!["CONFIG", "GET", name], words!["CONFIG", "GET", other]] {
+            let (ours, theirs) = (answer(&mut session, &words).to_bytes(Protocol::Resp3), redis.ask(&words));
+            let words: Vec<_> = words.iter().map(|word| word.escape_ascii().to_string()).collect();
+            assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string(), "{words:?}");
+        }
+    }
+}
+
+fn may_do_harm(name: &str) -> bool {
+    APART.contains(&name) || (name.starts_with("tls-") && !name.starts_with("tls-session"))
+}
+
+fn value(chance: &mut Chance) -> String {
+    const VALUES: [&str; 34] = [
+        "yes",
+        "no",
+        "YES",
+        "maybe",
+        "",
+        "0",
+        "1",
+        "-1",
+        "-2",
+        "7",
+        "100",
+        "70000",
+        "1000000",
+        "5000000000",
+        "99999999999999999999",
+        "1k",
+        "10kb",
+        "2MB",
+        "1gb",
+        "mb",
+        "5x",
+        " 5",
+        "05",
+        "AKE",
+        "Kx",
+        "Elshzxetd",
+        "g$E",
+        "K7",
+        "everysec",
+        "ALWAYS",
+        "notice",
+        "force",
+        "clients",
+        "swapdb",
+    ];
+    chance.pick(&VALUES).into()
+}
+
+#[test]
+fn patterns_find_names_in_capitals_too_and_old_ones() {
+    let mut session = Store::new().session();
+    let mut names = |patterns: &[&str]| {
+        let words = ["CONFIG", "GET"].iter().chain(patterns);
+        let Reply::Map(found) = session.call(words) else { panic!("no map") };
+        found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let texts = |names: &[&str]| names.iter().map(|name| Reply::Bulk((*name).into())).collect::<Vec<_>>();
+    assert_eq!(names(&["MAXMEMORY"]), texts(&["maxmemory"]));
+    assert_eq!(names(&["databases", "data*"]), texts(&["databases"]));
+    assert_eq!(names(&["slave-pri*"]), texts(&["slave-priority"]));
+    assert_eq!(names(&["what"]), []);
+}
+
+#[test]
+fn what_a_store_is_built_with_is_told_and_stays() {
+    let store = Store::builder().max_bytes(1 << 20).eviction(Eviction::SoonestDeadline).databases(3).build();
+    let mut session = store.session();
+    let mut get = |name| match session.call(["CONFIG", "GET", name]) {
+        Reply::Map(pairs) => pairs[0].1.clone(),
+        other => panic!("{other:?} is no map"),
+    };
+    assert_eq!(get("maxmemory"), Reply::Bulk("1048576".into()));
+    assert_eq!(get("maxmemory-policy"), Reply::Bulk("volatile-ttl".into()));
+    assert_eq!(get("databases"), Reply::Bulk("3".into()));
+    assert_eq!(session.call(["CONFIG", "SET", "maxmemory", "1mb"]), Reply::OK);
+    let Reply::Error(error) = session.call(["CONFIG", "SET", "maxmemory", "2mb"]) else { panic!("no error") };
+    let why = "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - can't set immutable config";
+    assert_eq!(error.as_str(), why);
+    assert!(matches!(session.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]), Reply::Error(_)));
+}
+
+#[test]
+fn sessions_of_one_store_share_settings() {
+    let store = Store::new();
+    assert_eq!(store.session().call(["CONFIG", "SET", "hash-max-ziplist-entries", "7"]), Reply::OK);
+    let get = |store: &Store| store.session().call(["CONFIG", "GET", "hash-max-listpack-entries"]);
+    let told =
+        |value: &str| Reply::Map(vec![("hash-max-listpack-entries", value)].into_iter().map(pair).collect());
+    assert_eq!(get(&store), told("7"));
+    assert_eq!(get(&Store::new()), told("512"));
+}
+
+fn pair((name, value): (&str, &str)) -> (Reply, Reply) {
+    (Reply::Bulk(name.into()), Reply::Bulk(value.into()))
+}
+
+#[test]
+fn key_events_can_be_turned_on_and_off() {
+    for builder in [Store::builder(), Store::builder().key_events(KeyEvents::On)] {
+        let store = builder.build();
+        let mut session = store.session();
+        let heard = store.psubscribe(["__key*@0__:*"]);
+        let mut events = |classes: &str| {
+            assert_eq!(session.call(["CONFIG", "SET", "notify-keyspace-events", classes]), Reply::OK);
+            store.insert("a", 1).unwrap();
+            store.remove("a").unwrap();
+            let channels = std::iter::from_fn(|| heard.try_recv()).map(|message| message.channel);
+            channels.map(|channel| String::from_utf8(channel.to_vec()).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(events("KEA").len(), 4);
+        assert_eq!(events("Eg"), ["__keyevent@0__:del"]);
+        assert_eq!(events("K$"), ["__keyspace@0__:a"]);
+        assert!(events("A").is_empty() && events("KE").is_empty() && events("").is_empty());
+    }
+}

@@ -1,0 +1,193 @@
+//! INFO, SLOWLOG, LATENCY, ACL and what else a server says of itself.
+
+use std::time::Duration;
+
+use larder::{Bytes, Compat, ManualClock, Reply, Store};
+
+use super::{Words, compare, words};
+use crate::differential::chance::Chance;
+
+#[test]
+fn servers_are_byte_for_byte_those_of_redis() {
+    compare("servers", draw);
+}
+
+fn draw(chance: &mut Chance) -> Words {
+    match chance.below(19) {
+        0 => words![chance.pick(&["READONLY", "readwrite", "ASKING", "ROLE", "MODULE"])],
+        1 => [words!["CLUSTER", cluster(chance)], some(chance)].concat(),
+        2 => words!["CLUSTER"],
+        3 => words![
+            "REPLICAOF",
+            chance.pick(&["NO", "no", "host"]),
+            chance.pick(&["ONE", "one", "x", "70000"])
+        ],
+        4 => [words!["SLOWLOG", "GET"], chance.many(0, 1, number).concat_words()].concat(),
+        5 => words!["SLOWLOG", chance.pick(&["LEN", "RESET", "len", "WHAT"])],
+        6 => words!["SLOWLOG", "GET", number(chance), "7"],
+        7 => words!["LATENCY", chance.pick(&["LATEST", "RESET", "HISTORY", "WHAT"])],
+        8 => {
+            words!["LATENCY", chance.pick(&["HISTORY", "GRAPH", "RESET"]), chance.pick(&["command", "what"])]
+        }
+        9 => words!["WAIT", chance.pick(&["0", "-1", "x"]), number(chance)],
+        10 => words!["ACL", chance.pick(&["WHOAMI", "USERS", "LIST", "whoami", "CAT", "WHAT"])],
+        11 => words!["ACL", "GETUSER", chance.pick(&["default", "Default", "ann"])],
+        12 => [words!["ACL", "GENPASS"], chance.many(0, 2, number).concat_words()].concat(),
+        13 => words!["ACL", "CAT", chance.pick(&["what", ""])],
+        14 => words!["MODULE", chance.pick(&["LIST", "WHAT"])],
+        15 => words![chance.pick(&["LASTSAVE", "TIME"]), "x"],
+        16 => words!["INFO", chance.pick(&["server", "what", "KEYSPACE", "all"])],
+        17 => [words!["COMMAND", "GETKEYS"], getkeys(chance)].concat(),
+        _ => words!["COMMAND", chance.pick(&["LIST", "WHAT"]), "FILTERBY", "MODULE", "x"],
+    }
+}
+
+trait ConcatWords {
+    fn concat_words(self) -> Words;
+}
+
+impl ConcatWords for Vec<String> {
+    fn concat_words(self) -> Words {
+        self.into_iter().map(String::into_bytes).collect()
+    }
+}
+
+fn some(chance: &mut Chance) -> Words {
+    chance.many(0, 2, |chance| chance.key().to_vec())
+}
+
+fn number(chance: &mut Chance) -> String {
+    chance.pick(&["0", "1", "-1", "-2", "x", "5", "4096", "4097", "99999999999999999999"]).into()
+}
+
+fn cluster(chance: &mut Chance) -> &'static str {
+    chance.pick(&["INFO", "KEYSLOT", "nodes", "SLOTS", "SHARDS", "MYID", "COUNTKEYSINSLOT", "WHAT"])
+}
+
+fn getkeys(chance: &mut Chance) -> Words {
+    match chance.below(8) {
+        0 => words!["GET", "a", "b"],
+        1 => words!["mget", "a", "b", "a"],
+        2 => words!["MSET", "a", "1", "b", "2"],
+        3 => words!["WHAT", "a"],
+        4 => words!["PING", "a"],
+        5 => words!["CONFIG", "GET", "a"],
+        6 => words!["CONFIG", "WHAT"],
+        _ => words!["LCS", "a", "b", "LEN"],
+    }
+}
+
+/// The fields of INFO, of all sections or one.
+fn info(store: &Store, compat: Compat, section: &str) -> Vec<(String, String)> {
+    let Reply::Verbatim("txt", text) = store.session().compat(compat).call(["INFO", section]) else {
+        panic!("no text")
+    };
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let lines = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    lines.map(|(name, fact)| (name.to_owned(), fact.to_owned())).collect()
+}
+
+fn fact(store: &Store, name: &str) -> String {
+    let all = info(store, Compat::default(), "everything");
+    all.into_iter().find(|(field, _)| field == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+#[test]
+fn info_tells_the_facts() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).max_bytes(3 << 20).build();
+    let mut session = store.session();
+    for words in
+        [vec!["SET", "a", "1"], vec!["SET", "b", "1", "EX", "100"], vec!["GET", "a"], vec!["GET", "c"]]
+    {
+        session.call(words);
+    }
+    store.db(7).unwrap().insert("c", 1).unwrap();
+    clock.advance(Duration::from_secs(90_000));
+    store.sweep().unwrap();
+    let expected = [
+        ("redis_version", "8.10.0"),
+        ("uptime_in_seconds", "90000"),
+        ("uptime_in_days", "1"),
+        ("tcp_port", "0"),
+        ("connected_clients", "2"),
+        ("maxmemory", "3145728"),
+        ("maxmemory_human", "3.00M"),
+        ("maxmemory_policy", "allkeys-lru"),
+        ("total_connections_received", "11"),
+        ("total_commands_processed", "15"),
+        ("keyspace_hits", "1"),
+        ("keyspace_misses", "1"),
+        ("expired_keys", "1"),
+        ("role", "master"),
+        ("connected_slaves", "0"),
+        ("cluster_enabled", "0"),
+        ("db0", "keys=1,expires=0,avg_ttl=0,subexpiry=0"),
+        ("db7", "keys=1,expires=0,avg_ttl=0,subexpiry=0"),
+    ];
+    for (name, told) in expected {
+        let fact = fact(&store, name);
+        // These count the questions too.
+        match name {
+            "total_connections_received" | "total_commands_processed" => {
+                assert!(fact.parse::<u32>().unwrap() >= 5, "{name}: {fact}");
+            }
+            _ => assert_eq!(fact, told, "{name}"),
+        }
+    }
+    assert_eq!(fact(&store, "run_id").len(), 40);
+    assert_ne!(fact(&store, "run_id"), fact(&Store::new(), "run_id"));
+
+    session.call(["CONFIG", "RESETSTAT"]);
+    assert_eq!((fact(&store, "keyspace_hits"), fact(&store, "expired_keys")), ("0".into(), "0".into()));
+    session.call(["GET", "a"]);
+    assert_eq!(fact(&store, "keyspace_hits"), "1");
+}
+
+#[test]
+fn info_of_a_section_or_within_a_transaction() {
+    let store = Store::new();
+    let names = |compat, section| -> Vec<String> {
+        info(&store, compat, section).into_iter().map(|(name, _)| name).collect()
+    };
+    assert_eq!(names(Compat::Redis70, "cluster"), ["cluster_enabled"]);
+    assert!(names(Compat::Redis70, "what").is_empty());
+    assert_eq!(names(Compat::Valkey9, "SERVER")[..2], ["redis_version", "server_name"]);
+
+    let mut session = store.session();
+    for words in [vec!["SET", "a", "1"], vec!["MULTI"], vec!["SET", "b", "1"], vec!["INFO", "keyspace"]] {
+        session.call(words);
+    }
+    let text = "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0,subexpiry=0\r\n";
+    let told = Reply::Verbatim("txt", Bytes::from(text));
+    assert_eq!(session.call(["EXEC"]), Reply::Array(vec![Reply::OK, told]));
+}
+
+#[test]
+fn the_time_is_that_of_the_clock() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let Reply::Array(parts) = store.session().call(["TIME"]) else { panic!("no array") };
+    assert_eq!(parts, [Reply::Bulk("946684800".into()), Reply::Bulk("0".into())]);
+    assert_eq!(store.session().call(["LASTSAVE"]), Reply::Integer(946_684_800));
+}
+
+#[test]
+fn nothing_is_replicated() {
+    let mut session = Store::new().session();
+    let nobody = Reply::Array(vec![Reply::Integer(0), Reply::Integer(0)]);
+    assert_eq!(session.call(["WAITAOF", "0", "1", "100"]), nobody);
+    let Reply::Error(error) = session.call(["WAITAOF", "1", "0", "0"]) else { panic!("no error") };
+    assert!(error.as_str().starts_with("ERR WAITAOF cannot be used when numlocal is set"));
+    assert!(matches!(session.call(["REPLICAOF", "127.0.0.1", "6379"]), Reply::Error(_)));
+}
+
+#[test]
+fn an_acl_tells_the_hash_of_the_password() {
+    let store = Store::new();
+    let mut session = store.session().compat(Compat::Redis70);
+    session.call(["CONFIG", "SET", "requirepass", "abc"]);
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let line = format!("user default on #{hash} ~* &* +@all");
+    assert_eq!(session.call(["ACL", "LIST"]), Reply::Array(vec![Reply::Bulk(line.into())]));
+}
