@@ -6,9 +6,12 @@
 //! reaches the store through its [`Call`].
 
 mod args;
+mod blocking;
 mod call;
+mod list;
 mod row;
 mod session;
+mod set;
 mod string;
 mod transaction;
 
@@ -21,7 +24,7 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[blocking::ROWS, list::ROWS, set::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {
