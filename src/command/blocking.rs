@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::{Taken, list, sorted_set};
+use super::{list, sorted_set};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
@@ -20,7 +20,6 @@ use crate::keyspace::shard::{Serve, Waiting};
 use crate::keyspace::writer::Writer;
 use crate::sync::{Condvar, Mutex};
 use crate::value::list::End;
-use crate::value::sorted_set::Scored;
 use crate::{Bytes, Error, Result, Type};
 
 /// What a waiter wants from one of its keys.
@@ -34,14 +33,13 @@ pub(crate) enum Attempt {
 }
 
 /// What a waiter got.
-#[derive(Debug)]
 pub(crate) enum Served {
     /// These elements of the list at this key, which had this deadline.
-    Elements(Bytes, Taken, Option<u64>),
+    Elements(Bytes, list::Popped, Option<u64>),
     /// This element, which is in the destination now.
     Moved(Bytes),
     /// These members, with their scores, of the sorted set at this key, which had this deadline.
-    Scored(Bytes, Vec<Scored>, Option<u64>),
+    Scored(Bytes, sorted_set::Popped, Option<u64>),
 }
 
 impl Attempt {
@@ -50,7 +48,7 @@ impl Attempt {
         match self {
             Attempt::Pop(end, count) => {
                 let deadline = writer.deadline(key);
-                let popped = list::pop(writer, key, *end, *count)?.filter(|popped| !popped.is_empty());
+                let popped = list::pop(writer, key, *end, *count)?;
                 Ok(popped.map(|popped| Served::Elements(Bytes::from(key.bytes), popped, deadline)))
             }
             Attempt::Move { from, to, destination } => {
@@ -59,7 +57,7 @@ impl Attempt {
             }
             Attempt::PopScored(end, count) => {
                 let deadline = writer.deadline(key);
-                let popped = sorted_set::pop(writer, key, *end, *count)?.filter(|popped| !popped.is_empty());
+                let popped = sorted_set::pop(writer, key, *end, *count)?;
                 Ok(popped.map(|popped| Served::Scored(Bytes::from(key.bytes), popped, deadline)))
             }
         }
@@ -85,11 +83,11 @@ impl Attempt {
         match (self, served) {
             (Attempt::Pop(end, _), Served::Elements(key, popped, deadline)) => {
                 let key = writer.space().key_ref(&key);
-                list::put_back(writer, key, *end, popped, deadline)
+                list::put_back(writer, key, *end, popped.into_taken(), deadline)
             }
             (Attempt::PopScored(..), Served::Scored(key, popped, deadline)) => {
                 let key = writer.space().key_ref(&key);
-                sorted_set::put_back(writer, key, popped, deadline)
+                sorted_set::put_back(writer, key, popped.into_vec(), deadline)
             }
             // What was moved is where it was meant to go.
             _ => Ok(()),

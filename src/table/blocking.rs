@@ -49,10 +49,12 @@ fn pop(call: &mut Call<'_>, attempt: Attempt) -> Result<Blocked, ErrorReply> {
     let (seconds, keys) = call.args.take_rest().split_last().ok_or(ErrorReply::SYNTAX)?;
     let timeout = timeout(call, seconds)?;
     let served = |served| match served {
-        Served::Elements(key, elements, _) => Reply::bulks(std::iter::once(key).chain(elements)),
-        Served::Scored(key, members, _) => {
-            let members =
-                members.into_iter().flat_map(|(score, member)| [Reply::Bulk(member), Reply::Double(score)]);
+        Served::Elements(key, popped, _) => Reply::bulks(std::iter::once(key).chain(popped.into_taken())),
+        Served::Scored(key, popped, _) => {
+            let members = popped
+                .into_vec()
+                .into_iter()
+                .flat_map(|(score, member)| [Reply::Bulk(member), Reply::Double(score)]);
             Reply::Array(std::iter::once(Reply::Bulk(key)).chain(members).collect())
         }
         Served::Moved(element) => Reply::Bulk(element),
@@ -108,9 +110,12 @@ fn multi(
 /// by itself.
 fn each_by_itself(served: Served) -> Reply {
     match served {
-        Served::Elements(key, elements, _) => Reply::Array(vec![Reply::Bulk(key), Reply::bulks(elements)]),
-        Served::Scored(key, members, _) => {
-            let members = members
+        Served::Elements(key, popped, _) => {
+            Reply::Array(vec![Reply::Bulk(key), Reply::bulks(popped.into_taken())])
+        }
+        Served::Scored(key, popped, _) => {
+            let members = popped
+                .into_vec()
                 .into_iter()
                 .map(|(score, member)| Reply::Array(vec![Reply::Bulk(member), Reply::Double(score)]));
             Reply::Array(vec![Reply::Bulk(key), Reply::Array(members.collect())])

@@ -51,18 +51,18 @@ fn pop(call: &mut Call<'_>, end: End) -> Answer {
     }
     if call.args.is_empty() {
         let popped = call.write(key, |writer, key| list::pop(writer, key, end, 1))?;
-        return Ok(Reply::bulk_or_nil(popped.and_then(|mut popped| popped.pop())));
+        return Ok(Reply::bulk_or_nil(popped.and_then(|popped| popped.into_taken().pop())));
     }
     let count = call.args.count(0, ErrorReply::OUT_OF_RANGE)?;
     let popped = call.write(key, |writer, key| list::pop(writer, key, end, count))?;
-    Ok(popped.map_or(Reply::NilArray, Reply::bulks))
+    Ok(popped.map_or(Reply::NilArray, |popped| Reply::bulks(popped.into_taken())))
 }
 
 fn multi_pop(call: &mut Call<'_>) -> Answer {
     let (names, end, count) = call.args.multi_pop(ENDS)?;
     let keys = call.key_refs(names);
     let popped = call.write_all(&keys, |writer| list::pop_any(writer, &keys, end, count))?;
-    let popped = popped.and_then(|(at, elements)| Some((names.get(at)?.clone(), elements)));
+    let popped = popped.and_then(|(at, popped)| Some((names.get(at)?.clone(), popped.into_taken())));
     Ok(popped.map_or(Reply::NilArray, |(name, elements)| {
         Reply::Array(vec![Reply::Bulk(name), Reply::bulks(elements)])
     }))

@@ -58,7 +58,8 @@ fn contains_many(call: &mut Call<'_>) -> Answer {
 
 fn members(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    Ok(as_set(call.read(key, set::members)?))
+    let set = call.read(key, set::snapshot)?;
+    Ok(as_set(set.iter().map(Bytes::from)))
 }
 
 /// SPOP: one member, or a set of up to so many.
@@ -68,11 +69,12 @@ fn pop(call: &mut Call<'_>) -> Answer {
         return Err(ErrorReply::SYNTAX);
     }
     if call.args.is_empty() {
-        let popped = call.write(key, |writer, key| set::pop(writer, key, 1))?.pop();
-        return Ok(Reply::bulk_or_nil(popped));
+        let popped = call.write(key, |writer, key| set::pop(writer, key, 1))?;
+        return Ok(Reply::bulk_or_nil(popped.and_then(|popped| popped.into_taken().pop())));
     }
     let count = call.args.count(0, ErrorReply::OUT_OF_RANGE)?;
-    Ok(as_set(call.write(key, |writer, key| set::pop(writer, key, count))?))
+    let popped = call.write(key, |writer, key| set::pop(writer, key, count))?;
+    Ok(as_set(popped.into_iter().flat_map(set::Popped::into_taken)))
 }
 
 /// SRANDMEMBER: one member, or an array of so many; below zero the same one may come again.

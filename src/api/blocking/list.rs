@@ -289,8 +289,8 @@ impl Database {
 
 fn decode_element<T: Decode>(served: Option<Served>) -> Result<Option<(Bytes, T)>> {
     match served {
-        Some(Served::Elements(key, mut elements, _)) => {
-            elements.pop().map(|element| Ok((key, decode(element)?))).transpose()
+        Some(Served::Elements(key, popped, _)) => {
+            popped.into_taken().pop().map(|element| Ok((key, decode(element)?))).transpose()
         }
         _ => Ok(None),
     }

@@ -196,8 +196,8 @@ impl Database {
 
 fn decode_scored<M: Decode>(served: Option<Served>) -> Result<Option<(Bytes, M, f64)>> {
     match served {
-        Some(Served::Scored(key, mut members, _)) => {
-            members.pop().map(|(score, member)| Ok((key, decode(member)?, score))).transpose()
+        Some(Served::Scored(key, popped, _)) => {
+            popped.into_vec().pop().map(|(score, member)| Ok((key, decode(member)?, score))).transpose()
         }
         _ => Ok(None),
     }
