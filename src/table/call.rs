@@ -35,8 +35,9 @@ pub(crate) struct Blocked {
     pub attempt: Attempt,
     /// `None` for ever.
     pub timeout: Option<Duration>,
-    /// What it answers if it is served, and if not.
+    /// What it answers if it is served.
     pub served: fn(Served) -> Reply,
+    /// What it answers where it may not wait, and there is nothing.
     pub nothing: Reply,
 }
 

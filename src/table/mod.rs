@@ -8,6 +8,7 @@
 mod acl;
 mod args;
 mod bitmap;
+mod blocking;
 mod call;
 mod client;
 mod clients;
@@ -16,10 +17,12 @@ mod config;
 mod connection;
 mod hash;
 mod info;
+mod list;
 mod pubsub;
 mod row;
 mod server;
 mod session;
+mod set;
 mod shared;
 mod sorted_set;
 mod string;
@@ -43,14 +46,17 @@ pub(crate) use shared::Shared;
 const FAMILIES: &[&[Row]] = &[
     acl::ROWS,
     bitmap::ROWS,
+    blocking::ROWS,
     client::ROWS,
     command::ROWS,
     config::ROWS,
     connection::ROWS,
     hash::ROWS,
     info::ROWS,
+    list::ROWS,
     pubsub::ROWS,
     server::ROWS,
+    set::ROWS,
     sorted_set::ROWS,
     string::ROWS,
     transaction::ROWS,

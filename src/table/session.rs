@@ -368,7 +368,10 @@ impl Session {
         Ok(match blocking::start(space, self.db.index(), keys, attempt, Patience::Waits)? {
             Start::Served(got) => Outcome::Reply(served(got)),
             Start::Nothing => Outcome::Reply(nothing),
-            Start::Waits(ticket) => Outcome::Waits(Waiting { ticket, deadline, served, nothing }),
+            // Who has waited in vain gets this, also where nothing is something else elsewhere.
+            Start::Waits(ticket) => {
+                Outcome::Waits(Waiting { ticket, deadline, served, nothing: Reply::NilArray })
+            }
         })
     }
 }

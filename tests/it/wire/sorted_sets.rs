@@ -1,6 +1,6 @@
 //! ZADD, ZRANGE, ZUNION and their kin.
 
-use larder::{Compat, Protocol, Reply, Store};
+use larder::{Compat, Reply, Store};
 
 use super::{Words, compare, word, words};
 use crate::differential::chance::{Chance, Key};
@@ -34,9 +34,9 @@ fn ranks_come_with_their_scores_since_7_2() {
     assert_eq!(older.encode(&score), b",0.10000000000000001\r\n");
 }
 
-fn error(reply: &Reply) -> &str {
+fn error(reply: &Reply) -> String {
     match reply {
-        Reply::Error(error) => error.as_str(),
+        Reply::Error(error) => error.to_string(),
         other => panic!("no error: {other:?}"),
     }
 }

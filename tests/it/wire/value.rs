@@ -62,6 +62,15 @@ impl Value {
         }
     }
 
+    /// The byte strings in it, or the one that it is; nothing is none.
+    pub fn texts(self) -> Vec<Vec<u8>> {
+        match self {
+            Value::Many(_, items) => items.into_iter().flat_map(Value::texts).collect(),
+            Value::One(b'$', text) => vec![text],
+            Value::One(..) => Vec::new(),
+        }
+    }
+
     /// Whether it is of the same kind and length.
     pub fn is_like(&self, other: &Value) -> bool {
         match (self, other) {
@@ -91,6 +100,8 @@ fn parse(bytes: &[u8]) -> Option<(Value, &[u8])> {
         }
         (b'*' | b'~' | b'>', Some(length)) => length,
         (b'%', Some(length)) => 2 * length,
+        // No string is not one of these two bytes.
+        (b'$', None) => return Some((Value::One(b'_', b"$".to_vec()), rest)),
         _ => return Some((Value::One(kind, line.to_vec()), rest)),
     };
     let (mut items, mut rest) = (Vec::new(), rest);
