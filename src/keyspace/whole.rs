@@ -8,6 +8,7 @@ use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::transaction::Transaction;
 use super::writer::{Effects, Writer};
+use crate::text::glob::Pattern;
 use crate::value::members;
 use crate::{Bytes, Result};
 
@@ -61,6 +62,24 @@ impl Keyspace {
             self.sweep_database(db);
         }
         self.random_of_all(held, db)
+    }
+
+    /// The names that match, each once, in their order; not at one instant. O(n log n) for n keys
+    pub(crate) fn names(
+        &self,
+        held: Option<&Transaction>,
+        db: u16,
+        pattern: Pattern<'_>,
+    ) -> Result<Vec<Bytes>> {
+        let mut names = Vec::new();
+        self.walk_all(held, db, |entry| {
+            if pattern.matches(entry.key) {
+                names.push(Bytes::from(entry.key));
+            }
+        })?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
     /// Removes all keys of these databases at one instant. Their memory is freed when the locks are.

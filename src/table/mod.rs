@@ -7,6 +7,8 @@
 
 mod args;
 mod call;
+mod expiry;
+mod keys;
 mod row;
 mod session;
 mod string;
@@ -21,7 +23,7 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[expiry::ROWS, keys::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {

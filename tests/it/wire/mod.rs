@@ -5,6 +5,8 @@
 //! the differential tests of the typed API, `LARDER_ROUNDS` has them run longer, and a failure names the
 //! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
 
+mod fill;
+mod keys;
 mod redis;
 mod strings;
 mod value;
@@ -144,7 +146,7 @@ fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), 
     let store = Store::builder().seed(7).build();
     let mut session = store.session().compat(compat(redis));
     for (at, words) in commands.iter().enumerate() {
-        let ours = answer(&mut session, words).to_bytes(protocol);
+        let ours = answer(&store, &mut session, words).to_bytes(protocol);
         let theirs = redis.ask(words);
         if !agree(&rule(words), &ours, &theirs) {
             let text = format!(
@@ -158,7 +160,10 @@ fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), 
     Ok(())
 }
 
-fn answer(session: &mut Session, words: &Words) -> larder::Reply {
+fn answer(store: &Store, session: &mut Session, words: &Words) -> larder::Reply {
+    if let Some(reply) = fill::run(store, words) {
+        return reply;
+    }
     session.call(words.iter().map(|word| Bytes::from(word.as_slice())).collect::<Vec<_>>().iter())
 }
 
