@@ -4,7 +4,7 @@
 mod encode;
 mod parse;
 
-pub(crate) use encode::encode;
+pub(crate) use encode::{Dialect, encode};
 pub(crate) use parse::{ProtocolError, Requests};
 
 /// Which version of the protocol a client speaks.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Bytes;
+use crate::command::Draw;
 use crate::reply::ErrorReply;
 use crate::text::number;
 
@@ -118,6 +119,32 @@ impl<'c> Args<'c> {
             return Err(ErrorReply::known("ERR timeout is out of range"));
         }
         Ok((millis > 0.0).then(|| Duration::from_millis(millis as u64)))
+    }
+
+    /// How many are to be drawn at random, if that is said: different ones, or below zero any; and whether the
+    /// word behind it, `with`, is there. These are the last arguments.
+    ///
+    /// # Errors
+    /// Redis's for what is no such number, and a syntax error for other words.
+    pub(crate) fn draw(&mut self, with: &str) -> Result<Option<(Draw, bool)>, ErrorReply> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let count = self.integer()?;
+        if count == i64::MIN {
+            const BOUNDS: &str =
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+            return Err(ErrorReply::known(BOUNDS));
+        }
+        let both = self.len() == 1 && self.keyword(with);
+        if !self.is_empty() {
+            return Err(ErrorReply::SYNTAX);
+        }
+        if both && count.unsigned_abs() > i64::MAX as u64 / 2 {
+            return Err(ErrorReply::known("ERR value is out of range"));
+        }
+        let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+        Ok(Some((if count < 0 { Draw::Repeated(many) } else { Draw::Distinct(many) }, both)))
     }
 
     /// A count of keys, and then those keys.

@@ -110,6 +110,11 @@ impl<'c> Call<'c> {
         self.db().write(keys, op)
     }
 
+    /// What Redis says of a command that has not as many words as it takes.
+    pub(crate) fn wrong_arity(&self) -> ErrorReply {
+        ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", self.name))
+    }
+
     /// The command's name as errors about deadlines have it.
     pub(crate) fn invalid_expire(&self) -> ErrorReply {
         ErrorReply::new(format!("ERR invalid expire time in '{}' command", self.name))

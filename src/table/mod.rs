@@ -11,6 +11,7 @@ mod expiry;
 mod keys;
 mod row;
 mod session;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -23,7 +24,8 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] = &[expiry::ROWS, keys::ROWS, string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] =
+    &[expiry::ROWS, keys::ROWS, sorted_set::ROWS, string::ROWS, transaction::ROWS];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {

@@ -12,7 +12,7 @@ use crate::clock::{NEVER, millis};
 use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::Protocol;
+use crate::resp::{Dialect, Protocol, encode};
 use crate::{Bytes, IntoValue};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
@@ -87,6 +87,28 @@ impl Session {
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
         self
+    }
+
+    /// The same session as one that speaks this protocol.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// A reply as bytes of the session's protocol, with numbers written as its server writes them. O(reply)
+    ///
+    /// ```
+    /// use larder::{Compat, Store};
+    ///
+    /// let mut session = Store::new().session().compat(Compat::Redis70);
+    /// let reply = session.call(["ZADD", "board", "INCR", "0.1", "ann"]);
+    /// assert_eq!(session.encode(&reply), b"$19\r\n0.10000000000000001\r\n");
+    /// ```
+    pub fn encode(&self, reply: &Reply) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(reply, Dialect { protocol: self.protocol, compat: self.compat }, &mut bytes);
+        bytes
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not

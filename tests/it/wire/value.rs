@@ -34,6 +34,17 @@ impl Value {
         }
     }
 
+    /// The same with 0 for -0.
+    pub fn without_sign_of_zero(self) -> Value {
+        match self {
+            Value::One(kind @ (b'$' | b','), text) if text == b"-0" => Value::One(kind, b"0".to_vec()),
+            Value::Many(kind, items) => {
+                Value::Many(kind, items.into_iter().map(Value::without_sign_of_zero).collect())
+            }
+            one => one,
+        }
+    }
+
     /// Whether numbers are no further apart than that, and all else is the same.
     pub fn is_near(&self, other: &Value, slack: i64) -> bool {
         match (self, other) {
