@@ -19,7 +19,7 @@ mod undo;
 pub(crate) mod view;
 pub(crate) mod watch;
 mod wheel;
-mod whole;
+pub(crate) mod whole;
 pub(crate) mod writer;
 
 use std::sync::{Arc, Weak};

@@ -9,8 +9,11 @@ mod args;
 mod call;
 mod expiry;
 mod keys;
+mod object;
 mod row;
+mod scan;
 mod session;
+mod sort;
 mod sorted_set;
 mod string;
 mod transaction;
@@ -24,8 +27,16 @@ pub use session::Session;
 pub(crate) use row::Row;
 
 /// All commands, by family.
-const FAMILIES: &[&[Row]] =
-    &[expiry::ROWS, keys::ROWS, sorted_set::ROWS, string::ROWS, transaction::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    expiry::ROWS,
+    keys::ROWS,
+    object::ROWS,
+    scan::ROWS,
+    sort::ROWS,
+    sorted_set::ROWS,
+    string::ROWS,
+    transaction::ROWS,
+];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
 fn find(name: &str) -> Option<&'static Row> {

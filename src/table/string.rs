@@ -55,9 +55,10 @@ fn set(call: &mut Call<'_>) -> Answer {
     let (mut condition, mut expiry, mut keeps, mut gets) = (None, None, false, false);
     while let Some(word) = call.args.take() {
         let (is_free, has_time) = (condition.is_none(), expiry.is_some() || keeps);
-        if is(word, "NX") && is_free {
+        // To say the same once more is no error.
+        if is(word, "NX") && matches!(condition, None | Some(Condition::Absent)) {
             condition = Some(Condition::Absent);
-        } else if is(word, "XX") && is_free {
+        } else if is(word, "XX") && matches!(condition, None | Some(Condition::Present)) {
             condition = Some(Condition::Present);
         } else if is(word, "IFEQ") && is_free && compares(call) {
             condition = Some(Condition::Equal(call.args.next()?.clone()));
@@ -65,7 +66,7 @@ fn set(call: &mut Call<'_>) -> Answer {
             condition = Some(Condition::NotEqual(call.args.next()?.clone()));
         } else if is(word, "GET") {
             gets = true;
-        } else if is(word, "KEEPTTL") && !has_time {
+        } else if is(word, "KEEPTTL") && expiry.is_none() {
             keeps = true;
         } else {
             let unit = Unit::from_keyword(word).filter(|_| !has_time).ok_or(ErrorReply::SYNTAX)?;

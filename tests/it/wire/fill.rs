@@ -18,7 +18,7 @@ pub fn draw(chance: &mut Chance) -> Words {
     }
 }
 
-/// What those commands do, by the typed API.
+/// What those commands do, by the typed API: for where the table does not have them.
 pub fn run(store: &Store, words: &Words) -> Option<Reply> {
     let [name, key, rest @ ..] = &words[..] else { return None };
     let pairs = rest.chunks_exact(2).map(|pair| (&pair[0], &pair[1]));

@@ -44,7 +44,8 @@ fn several(chance: &mut Chance) -> Words {
 
 fn expire(chance: &mut Chance, key: &[u8]) -> Words {
     // None that comes while the test runs.
-    const ODD: [&str; 8] = ["", "x", "1.5", " 7", "-1", "-9223372036854775808", "9223372036854775807", "1e400"];
+    const ODD: [&str; 8] =
+        ["", "x", "1.5", " 7", "-1", "-9223372036854775808", "9223372036854775807", "1e400"];
     let odd = chance.one_in(8).then(|| word(chance.pick(&ODD)));
     match chance.below(4) {
         0 => words!["EXPIRE", key, odd.unwrap_or_else(|| word(&(chance.ttl() / 1_000)))],

@@ -7,7 +7,10 @@
 
 mod fill;
 mod keys;
+mod object;
 mod redis;
+mod scan;
+mod sort;
 mod sorted_sets;
 mod strings;
 mod value;
@@ -85,6 +88,12 @@ enum Rule {
     Near,
     /// As many of them: they are drawn at random.
     Many,
+    /// The same cursor, and the same elements in any order.
+    Turn,
+    /// The same with names and what they hold.
+    TurnOfPairs,
+    /// Of the same kind.
+    Kind,
 }
 
 /// What Redis leaves open, in one place.
@@ -96,6 +105,10 @@ fn rule(words: &Words) -> Rule {
         "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => Rule::Near,
         "HTTL" | "HPTTL" | "HEXPIRETIME" | "HPEXPIRETIME" => Rule::Near,
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Rule::Many,
+        "SCAN" | "SSCAN" => Rule::Turn,
+        "HSCAN" | "ZSCAN" => Rule::TurnOfPairs,
+        // They tell of Redis's own insides.
+        "OBJECT" | "MEMORY" => Rule::Kind,
         name if name.starts_with('Z') => Rule::Zero,
         _ => Rule::Same,
     }
@@ -166,10 +179,14 @@ fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), 
 }
 
 fn answer(store: &Store, session: &mut Session, words: &Words) -> larder::Reply {
-    if let Some(reply) = fill::run(store, words) {
-        return reply;
+    let reply =
+        session.call(words.iter().map(|word| Bytes::from(word.as_slice())).collect::<Vec<_>>().iter());
+    match &reply {
+        larder::Reply::Error(error) if error.as_str().starts_with("ERR unknown command") => {
+            fill::run(store, words).unwrap_or(reply)
+        }
+        _ => reply,
     }
-    session.call(words.iter().map(|word| Bytes::from(word.as_slice())).collect::<Vec<_>>().iter())
 }
 
 fn compat(redis: &Redis) -> Compat {
@@ -193,6 +210,9 @@ fn agree(rule: &Rule, ours: &[u8], theirs: &[u8]) -> bool {
         Rule::Zero => ours.without_sign_of_zero() == theirs.without_sign_of_zero(),
         Rule::Near => ours.is_near(&theirs, SLACK),
         Rule::Many => ours.is_like(&theirs),
+        Rule::Turn => ours.turn(Value::sorted) == theirs.turn(Value::sorted),
+        Rule::TurnOfPairs => ours.turn(Value::sorted_pairs) == theirs.turn(Value::sorted_pairs),
+        Rule::Kind => ours.is_same_kind(&theirs),
     }
 }
 
