@@ -77,17 +77,17 @@ impl Clock {
 
     /// Milliseconds since the Unix epoch.
     pub(crate) fn wall(&self) -> u64 {
-        self.to_wall(self.now())
+        self.wall_of(self.now())
     }
 
     /// The wall time of a moment of the monotonic line.
-    pub(crate) fn to_wall(&self, moment: u64) -> u64 {
+    pub(crate) fn wall_of(&self, moment: u64) -> u64 {
         moment.saturating_add(self.epoch())
     }
 
     /// The moment of a wall time: as often as it is asked, the same one, while nobody sets the system's
     /// clock. 0 for one that lies before the line's start.
-    pub(crate) fn from_wall(&self, wall: u64) -> u64 {
+    pub(crate) fn moment_of(&self, wall: u64) -> u64 {
         wall.saturating_sub(self.epoch())
     }
 
@@ -348,10 +348,10 @@ mod tests {
     #[test]
     fn a_wall_time_is_the_same_moment_whenever_it_is_asked() {
         let wall = Clock::System.wall() + 1_000_000;
-        let moment = Clock::System.from_wall(wall);
+        let moment = Clock::System.moment_of(wall);
         for _ in 0..100_000 {
-            assert_eq!(Clock::System.from_wall(wall), moment);
-            assert_eq!(Clock::System.to_wall(moment), wall);
+            assert_eq!(Clock::System.moment_of(wall), moment);
+            assert_eq!(Clock::System.wall_of(moment), wall);
         }
     }
 

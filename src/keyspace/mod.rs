@@ -178,7 +178,7 @@ impl Keyspace {
     /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
     pub(crate) fn deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
         let wall = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
-        match self.clock.from_wall(wall) {
+        match self.clock.moment_of(wall) {
             deadline if deadline <= self.clock.now() => Ok(0),
             deadline if deadline < i64::MAX as u64 => Ok(deadline),
             _ => Err(Error::InvalidExpire(command)),
@@ -199,7 +199,7 @@ impl Keyspace {
 
     /// The wall time of a deadline, as the clock sees it now; the last there is for one beyond that.
     pub(crate) fn wall_at(&self, deadline: u64) -> SystemTime {
-        since_epoch(Duration::from_millis(self.clock.to_wall(deadline)))
+        since_epoch(Duration::from_millis(self.clock.wall_of(deadline)))
     }
 
     /// Starts to watch keys. The mark is set by the first change to any of them; hand the same keys

@@ -128,7 +128,7 @@ impl<'c> Call<'c> {
         // Redis holds the wall time of each deadline.
         let wall = if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(clock.wall()) };
         let wall = wall.and_then(|wall| u64::try_from(wall).ok()).ok_or_else(|| self.invalid_expire())?;
-        Ok(Deadline::At(clock.from_wall(wall)))
+        Ok(Deadline::At(clock.moment_of(wall)))
     }
 }
 

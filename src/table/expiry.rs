@@ -32,7 +32,7 @@ fn expire(call: &mut Call<'_>, unit: Unit) -> Answer {
         if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(clock.wall()) }
     });
     let wall = wall.ok_or_else(|| call.invalid_expire())?;
-    let deadline = clock.from_wall(u64::try_from(wall).unwrap_or(0));
+    let deadline = clock.moment_of(u64::try_from(wall).unwrap_or(0));
     let done = call.write(key, |writer, key| Ok(keys::expire_if_all(writer, key, deadline, &conditions)))?;
     Ok(Reply::flag(done))
 }
@@ -72,7 +72,7 @@ fn ttl(call: &mut Call<'_>, unit: Unit) -> Answer {
     let millis = match call.read(key, |view, key| Ok(keys::deadline(view, key)))? {
         None => return Ok(Reply::Integer(-2)),
         Some(NEVER) => return Ok(Reply::Integer(-1)),
-        Some(deadline) if unit.is_time() => clock.to_wall(deadline),
+        Some(deadline) if unit.is_time() => clock.wall_of(deadline),
         Some(deadline) => deadline.saturating_sub(clock.now()),
     };
     let shown = match unit {

@@ -60,14 +60,14 @@ fn turn(session: &mut Session, words: &[&str]) -> (u64, Vec<Bytes>) {
 }
 
 /// Walks over `all`, of which the first hundred stay while the others come and go, and sees those.
-fn walk(store: &Store, words: &[&str], add: impl Fn(&Store, u32), remove: impl Fn(&Store, u32)) {
+fn walk(store: &Store, words: &[&str], put: impl Fn(u32, bool) -> larder::Result<bool>) {
     let (stay, most) = (100, 1_000);
     let mut session = store.session();
     let mut chance = Chance::new(7);
     for number in 0..most {
         // Those that stay stand among the others.
         let number = number * 7 % most;
-        add(store, number);
+        put(number, true).unwrap();
     }
     let (mut cursor, mut seen, mut turns) = (0, BTreeSet::new(), 0);
     loop {
@@ -84,7 +84,7 @@ fn walk(store: &Store, words: &[&str], add: impl Fn(&Store, u32), remove: impl F
         cursor = next;
         for _ in 0..10 {
             let number = stay + chance.below((most - stay) as usize) as u32;
-            if chance.one_in(3) { add(store, number) } else { remove(store, number) }
+            put(number, chance.one_in(3)).unwrap();
         }
     }
     assert!(turns > 10, "{words:?} came in {turns}");
@@ -98,33 +98,23 @@ fn name(number: u32) -> Vec<u8> {
 #[test]
 fn what_stays_is_met_whatever_comes_and_goes() {
     let store = Store::builder().seed(7).shards(8).build();
-    walk(
-        &store,
-        &["SCAN", "CURSOR", "COUNT", "5", "TYPE", "string"],
-        |store, number| drop(store.insert(name(number), number).unwrap()),
-        |store, number| drop(store.remove(name(number)).unwrap()),
-    );
+    walk(&store, &["SCAN", "CURSOR", "COUNT", "5", "TYPE", "string"], |number, is_there| {
+        let name = name(number);
+        if is_there { store.insert(name, number).map(|_| true) } else { store.remove(name) }
+    });
     store.clear().unwrap();
-    walk(
-        &store,
-        &["HSCAN", "h", "CURSOR"],
-        |store, number| drop(store.hash::<Vec<u8>, u32>("h").insert(name(number), number).unwrap()),
-        |store, number| drop(store.hash::<Vec<u8>, u32>("h").remove(name(number)).unwrap()),
-    );
-    walk(
-        &store,
-        &["SSCAN", "s", "CURSOR", "MATCH", "name *", "COUNT", "3"],
-        |store, number| drop(store.set::<Vec<u8>>("s").insert(name(number)).unwrap()),
-        |store, number| drop(store.set::<Vec<u8>>("s").remove(name(number)).unwrap()),
-    );
-    walk(
-        &store,
-        &["ZSCAN", "z", "CURSOR"],
-        |store, number| {
-            drop(store.sorted_set::<Vec<u8>>("z").insert(name(number), f64::from(number) * 0.1).unwrap());
-        },
-        |store, number| drop(store.sorted_set::<Vec<u8>>("z").remove(name(number)).unwrap()),
-    );
+    walk(&store, &["HSCAN", "h", "CURSOR"], |number, is_there| {
+        let (name, hash) = (name(number), store.hash::<Vec<u8>, u32>("h"));
+        if is_there { hash.insert(name, number) } else { hash.remove(name) }
+    });
+    walk(&store, &["SSCAN", "s", "CURSOR", "MATCH", "name *", "COUNT", "3"], |number, is_there| {
+        let (name, set) = (name(number), store.set::<Vec<u8>>("s"));
+        if is_there { set.insert(name) } else { set.remove(name) }
+    });
+    walk(&store, &["ZSCAN", "z", "CURSOR"], |number, is_there| {
+        let (name, set) = (name(number), store.sorted_set::<Vec<u8>>("z"));
+        if is_there { set.insert(name, f64::from(number) * 0.1) } else { set.remove(name) }
+    });
 }
 
 #[test]

@@ -34,14 +34,21 @@ fn draw(chance: &mut Chance) -> Words {
         10 => [words!["SADD", key], chance.many(1, 8, |chance| chance.number().to_string().into_bytes())]
             .concat(),
         11 => words!["DEL", key],
-        _ => fill::draw(chance),
+        _ => {
+            let mut words = fill::draw(chance);
+            // The C library takes it for nothing, and the empty member of a set may come before it or behind.
+            words.iter_mut().filter(|word| **word == b"\0").for_each(|word| *word = b"zero".to_vec());
+            words
+        }
     }
 }
 
 const LISTS: [&str; 2] = ["la", "lb"];
 
 fn weight(chance: &mut Chance) -> Vec<u8> {
-    if chance.one_in(6) { chance.value() } else { chance.number().to_string().into_bytes() }
+    let weight = if chance.one_in(6) { chance.value() } else { chance.number().to_string().into_bytes() };
+    // Redis 7.0 takes the next numbers for wrong too once it has met one that is too large.
+    if weight == b"1e400" { b"1e300".to_vec() } else { weight }
 }
 
 fn options(chance: &mut Chance) -> Words {
@@ -51,7 +58,7 @@ fn options(chance: &mut Chance) -> Words {
         1 => words!["desc"],
         2 | 3 if is_alpha => words!["ALPHA"],
         4 => words!["LIMIT", chance.index(), chance.index()],
-        2 | 3 | 5 | 6 if !is_alpha => words!["BY", chance.pick(&["w:*", "w:*->f", "*", "w:*->", "nosort*"])],
+        2 | 3 | 5 | 6 if !is_alpha => words!["BY", chance.pick(&["w:*", "w:*->f", "w:*->", "nosort*"])],
         7 => words!["GET", chance.pick(&["#", "w:*", "w:*->f", "w:*->g", "x"])],
         8 | 9 => words!["GET", chance.pick(&["#", "*"])],
         10 if chance.one_in(3) => words![chance.pick(&["LIMIT", "GET", "BY", "STORE", "x"])],
