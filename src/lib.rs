@@ -192,7 +192,7 @@ pub use command::sorted_set::{Aggregate, Combine, InsertCount, InsertIf, Inserte
 pub use error::{DecodeError, Error, Result};
 pub use event::KeyEvent;
 pub use key::Key;
-pub use keyspace::{Evicted, Sweeping};
+pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
 #[cfg(feature = "commands")]

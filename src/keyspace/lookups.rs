@@ -5,6 +5,7 @@
 //! a seat, which no other has while it runs, and adds there with a plain load and store.
 
 use std::array;
+#[cfg(not(shuttle))]
 use std::cell::Cell;
 use std::sync::OnceLock;
 
