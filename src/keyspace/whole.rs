@@ -7,6 +7,7 @@ use super::Keyspace;
 use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::transaction::Transaction;
+#[cfg(feature = "commands")]
 use super::view::View;
 use super::writer::{Effects, Writer};
 use crate::text::glob::Pattern;
