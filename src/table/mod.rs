@@ -6,8 +6,10 @@
 //! reaches the store through its [`Call`].
 
 mod args;
+mod bitmap;
 mod call;
 mod expiry;
+mod hash;
 mod keys;
 mod object;
 mod row;
@@ -28,7 +30,9 @@ pub(crate) use row::Row;
 
 /// All commands, by family.
 const FAMILIES: &[&[Row]] = &[
+    bitmap::ROWS,
     expiry::ROWS,
+    hash::ROWS,
     keys::ROWS,
     object::ROWS,
     scan::ROWS,

@@ -54,8 +54,8 @@ fn set(call: &mut Call<'_>) -> Answer {
     let (key, value) = (call.key()?, call.args.next()?.clone());
     let (mut condition, mut expiry, mut keeps, mut gets) = (None, None, false, false);
     while let Some(word) = call.args.take() {
-        let (is_free, has_time) = (condition.is_none(), expiry.is_some() || keeps);
-        // To say the same once more is no error.
+        // The same option may come again.
+        let is_free = condition.is_none();
         if is(word, "NX") && matches!(condition, None | Some(Condition::Absent)) {
             condition = Some(Condition::Absent);
         } else if is(word, "XX") && matches!(condition, None | Some(Condition::Present)) {
@@ -69,7 +69,8 @@ fn set(call: &mut Call<'_>) -> Answer {
         } else if is(word, "KEEPTTL") && expiry.is_none() {
             keeps = true;
         } else {
-            let unit = Unit::from_keyword(word).filter(|_| !has_time).ok_or(ErrorReply::SYNTAX)?;
+            let is_free = |unit: &Unit| !keeps && expiry.is_none_or(|(other, _)| other == *unit);
+            let unit = Unit::from_keyword(word).filter(is_free).ok_or(ErrorReply::SYNTAX)?;
             expiry = Some((unit, call.args.next()?));
         }
     }
@@ -148,7 +149,7 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
 fn pairs<'c>(call: &mut Call<'c>) -> Result<&'c [Bytes], ErrorReply> {
     let words = call.args.take_rest();
     if words.len() % 2 == 1 {
-        return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", call.name)));
+        return Err(call.wrong_arity());
     }
     Ok(words)
 }

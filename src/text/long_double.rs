@@ -114,6 +114,12 @@ impl LongDouble {
         self.finite().and_then(double).unwrap_or(infinity)
     }
 
+    /// Whether it is a number that has an end.
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_finite(&self) -> bool {
+        self.finite().is_some()
+    }
+
     fn finite(&self) -> Option<(u64, i32)> {
         match self.size {
             Size::Finite { mantissa, exponent } => Some((mantissa, exponent)),

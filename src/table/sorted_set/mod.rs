@@ -7,7 +7,7 @@ use super::args::Args;
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Keys, Row, counted, row};
-use crate::command::sorted_set::{self as sets, InsertIf};
+use crate::command::sorted_set::{self as sets, InsertIf, Popped};
 use crate::reply::{ErrorReply, Reply};
 use crate::value::list::End;
 use crate::value::sorted_set::Scored;
@@ -183,7 +183,10 @@ fn pop(call: &mut Call<'_>, end: End) -> Answer {
     if !call.args.is_empty() {
         return Err(ErrorReply::SYNTAX);
     }
-    let pop = |count| call.write(key, |writer, key| sets::pop(writer, key, end, count));
+    let pop = |count| {
+        let popped = call.write(key, |writer, key| sets::pop(writer, key, end, count))?;
+        Ok::<_, ErrorReply>(popped.map(Popped::into_vec))
+    };
     if count.is_empty() {
         let popped = pop(1)?.unwrap_or_default();
         let flat = popped.into_iter().flat_map(|(score, member)| [Reply::Bulk(member), Reply::Double(score)]);
@@ -204,7 +207,7 @@ fn pop_any(call: &mut Call<'_>) -> Answer {
     let keys = call.key_refs(names);
     let popped = call.write_all(&keys, |writer| sets::pop_any(writer, &keys, end, count))?;
     let Some((at, popped)) = popped else { return Ok(Reply::NilArray) };
-    Ok(popped_from(names.get(at).cloned().unwrap_or_default(), popped))
+    Ok(popped_from(names.get(at).cloned().unwrap_or_default(), popped.into_vec()))
 }
 
 /// MIN or MAX, and how many are wanted.

@@ -96,7 +96,7 @@ fn remove(call: &mut Call<'_>, by: By) -> Answer {
     let key = call.key()?;
     let select = select(by, call.args.next()?, call.args.next()?)?;
     let gone = call.write(key, |writer, key| ranges::remove_range(writer, key, &select))?;
-    Ok(Reply::count(gone.len()))
+    Ok(Reply::count(gone.map_or(0, |gone| gone.len())))
 }
 
 /// The two ends and the options behind them, which are read first: they say what the ends are, as far as the

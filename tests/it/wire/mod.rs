@@ -5,7 +5,9 @@
 //! the differential tests of the typed API, `LARDER_ROUNDS` has them run longer, and a failure names the
 //! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
 
+mod bitmaps;
 mod fill;
+mod hashes;
 mod keys;
 mod object;
 mod redis;
