@@ -133,8 +133,8 @@ pub enum Error {
     #[error("ERR too many keys in one shard")]
     TooManyKeys,
     /// The store is full ([`StoreBuilder::max_bytes`](crate::StoreBuilder::max_bytes),
-    /// [`max_keys`](crate::StoreBuilder::max_keys)), and nothing may be evicted; or what was to be stored is
-    /// larger than the whole limit.
+    /// [`max_keys`](crate::StoreBuilder::max_keys), [`max_weight`](crate::StoreBuilder::max_weight)), and nothing
+    /// may be evicted; or what was to be stored is larger than the whole limit.
     ///
     /// `OOM command not allowed when used memory > 'maxmemory'.`
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]

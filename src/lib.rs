@@ -128,12 +128,14 @@
 //! | `bincode` (default), `postcard`, `json` | [`Record`], [`Encoded`] and [`Codec`]: your own serde types, written so |
 //! | `tracing` | spans around loads, events for sweeps and snapshots |
 //! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
+//! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
+//! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
+//! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
 //!
 //! Without any, the store depends on neither serde nor a codec.
 //!
 //! # What it is not
 //!
-//! - No server, yet: other processes do not reach a store.
 //! - Not durable write by write: what was written after the last snapshot is gone after a crash.
 //! - Not all of Redis: no streams, HyperLogLogs, geo sets, scripts or modules.
 
@@ -161,11 +163,15 @@ mod keyspace;
 mod load;
 mod pubsub;
 mod records;
+#[cfg(feature = "redis")]
+mod redis_rs;
 #[cfg(feature = "commands")]
 mod reply;
 #[cfg(feature = "commands")]
 mod resp;
 mod rng;
+#[cfg(feature = "server")]
+mod server;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod snapshot;
@@ -192,13 +198,17 @@ pub use command::sorted_set::{Aggregate, Combine, InsertCount, InsertIf, Inserte
 pub use error::{DecodeError, Error, Result};
 pub use event::KeyEvent;
 pub use key::Key;
-pub use keyspace::{Evicted, Sweeping};
+pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "redis")]
+pub use redis_rs::RedisConnection;
 #[cfg(feature = "commands")]
 pub use reply::{ErrorReply, Reply};
 #[cfg(feature = "commands")]
 pub use resp::Protocol;
+#[cfg(feature = "server")]
+pub use server::{Server, ServerBuilder};
 pub use snapshot::{Progress, SnapshotError};
 #[cfg(feature = "commands")]
 pub use table::{Compat, Session};

@@ -49,6 +49,8 @@ pub enum Reply {
     Verbatim(&'static str, Bytes),
     /// What comes without having been asked for, such as a message of a channel; an array in RESP2.
     Push(Vec<Reply>),
+    /// One after the other: what `SUBSCRIBE` gives, a reply for each channel.
+    Several(Vec<Reply>),
 }
 
 /// An error as Redis words it: a code in capitals, and what went wrong.
@@ -62,7 +64,7 @@ pub enum Reply {
 /// assert_eq!(error.to_string(), "ERR wrong number of arguments for 'get' command");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorReply(Cow<'static, str>);
+pub struct ErrorReply(Cow<'static, [u8]>);
 
 impl Reply {
     /// What most commands that change something answer.
@@ -113,28 +115,37 @@ impl Reply {
 impl ErrorReply {
     /// An error of this text, which begins with its code.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        ErrorReply(text.into())
+        ErrorReply(match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
+    }
+
+    /// One that names what a client has sent, which need not be text.
+    pub(crate) fn of_bytes(text: Vec<u8>) -> Self {
+        ErrorReply(Cow::Owned(text))
     }
 
     /// One whose text is known beforehand.
     pub(crate) const fn known(text: &'static str) -> Self {
-        ErrorReply(Cow::Borrowed(text))
+        ErrorReply(Cow::Borrowed(text.as_bytes()))
     }
 
-    /// The word that it begins with, such as `ERR` or `WRONGTYPE`. O(1)
+    /// The word that it begins with, such as `ERR` or `WRONGTYPE`; empty if that is no text. O(1)
     pub fn code(&self) -> &str {
-        self.0.split(' ').next().unwrap_or_default()
+        let code = self.0.split(|byte| *byte == b' ').next().unwrap_or_default();
+        std::str::from_utf8(code).unwrap_or_default()
     }
 
-    /// The whole text, code included. O(1)
-    pub fn as_str(&self) -> &str {
+    /// The whole text, code included. It is text unless it names what is none. O(1)
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
 impl fmt::Display for ErrorReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
@@ -142,7 +153,7 @@ impl std::error::Error for ErrorReply {}
 
 impl From<Error> for ErrorReply {
     fn from(error: Error) -> Self {
-        ErrorReply(error.to_string().into())
+        ErrorReply::new(error.to_string())
     }
 }
 

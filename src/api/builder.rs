@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::clock::Clock;
-use crate::keyspace::{Config, Evicted, Keyspace, Limit, Limits, Listener, Sweeping};
+use crate::keyspace::{Config, Evicted, Keyspace, Limit, Limits, Listener, Sweeping, Weighed, Weigher};
 
 /// Whether changes of keys are published as key events; see
 /// [`StoreBuilder::key_events`].
@@ -30,7 +30,7 @@ pub enum KeyEvents {
 }
 
 /// What goes when a store has reached its limit ([`StoreBuilder::max_bytes`],
-/// [`StoreBuilder::max_keys`]). `CONFIG SET maxmemory-policy`
+/// [`StoreBuilder::max_keys`], [`StoreBuilder::max_weight`]). `CONFIG SET maxmemory-policy`
 ///
 /// ```
 /// use larder::{Error, Eviction, Store};
@@ -253,6 +253,53 @@ impl StoreBuilder {
     /// ```
     pub fn max_keys(mut self, keys: usize) -> Self {
         self.limit = Some(Limit::Keys(keys));
+        self
+    }
+
+    /// The most that the keys of all databases may weigh together, by a weigher of your own, in place of a
+    /// limit in bytes or keys: the last of the three that is said holds. Default: no limit.
+    ///
+    /// The unit is yours; it is asked for the weight of a key after each call or transaction that has changed
+    /// what the key holds, and as a snapshot is loaded, on the thread of that call (for fields that have
+    /// expired, on that of the sweep) and with no lock held. So it may call the store; if it writes the very
+    /// key that it weighs, that key is weighed anew, and so on without end. The answer should follow from
+    /// what it is given ([`Weighed`]). A new key counts for nothing until it is weighed, and any other for
+    /// what it did before; before the call returns all have been weighed, and keys have gone as
+    /// [`eviction`](Self::eviction) says until the store is within its limit.
+    ///
+    /// - A key that weighs nothing is never evicted, and nothing bounds how many there are of those.
+    /// - A key that is heavier than the limit goes at once, and nothing else for it.
+    /// - What needs room is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory) while the limit is
+    ///   reached and no key may go: under [`Eviction::Refuse`], and where no key has a deadline. The call that
+    ///   reaches it is carried out whatever it brings, as its weight is not known before. So even a value that
+    ///   would be lighter than the old one is refused then.
+    /// - A limit of zero holds nothing: all that is new is refused. Limits over 2^51 count as that.
+    /// - If the weigher panics, the other keys are weighed too, and then the panic goes on in the call, which has
+    ///   been carried out.
+    ///
+    /// Costs 8 bytes a key, and for each change one call of the weigher and one more lock of the key's shard.
+    /// [`Stats::weight`](crate::Stats::weight) tells the sum.
+    ///
+    /// ```
+    /// use larder::{Store, Weighed};
+    ///
+    /// // A thousand elements over all collections; strings are free.
+    /// let elements = |key: &Weighed<'_>| if key.kind == larder::Type::String { 0 } else { key.len as u64 };
+    /// let store = Store::builder().max_weight(1_000, elements).build();
+    /// store.insert("settings", "dark")?;
+    /// for id in 0..100 {
+    ///     store.set::<u32>(format!("visitors:{id}")).insert_many(0..90)?;
+    /// }
+    /// assert_eq!(store.stats()?.weight, 990);
+    /// assert!(store.contains("settings")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn max_weight(
+        mut self,
+        limit: u64,
+        weigher: impl Fn(&Weighed<'_>) -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        self.limit = Some(Limit::Weight(limit, Weigher(Arc::new(weigher))));
         self
     }
 

@@ -14,7 +14,7 @@ impl Store {
     /// Counters: `larder_hits_total`, `larder_misses_total`, `larder_writes_total`,
     /// `larder_expirations_total`, `larder_evictions_total`, `larder_loads_total`,
     /// `larder_failed_loads_total`, `larder_fenced_loads_total`, `larder_shared_loads_total`. Gauges:
-    /// `larder_entries`, `larder_expiring`, `larder_bytes`.
+    /// `larder_entries`, `larder_expiring`, `larder_bytes`, `larder_weight`.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -41,12 +41,13 @@ impl Store {
             counter!(metric, "store" => name.to_owned()).absolute(value);
         }
         for (metric, value, unit, about) in [
-            ("larder_entries", stats.entries, Unit::Count, "Keys"),
-            ("larder_expiring", stats.expiring, Unit::Count, "Keys with a deadline"),
-            ("larder_bytes", stats.bytes, Unit::Bytes, "Bytes of keys, values and tables"),
+            ("larder_entries", stats.entries as f64, Unit::Count, "Keys"),
+            ("larder_expiring", stats.expiring as f64, Unit::Count, "Keys with a deadline"),
+            ("larder_bytes", stats.bytes as f64, Unit::Bytes, "Bytes of keys, values and tables"),
+            ("larder_weight", stats.weight as f64, Unit::Count, "Weight of keys, by the store's weigher"),
         ] {
             describe_gauge!(metric, unit, about);
-            gauge!(metric, "store" => name.to_owned()).set(value as f64);
+            gauge!(metric, "store" => name.to_owned()).set(value);
         }
         Ok(())
     }

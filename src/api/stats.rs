@@ -19,7 +19,7 @@ pub struct Stats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
-    /// Keys that were removed to keep within a limit: none so far, as a store has no limit yet.
+    /// Keys that were removed to keep within a limit.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
     pub entries: usize,
@@ -27,6 +27,8 @@ pub struct Stats {
     pub expiring: usize,
     /// Bytes that keys and values take, with the tables that they stand in.
     pub bytes: usize,
+    /// What keys weigh, where [`StoreBuilder::max_weight`](crate::StoreBuilder::max_weight) was said; else 0.
+    pub weight: u64,
     /// Loaders run by [`Store::get_or_load`] and its kin.
     pub loads: u64,
     /// Loaders that failed or panicked.
@@ -53,7 +55,7 @@ pub struct DatabaseStats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
-    /// Keys that were removed to keep within a limit: none so far, as a store has no limit yet.
+    /// Keys that were removed to keep within a limit.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
     pub entries: usize,
@@ -61,6 +63,8 @@ pub struct DatabaseStats {
     pub expiring: usize,
     /// Bytes that keys and values take, with the tables that they stand in.
     pub bytes: usize,
+    /// What keys weigh, where [`StoreBuilder::max_weight`](crate::StoreBuilder::max_weight) was said; else 0.
+    pub weight: u64,
 }
 
 impl Stats {
@@ -122,6 +126,7 @@ impl Stats {
             self.entries += of.entries;
             self.expiring += of.expiring;
             self.bytes += of.bytes;
+            self.weight = self.weight.saturating_add(of.weight);
         }
     }
 }
@@ -135,6 +140,8 @@ impl DatabaseStats {
         self.entries += table.len();
         self.expiring += table.expiring();
         self.bytes += table.bytes();
+        let weight = u64::try_from(table.weight()).unwrap_or(u64::MAX);
+        self.weight = self.weight.saturating_add(weight);
     }
 }
 

@@ -51,7 +51,7 @@ impl Attempt {
         match self {
             Attempt::Pop(end) => {
                 let deadline = writer.deadline(key);
-                let element = list::pop(writer, key, *end, 1)?.and_then(|mut popped| popped.pop());
+                let element = list::pop(writer, key, *end, 1)?.and_then(|popped| popped.into_taken().pop());
                 Ok(element.map(|element| Served::Element(Bytes::from(key.bytes), element, deadline)))
             }
             Attempt::Move { from, to, destination } => {
@@ -60,7 +60,8 @@ impl Attempt {
             }
             Attempt::PopScored(end) => {
                 let deadline = writer.deadline(key);
-                let member = sorted_set::pop(writer, key, *end, 1)?.and_then(|mut popped| popped.pop());
+                let member =
+                    sorted_set::pop(writer, key, *end, 1)?.and_then(|popped| popped.into_vec().pop());
                 let name = Bytes::from(key.bytes);
                 Ok(member.map(|(score, member)| Served::Scored(name, member, score, deadline)))
             }

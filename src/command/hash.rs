@@ -1,5 +1,6 @@
 //! Hashes: what HSET, HEXPIRE and their kin mean.
 
+use std::iter;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Draw;
@@ -28,7 +29,7 @@ pub(crate) enum FieldsIf {
 }
 
 impl FieldsIf {
-    /// The writer has purged expired fields: all that the hash has are live.
+    /// The writer has purged the fields that are named here: those that the hash has are live.
     fn holds(self, hash: &Hash, pairs: &[(Bytes, Bytes)]) -> bool {
         let has = |(name, _): &(Bytes, Bytes)| hash.get(name, 0).is_some();
         match self {
@@ -137,7 +138,8 @@ pub(crate) fn insert(
         Deadline::Clear | Deadline::Keep => Vec::new(),
     };
     let mut replaced = Vec::new();
-    let inserted = writer.update(key, Absent::Create, |hash: &mut Hash| {
+    let names = pairs.iter().map(|(name, _)| &name[..]);
+    let inserted = writer.update_parts(key, Absent::Create, names, |hash: &mut Hash| {
         if !condition.holds(hash, pairs) {
             return Ok((None, None));
         }
@@ -166,15 +168,16 @@ pub(crate) fn insert(
 
 /// HDEL, HGETDEL: what the fields held.
 pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>, fields: &[Bytes]) -> Result<Vec<Option<Taken>>> {
-    let taken = writer.update(key, Absent::Skip, |hash: &mut Hash| {
-        let take = |name: &Bytes| {
-            let deadline = hash.deadline(name, 0)?;
-            hash.remove(name).map(|value| Taken { value, deadline })
-        };
-        let taken: Vec<_> = fields.iter().map(take).collect();
-        let event = taken.iter().any(Option::is_some).then_some(KeyEvent::HDel);
-        Ok((taken, event))
-    })?;
+    let taken =
+        writer.update_parts(key, Absent::Skip, fields.iter().map(|name| &name[..]), |hash: &mut Hash| {
+            let take = |name: &Bytes| {
+                let deadline = hash.deadline(name, 0)?;
+                hash.remove(name).map(|value| Taken { value, deadline })
+            };
+            let taken: Vec<_> = fields.iter().map(take).collect();
+            let event = taken.iter().any(Option::is_some).then_some(KeyEvent::HDel);
+            Ok((taken, event))
+        })?;
     Ok(taken.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
@@ -188,12 +191,13 @@ pub(crate) fn put_back(
 ) -> Result<()> {
     let now = writer.now();
     super::put_back(writer, key, key_deadline, |writer| {
-        writer.update(key, Absent::Create, |hash: &mut Hash| {
+        let names = taken.iter().map(|(name, _)| &name[..]);
+        writer.update_parts(key, Absent::Create, names, |hash: &mut Hash| {
             let mut event = None;
-            for (name, Taken { value, deadline }) in taken {
-                if deadline > now && hash.get(&name, 0).is_none() {
-                    hash.put(&name, &value);
-                    hash.set_deadline(&name, deadline);
+            for (name, Taken { value, deadline }) in &taken {
+                if *deadline > now && hash.get(name, 0).is_none() {
+                    hash.put(name, value);
+                    hash.set_deadline(name, *deadline);
                     event = Some(KeyEvent::HSet);
                 }
             }
@@ -210,21 +214,22 @@ pub(crate) fn get_and_expire(
     deadline: u64,
 ) -> Result<Vec<Option<Bytes>>> {
     let now = writer.now();
-    let got = writer.update(key, Absent::Skip, |hash: &mut Hash| {
-        let mut event = None;
-        let get = |name: &Bytes| {
-            let value = hash.value(name, 0)?;
-            if deadline == NEVER {
-                let had = hash.set_deadline(name, NEVER);
-                event = event.or((had != Some(NEVER)).then_some(KeyEvent::HPersist));
-            } else {
-                event = event.or(event_of(expire_one(hash, name, deadline, now, ExpireIf::Always)));
-            }
-            Some(value)
-        };
-        let got = fields.iter().map(get).collect();
-        Ok((got, event))
-    })?;
+    let got =
+        writer.update_parts(key, Absent::Skip, fields.iter().map(|name| &name[..]), |hash: &mut Hash| {
+            let mut event = None;
+            let get = |name: &Bytes| {
+                let value = hash.value(name, 0)?;
+                if deadline == NEVER {
+                    let had = hash.set_deadline(name, NEVER);
+                    event = event.or((had != Some(NEVER)).then_some(KeyEvent::HPersist));
+                } else {
+                    event = event.or(event_of(expire_one(hash, name, deadline, now, ExpireIf::Always)));
+                }
+                Some(value)
+            };
+            let got = fields.iter().map(get).collect();
+            Ok((got, event))
+        })?;
     Ok(got.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
@@ -237,13 +242,14 @@ pub(crate) fn expire(
     condition: ExpireIf,
 ) -> Result<Vec<FieldExpiry>> {
     let now = writer.now();
-    let expired = writer.update(key, Absent::Skip, |hash: &mut Hash| {
-        let expire = |name: &Bytes| expire_one(hash, name, deadline, now, condition);
-        let expired: Vec<FieldExpiry> = fields.iter().map(expire).collect();
-        // Either all that meet the condition are removed, or none.
-        let event = expired.iter().find_map(|expired| event_of(*expired));
-        Ok((expired, event))
-    })?;
+    let expired =
+        writer.update_parts(key, Absent::Skip, fields.iter().map(|name| &name[..]), |hash: &mut Hash| {
+            let expire = |name: &Bytes| expire_one(hash, name, deadline, now, condition);
+            let expired: Vec<FieldExpiry> = fields.iter().map(expire).collect();
+            // Either all that meet the condition are removed, or none.
+            let event = expired.iter().find_map(|expired| event_of(*expired));
+            Ok((expired, event))
+        })?;
     Ok(expired.unwrap_or_else(|| vec![FieldExpiry::Missing; fields.len()]))
 }
 
@@ -253,17 +259,18 @@ pub(crate) fn persist(
     key: KeyRef<'_>,
     fields: &[Bytes],
 ) -> Result<Vec<Option<u64>>> {
-    let persisted = writer.update(key, Absent::Skip, |hash: &mut Hash| {
-        let old: Vec<_> = fields.iter().map(|name| hash.set_deadline(name, NEVER)).collect();
-        let event = old.iter().flatten().any(|old| *old != NEVER).then_some(KeyEvent::HPersist);
-        Ok((old, event))
-    })?;
+    let persisted =
+        writer.update_parts(key, Absent::Skip, fields.iter().map(|name| &name[..]), |hash: &mut Hash| {
+            let old: Vec<_> = fields.iter().map(|name| hash.set_deadline(name, NEVER)).collect();
+            let event = old.iter().flatten().any(|old| *old != NEVER).then_some(KeyEvent::HPersist);
+            Ok((old, event))
+        })?;
     Ok(persisted.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
 /// HINCRBY: the new value. The field keeps its deadline.
 pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, field: Bytes, by: i64) -> Result<i64> {
-    let increased = writer.update(key, Absent::Create, |hash: &mut Hash| {
+    let increased = writer.update_parts(key, Absent::Create, iter::once(&field[..]), |hash: &mut Hash| {
         let old = hash.get(&field, 0).map_or(Some(0), number::parse_i64);
         let new = old.ok_or(Error::HashNotAnInteger)?.checked_add(by).ok_or(Error::Overflow)?;
         hash.put(&field, &number::decimal(new.into()));
@@ -279,7 +286,7 @@ pub(crate) fn increase_float(
     field: Bytes,
     by: &LongDouble,
 ) -> Result<Bytes> {
-    let increased = writer.update(key, Absent::Create, |hash: &mut Hash| {
+    let increased = writer.update_parts(key, Absent::Create, iter::once(&field[..]), |hash: &mut Hash| {
         let old = hash.get(&field, 0).unwrap_or(b"0");
         let old = LongDouble::parse(old).ok_or(Error::HashNotAFloat)?;
         let new = Bytes::from(old.checked_add(by).ok_or(Error::NanOrInfinity)?.to_human());

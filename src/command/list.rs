@@ -1,5 +1,7 @@
 //! Lists: what LPUSH and its kin mean.
 
+use std::mem;
+
 use super::Taken;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -29,12 +31,36 @@ pub(crate) fn push(
 }
 
 /// LPOP, RPOP: at most `count` elements; `None` if the key is missing.
-pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, end: End, count: usize) -> Result<Option<Taken>> {
+pub(crate) fn pop(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    end: End,
+    count: usize,
+) -> Result<Option<Popped>> {
     writer.update(key, Absent::Skip, |list: &mut List| {
-        let popped: Taken = (0..count).map_while(|_| list.pop(end)).collect();
-        let event = (!popped.is_empty()).then_some(popped_at(end));
-        Ok((popped, event))
+        let event = (count > 0).then_some(popped_at(end));
+        if count > 1 && count >= list.len() {
+            return Ok((Popped::All(mem::take(list), end), event));
+        }
+        Ok((Popped::Some((0..count).map_while(|_| list.pop(end)).collect()), event))
     })
+}
+
+/// What was popped from an end: elements, or all that there were.
+pub(crate) enum Popped {
+    Some(Taken),
+    All(List, End),
+}
+
+impl Popped {
+    /// The elements in the order in which they were popped. May be O(popped): not for those who hold a lock.
+    pub(crate) fn into_taken(self) -> Taken {
+        match self {
+            Popped::Some(taken) => taken,
+            Popped::All(list, End::Front) => list.iter().map(Bytes::from).collect(),
+            Popped::All(list, End::Back) => list.iter().rev().map(Bytes::from).collect(),
+        }
+    }
 }
 
 /// LMPOP: at most `count` elements of the first list that is there, and which of the keys that is.
@@ -43,7 +69,7 @@ pub(crate) fn pop_any(
     keys: &[KeyRef<'_>],
     end: End,
     count: usize,
-) -> Result<Option<(usize, Taken)>> {
+) -> Result<Option<(usize, Popped)>> {
     if count == 0 {
         return Err(Error::Invalid("count should be greater than 0"));
     }
@@ -90,7 +116,7 @@ pub(crate) fn move_(
     // that is turned does not go and take its deadline along.
     push(writer, destination, to, [element], Absent::Create)?;
     let popped = pop(writer, source, from, 1)?;
-    Ok(popped.and_then(|mut popped| popped.pop()))
+    Ok(popped.and_then(|popped| popped.into_taken().pop()))
 }
 
 /// LLEN

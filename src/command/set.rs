@@ -1,5 +1,7 @@
 //! Sets: what SADD and its kin mean.
 
+use std::mem;
+
 use super::{Draw, Taken};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -47,15 +49,7 @@ pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
     Ok(view.find::<Set>(key)?.map_or(0, Set::len))
 }
 
-/// SMEMBERS
-pub(crate) fn members(view: &View<'_>, key: KeyRef<'_>) -> Result<Vec<Bytes>> {
-    let Some(set) = view.find::<Set>(key)? else { return Ok(Vec::new()) };
-    let mut members = Vec::with_capacity(set.len());
-    members.extend(set.iter().map(Bytes::from));
-    Ok(members)
-}
-
-/// The whole set at this instant, shared with the store. O(1).
+/// SMEMBERS: the whole set at this instant, shared with the store. O(1).
 pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Set> {
     match view.entry(key).map(|entry| entry.value) {
         Some(ValueRef::Whole(Value::Set(set))) => Ok(set.clone()),
@@ -65,14 +59,43 @@ pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Set> {
 }
 
 /// SPOP: at most `count` members, drawn and removed.
-pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, count: usize) -> Result<Taken> {
+pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, count: usize) -> Result<Option<Popped>> {
     let rng = writer.space().rng();
-    let popped = writer.update(key, Absent::Skip, |set: &mut Set| {
-        let popped: Taken = (0..count).map_while(|_| set.remove_at(rng.below(set.len()))).collect();
-        let event = (!popped.is_empty()).then_some(KeyEvent::SPop);
-        Ok((popped, event))
-    })?;
-    Ok(popped.unwrap_or_default())
+    writer.update(key, Absent::Skip, |set: &mut Set| {
+        let event = (count > 0).then_some(KeyEvent::SPop);
+        let stays = set.len().saturating_sub(count);
+        if count > 1 && stays < count {
+            // Those that stay are the fewer.
+            let kept = rng.sample(stays, set.len());
+            let mut rest = Set::default();
+            for member in kept.iter().filter_map(|at| set.get_at(*at)) {
+                rest.insert(&member);
+            }
+            return Ok((Popped::AllBut(kept, mem::replace(set, rest)), event));
+        }
+        Ok((Popped::Some((0..count).map_while(|_| set.remove_at(rng.below(set.len()))).collect()), event))
+    })
+}
+
+/// What was popped: members, or those at all positions but some of the set as it was.
+pub(crate) enum Popped {
+    Some(Taken),
+    AllBut(Vec<usize>, Set),
+}
+
+impl Popped {
+    /// The members. May be O(popped): not for those who hold a lock.
+    pub(crate) fn into_taken(self) -> Taken {
+        match self {
+            Popped::Some(taken) => taken,
+            Popped::AllBut(mut kept, set) => {
+                kept.sort_unstable();
+                let mut kept = kept.into_iter().peekable();
+                let popped = (0..set.len()).filter(|at| kept.next_if_eq(at).is_none());
+                popped.filter_map(|at| set.get_at(at)).collect()
+            }
+        }
+    }
 }
 
 /// Takes a [`pop`] back: a key that went with its members has its deadline again.

@@ -4,14 +4,19 @@
 //! known. Who has brought the store over its limit evicts before the call returns: from the shards that
 //! it holds as long as those have more than their share, then from others, one lock at a time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use smallvec::SmallVec;
 
 use super::Keyspace;
 use super::evicted::Evicted;
 use super::shard::Shard;
+use super::table::Table;
+use super::weigh::{Weigher, pass_on};
 use super::writer::{Effects, Writer};
+use crate::clock::NEVER;
 use crate::key::KeyRef;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::value::ValueRef;
 use crate::{Bytes, Error, Eviction, Result};
 
@@ -21,15 +26,20 @@ const STEPS: usize = 32;
 const FEW: usize = 8;
 /// What a key takes beside its name and value, at the least.
 const ENTRY: usize = 16;
+/// The largest limit to a weight. A shard that weighs more counts for [`SHARD_MOST`], and 2^12 shards of that
+/// have room in 64 bits.
+const WEIGHT_MOST: u64 = 1 << 51;
+const SHARD_MOST: u64 = (1 << 52) - 1;
 /// Keys, and bytes, for which it is worth having one more shard.
 const SHARD_KEYS: usize = 64;
 const SHARD_BYTES: usize = 16 << 10;
 
 /// What is limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Limit {
     Bytes(usize),
     Keys(usize),
+    Weight(u64, Weigher),
 }
 
 /// See the [module](self).
@@ -37,7 +47,7 @@ pub(crate) struct Bound {
     limit: Limit,
     eviction: Eviction,
     /// The weight of all shards.
-    used: AtomicUsize,
+    used: AtomicU64,
     /// Keys that have a deadline, where only those may go.
     timed: AtomicUsize,
     /// Nothing was left to evict when it was last tried.
@@ -48,18 +58,20 @@ pub(crate) struct Bound {
 
 impl Limit {
     /// How many shards are of use.
-    pub(super) fn shards(self) -> usize {
+    pub(super) fn shards(&self) -> usize {
         match self {
             Limit::Bytes(bytes) => bytes / SHARD_BYTES,
             Limit::Keys(keys) => keys / SHARD_KEYS,
+            // As many keys as that, or fewer.
+            Limit::Weight(weight, _) => usize::try_from(*weight).unwrap_or(usize::MAX) / SHARD_KEYS,
         }
     }
 }
 
 impl Bound {
     pub(super) fn new(limit: Limit, eviction: Eviction) -> Self {
-        let [used, timed, hand] = [0; 3].map(AtomicUsize::new);
-        Bound { limit, eviction, used, timed, is_stuck: AtomicBool::new(false), hand }
+        let [timed, hand] = [0; 2].map(AtomicUsize::new);
+        Bound { limit, eviction, used: AtomicU64::new(0), timed, is_stuck: AtomicBool::new(false), hand }
     }
 
     /// Whether tables are to note which of their keys are in use.
@@ -67,14 +79,43 @@ impl Bound {
         matches!(self.eviction, Eviction::AllKeys | Eviction::Expiring)
     }
 
-    fn most(&self) -> usize {
+    /// The weight of all shards.
+    #[cfg(all(test, not(shuttle)))]
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The caller's code that says what keys weigh, if it does.
+    #[inline]
+    pub(super) fn weigher(&self) -> Option<&Weigher> {
+        if let Limit::Weight(_, weigher) = &self.limit { Some(weigher) } else { None }
+    }
+
+    /// Whether a single key is over the limit.
+    pub(super) fn is_too_heavy(&self, weight: u64) -> bool {
+        weight > self.most()
+    }
+
+    /// Whether the key at a position is one of those that may go.
+    pub(super) fn may_evict(&self, shard: &Shard, db: u16, at: u32) -> bool {
+        let Some(entry) = shard.table(db).and_then(|table| table.get(at)) else { return false };
+        let is_of_policy = match self.eviction {
+            Eviction::Refuse => false,
+            Eviction::AllKeys => true,
+            Eviction::Expiring | Eviction::SoonestDeadline => entry.deadline != NEVER,
+        };
+        is_of_policy && !shard.pinned.contains(&(db, Bytes::from(entry.key)))
+    }
+
+    fn most(&self) -> u64 {
         match self.limit {
-            Limit::Bytes(most) | Limit::Keys(most) => most,
+            Limit::Bytes(most) | Limit::Keys(most) => most as u64,
+            Limit::Weight(most, _) => most.min(WEIGHT_MOST),
         }
     }
 
     /// Whether the limit would be passed with so much more.
-    fn is_over(&self, need: usize) -> bool {
+    fn is_over(&self, need: u64) -> bool {
         self.used.load(Ordering::Relaxed).saturating_add(need) > self.most()
     }
 
@@ -88,11 +129,13 @@ impl Bound {
     }
 
     /// Notes what a shard weighs now. O(databases)
-    fn weigh(&self, shard: &mut Shard) {
-        let tables = shard.tables();
+    pub(super) fn weigh(&self, shard: &mut Shard) {
+        let tables = shard.tables().map(|(_, table)| table);
         let weight = match self.limit {
-            Limit::Bytes(_) => tables.map(|(_, table)| table.bytes()).sum(),
-            Limit::Keys(_) => tables.map(|(_, table)| table.len()).sum(),
+            Limit::Bytes(_) => tables.map(Table::bytes).sum::<usize>() as u64,
+            Limit::Keys(_) => tables.map(Table::len).sum::<usize>() as u64,
+            // Of 2^16 databases none sums up to more than 2^96.
+            Limit::Weight(..) => tables.map(Table::weight).sum::<u128>().min(SHARD_MOST.into()) as u64,
         };
         let before = std::mem::replace(&mut shard.weight, weight);
         if weight != before {
@@ -111,7 +154,7 @@ impl Keyspace {
     /// The limit, and what goes when it is reached.
     #[cfg(feature = "commands")]
     pub(crate) fn limit(&self) -> Option<(Limit, Eviction)> {
-        self.bound.as_ref().map(|bound| (bound.limit, bound.eviction))
+        self.bound.as_ref().map(|bound| (bound.limit.clone(), bound.eviction))
     }
 
     /// Counts a shard whose tables were exchanged. O(databases)
@@ -129,13 +172,22 @@ impl Keyspace {
         }
     }
 
+    /// The same, after the keys that were changed have been weighed; tells what was evicted.
+    #[cold]
+    pub(super) fn weigh_and_make_room(&self, effects: &mut Effects, mut evicted: Vec<Evicted>) {
+        let panic = self.bound.as_ref().and_then(|bound| self.weigh_changed(bound, effects, &mut evicted));
+        self.make_room(&mut evicted);
+        let told = catch_unwind(AssertUnwindSafe(|| self.tell_evicted(&evicted)));
+        pass_on(panic.or(told.err()));
+    }
+
     #[cold]
     fn evict(&self, bound: &Bound, told: &mut Vec<Evicted>) {
         let (shards, mut idle) = (self.shards.len(), 0);
         while bound.is_over(0) && idle < 2 * shards {
             let index = bound.hand.fetch_add(1, Ordering::Relaxed) % shards;
             // Those that have more than their share are asked first, then all.
-            let share = if idle < shards { bound.most() / shards } else { 0 };
+            let share = if idle < shards { bound.most() / shards as u64 } else { 0 };
             let mut effects = Effects::new();
             let mut guard = self.shards[index].0.write();
             let evicted = Writer::of_one(self, 0, index as u32, &mut guard, &mut effects).evict(
@@ -192,7 +244,7 @@ impl Writer<'_> {
     }
 
     fn admit_to(&mut self, bound: &Bound, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
-        let need = match bound.limit {
+        let need: usize = match bound.limit {
             Limit::Bytes(_) => keys.iter().fold(0, |sum: usize, (key, bytes)| {
                 sum.saturating_add(match self.held_by(*key) {
                     Some(held) => bytes.saturating_sub(held),
@@ -207,14 +259,18 @@ impl Writer<'_> {
                 names.dedup();
                 names.len()
             }
+            // What it will weigh is not known before it is there.
+            Limit::Weight(..) => 0,
         };
+        let need = need as u64;
         self.keep_within(need, keys);
         let refuses = !bound.has_victims() || bound.is_stuck.load(Ordering::Relaxed);
         // What cannot fit does not have everything else evicted for it, and then goes itself.
         let (fits, is_full) = match bound.limit {
             // By how much a collection will grow is not known here: there has to be some room.
-            Limit::Bytes(most) => (need <= most - most / 8, bound.is_over(need.max(1))),
-            Limit::Keys(most) => (need <= most, need > 0 && bound.is_over(need)),
+            Limit::Bytes(_) => (need <= bound.most() - bound.most() / 8, bound.is_over(need.max(1))),
+            Limit::Keys(_) => (need <= bound.most(), need > 0 && bound.is_over(need)),
+            Limit::Weight(..) => (true, bound.is_over(1)),
         };
         if !fits || bound.most() == 0 || (refuses && is_full) {
             return Err(Error::OutOfMemory);
@@ -241,7 +297,7 @@ impl Writer<'_> {
     /// Counts what the shards that are held weigh, and evicts from those with more than their share if the
     /// store would be over its limit with so much more. The few keys that this is for are spared.
     #[inline]
-    pub(super) fn keep_within(&mut self, need: usize, keys: &[(KeyRef<'_>, usize)]) {
+    pub(super) fn keep_within(&mut self, need: u64, keys: &[(KeyRef<'_>, usize)]) {
         let space = self.space();
         let Some(bound) = &space.bound else { return };
         for (_, shard) in self.parts_mut() {
@@ -250,7 +306,10 @@ impl Writer<'_> {
         // What a transaction evicted would come back if it were taken back.
         if bound.is_over(need) && bound.has_victims() && !self.is_undoable() {
             let spared = if keys.len() <= FEW { keys } else { &[] };
-            self.evict(bound, need, bound.most() / space.shards.len(), usize::MAX, spared);
+            self.evict(bound, need, bound.most() / space.shards.len() as u64, usize::MAX, spared);
+        }
+        if keys.is_empty() && bound.weigher().is_some() {
+            self.look_at_noted();
         }
         if bound.is_stuck.load(Ordering::Relaxed) && !bound.is_over(0) {
             bound.is_stuck.store(false, Ordering::Relaxed);
@@ -262,8 +321,8 @@ impl Writer<'_> {
     fn evict(
         &mut self,
         bound: &Bound,
-        need: usize,
-        share: usize,
+        need: u64,
+        share: u64,
         most: usize,
         spared: &[(KeyRef<'_>, usize)],
     ) -> usize {

@@ -41,11 +41,15 @@ pub(super) enum Found {
 }
 
 impl DuePages {
-    /// Has a page looked through at a deadline. O(1)
+    /// Has a page looked through at a deadline, if it is one. O(1)
+    #[inline]
     pub(super) fn note(&mut self, page: u32, deadline: u64) {
-        if deadline == NEVER {
-            return;
+        if deadline != NEVER {
+            self.schedule(page, deadline);
         }
+    }
+
+    fn schedule(&mut self, page: u32, deadline: u64) {
         let DuePages { wheel, timers, open } = self;
         if timers.0.len() <= page as usize {
             timers.0.resize(page as usize + 1, Timer::new());

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 
 use super::Keyspace;
+use super::weigh::pass_on;
 use crate::sync::thread_local;
 use crate::{Bytes, Type};
 
@@ -68,8 +68,6 @@ impl Keyspace {
         let tell = |one| catch_unwind(AssertUnwindSafe(|| listener(one))).err();
         let panics: Vec<_> = evicted.iter().filter_map(tell).collect();
         TELLING.with(|telling| telling.borrow_mut().pop());
-        if let Some(panic) = panics.into_iter().next().filter(|_| !thread::panicking()) {
-            resume_unwind(panic);
-        }
+        pass_on(panics.into_iter().next());
     }
 }

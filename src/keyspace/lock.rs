@@ -110,6 +110,9 @@ impl Keyspace {
     #[inline]
     pub(super) fn settle(&self, effects: &mut Effects) {
         let mut evicted = self.settle_effects(effects);
+        if self.weighs() {
+            return self.weigh_and_make_room(effects, evicted);
+        }
         self.make_room(&mut evicted);
         if !evicted.is_empty() {
             self.tell_evicted(&evicted);

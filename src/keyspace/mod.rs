@@ -6,6 +6,7 @@
 
 mod bound;
 mod due;
+mod due_parts;
 mod evicted;
 mod held;
 mod lock;
@@ -14,11 +15,14 @@ mod recency;
 pub(crate) mod shard;
 mod sweep;
 pub(crate) mod table;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 mod told;
 pub(crate) mod transaction;
 mod undo;
 pub(crate) mod view;
 pub(crate) mod watch;
+mod weigh;
 mod wheel;
 mod whole;
 pub(crate) mod writer;
@@ -43,6 +47,8 @@ pub use evicted::Evicted;
 pub(crate) use evicted::Listener;
 pub use sweep::Sweeping;
 pub(crate) use told::Told;
+pub use weigh::Weighed;
+pub(crate) use weigh::Weigher;
 
 use bound::Bound;
 pub(crate) use bound::Limit;
@@ -100,17 +106,18 @@ pub(crate) struct Keyspace {
 
 impl Keyspace {
     pub(crate) fn new(config: Config) -> Arc<Self> {
-        let of_use = config.bound.map_or(usize::MAX, |(limit, _)| limit.shards());
+        let of_use = config.bound.as_ref().map_or(usize::MAX, |(limit, _)| limit.shards());
         let shards = config.shards.min(of_use).clamp(1, 1 << 12).next_power_of_two();
         let bound = config.bound.map(|(limit, eviction)| Bound::new(limit, eviction));
         let notes_use = bound.as_ref().is_some_and(Bound::looks_at_use);
+        let notes_weight = bound.as_ref().is_some_and(|bound| bound.weigher().is_some());
         let hasher = match config.seed {
             Some(seed) => ahash::RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x6c61_7264_6572),
             None => ahash::RandomState::new(),
         };
         let seed = config.seed.unwrap_or_else(|| hasher.hash_one("larder"));
         Arc::new_cyclic(|me| Keyspace {
-            shards: (0..shards).map(|_| Padded(RwLock::new(Shard::new(notes_use)))).collect(),
+            shards: (0..shards).map(|_| Padded(RwLock::new(Shard::new(notes_use, notes_weight)))).collect(),
             shift: 64 - shards.trailing_zeros(),
             hasher,
             sweeper: Arc::new(Sweeper::new(config.sweeping)),
@@ -220,10 +227,14 @@ impl Keyspace {
     /// to [`unwatch`](Self::unwatch) when it is no longer of interest.
     pub(crate) fn watch(&self, db: u16, keys: &[KeyRef<'_>]) -> Result<Arc<Watch>> {
         let watch = Arc::new(Watch::default());
+        // What has expired but still stands there must not mark the watch later: most of it goes before,
+        // a bounded part under a lock at a time.
+        for key in keys {
+            while self.write(db, &[*key], |writer| writer.expire(*key, writer::PARTS) >= writer::PARTS)? {}
+        }
         self.write(db, keys, |writer| {
             for key in keys {
-                // What has expired but still stands there must not mark the watch later.
-                writer.expire(*key);
+                writer.expire(*key, usize::MAX);
                 if let Some(shard) = writer.shard_mut(*key) {
                     shard.watches.add(db, key.bytes, &watch);
                 }

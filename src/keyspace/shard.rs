@@ -16,10 +16,11 @@ use crate::{Bytes, Type};
 pub(crate) struct Shard {
     /// Tables are made on demand: most stores use one database.
     tables: Vec<Option<Box<Table>>>,
-    /// Whether those note which of their keys are in use.
+    /// Whether those note which of their keys are in use, and what each weighs.
     notes_use: bool,
+    notes_weight: bool,
     /// What all tables weigh, as it was last counted.
-    pub weight: usize,
+    pub weight: u64,
     /// How many keys have a deadline, as it was last counted where that matters.
     pub timed: usize,
     /// Keys that are never evicted, there or not.
@@ -32,8 +33,8 @@ pub(crate) struct Shard {
 type Pinned = HashSet<(u16, Bytes), ahash::RandomState>;
 
 impl Shard {
-    pub(super) fn new(notes_use: bool) -> Self {
-        Shard { notes_use, ..Shard::default() }
+    pub(super) fn new(notes_use: bool, notes_weight: bool) -> Self {
+        Shard { notes_use, notes_weight, ..Shard::default() }
     }
 
     #[inline]
@@ -47,8 +48,8 @@ impl Shard {
         if self.tables.len() <= db {
             self.tables.resize_with(db + 1, || None);
         }
-        let notes_use = self.notes_use;
-        let fresh = || Box::new(if notes_use { Table::with_recency() } else { Table::default() });
+        let (notes_use, notes_weight) = (self.notes_use, self.notes_weight);
+        let fresh = || Box::new(Table::of_bounded(notes_use, notes_weight));
         self.tables[db].get_or_insert_with(fresh)
     }
 

@@ -18,7 +18,6 @@ use crate::clock::{Alarm, Clock, NEVER};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{self, Condvar, Mutex, thread};
 use crate::trace;
-use crate::value::hash::Hash;
 
 /// Steps for which one shard's lock is held at a time: 12 to 40 microseconds.
 const STEPS: usize = 256;
@@ -290,8 +289,7 @@ impl Writer<'_> {
             let key = self.space().key_ref(&due.1);
             let before = self.only_table().map_or(0, |table| table.len());
             // The road to the key removes it if all its fields are over.
-            let live = self.live(key);
-            let taken = live.map_or(0, |at| self.expire_parts::<Hash>(key, at, *steps));
+            let taken = self.expire(key, *steps);
             if let Some(table) = self.only_table().filter(|_| taken == 0) {
                 swept.removed += before.saturating_sub(table.len());
                 // Whatever the key holds, this is dealt with, and not found for ever.

@@ -24,8 +24,8 @@ pub(crate) struct Undo {
 pub(super) struct Step {
     pub db: u16,
     pub key: Bytes,
-    /// The position from which it was removed.
-    pub from: Option<u32>,
+    /// The position from which it was removed, and what it weighed.
+    pub from: Option<(u32, u64)>,
 }
 
 /// What is told of at the transaction's end.
@@ -43,7 +43,7 @@ impl Undo {
         self.states.entry((db, Bytes::from(key))).or_insert_with(state);
     }
 
-    pub(super) fn moved(&mut self, db: u16, key: &[u8], from: Option<u32>) {
+    pub(super) fn moved(&mut self, db: u16, key: &[u8], from: Option<(u32, u64)>) {
         self.steps.push(Step { db, key: Bytes::from(key), from });
     }
 

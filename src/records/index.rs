@@ -151,6 +151,15 @@ impl Index {
             + self.segments.capacity() * size_of::<Segment>()
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(super) fn recount(&self) -> usize {
+        let buckets: usize = self.segments.iter().map(|segment| segment.buckets.len() + 1).sum();
+        buckets * size_of::<Bucket>()
+            + self.directory.capacity() * size_of::<u32>()
+            + self.segments.capacity() * size_of::<Segment>()
+    }
+
     #[inline]
     fn slot(&self, hash: u32) -> usize {
         // By 64 bits, as a shift by all 32 is none.

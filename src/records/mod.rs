@@ -4,11 +4,12 @@
 //! A record is a name and a body, both plain bytes. Records are addressed by position. Removing one
 //! moves the last into its place, so pages stay full, a random record is one draw, and a walk from the
 //! end to the start meets every record that stays, whatever is added, removed or written on the way
-//! (only records behind the walk move, and only towards its start). Clones share pages, segments of
-//! the index and what is long, and copy the one that they write.
+//! (only records behind the walk move, and only towards its start). Clones share chunks of pages, the
+//! pages, segments of the index and what is long, and copy the one that they write.
 
 mod index;
 mod page;
+mod pages;
 pub(crate) mod slab;
 
 use std::ops::Deref;
@@ -18,6 +19,7 @@ use smallvec::SmallVec;
 use crate::Bytes;
 use index::Index;
 use page::{LONGEST, Page, RECORDS};
+use pages::Pages;
 use slab::Slab;
 
 /// Names and bodies up to these lengths stand in the record, longer ones beside it.
@@ -57,11 +59,11 @@ pub(crate) fn page_range(page: u32) -> std::ops::Range<u32> {
 /// See the [module](self).
 #[derive(Clone, Default)]
 pub(crate) struct Records {
-    pages: Vec<Page>,
+    pages: Pages,
     len: usize,
     index: Index,
-    /// Long names and bodies.
-    long: Slab<Bytes>,
+    /// Long names and bodies, if there are any.
+    long: Option<Box<Slab<Bytes>>>,
     /// What pages and long names and bodies hold on the heap, in bytes.
     held: usize,
 }
@@ -158,7 +160,7 @@ impl Records {
     /// The name of the record at a position, shared if it is long. O(1).
     pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
         match self.numbers(at).0 {
-            Some(number) => self.long.get(number).cloned(),
+            Some(number) => self.long(number).cloned(),
             None => self.get(at).map(|record| Bytes::from(record.name)),
         }
     }
@@ -166,7 +168,7 @@ impl Records {
     /// The body of the record at a position, shared if it is long. O(1).
     pub(crate) fn body(&self, at: u32) -> Option<Bytes> {
         match self.numbers(at).1 {
-            Some(number) => self.long.get(number).cloned(),
+            Some(number) => self.long(number).cloned(),
             None => self.get(at).map(|record| Bytes::from(record.body)),
         }
     }
@@ -183,7 +185,7 @@ impl Records {
     /// Takes a [`swap_remove`](Self::swap_remove) back: the record stands at `at`, and the one that was
     /// moved there is the last again. O(page).
     pub(crate) fn swap_insert(&mut self, at: u32, hash: u32, name: Text<'_>, body: Text<'_>) {
-        if let Some(moved) = self.raw(at).map(Raw::from_slice) {
+        if let Some(moved) = self.raw(at).filter(|moved| !moved.is_empty()).map(Raw::from_slice) {
             let record = self.record(hash, name, body);
             let last = self.append(&moved);
             self.index.moved(hash_of(&moved), at, last);
@@ -250,7 +252,8 @@ impl Records {
     /// those were. `goes` is asked once for each, from the last on. O(1) each.
     pub(crate) fn pop_while(&mut self, limit: usize, mut goes: impl FnMut(Record<'_>) -> bool) -> usize {
         let mut removed = 0;
-        while let Some(page) = self.pages.last().filter(|_| removed < limit) {
+        while let Some(last) = self.len.checked_sub(1).filter(|_| removed < limit) {
+            let Some(page) = self.pages.get(last / RECORDS) else { break };
             let (start, end) = (self.len - page.len(), self.len);
             let first = end.saturating_sub(limit - removed).max(start);
             let hashes = (first..end).filter_map(|at| page.get(at - start)).map(hash_of);
@@ -282,7 +285,18 @@ impl Records {
 
     /// Heap memory, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.held + self.pages.capacity() * size_of::<Page>() + self.index.bytes() + self.long.bytes()
+        let long = self.long.as_ref().map_or(0, |long| size_of_val(&**long) + long.bytes());
+        self.held + self.pages.bytes() + self.index.bytes() + long
+    }
+
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        let long = self.long.as_ref().map_or(0, |long| {
+            let strings = long.iter().map(Bytes::heap_bytes).sum::<usize>();
+            size_of::<Slab<Bytes>>() + long.recount() + strings
+        });
+        self.pages.recount() + self.index.recount() + long
     }
 
     #[inline]
@@ -314,7 +328,7 @@ impl Records {
     #[cold]
     fn numbered(&self, bytes: &[u8]) -> &[u8] {
         let number = bytes.first_chunk().map(|number| u32::from_le_bytes(*number));
-        number.and_then(|number| self.long.get(number)).map_or(&[], |long| long)
+        number.and_then(|number| self.long(number)).map_or(&[], |long| long)
     }
 
     /// The numbers of the name and of the body of the record at a position, where those are long.
@@ -328,13 +342,21 @@ impl Records {
         (name, if length & LONG_BODY != 0 { number(body_start(length)) } else { None })
     }
 
+    fn long(&self, number: u32) -> Option<&Bytes> {
+        self.long.as_ref()?.get(number)
+    }
+
     fn keep(&mut self, long: Bytes) -> u32 {
         self.held += long.heap_bytes();
-        self.long.insert(long)
+        self.long.get_or_insert_default().insert(long)
     }
 
     fn forget(&mut self, number: u32) -> Option<Bytes> {
-        let long = self.long.remove(number)?;
+        let slab = self.long.as_mut()?;
+        let long = slab.remove(number)?;
+        if slab.is_empty() {
+            self.long = None;
+        }
         self.held -= long.heap_bytes();
         Some(long)
     }
@@ -348,10 +370,9 @@ impl Records {
         } else if page_of(at) == page_of(self.len as u32) && self.len % RECORDS != 0 {
             self.edit(at, |page, _| page.pop(count));
         } else if count > 0 {
-            self.held -= self.pages.pop().map_or(0, |page| page.bytes());
-            if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
-                self.pages.shrink_to(self.pages.len() * 2);
-            }
+            let last = at as usize / RECORDS;
+            self.held -= self.pages.get(last).map_or(0, Page::bytes);
+            self.pages.pop(last);
         }
     }
 
@@ -369,16 +390,15 @@ impl Records {
         if at % RECORDS == 0 {
             // The first page grows with what it holds; the others are likely to become as full as those
             // before them.
-            let room = match self.pages.first() {
-                Some(first) => (first.bytes() + self.pages[at / RECORDS - 1].bytes()) / 2,
+            let number = at / RECORDS;
+            let before = number.checked_sub(1).and_then(|before| self.pages.get(before));
+            let room = match self.pages.get(0).zip(before) {
+                Some((first, before)) => (first.bytes() + before.bytes()) / 2,
                 None => length,
             };
             let page = Page::with_capacity(room.max(length));
             self.held += page.bytes();
-            if self.pages.len() == self.pages.capacity() {
-                self.pages.reserve_exact(1 + self.pages.len() / 8);
-            }
-            self.pages.push(page);
+            self.pages.push(number, page);
         }
         self.len += 1;
         let is_last = at % RECORDS == RECORDS - 1;
@@ -429,7 +449,7 @@ fn body_start(length: u8) -> usize {
     }
 }
 
-fn hash_at(pages: &[Page], at: u32) -> u32 {
+fn hash_at(pages: &Pages, at: u32) -> u32 {
     pages.get(at as usize / RECORDS).and_then(|page| page.get(at as usize % RECORDS)).map_or(0, hash_of)
 }
 
@@ -495,9 +515,7 @@ mod tests {
             let name = name_of(id);
             prop_assert_eq!(records.find(hash_of_name(&name), &name).is_some(), model.contains_key(&name));
         }
-        let pages: usize = records.pages.iter().map(Page::bytes).sum();
-        let long: usize = records.long.iter().map(Bytes::heap_bytes).sum();
-        prop_assert_eq!(records.held, pages + long);
+        prop_assert_eq!(records.bytes(), records.recount());
         prop_assert!(!model.is_empty() || records.bytes() == 0);
         Ok(())
     }

@@ -25,6 +25,13 @@ pub(super) struct Page {
     len: u16,
 }
 
+impl Default for Page {
+    /// An empty page that holds nothing on the heap.
+    fn default() -> Self {
+        Page { bytes: Arc::default(), bounds: [0; RECORDS + 1], len: 0 }
+    }
+}
+
 impl Page {
     /// An empty page with room for records of so many bytes in all.
     pub(super) fn with_capacity(bytes: usize) -> Self {
@@ -95,6 +102,12 @@ impl Page {
     /// Heap memory, in bytes. O(1).
     pub(super) fn bytes(&self) -> usize {
         2 * mem::size_of::<usize>() + self.bytes.len()
+    }
+
+    /// The same; nothing for a page that was never given any.
+    #[cfg(test)]
+    pub(super) fn recount(&self) -> usize {
+        if self.bytes.is_empty() { 0 } else { self.bytes() }
     }
 
     /// Where a record lies; for one that is not there, nothing or what is no range.

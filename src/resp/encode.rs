@@ -9,7 +9,7 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
     let resp3 = protocol == Protocol::Resp3;
     match reply {
         Reply::Status(text) => line(b'+', text.as_bytes(), out),
-        Reply::Error(error) => one_line(error.as_str(), out),
+        Reply::Error(error) => one_line(error.as_bytes(), out),
         Reply::Integer(value) => integer(b':', *value, out),
         Reply::Bulk(bytes) => bulk(bytes, out),
         Reply::Nil | Reply::NilArray if resp3 => out.extend_from_slice(b"_\r\n"),
@@ -51,6 +51,7 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Verbatim(_, text) => bulk(text, out),
+        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, protocol, out)),
     }
 }
 
@@ -74,9 +75,9 @@ fn integer(kind: u8, value: i64, out: &mut Vec<u8>) {
 }
 
 /// An error's text may name what a client has sent, and must stay one line.
-fn one_line(text: &str, out: &mut Vec<u8>) {
+fn one_line(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'-');
-    out.extend(text.bytes().map(|byte| if byte == b'\r' || byte == b'\n' { b' ' } else { byte }));
+    out.extend(text.iter().map(|&byte| if byte == b'\r' || byte == b'\n' { b' ' } else { byte }));
     out.extend_from_slice(b"\r\n");
 }
 

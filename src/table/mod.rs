@@ -14,6 +14,7 @@ mod command;
 mod config;
 mod connection;
 mod info;
+mod pubsub;
 mod row;
 mod server;
 mod session;
@@ -26,6 +27,11 @@ use std::sync::OnceLock;
 
 pub use row::Compat;
 pub use session::Session;
+#[cfg(feature = "server")]
+pub(crate) use {
+    pubsub::message,
+    session::{Outcome, Waiting},
+};
 
 pub(crate) use row::Row;
 pub(crate) use shared::Shared;
@@ -38,15 +44,16 @@ const FAMILIES: &[&[Row]] = &[
     config::ROWS,
     connection::ROWS,
     info::ROWS,
+    pubsub::ROWS,
     server::ROWS,
     string::ROWS,
     transaction::ROWS,
 ];
 
 /// The row of a command, or of a subcommand as `container|name`, in small letters. O(1)
-fn find(name: &str) -> Option<&'static Row> {
-    static ROWS: OnceLock<HashMap<&'static str, &'static Row, ahash::RandomState>> = OnceLock::new();
-    let rows = ROWS.get_or_init(|| all().map(|row| (row.name, row)).collect());
+fn find(name: &[u8]) -> Option<&'static Row> {
+    static ROWS: OnceLock<HashMap<&'static [u8], &'static Row, ahash::RandomState>> = OnceLock::new();
+    let rows = ROWS.get_or_init(|| all().map(|row| (row.name.as_bytes(), row)).collect());
     rows.get(name).copied()
 }
 
@@ -62,7 +69,11 @@ mod tests {
     #[test]
     fn each_name_stands_in_the_table_once_and_in_small_letters() {
         for row in all() {
-            assert!(std::ptr::eq(find(row.name).expect("is in the table"), row), "{} twice", row.name);
+            assert!(
+                std::ptr::eq(find(row.name.as_bytes()).expect("is in the table"), row),
+                "{} twice",
+                row.name
+            );
             assert_eq!(row.name, row.name.to_ascii_lowercase());
             assert_ne!(row.arity, 0, "{}", row.name);
         }

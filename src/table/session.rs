@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::args::Args;
 use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
@@ -13,8 +15,9 @@ use crate::api::{Database, Store};
 use crate::clock::{NEVER, millis};
 use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
+use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::Protocol;
+use crate::resp::{Protocol, encode};
 use crate::{Bytes, IntoValue};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
@@ -47,7 +50,10 @@ pub struct Session {
     /// It has given the password, or none was wanted when it came.
     pub(super) is_known: bool,
     pub(super) silence: Silence,
-    pub(super) is_closed: bool,
+    /// Where the messages of channels come in, once there are any.
+    pub(super) subscription: Option<Subscription>,
+    /// It has said good-bye: nothing comes after this reply.
+    pub(super) is_over: bool,
 }
 
 /// Which replies a client does not want: `CLIENT REPLY`.
@@ -102,7 +108,8 @@ impl Session {
             queue: None,
             watched: Vec::new(),
             silence: Silence::No,
-            is_closed: false,
+            subscription: None,
+            is_over: false,
         }
     }
 
@@ -156,10 +163,10 @@ impl Session {
     /// ```
     /// let mut session = larder::Store::new().session();
     /// session.call(["QUIT"]);
-    /// assert!(session.is_closed());
+    /// assert!(session.is_over());
     /// ```
-    pub fn is_closed(&self) -> bool {
-        self.is_closed
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not
@@ -178,7 +185,7 @@ impl Session {
             Ok(Outcome::Reply(reply)) => reply,
             Ok(Outcome::Waits(Waiting { ticket, deadline, served, nothing })) => {
                 let got = ticket.wait(self.db.space().clock(), deadline);
-                self.client.note(|facts| facts.waits = false);
+                self.wake();
                 match got {
                     Ok(Some(got)) => served(got),
                     Ok(None) => nothing,
@@ -218,12 +225,20 @@ impl Session {
         outcome
     }
 
+    /// It waits no more.
+    pub(crate) fn wake(&self) {
+        self.client.note(|facts| facts.waits = false);
+    }
+
     /// What others may know of it while it runs a command.
     fn tell(&self, facts: &mut Facts, command: &'static str) {
         facts.command = command;
         facts.db = self.db.index();
         facts.protocol = self.protocol.number();
         facts.queued = self.queue.as_ref().map(Queue::len);
+        let subscription = self.subscription.as_ref();
+        facts.channels = subscription.map_or(0, |subscription| subscription.channels().len());
+        facts.patterns = subscription.map_or(0, |subscription| subscription.patterns().len());
         facts.watched = self.watched.iter().map(|watched| watched.names.len()).sum();
     }
 
@@ -255,6 +270,7 @@ impl Session {
     pub(super) fn reset(&mut self) -> crate::Result<()> {
         self.queue = None;
         self.forget_watched();
+        self.subscription = None;
         self.select(0)?;
         self.protocol = Protocol::default();
         self.silence = Silence::No;
@@ -278,17 +294,31 @@ impl Session {
 
     /// The row of a command with this number of arguments.
     pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        let known = |name: &str| find(name).filter(|row| row.is_in(self.compat));
-        let name = words.first().map(|name| lower(name)).unwrap_or_default();
+        let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
+        let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
+        name.make_ascii_lowercase();
         let Some(mut row) = known(&name) else { return Err(unknown_command(words)) };
         let is_container = matches!(row.run, Run::Container) || row.has(flag::CONTAINER);
         if let (true, Some(sub)) = (is_container, words.get(1)) {
-            row = known(&format!("{name}|{}", lower(sub))).ok_or_else(|| unknown_subcommand(words))?;
+            name.push(b'|');
+            name.extend_from_slice(sub);
+            name.make_ascii_lowercase();
+            row = known(&name).ok_or_else(|| unknown_subcommand(words))?;
         }
         if !row.takes(words.len()) {
             return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
         }
         Ok(row)
+    }
+
+    /// The longest argument that it takes, in bytes.
+    pub(crate) fn longest_argument(&self) -> usize {
+        self.db.space().limits().value
+    }
+
+    /// Writes a reply as its client reads it.
+    pub(crate) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+        encode(reply, self.protocol, out);
     }
 
     /// The database that is selected.
@@ -344,32 +374,28 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// A name in small letters; what is no text is no name.
-fn lower(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).to_ascii_lowercase()
-}
-
 fn unknown_command(words: &[Bytes]) -> ErrorReply {
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for word in words.iter().skip(1) {
         if shown.len() >= SHOWN {
             break;
         }
-        let word = &word[..word.len().min(SHOWN - shown.len())];
-        shown.push_str(&format!("'{}' ", String::from_utf8_lossy(word)));
+        let word = shown_of(word, SHOWN - shown.len());
+        shown.extend_from_slice(&[b"'", word, b"' "].concat());
     }
-    let name = words.first().map(|name| &name[..name.len().min(SHOWN)]).unwrap_or_default();
-    ErrorReply::new(format!(
-        "ERR unknown command '{}', with args beginning with: {shown}",
-        String::from_utf8_lossy(name)
-    ))
+    let name = words.first().map(|name| shown_of(name, SHOWN)).unwrap_or_default();
+    let text = [b"ERR unknown command '", name, b"', with args beginning with: ", &shown];
+    ErrorReply::of_bytes(text.concat())
 }
 
 fn unknown_subcommand(words: &[Bytes]) -> ErrorReply {
-    let text = |at: usize| {
-        let word = words.get(at).map(|word| &word[..word.len().min(SHOWN)]).unwrap_or_default();
-        String::from_utf8_lossy(word).into_owned()
-    };
-    let container = text(0).to_ascii_uppercase();
-    ErrorReply::new(format!("ERR unknown subcommand '{}'. Try {container} HELP.", text(1)))
+    let word = |at: usize| words.get(at).map(|word| shown_of(word, SHOWN)).unwrap_or_default();
+    let container = word(0).to_ascii_uppercase();
+    ErrorReply::of_bytes([b"ERR unknown subcommand '", word(1), b"'. Try ", &container, b" HELP."].concat())
+}
+
+/// What an error shows of a word: not too much, and nothing behind a zero.
+fn shown_of(word: &[u8], most: usize) -> &[u8] {
+    let text = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    &text[..text.len().min(most)]
 }

@@ -52,27 +52,32 @@ fn mget(call: &mut Call<'_>) -> Answer {
 /// SET with its options. GET makes it answer with the old value, whether or not the new one was set.
 fn set(call: &mut Call<'_>) -> Answer {
     let (key, value) = (call.key()?, call.args.next()?.clone());
-    let (mut condition, mut expiry, mut keeps, mut gets) = (None, None, false, false);
+    let (mut condition, mut expiry, mut keeps, mut gets) = (Condition::Always, None, false, false);
     while let Some(word) = call.args.take() {
-        let (is_free, has_time) = (condition.is_none(), expiry.is_some() || keeps);
-        if is(word, "NX") && is_free {
-            condition = Some(Condition::Absent);
-        } else if is(word, "XX") && is_free {
-            condition = Some(Condition::Present);
+        // The same word twice is fine, and the last counts.
+        let (is_nx, is_xx) =
+            (matches!(condition, Condition::Absent), matches!(condition, Condition::Present));
+        let is_free = matches!(condition, Condition::Always);
+        if is(word, "NX") && (is_free || is_nx) {
+            condition = Condition::Absent;
+        } else if is(word, "XX") && (is_free || is_xx) {
+            condition = Condition::Present;
         } else if is(word, "IFEQ") && is_free && compares(call) {
-            condition = Some(Condition::Equal(call.args.next()?.clone()));
+            condition = Condition::Equal(call.args.next()?.clone());
         } else if is(word, "IFNE") && is_free && call.compat().redis() >= (8, 4) {
-            condition = Some(Condition::NotEqual(call.args.next()?.clone()));
+            condition = Condition::NotEqual(call.args.next()?.clone());
         } else if is(word, "GET") {
             gets = true;
-        } else if is(word, "KEEPTTL") && !has_time {
+        } else if is(word, "KEEPTTL") && expiry.is_none() {
             keeps = true;
         } else {
-            let unit = Unit::from_keyword(word).filter(|_| !has_time).ok_or(ErrorReply::SYNTAX)?;
+            let unit = Unit::from_keyword(word).filter(|_| !keeps).ok_or(ErrorReply::SYNTAX)?;
+            if expiry.is_some_and(|(other, _)| other != unit) {
+                return Err(ErrorReply::SYNTAX);
+            }
             expiry = Some((unit, call.args.next()?));
         }
     }
-    let condition = condition.unwrap_or(Condition::Always);
     let deadline = match expiry {
         None if keeps => Deadline::Keep,
         None => Deadline::Clear,
@@ -133,8 +138,12 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
             if !call.args.is_empty() {
                 return Err(ErrorReply::SYNTAX);
             }
-            let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER)?;
-            deadline = call.deadline(amount, unit)?;
+            let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER);
+            deadline = match amount.and_then(|amount| call.deadline(amount, unit)) {
+                Ok(deadline) => deadline,
+                // Redis looks at the key first.
+                Err(error) => return call.read(key, string::get)?.map_or(Ok(Reply::Nil), |_| Err(error)),
+            };
         }
     }
     if !call.args.is_empty() {

@@ -75,6 +75,12 @@ impl Deadlines {
         self.names.bytes()
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(super) fn recount(&self) -> usize {
+        self.names.recount()
+    }
+
     fn find_next(&mut self) {
         self.next = self.names.iter().next().map_or(NEVER, |(first, _)| deadline(first));
     }

@@ -497,7 +497,7 @@ impl Deque {
         }
     }
 
-    pub(super) fn recount_bytes(&self) -> usize {
+    pub(super) fn recount(&self) -> usize {
         let edges = [&self.front, &self.back].map(|edge| {
             edge.items.capacity() * size_of::<Bytes>()
                 + edge.items.iter().map(Bytes::heap_bytes).sum::<usize>()

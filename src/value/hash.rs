@@ -142,9 +142,20 @@ impl Hash {
         removed
     }
 
+    /// Removes the field of that name if it has expired by `now`; true if it had. O(1), O(log n) if so.
+    pub(crate) fn remove_if_expired(&mut self, name: &[u8], now: u64) -> bool {
+        self.is_over(name, now) && self.remove(name).is_some()
+    }
+
     /// Heap memory of the fields and their deadlines, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        self.0.bytes() + self.expiry().map_or(0, Deadlines::bytes)
+        self.0.bytes() + self.0.extra().map_or(0, Deadlines::bytes)
+    }
+
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        self.0.recount() + self.0.extra().map_or(0, Deadlines::recount)
     }
 
     /// The deadlines, if there are any.
@@ -173,6 +184,7 @@ mod tests {
         Remove(u8),
         SetDeadline(u8, u64),
         RemoveExpired(u64, usize),
+        RemoveIfExpired(u8, u64),
         Clone,
     }
 
@@ -186,6 +198,7 @@ mod tests {
             4 => (name(), deadline).prop_map(|(name, deadline)| Step::SetDeadline(name, deadline)),
             1 => (0u64..20, prop_oneof![0usize..4, Just(usize::MAX)])
                 .prop_map(|(now, limit)| Step::RemoveExpired(now, limit)),
+            1 => (name(), 0u64..20).prop_map(|(name, now)| Step::RemoveIfExpired(name, now)),
             1 => Just(Step::Clone),
         ]
     }
@@ -284,6 +297,14 @@ mod tests {
                         gone.iter().for_each(|name| drop(model.remove(name)));
                         prop_assert!(last <= now);
                         prop_assert!(model.values().all(|(_, deadline)| *deadline >= last));
+                    }
+                    Step::RemoveIfExpired(name, now) => {
+                        let name = bytes(name);
+                        let is_over = model.get(&name).is_some_and(|(_, deadline)| *deadline <= now);
+                        prop_assert_eq!(hash.remove_if_expired(&name, now), is_over);
+                        if is_over {
+                            model.remove(&name);
+                        }
                     }
                     Step::Clone => clones.push((hash.clone(), model.clone())),
                 }

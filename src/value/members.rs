@@ -165,6 +165,15 @@ impl<P: Pack, X: Clone + Default> Members<P, X> {
         }
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(super) fn recount(&self) -> usize {
+        match &self.0 {
+            Form::Packed(packed) => packed.bytes(),
+            Form::Paged(paged) => 2 * size_of::<usize>() + size_of::<Paged<X>>() + paged.records.recount(),
+        }
+    }
+
     /// The entries in pages, moved there if need be.
     fn paged(&mut self) -> &mut Paged<X> {
         if let Form::Packed(packed) = &self.0 {

@@ -96,6 +96,18 @@ impl Value {
         }
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        match self {
+            Value::String(string) => string.heap_bytes(),
+            Value::List(list) => list.recount(),
+            Value::Set(set) => set.recount(),
+            Value::Hash(hash) => hash.recount(),
+            Value::SortedSet(set) => set.recount(),
+        }
+    }
+
     /// When the next part of the value (a field of a hash) expires; never for all others.
     #[inline]
     pub(crate) fn next_deadline(&self) -> u64 {
@@ -206,8 +218,15 @@ pub(crate) trait Kind: Default + Clone {
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     fn into_value(self) -> Value;
     fn is_empty(&self) -> bool;
-    /// Removes parts that have expired by `now`, `limit` of them at most; gives how many those were.
-    fn expire(&mut self, _now: u64, _limit: usize) -> usize {
+
+    /// Whether nothing is left that has not expired by `now`.
+    fn is_over(&self, _now: u64) -> bool {
+        self.is_empty()
+    }
+
+    /// Removes the parts of these names that have expired by `now`, and `limit` others at most; gives how
+    /// many those were.
+    fn expire<'n>(&mut self, _now: u64, _named: impl Iterator<Item = &'n [u8]>, _limit: usize) -> usize {
         0
     }
 }
@@ -240,7 +259,7 @@ impl Kind for Bytes {
 }
 
 macro_rules! collection {
-    ($kind:ident $(, $expire:ident)?) => {
+    ($kind:ident $($parts:item)*) => {
         impl Kind for $kind {
             type Ref<'v> = &'v $kind;
 
@@ -259,19 +278,25 @@ macro_rules! collection {
             fn is_empty(&self) -> bool {
                 $kind::is_empty(self)
             }
-            $(
-            const HAS_PARTS: bool = true;
-
-            fn expire(&mut self, now: u64, limit: usize) -> usize {
-                $kind::$expire(self, now, limit)
-            })?
+            $($parts)*
         }
     };
 }
 
 collection!(List);
 collection!(Set);
-collection!(Hash, remove_expired);
+collection!(Hash
+    const HAS_PARTS: bool = true;
+
+    fn is_over(&self, now: u64) -> bool {
+        self.len(now) == 0
+    }
+
+    fn expire<'n>(&mut self, now: u64, named: impl Iterator<Item = &'n [u8]>, limit: usize) -> usize {
+        let named = named.filter(|name| self.remove_if_expired(name, now)).count();
+        named + self.remove_expired(now, limit)
+    }
+);
 collection!(SortedSet);
 
 /// The hash of a member or field inside a collection. The keys are the process's own, so that

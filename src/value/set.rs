@@ -28,6 +28,12 @@ impl Set {
         self.0.bytes()
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        self.0.recount()
+    }
+
     /// O(1).
     pub(crate) fn contains(&self, member: &[u8]) -> bool {
         self.0.find(member).is_some()

@@ -11,6 +11,10 @@ mod keys;
 mod list;
 mod load;
 mod recipes;
+#[cfg(feature = "redis")]
+mod redis_rs;
+#[cfg(feature = "server")]
+mod server;
 mod set;
 mod snapshot;
 mod sorted_set;

@@ -17,9 +17,9 @@ fn main() -> Result<(), Error> {
     worst("key of 16, value of 12", |store, n| store.insert(key(n), text(n)))?;
     worst("the same with a time to live", |store, n| store.insert_ex(key(n), text(n), HOUR))?;
     worst("key of 16, value of 100", |store, n| store.insert(key(n), [b'v'; 100].as_slice()))?;
-    small("hash of 10 fields of 8, values of 12", 10, |store, n| {
+    small("hash of 10 fields of 6, values of 10", 10, |store, n| {
         let hash = store.hash::<String, String>(key(n));
-        (0..10).try_for_each(|field| hash.insert(format!("field-{field:02}"), text(n)).map(drop))
+        (0..10).try_for_each(|field| hash.insert(format!("name{field:02}"), &text(n)[2..]).map(drop))
     })?;
     small("list of 20 items of 12", 20, |store, n| {
         store.list::<String>(key(n)).extend_back((0..20).map(text)).map(drop)

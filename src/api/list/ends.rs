@@ -2,7 +2,7 @@
 
 use super::List;
 use crate::api::handle::{decode_option, decode_taken};
-use crate::command::list;
+use crate::command::list::{self, Popped};
 use crate::keyspace::writer::Absent;
 use crate::value::list::End;
 use crate::{Decode, Element, Encode, Result};
@@ -292,14 +292,15 @@ impl<T: Encode + Decode> List<'_, T> {
 
     fn pop(&self, end: End) -> Result<Option<T>> {
         let popped = self.handle.write(|writer, key| list::pop(writer, key, end, 1))?;
-        decode_option(popped.and_then(|mut popped| popped.pop()))
+        decode_option(popped.and_then(|popped| popped.into_taken().pop()))
     }
 
     fn pop_many(&self, end: End, count: usize) -> Result<Vec<T>> {
         let (deadline, popped) = self.handle.write(|writer, key| {
             let deadline = writer.deadline(key);
-            Ok((deadline, list::pop(writer, key, end, count)?.unwrap_or_default()))
+            Ok((deadline, list::pop(writer, key, end, count)?))
         })?;
+        let popped = popped.map(Popped::into_taken).unwrap_or_default();
         decode_taken(popped, |popped| {
             self.handle.write(|writer, key| list::put_back(writer, key, end, popped, deadline))
         })

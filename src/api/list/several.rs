@@ -107,7 +107,7 @@ fn pop_any<T: Decode>(
     let Some((at, popped, deadline)) = taken else { return Ok(None) };
     // The position is one of the keys that were handed over.
     let (Some(key), Some(name)) = (keys.get(at).copied(), names.get(at)) else { return Ok(None) };
-    let elements = decode_taken(popped, |popped| {
+    let elements = decode_taken(popped.into_taken(), |popped| {
         db.write_one(key, |writer, key| list::put_back(writer, key, end, popped, deadline))
     })?;
     Ok(Some((name.clone(), elements)))

@@ -9,8 +9,9 @@ use std::marker::PhantomData;
 
 use super::Database;
 use super::handle::{Handle, decode_all, decode_option, decode_taken, public_handle, sought};
+use crate::command::set::Popped;
 use crate::command::{Draw, set};
-use crate::{Decode, Element, Encode, Key, Result};
+use crate::{Bytes, Decode, Element, Encode, Key, Result};
 
 pub use iter::SetIter;
 
@@ -238,7 +239,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// [`Error::Decode`](crate::Error::Decode) if a member is no `T`.
     #[doc(alias = "SMEMBERS")]
     pub fn members(&self) -> Result<Vec<T>> {
-        decode_all(self.handle.read(set::members)?)
+        decode_all(self.handle.read(set::snapshot)?.iter().map(Bytes::from))
     }
 
     /// All members as a set of Rust's. `SMEMBERS`, O(n).
@@ -303,7 +304,8 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// [`Error::Decode`](crate::Error::Decode) with the member's bytes, which have been taken.
     #[doc(alias = "SPOP")]
     pub fn pop(&self) -> Result<Option<T>> {
-        decode_option(self.handle.write(|writer, key| set::pop(writer, key, 1))?.pop())
+        let popped = self.handle.write(|writer, key| set::pop(writer, key, 1))?;
+        decode_option(popped.and_then(|popped| popped.into_taken().pop()))
     }
 
     /// Takes at most `count` random members in one step. `SPOP` with a count, O(taken).
@@ -328,6 +330,7 @@ impl<T: Encode + Decode> Set<'_, T> {
             let deadline = writer.deadline(key);
             Ok((deadline, set::pop(writer, key, count)?))
         })?;
+        let popped = popped.map(Popped::into_taken).unwrap_or_default();
         decode_taken(popped, |popped| {
             self.handle.write(|writer, key| set::put_back(writer, key, popped, deadline))
         })

@@ -2,6 +2,7 @@
 
 use super::{SortedSet, decode_all_scored, decode_scored};
 use crate::api::{Database, names};
+use crate::command::sorted_set::Popped;
 use crate::command::{Draw, sorted_set};
 use crate::value::list::End;
 use crate::value::sorted_set::Scored;
@@ -144,14 +145,15 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
     fn pop(&self, end: End) -> Result<Option<(M, f64)>> {
         let popped = self.handle.write(|writer, key| sorted_set::pop(writer, key, end, 1))?;
-        popped.and_then(|mut popped| popped.pop()).map(decode_scored).transpose()
+        popped.and_then(|popped| popped.into_vec().pop()).map(decode_scored).transpose()
     }
 
     fn pop_many(&self, end: End, count: usize) -> Result<Vec<(M, f64)>> {
         let (deadline, popped) = self.handle.write(|writer, key| {
             let deadline = writer.deadline(key);
-            Ok((deadline, sorted_set::pop(writer, key, end, count)?.unwrap_or_default()))
+            Ok((deadline, sorted_set::pop(writer, key, end, count)?))
         })?;
+        let popped = popped.map(Popped::into_vec).unwrap_or_default();
         decode_taken(popped, |popped| {
             self.handle.write(|writer, key| sorted_set::put_back(writer, key, popped, deadline))
         })
@@ -231,7 +233,7 @@ fn pop_any<M: Decode>(
     let Some((at, popped, deadline)) = taken else { return Ok(None) };
     // The position is one of the keys that were handed over.
     let (Some(key), Some(name)) = (keys.get(at).copied(), names.get(at)) else { return Ok(None) };
-    let members = decode_taken(popped, |popped| {
+    let members = decode_taken(popped.into_vec(), |popped| {
         db.write_one(key, |writer, key| sorted_set::put_back(writer, key, popped, deadline))
     })?;
     Ok(Some((name.clone(), members)))

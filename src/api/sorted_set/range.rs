@@ -457,7 +457,8 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
     fn remove_select(&self, select: &Select) -> Result<usize> {
         // What is gone is dropped here, where no lock is held.
-        Ok(self.handle.write(|writer, key| range::remove_range(writer, key, select))?.len())
+        let gone = self.handle.write(|writer, key| range::remove_range(writer, key, select))?;
+        Ok(gone.map_or(0, |gone| gone.len()))
     }
 }
 

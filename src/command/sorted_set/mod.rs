@@ -12,7 +12,7 @@ use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Writer};
 use crate::value::list::End;
-use crate::value::sorted_set::{Scored, SortedSet};
+use crate::value::sorted_set::{Gone, Scored, SortedSet};
 use crate::{Bytes, Error, Result};
 
 /// ZADD: how many members were added, and how many were given another score.
@@ -116,24 +116,37 @@ pub(crate) fn pop(
     key: KeyRef<'_>,
     end: End,
     count: usize,
-) -> Result<Option<Vec<Scored>>> {
+) -> Result<Option<Popped>> {
     writer.update(key, Absent::Skip, |set: &mut SortedSet| {
         let len = set.len();
-        let popped = match end {
-            End::Front => set.remove_range(0..count.min(len)),
-            End::Back => {
-                let mut popped = set.remove_range(len.saturating_sub(count)..len);
-                popped.reverse();
-                popped
-            }
-        };
+        let gone = set.remove_range(match end {
+            End::Front => 0..count.min(len),
+            End::Back => len.saturating_sub(count)..len,
+        });
         let event = match end {
             End::Front => KeyEvent::ZPopMin,
             End::Back => KeyEvent::ZPopMax,
         };
-        let event = (!popped.is_empty()).then_some(event);
-        Ok((popped, event))
+        let event = (!gone.is_empty()).then_some(event);
+        Ok((Popped { gone, end }, event))
     })
+}
+
+/// Members that were popped from an end.
+pub(crate) struct Popped {
+    gone: Gone,
+    end: End,
+}
+
+impl Popped {
+    /// The members in the order in which they were popped. May be O(popped): not for those who hold a lock.
+    pub(crate) fn into_vec(self) -> Vec<Scored> {
+        let mut members = self.gone.into_vec();
+        if self.end == End::Back {
+            members.reverse();
+        }
+        members
+    }
 }
 
 /// ZMPOP: at most `count` members of the first sorted set that is there, and which of the keys that is.
@@ -142,7 +155,7 @@ pub(crate) fn pop_any(
     keys: &[KeyRef<'_>],
     end: End,
     count: usize,
-) -> Result<Option<(usize, Vec<Scored>)>> {
+) -> Result<Option<(usize, Popped)>> {
     if count == 0 {
         return Err(Error::Invalid("count should be greater than 0"));
     }

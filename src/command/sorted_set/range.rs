@@ -8,7 +8,7 @@ use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::value::index::resolve_range;
-use crate::value::sorted_set::{Bounds, Scored, SortedSet};
+use crate::value::sorted_set::{Bounds, Gone, Scored, SortedSet};
 use crate::value::{Kind, Value};
 use crate::{Bytes, Error, Result};
 
@@ -92,9 +92,13 @@ pub(crate) fn range_into(
 
 /// ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX: the members that are gone, for the caller to
 /// drop when the locks are free.
-pub(crate) fn remove_range(writer: &mut Writer<'_>, key: KeyRef<'_>, select: &Select) -> Result<Vec<Scored>> {
+pub(crate) fn remove_range(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    select: &Select,
+) -> Result<Option<Gone>> {
     select.check()?;
-    let gone = writer.update(key, Absent::Skip, |set: &mut SortedSet| {
+    writer.update(key, Absent::Skip, |set: &mut SortedSet| {
         let gone = set.remove_range(select.ranks(set, Window::new()));
         let event = match select {
             Select::Rank(..) => KeyEvent::ZRemRangeByRank,
@@ -103,8 +107,7 @@ pub(crate) fn remove_range(writer: &mut Writer<'_>, key: KeyRef<'_>, select: &Se
         };
         let event = (!gone.is_empty()).then_some(event);
         Ok((gone, event))
-    })?;
-    Ok(gone.unwrap_or_default())
+    })
 }
 
 /// All members in order, as they are now and stay whatever becomes of the set. O(1).

@@ -6,12 +6,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use smallvec::SmallVec;
 
 use super::due::{DuePages, Found, Open};
+use super::due_parts::DueParts;
 use super::recency::Recency;
+use super::weigh::Weights;
 use super::wheel::Due;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
@@ -49,9 +49,11 @@ pub(crate) struct Table {
     timed: usize,
     due: DuePages,
     /// Hashes of which single fields expire: when the next one does, and the key.
-    parts: BTreeSet<(u64, Bytes)>,
+    parts: DueParts,
     /// Where the store is bounded, which keys are in use.
     recency: Option<Box<Recency>>,
+    /// Where the caller weighs keys, what each weighs.
+    weights: Option<Box<Weights>>,
     pub counters: Counters,
 }
 
@@ -112,9 +114,10 @@ impl Contents {
 }
 
 impl Table {
-    /// An empty table that notes which of its keys are in use.
-    pub(super) fn with_recency() -> Self {
-        Table { recency: Some(Box::default()), ..Table::default() }
+    /// An empty table that may note which of its keys are in use, and what each weighs.
+    pub(super) fn of_bounded(notes_use: bool, notes_weight: bool) -> Self {
+        let (recency, weights) = (notes_use.then(Box::default), notes_weight.then(Box::default));
+        Table { recency, weights, ..Table::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -128,14 +131,30 @@ impl Table {
 
     /// Heap memory of all entries, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
-        // A tree of pairs is some three quarters full.
-        let parts = self.parts.len() * size_of::<(u64, Bytes)>() * 4 / 3;
         self.contents.records.bytes()
             + self.contents.aside.bytes()
             + self.held
             + self.due.bytes()
-            + parts
+            + self.parts.bytes()
             + self.recency.as_ref().map_or(0, |recency| recency.bytes())
+            + self.weights.as_ref().map_or(0, |weights| weights.bytes())
+    }
+
+    /// What all keys weigh, where the caller weighs them. O(1).
+    pub(crate) fn weight(&self) -> u128 {
+        self.weights.as_ref().map_or(0, |weights| weights.total())
+    }
+
+    /// What the key at a position weighs; 0 before it was weighed. O(1).
+    pub(super) fn weight_at(&self, at: u32) -> u64 {
+        self.weights.as_ref().map_or(0, |weights| weights.get(at))
+    }
+
+    /// Puts down what the key at a position weighs. O(1).
+    pub(super) fn set_weight(&mut self, at: u32, weight: u64) {
+        if let Some(weights) = &mut self.weights {
+            weights.set(at, weight);
+        }
     }
 
     #[inline]
@@ -182,11 +201,14 @@ impl Table {
         let body = self.body_of(value, deadline);
         let at = self.contents.records.push(hash as u32, Text::Slice(key), Text::Slice(&body));
         if let Some(name) = self.contents.records.name(at).filter(|_| parts != NEVER) {
-            self.parts.insert((parts, name));
+            self.parts.insert(parts, name);
         }
         if let Some(recency) = &mut self.recency {
             recency.pushed(hash as u32);
             recency.set_timed(at, deadline != NEVER);
+        }
+        if let Some(weights) = &mut self.weights {
+            weights.push();
         }
         self.timed += usize::from(deadline != NEVER);
         self.due.note(page_of(at), deadline);
@@ -213,19 +235,22 @@ impl Table {
             let key = self.contents.records.name(at)?;
             self.parts.remove(&(before, key.clone()));
             if after != NEVER {
-                self.parts.insert((after, key));
+                self.parts.insert(after, key);
             }
         }
         Some(result)
     }
 
     /// Adds a key at the position from which it was removed, if all that was added and removed since has
-    /// been taken back: with an empty string for a value, and no deadline.
-    pub(crate) fn put_back(&mut self, at: u32, hash: u64, key: &[u8]) {
+    /// been taken back: with an empty string for a value, no deadline, and the weight that it had.
+    pub(crate) fn put_back(&mut self, at: u32, hash: u64, key: &[u8], weight: u64) {
         let body = body(0, NEVER, &[]);
         self.contents.records.swap_insert(at, hash as u32, Text::Slice(key), Text::Slice(&body));
         if let Some(recency) = &mut self.recency {
             recency.swap_inserted(at);
+        }
+        if let Some(weights) = &mut self.weights {
+            weights.swap_inserted(at, weight);
         }
         // What stood there is the last again.
         if let Some(last) = self.len().checked_sub(1).map(|last| last as u32) {
@@ -240,7 +265,7 @@ impl Table {
         let old = number_of(kind, rest).and_then(|number| self.forget(number, at));
         let parts = value.next_deadline();
         if parts != NEVER {
-            self.parts.insert((parts, self.contents.records.name(at)?));
+            self.parts.insert(parts, self.contents.records.name(at)?);
         }
         self.put(at, value, deadline);
         self.note_deadline(at, before, deadline);
@@ -267,6 +292,9 @@ impl Table {
         if let Some(recency) = &mut self.recency {
             recency.swap_removed(at, &self.contents.records);
         }
+        if let Some(weights) = &mut self.weights {
+            weights.swap_removed(at);
+        }
         // Another entry may have come here, from a page of its own.
         if let Some(moved) = self.get(at).map(|entry| entry.deadline) {
             self.due.note(page_of(at), moved);
@@ -288,7 +316,8 @@ impl Table {
         if last.is_none_or(|last| self.deadline_at(last) > now) {
             return 0;
         }
-        let Table { contents: Contents { records, aside }, held, timed, parts, due, recency, .. } = self;
+        let Table { contents, held, timed, parts, due, recency, weights, .. } = self;
+        let Contents { records, aside } = contents;
         let count = records.pop_while(limit, |record| {
             let Some((kind, deadline, rest)) = parse(record.body) else { return false };
             if deadline > now {
@@ -308,6 +337,9 @@ impl Table {
         if let Some(recency) = recency {
             recency.truncated(records);
         }
+        if let Some(weights) = weights {
+            weights.truncated(records.len());
+        }
         due.truncate(records.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
         count
     }
@@ -325,22 +357,24 @@ impl Table {
         }
     }
 
-    /// The position of the key to evict, one whose name `may_go` and which has a deadline if that is asked for;
-    /// `None` if there is none. There are `count` of those, or fewer. O(1) amortised where most keys may go, O(n)
-    /// where hardly any.
+    /// The position of the key to evict: one whose name `may_go`, which has a deadline if that is asked for, and
+    /// weighs something where keys are weighed; `None` if there is none. There are `count` of those, or fewer.
+    /// O(1) amortised where most keys may go, O(n) where hardly any.
     pub(super) fn victim(
         &mut self,
         only_timed: bool,
         count: usize,
         may_go: impl Fn(&[u8]) -> bool,
     ) -> Option<u32> {
-        let Table { contents: Contents { records, .. }, recency, .. } = self;
-        let may_go = |at| records.get(at).is_some_and(|record| may_go(record.name));
+        let Table { contents: Contents { records, .. }, recency, weights, .. } = self;
+        let weighs = |at| weights.as_ref().is_none_or(|weights| weights.get(at) > 0);
+        let may_go = |at| weighs(at) && records.get(at).is_some_and(|record| may_go(record.name));
         recency.as_mut()?.victim(records, only_timed, count, may_go)
     }
 
-    /// The position of the key whose deadline comes first, of those whose name `may_go`; `None` if there is
-    /// none. O(p log p) for p pages, unless the first few pages hold hardly any.
+    /// The position of the key whose deadline comes first, of those whose name `may_go` and which weigh something
+    /// where keys are weighed; `None` if there is none. O(p log p) for p pages, unless the first few pages hold
+    /// hardly any.
     pub(super) fn first_to_expire(&mut self, may_go: impl Fn(&[u8]) -> bool) -> Option<u32> {
         let mut first: Option<(u64, u32)> = None;
         // The wheel knows of a page no more than that nothing on it is due before some time.
@@ -352,7 +386,9 @@ impl Table {
             for at in page_range(page) {
                 let Some(Entry { key, deadline, .. }) = self.get(at) else { break };
                 earliest = earliest.min(deadline);
-                if deadline != NEVER && first.is_none_or(|(other, _)| deadline < other) && may_go(key) {
+                let is_first = deadline != NEVER && first.is_none_or(|(other, _)| deadline < other);
+                let weighs = self.weights.as_ref().is_none_or(|weights| weights.get(at) > 0);
+                if is_first && weighs && may_go(key) {
                     first = Some((deadline, at));
                 }
             }
@@ -431,7 +467,7 @@ impl Table {
     /// Has a key listed as one with a field that is due, whatever it holds.
     #[cfg(all(test, not(shuttle)))]
     pub(crate) fn list_parts(&mut self, deadline: u64, key: Bytes) {
-        self.parts.insert((deadline, key));
+        self.parts.insert(deadline, key);
     }
 
     fn next_part(&self) -> u64 {

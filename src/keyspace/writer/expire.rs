@@ -1,5 +1,7 @@
 //! What has expired leaves: keys and parts of values, found on the road or by the sweeper.
 
+use std::iter;
+
 use super::{Effects, Writer};
 use crate::Bytes;
 use crate::clock::NEVER;
@@ -72,19 +74,19 @@ impl Writer<'_> {
         }
     }
 
-    /// Removes the key if it has expired, or the parts of its value that have.
-    pub(in crate::keyspace) fn expire(&mut self, key: KeyRef<'_>) {
-        if let Some(at) = self.live(key) {
-            self.expire_parts::<Hash>(key, at, usize::MAX);
-        }
+    /// Removes the key if it has expired, or parts of its value that have, `limit` of them at most; gives
+    /// how many parts those were.
+    pub(in crate::keyspace) fn expire(&mut self, key: KeyRef<'_>, limit: usize) -> usize {
+        self.live(key).map_or(0, |at| self.expire_parts::<Hash>(key, at, iter::empty(), limit))
     }
 
-    /// Removes parts of a value that have expired, `limit` of them at most; gives how many those were.
-    /// A value of which all parts have expired is not there in the first place.
-    pub(in crate::keyspace) fn expire_parts<K: Kind>(
+    /// Removes the parts of a value that have expired: those of these names, and `limit` others at most;
+    /// gives how many those were. A value of which all parts have expired is not there in the first place.
+    pub(in crate::keyspace) fn expire_parts<'n, K: Kind>(
         &mut self,
         key: KeyRef<'_>,
         at: u32,
+        named: impl Iterator<Item = &'n [u8]>,
         limit: usize,
     ) -> usize {
         let entry = self.table(key).and_then(|table| table.get(at));
@@ -96,8 +98,8 @@ impl Writer<'_> {
         self.remember(key);
         let now = self.now();
         let table = self.table_mut(key);
-        let removed =
-            table.and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, limit)))?);
+        let removed = table
+            .and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, named, limit)))?);
         self.note_parts(key, at);
         self.changed(key, KeyEvent::HExpired);
         removed.unwrap_or(0)

@@ -3,7 +3,7 @@
 mod expire;
 mod take_back;
 
-use std::mem;
+use std::{iter, mem};
 
 use smallvec::SmallVec;
 
@@ -11,6 +11,7 @@ use super::shard::{Serve, Shard};
 use super::table::Table;
 use super::undo::Undo;
 use super::view::View;
+use super::weigh::ToWeigh;
 use super::{Evicted, Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
@@ -80,6 +81,7 @@ pub(crate) struct Others {
     pub across: Vec<(u16, Bytes, Bytes)>,
     /// Keys of whose eviction somebody is to be told.
     pub evicted: Vec<Evicted>,
+    pub(super) to_weigh: ToWeigh,
 }
 
 impl Effects {
@@ -96,6 +98,10 @@ impl Effects {
         Effects { undo: Some(Box::default()), ..Effects::new() }
     }
 }
+
+/// How many parts that have expired a write to a value removes on its way, beside those that it names: more
+/// than it adds, and few enough for the lock. The sweeper takes the rest.
+pub(super) const PARTS: usize = if crate::TINY { 2 } else { 256 };
 
 /// What an operation does with a key that is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,6 +151,10 @@ impl<'w> Writer<'w> {
             is_admitted: false,
             used: 0,
         }
+    }
+
+    pub(super) fn effects_mut(&mut self) -> &mut Effects {
+        self.effects
     }
 
     pub(crate) fn space(&self) -> &'w Keyspace {
@@ -216,6 +226,19 @@ impl<'w> Writer<'w> {
         absent: Absent,
         change: impl FnOnce(&mut K) -> Done<R>,
     ) -> Result<Option<R>> {
+        debug_assert!(!K::HAS_PARTS, "parts are changed by name");
+        self.update_parts(key, absent, iter::empty(), change)
+    }
+
+    /// [`update`](Self::update) for a value of which parts may expire by themselves: to those of the names
+    /// given, all that `change` looks at, none that has expired is left. Of the others some may be.
+    pub(crate) fn update_parts<'n, K: Kind, R>(
+        &mut self,
+        key: KeyRef<'_>,
+        absent: Absent,
+        named: impl Iterator<Item = &'n [u8]>,
+        change: impl FnOnce(&mut K) -> Done<R>,
+    ) -> Result<Option<R>> {
         if absent == Absent::Create {
             self.admit(key, 0)?;
         }
@@ -233,16 +256,21 @@ impl<'w> Writer<'w> {
             return Ok(Some(result));
         };
         if K::HAS_PARTS {
-            self.expire_parts::<K>(key, at, usize::MAX);
+            self.expire_parts::<K>(key, at, named, PARTS);
         }
         self.remember(key);
+        // Not read yet: no part has a deadline.
+        let now = self.now;
         let Some(table) = self.table_mut(key) else { return Ok(None) };
         let outcome = table.update(at, |value| {
             let inner = K::of_mut(value).ok_or(Error::WrongType)?;
             let (result, event) = change(inner)?;
-            Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_empty()))
+            Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_over(now)))
         });
         let Some(outcome) = outcome else { return Ok(None) };
+        if !matches!(outcome, Ok((_, Some(_), _))) && self.space.weighs() {
+            self.note_unchanged(key);
+        }
         let (result, event, is_empty) = outcome?;
         if let Some(event) = event {
             if K::HAS_PARTS {
@@ -250,7 +278,7 @@ impl<'w> Writer<'w> {
             }
             self.changed(key, event);
             if is_empty {
-                self.remove(key, KeyEvent::Del);
+                self.discard_at(key, at, KeyEvent::Del);
             }
         }
         Ok(Some(result))
@@ -528,7 +556,9 @@ impl<'w> Writer<'w> {
     /// Tells those who watch the key, wait for it, or subscribe to its events.
     #[inline]
     fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        if self.space.tells_events() || self.shard_mut(key).is_some_and(|shard| shard.is_heard()) {
+        let space = self.space;
+        if space.tells_events() || space.weighs() || self.shard_mut(key).is_some_and(|shard| shard.is_heard())
+        {
             self.announce_to_others(key, event);
         }
     }
@@ -536,6 +566,9 @@ impl<'w> Writer<'w> {
     #[cold]
     fn announce_to_others(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         let (db, space) = (self.db, self.space);
+        if space.weighs() {
+            self.note_to_weigh(key, event);
+        }
         let Some(shard) = self.shard_mut(key) else { return };
         shard.watches.mark(db, key.bytes, event);
         let is_waited_for = shard.waiters.has(db, key.bytes);

@@ -22,8 +22,8 @@ impl Writer<'_> {
             let Some(table) = self.shard_mut(name).map(|shard| shard.table_mut(db)) else { continue };
             let removed = match (table.find(name.hash, name.bytes), from) {
                 (Some(at), None) => table.remove(at),
-                (None, Some(at)) => {
-                    table.put_back(at, name.hash, &key);
+                (None, Some((at, weight))) => {
+                    table.put_back(at, name.hash, &key, weight);
                     None
                 }
                 _ => None,
@@ -90,7 +90,7 @@ impl Writer<'_> {
         let entry = table.zip(at).and_then(|(table, at)| table.get(at));
         undo.remember(db, key.bytes, || entry.map(|entry| (entry.value.to_value(), entry.deadline)));
         if at.is_none() || fate == Fate::Goes {
-            undo.moved(db, key.bytes, at);
+            undo.moved(db, key.bytes, table.zip(at).map(|(table, at)| (at, table.weight_at(at))));
         }
         self.effects.undo = Some(undo);
     }

@@ -55,7 +55,7 @@ fn is_behind(row: &Row, container: &str) -> bool {
 
 /// The row of a name as COMMAND takes it: a subcommand's is `container|name`.
 fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Row> {
-    find(&String::from_utf8_lossy(name).to_ascii_lowercase()).filter(|row| row.is_in(call.compat()))
+    find(&name.to_ascii_lowercase()).filter(|row| row.is_in(call.compat()))
 }
 
 fn count(call: &mut Call<'_>) -> Answer {

@@ -72,6 +72,22 @@ impl Ranked {
         }
     }
 
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(crate) fn recount(&self) -> usize {
+        fn below(inner: &Inner) -> usize {
+            let children = inner.children.iter().map(|child| match child {
+                Node::Leaf(leaf) => leaf.bytes(),
+                Node::Inner(inner) => below(inner),
+            });
+            inner.bytes() + children.sum::<usize>()
+        }
+        match &self.root {
+            Root::Small(_) => self.bytes(),
+            Root::Tree { root, .. } => below(root),
+        }
+    }
+
     /// Adds an entry that is not there yet. O(log n).
     pub(crate) fn insert(&mut self, entry: Sought<'_>) {
         match &mut self.root {
@@ -316,13 +332,13 @@ mod tests {
         })
     }
 
-    /// Entries below, levels and bytes of a subtree, with every invariant checked on the way.
-    fn check(node: &Node, is_root: bool) -> (Vec<Entry>, usize, usize) {
+    /// Entries below and levels of a subtree, with every invariant checked on the way.
+    fn check(node: &Node, is_root: bool) -> (Vec<Entry>, usize) {
         match node {
             Node::Leaf(leaf) => {
                 assert!((Leaf::MIN..=LEAF_MAX).contains(&leaf.width()));
                 assert!(leaf.entries.capacity() <= leaf.width() + 2 * room(leaf.width()));
-                (leaf.entries.iter().map(|slot| slot.entry()).collect(), 1, leaf.bytes())
+                (leaf.entries.iter().map(|slot| slot.entry()).collect(), 1)
             }
             Node::Inner(inner) => {
                 let min = if is_root { 2 } else { Inner::MIN };
@@ -330,21 +346,20 @@ mod tests {
                 let lists = [inner.scores.len(), inner.firsts.len(), inner.counts.len()];
                 assert_eq!(lists, [inner.width(); 3]);
                 let below: Vec<_> = inner.children.iter().map(|child| check(child, false)).collect();
-                for (at, (entries, levels, _)) in below.iter().enumerate() {
+                for (at, (entries, levels)) in below.iter().enumerate() {
                     let summary = ((inner.scores[at], inner.firsts[at]), inner.counts[at]);
                     assert_eq!(summary, (entries[0], entries.len()));
                     assert_eq!(*levels, below[0].1);
                 }
-                let bytes = inner.bytes() + below.iter().map(|child| child.2).sum::<usize>();
-                (below.iter().flat_map(|child| child.0.clone()).collect(), below[0].1 + 1, bytes)
+                (below.iter().flat_map(|child| child.0.clone()).collect(), below[0].1 + 1)
             }
         }
     }
 
     fn check_all(set: &Ranked, model: &[Entry], names: &Records) {
         if let Root::Tree { root, .. } = &set.root {
-            let (entries, _, bytes) = check(&Node::Inner(Arc::clone(root)), true);
-            assert_eq!((entries.len(), bytes), (set.len(), set.bytes()));
+            let (entries, _) = check(&Node::Inner(Arc::clone(root)), true);
+            assert_eq!((entries.len(), set.recount()), (set.len(), set.bytes()));
         }
         assert_eq!(set.range(0..set.len()).collect::<Vec<_>>(), model);
         for (rank, entry) in model.iter().enumerate() {

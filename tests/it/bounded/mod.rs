@@ -1,6 +1,7 @@
 //! Stores with a limit: never over it, and what goes when it is reached.
 
 mod edges;
+mod weigher;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

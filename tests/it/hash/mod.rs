@@ -194,3 +194,42 @@ fn many_fields_go_in_one_sweep() {
     assert_eq!(store.type_of("hash").unwrap(), None);
     assert_eq!(store.sweep().unwrap(), 1);
 }
+
+#[test]
+fn fields_that_are_due_are_missing_however_many_there_are() {
+    let (clock, store) = manual_store();
+    let counts = store.hash::<u32, i64>("counts");
+    counts.insert_many((0..5000).map(|field| (field, 7))).unwrap();
+    counts.expire_fields(0..4999, ms(10)).unwrap();
+    clock.advance(ms(10));
+    let full = store.stats().unwrap().bytes;
+    assert_eq!(counts.incr_by(4998, 1).unwrap(), 1);
+    assert!(store.stats().unwrap().bytes > full / 2, "one write removes some of them");
+    assert_eq!(counts.incr_by_float(4997, 0.5).unwrap(), 0.5);
+    assert!(counts.insert_if_absent(4996, 5).unwrap());
+    assert!(counts.insert(4995, 5).unwrap());
+    assert!(!counts.insert_with([(4994, 5)], HashOptions::new().if_present()).unwrap());
+    assert!(!counts.remove(4993).unwrap());
+    assert_eq!(counts.get_and_remove(4992).unwrap(), None);
+    assert_eq!(counts.get_and_expire(4991, ms(5)).unwrap(), None);
+    assert_eq!(counts.expire_field(4990, ms(5)).unwrap(), FieldExpiry::Missing);
+    assert!(!counts.persist_field(4989).unwrap());
+    assert_eq!((counts.len().unwrap(), counts.field_ttl(4998).unwrap()), (5, Ttl::Forever));
+    assert_eq!(counts.remove_many([4995, 4996, 4997, 4998, 4999]).unwrap(), 5);
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.entries, stats.expirations), (0, 0));
+}
+
+#[test]
+fn a_watch_does_not_see_what_was_due_before_it() {
+    let (clock, store) = manual_store();
+    let counts = store.hash::<u32, i64>("counts");
+    counts.insert_many((0..2000).map(|field| (field, 7))).unwrap();
+    counts.expire_fields(0..1999, ms(10)).unwrap();
+    clock.advance(ms(10));
+    let watched = store.watch(["counts"]).unwrap();
+    store.sweep().unwrap();
+    assert!(!watched.has_changed());
+    counts.insert(0, 1).unwrap();
+    assert!(watched.has_changed());
+}

@@ -164,7 +164,7 @@ fn what_a_store_is_built_with_is_told_and_stays() {
     assert_eq!(session.call(["CONFIG", "SET", "maxmemory", "1mb"]), Reply::OK);
     let Reply::Error(error) = session.call(["CONFIG", "SET", "maxmemory", "2mb"]) else { panic!("no error") };
     let why = "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - can't set immutable config";
-    assert_eq!(error.as_str(), why);
+    assert_eq!(error.to_string(), why);
     assert!(matches!(session.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]), Reply::Error(_)));
 }
 

@@ -11,6 +11,7 @@ mod connection;
 mod redis;
 mod server;
 mod strings;
+mod transaction;
 mod value;
 
 use std::fmt::Write;

@@ -178,7 +178,7 @@ fn nothing_is_replicated() {
     let nobody = Reply::Array(vec![Reply::Integer(0), Reply::Integer(0)]);
     assert_eq!(session.call(["WAITAOF", "0", "1", "100"]), nobody);
     let Reply::Error(error) = session.call(["WAITAOF", "1", "0", "0"]) else { panic!("no error") };
-    assert!(error.as_str().starts_with("ERR WAITAOF cannot be used when numlocal is set"));
+    assert!(error.to_string().starts_with("ERR WAITAOF cannot be used when numlocal is set"));
     assert!(matches!(session.call(["REPLICAOF", "127.0.0.1", "6379"]), Reply::Error(_)));
 }
 

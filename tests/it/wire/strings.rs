@@ -14,7 +14,7 @@ fn draw(chance: &mut Chance) -> Words {
         0 => words!["GET", key],
         1 => [words!["mGet"], chance.keys().iter().map(word).collect()].concat(),
         2..=5 => [words!["SET", key, chance.value()], options(chance)].concat(),
-        6 => words!["SETEX", key, chance.number(), chance.value()],
+        6 => words!["SETEX", key, ttl(chance), chance.value()],
         7 => words!["PSETEX", key, ttl(chance), chance.value()],
         8 => words!["SETNX", key, chance.value()],
         9 => words!["GETSET", key, chance.value()],
@@ -45,13 +45,15 @@ fn number(chance: &mut Chance) -> Vec<u8> {
     if chance.flag() { word(&chance.number()) } else { chance.value() }
 }
 
+/// Nothing that ends while the test runs.
 fn ttl(chance: &mut Chance) -> Vec<u8> {
-    if chance.one_in(6) { number(chance) } else { word(&chance.ttl()) }
+    const NONE: [&str; 7] = ["0", "-1", "", "abc", "1.5", "9223372036854775807", "9223372036854775808"];
+    if chance.one_in(4) { word(&chance.pick(&NONE)) } else { word(&chance.ttl()) }
 }
 
 fn expiry(chance: &mut Chance) -> Words {
     match chance.below(7) {
-        0 => words!["EX", chance.number() * 1_000],
+        0 => words!["EX", ttl(chance)],
         1 => words!["PX", ttl(chance)],
         2 => words!["EXAT", chance.time() / 1_000],
         3 => words!["pxat", chance.time()],

@@ -1,0 +1,181 @@
+//! redis-rs without a socket: its connection trait over a session.
+
+use redis::{Arg, Cmd, ConnectionLike, PushKind, RedisError, RedisResult, Value, VerbatimFormat};
+
+use crate::reply::Reply;
+use crate::resp::{Protocol, Requests};
+use crate::text::number;
+use crate::{Bytes, Session, Store};
+
+/// A connection of redis-rs to a store in the same process: no server, no socket, no thread.
+///
+/// What is written against `redis::Commands`, `redis::pipe()` or `redis::transaction` runs on it as on a
+/// connection to a server; so a test gives it to the code that has a real one in production.
+///
+/// ```
+/// use larder::Store;
+/// use redis::Commands;
+///
+/// fn greet(con: &mut impl Commands, name: &str) -> redis::RedisResult<u64> {
+///     con.incr(format!("greeted:{name}"), 1)
+/// }
+///
+/// let mut con = Store::new().redis_connection();
+/// assert_eq!(greet(&mut con, "ann")?, 1);
+/// assert_eq!(greet(&mut con, "ann")?, 2);
+/// # Ok::<(), redis::RedisError>(())
+/// ```
+///
+/// Commands that block have the thread wait. Messages of channels do not come this way, as redis-rs takes
+/// those from its own connection alone: use [`Store::subscriber`](crate::Store::subscriber).
+#[derive(Debug)]
+pub struct RedisConnection(Session);
+
+impl Store {
+    /// A connection of redis-rs to this store, with this handle's database selected. O(1)
+    ///
+    /// ```
+    /// use larder::Store;
+    /// use redis::Commands;
+    ///
+    /// let store = Store::new();
+    /// let mut con = store.redis_connection();
+    /// let (): () = con.set("answer", 42)?;
+    /// assert_eq!(store.get("answer").expect("a string"), Some(42));
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
+    pub fn redis_connection(&self) -> RedisConnection {
+        self.session().into()
+    }
+}
+
+/// For a session with settings of its own.
+impl From<Session> for RedisConnection {
+    fn from(session: Session) -> Self {
+        RedisConnection(session)
+    }
+}
+
+impl ConnectionLike for RedisConnection {
+    fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
+        let mut values = self.run_packed(cmd)?;
+        values.pop().ok_or_else(|| io_error("no command"))
+    }
+
+    fn req_packed_commands(&mut self, cmd: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+        let values = self.run_packed(cmd)?;
+        // What comes before the offset only tells that commands were queued. The first that was not says
+        // why the transaction did not happen.
+        let mut wanted = Vec::new();
+        for (at, value) in values.into_iter().enumerate().take(offset.saturating_add(count)) {
+            match value {
+                Value::ServerError(error) if at < offset => return Err(error.into()),
+                value if at >= offset => wanted.push(value),
+                _ => {}
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        let words: Option<Vec<Bytes>> = cmd
+            .args_iter()
+            .map(|arg| match arg {
+                Arg::Simple(word) => Some(Bytes::from(word)),
+                _ => None,
+            })
+            .collect();
+        match words {
+            Some(words) => self.run(&words),
+            // Only the command itself knows where its cursor stands.
+            None => self.req_packed_command(&cmd.get_packed_command()),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.db().index().into()
+    }
+
+    fn check_connection(&mut self) -> bool {
+        true
+    }
+
+    fn is_open(&self) -> bool {
+        true
+    }
+}
+
+impl RedisConnection {
+    fn run_packed(&mut self, bytes: &[u8]) -> RedisResult<Vec<Value>> {
+        let mut requests = Requests::new(self.0.db().space().limits().value);
+        requests.feed(bytes);
+        let mut values = Vec::new();
+        while let Some(words) = requests.next().map_err(|error| io_error(error.to_string()))? {
+            values.push(self.run(&words)?);
+        }
+        Ok(values)
+    }
+
+    fn run(&mut self, words: &[Bytes]) -> RedisResult<Value> {
+        let reply = self.0.call(words.iter());
+        to_value(reply, self.0.protocol())
+    }
+}
+
+fn io_error(text: impl Into<String>) -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, text.into()).into()
+}
+
+/// A reply as redis-rs has it, once it has read it from a server that speaks this protocol.
+fn to_value(reply: Reply, protocol: Protocol) -> RedisResult<Value> {
+    let resp3 = protocol == Protocol::Resp3;
+    let all = |items: Vec<Reply>| {
+        items.into_iter().map(|item| to_value(item, protocol)).collect::<RedisResult<Vec<Value>>>()
+    };
+    let flat = |pairs: Vec<(Reply, Reply)>| {
+        let items = pairs.into_iter().flat_map(|(first, second)| [first, second]);
+        items.map(|item| to_value(item, protocol)).collect::<RedisResult<Vec<Value>>>()
+    };
+    Ok(match reply {
+        Reply::Status(text) if text == "OK" => Value::Okay,
+        Reply::Status(text) => Value::SimpleString(text.into_owned()),
+        // redis-rs alone makes its errors, from what a server sends.
+        Reply::Error(_) => redis::parse_redis_value(&reply.to_bytes(protocol))?,
+        Reply::Integer(value) => Value::Int(value),
+        Reply::Bulk(bytes) => Value::BulkString(bytes.into()),
+        Reply::Nil | Reply::NilArray => Value::Nil,
+        Reply::Array(items) => Value::Array(all(items)?),
+        Reply::Set(items) if resp3 => Value::Set(all(items)?),
+        Reply::Set(items) => Value::Array(all(items)?),
+        Reply::Push(items) if resp3 => {
+            let mut data = all(items)?;
+            let kind = if data.is_empty() { Value::Nil } else { data.remove(0) };
+            let kind = redis::from_redis_value(kind).map(PushKind::Other);
+            Value::Push { kind: kind.unwrap_or_else(|_| PushKind::Other(String::new())), data }
+        }
+        Reply::Push(items) => Value::Array(all(items)?),
+        Reply::Map(pairs) if resp3 => {
+            let pair = |(name, value)| Ok((to_value(name, protocol)?, to_value(value, protocol)?));
+            Value::Map(pairs.into_iter().map(pair).collect::<RedisResult<_>>()?)
+        }
+        Reply::Pairs(pairs) if resp3 => {
+            let pair = |(first, second)| to_value(Reply::Array(vec![first, second]), protocol);
+            Value::Array(pairs.into_iter().map(pair).collect::<RedisResult<_>>()?)
+        }
+        Reply::Map(pairs) | Reply::Pairs(pairs) => Value::Array(flat(pairs)?),
+        Reply::Double(value) if resp3 => Value::Double(value),
+        Reply::Double(value) => Value::BulkString(number::format_score(value).into()),
+        Reply::Boolean(value) if resp3 => Value::Boolean(value),
+        Reply::Boolean(value) => Value::Int(value.into()),
+        Reply::Verbatim(format, text) if resp3 => {
+            let format = match format {
+                "txt" => VerbatimFormat::Text,
+                "mkd" => VerbatimFormat::Markdown,
+                other => VerbatimFormat::Unknown(other.to_owned()),
+            };
+            Value::VerbatimString { format, text: String::from_utf8_lossy(&text).into_owned() }
+        }
+        Reply::Verbatim(_, text) => Value::BulkString(text.into()),
+        Reply::Several(replies) => Value::Array(all(replies)?),
+    })
+}

@@ -1,0 +1,223 @@
+//! One client's connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::Shared;
+use super::waiting::wait;
+use crate::pubsub::Subscription;
+use crate::reply::{ErrorReply, Reply};
+use crate::resp::Requests;
+use crate::table::{Outcome, message};
+use crate::{Message, Session};
+
+/// Bytes that are read at a time.
+const READ: usize = 16 << 10;
+/// Replies are written once there are so many bytes of them, or nothing is left to answer.
+const WRITE: usize = 32 << 10;
+/// What a client may send on while its command waits for a key.
+const AHEAD: usize = 64 << 10;
+
+/// The client has gone, or has to.
+struct Gone;
+
+impl From<io::Error> for Gone {
+    fn from(_: io::Error) -> Self {
+        Gone
+    }
+}
+
+struct Connection<'s> {
+    stream: TcpStream,
+    session: Session,
+    requests: Requests,
+    /// Replies that are not written yet.
+    out: Vec<u8>,
+    shared: &'s Shared,
+    stopped: watch::Receiver<bool>,
+}
+
+/// What comes next for a client of whose requests all have been answered.
+enum Next {
+    Readable,
+    Message(Option<Message>),
+    Idle,
+    Stop,
+}
+
+/// Serves a client until it leaves, or has to.
+pub(super) async fn run(stream: TcpStream, shared: &Shared, stopped: watch::Receiver<bool>) {
+    let _counted = Counted::new(shared);
+    let _ = stream.set_nodelay(true);
+    let address = |addr: io::Result<SocketAddr>| addr.map_or("?:0".into(), |addr| addr.to_string());
+    let (client, server) = (address(stream.peer_addr()), address(stream.local_addr()));
+    let session = shared.store.session().compat(shared.options.compat).addresses(client, server);
+    let requests = Requests::new(session.longest_argument());
+    let mut connection = Connection { stream, session, requests, out: Vec::new(), shared, stopped };
+    if shared.connected.load(Ordering::Relaxed) > shared.options.max_clients {
+        connection.tell(&ErrorReply::known("ERR max number of clients reached").into());
+        let _ = connection.flush().await;
+        return;
+    }
+    // However it ends, the client is told no more.
+    let _ = connection.serve().await;
+}
+
+impl Connection<'_> {
+    async fn serve(&mut self) -> Result<(), Gone> {
+        loop {
+            self.answer().await?;
+            self.flush().await?;
+            match self.next().await? {
+                Next::Readable => self.read()?,
+                Next::Message(Some(first)) => {
+                    self.tell(&message(first));
+                    while let Some(reply) = self.session.try_message().filter(|_| self.out.len() < WRITE) {
+                        self.tell(&reply);
+                    }
+                }
+                Next::Message(None) | Next::Idle | Next::Stop => return Err(Gone),
+            }
+        }
+    }
+
+    /// Answers all requests that have arrived.
+    async fn answer(&mut self) -> Result<(), Gone> {
+        loop {
+            let words = match self.requests.next() {
+                Ok(Some(words)) => words,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.tell(&ErrorReply::new(error.to_string()).into());
+                    self.flush().await?;
+                    return Err(Gone);
+                }
+            };
+            let reply = match self.session.execute(&words) {
+                Outcome::Reply(reply) => reply,
+                Outcome::Waits(waiting) => {
+                    self.flush().await?;
+                    let clock = self.shared.store.space().clock();
+                    let (stream, requests, stopped) = (&self.stream, &mut self.requests, &mut self.stopped);
+                    let reply = tokio::select! {
+                        biased;
+                        reply = wait(waiting, clock) => reply,
+                        _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+                        gone = leaves(stream, requests) => return Err(gone),
+                    };
+                    self.session.wake();
+                    reply
+                }
+            };
+            if self.session.sends_reply() {
+                self.tell(&reply);
+            }
+            if self.session.is_over() {
+                self.flush().await?;
+                return Err(Gone);
+            }
+            if self.out.len() >= WRITE {
+                self.flush().await?;
+            }
+        }
+    }
+
+    fn tell(&mut self, reply: &Reply) {
+        self.session.encode(reply, &mut self.out);
+    }
+
+    async fn flush(&mut self) -> Result<(), Gone> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let (stream, out, stopped) = (&mut self.stream, &self.out, &mut self.stopped);
+        tokio::select! {
+            biased;
+            written = stream.write_all(out) => written?,
+            // A client that reads nothing must not hold the server up.
+            _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+        }
+        self.out.clear();
+        // One long reply is no reason to keep so much for the next.
+        self.out.shrink_to(WRITE);
+        Ok(())
+    }
+
+    /// Waits for something to do.
+    async fn next(&mut self) -> Result<Next, Gone> {
+        let listens = self.session.subscription().is_some();
+        let idle = self.shared.options.idle.filter(|_| !listens);
+        let (stream, stopped) = (&self.stream, &mut self.stopped);
+        let messages = self.session.subscription();
+        Ok(tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => Next::Stop,
+            readable = stream.readable() => {
+                readable?;
+                Next::Readable
+            }
+            message = next_message(messages) => Next::Message(message),
+            () = tokio::time::sleep(idle.unwrap_or_default()), if idle.is_some() => Next::Idle,
+        })
+    }
+
+    fn read(&mut self) -> Result<(), Gone> {
+        read(&self.stream, &mut self.requests)
+    }
+}
+
+/// Hands over what has arrived. The buffer is on the stack, for ten thousand idle clients need none.
+fn read(stream: &TcpStream, requests: &mut Requests) -> Result<(), Gone> {
+    let mut bytes = [0; READ];
+    match stream.try_read(&mut bytes) {
+        Ok(0) => Err(Gone),
+        Ok(count) => {
+            requests.feed(&bytes[..count]);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(_) => Err(Gone),
+    }
+}
+
+/// Ends when the client does. What it sends meanwhile is kept for later, up to a limit.
+async fn leaves(stream: &TcpStream, requests: &mut Requests) -> Gone {
+    loop {
+        if requests.pending() >= AHEAD {
+            std::future::pending::<()>().await;
+        }
+        if stream.readable().await.is_err() {
+            return Gone;
+        }
+        if let Err(gone) = read(stream, requests) {
+            return gone;
+        }
+    }
+}
+
+async fn next_message(subscription: Option<&Subscription>) -> Option<Message> {
+    match subscription {
+        Some(subscription) => subscription.recv_async().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One of the clients that are connected.
+struct Counted<'s>(&'s Shared);
+
+impl<'s> Counted<'s> {
+    fn new(shared: &'s Shared) -> Self {
+        shared.connected.fetch_add(1, Ordering::Relaxed);
+        Counted(shared)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,264 @@
+//! A store as a server: Redis's protocol on a socket.
+//!
+//! All servers of a process share one runtime with a few threads of its own, so one starts in no time, in
+//! a plain `#[test]` as in an async one, and a thousand of them are a thousand tasks.
+
+mod builder;
+mod connection;
+mod waiting;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+use crate::{Compat, Store};
+
+pub use builder::ServerBuilder;
+
+/// Threads of the runtime.
+const THREADS: usize = 4;
+/// How long to wait after a connection could not be accepted, for want of descriptors as a rule.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A server on a store, for clients in other processes and other languages: redis-cli, redis-py, ioredis, any
+/// that speaks RESP2 or RESP3. It serves until it is dropped, and then its port is free.
+///
+/// ```
+/// use larder::Store;
+///
+/// let store = Store::new();
+/// let server = store.serve()?; // on a free port of 127.0.0.1
+/// println!("redis-cli -u {}", server.url());
+///
+/// use std::io::{Read, Write};
+/// let mut client = std::net::TcpStream::connect(server.addr())?;
+/// client.write_all(b"SET greeting hello\r\n")?;
+/// let mut reply = [0; 5];
+/// client.read_exact(&mut reply)?;
+/// assert_eq!(&reply, b"+OK\r\n");
+/// assert_eq!(store.get::<String>("greeting").unwrap().as_deref(), Some("hello"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    /// Hears when the listener is closed, and when the last connection is.
+    closed: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+    over: mpsc::Receiver<()>,
+}
+
+/// What the connections of a server have in common.
+struct Shared {
+    store: Store,
+    options: Options,
+    connected: AtomicUsize,
+}
+
+/// How a server is built.
+#[derive(Clone)]
+struct Options {
+    password: Option<String>,
+    max_clients: usize,
+    idle: Option<Duration>,
+    compat: Compat,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { password: None, max_clients: 10_000, idle: None, compat: Compat::default() }
+    }
+}
+
+impl Options {
+    /// Puts into the store's settings what is a server's to say: the last one's, if it has several.
+    fn tell(&self, addr: SocketAddr, store: &Store) {
+        let settings = &store.space().shared().settings;
+        settings.keep("bind", addr.ip().to_string().into());
+        settings.keep("port", addr.port().to_string().into());
+        settings.keep("maxclients", self.max_clients.to_string().into());
+        settings.keep("timeout", self.idle.unwrap_or_default().as_secs().to_string().into());
+        if let Some(password) = &self.password {
+            settings.keep("requirepass", password.as_str().into());
+        }
+    }
+}
+
+impl Store {
+    /// Serves this store on a free port of 127.0.0.1, with the default settings. Takes no more than it takes
+    /// to open the port.
+    ///
+    /// ```
+    /// use larder::Store;
+    ///
+    /// let (a, b) = (Store::new().serve()?, Store::new().serve()?);
+    /// assert_ne!(a.addr(), b.addr()); // each has its own data
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the system when the port is opened.
+    pub fn serve(&self) -> io::Result<Server> {
+        Server::builder().start(self)
+    }
+}
+
+impl Server {
+    /// A server with settings of its own.
+    ///
+    /// ```
+    /// use larder::{Server, Store};
+    ///
+    /// let server = Server::builder().password("secret").max_clients(10).start(&Store::new())?;
+    /// assert_eq!(server.url(), format!("redis://:secret@{}", server.addr()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
+    }
+
+    /// Where it listens. O(1)
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The port on which it listens. O(1)
+    pub fn port(&self) -> u16 {
+        self.addr.port()
+    }
+
+    /// What a client takes to connect: `redis://127.0.0.1:6379`, with the password if it has one.
+    pub fn url(&self) -> String {
+        match &self.shared.options.password {
+            Some(password) => format!("redis://:{password}@{}", self.addr),
+            None => format!("redis://{}", self.addr),
+        }
+    }
+
+    /// The store that it serves. O(1)
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// How many clients are connected. O(1)
+    pub fn clients(&self) -> usize {
+        self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// Stops it: the port is free at once, each client gets the reply to the command that is under way (one
+    /// that waits gets none), and when the last has gone this is done. On any runtime.
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let server = larder::Store::new().serve()?;
+    /// let addr = server.addr();
+    /// let stopped = server.stop();
+    /// # let mut stopped = pin!(stopped);
+    /// # while stopped.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+    /// #     std::thread::yield_now();
+    /// # }
+    /// // stopped.await;
+    /// assert!(std::net::TcpStream::connect(addr).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn stop(mut self) {
+        self.close();
+        // Nothing is ever sent: it ends when the last connection has let go of its end.
+        while self.over.recv().await.is_some() {}
+    }
+
+    fn start(listener: std::net::TcpListener, store: &Store, options: Options) -> io::Result<Server> {
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        options.tell(addr, store);
+        let shared = Arc::new(Shared { store: store.clone(), options, connected: AtomicUsize::new(0) });
+        let (stop, stopped) = watch::channel(false);
+        let (closing, closed) = std::sync::mpsc::channel();
+        let (alive, over) = mpsc::channel(1);
+        let runtime = runtime()?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        let listening = Arc::clone(&shared);
+        runtime.spawn(async move {
+            accept(&listener, listening, stopped, alive).await;
+            drop(listener);
+            drop(closing);
+        });
+        Ok(Server { addr, shared, stop, closed: Mutex::new(Some(closed)), over })
+    }
+
+    /// Closes the listener, and waits until it is closed; the connections follow.
+    fn close(&self) {
+        self.stop.send_replace(true);
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(closed) = closed {
+            // Nothing is ever sent: this ends when the other end is dropped.
+            let _ = closed.recv();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addr", &self.addr)
+            .field("clients", &self.clients())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let (shared, stopped, alive) = (Arc::clone(&shared), stopped.clone(), alive.clone());
+        tokio::spawn(async move {
+            connection::run(stream, &shared, stopped).await;
+            drop(alive);
+        });
+    }
+}
+
+/// The runtime of all servers; it ends with the process.
+fn runtime() -> io::Result<&'static Runtime> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, THREADS));
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("larder-server")
+        .enable_io()
+        .enable_time()
+        .build()?;
+    // Of two that are built at once one is dropped: it has no task.
+    Ok(RUNTIME.get_or_init(|| built))
+}

@@ -1,0 +1,95 @@
+//! redis-rs's commands, pipelines and transactions on a connection without a socket.
+
+use std::time::Duration;
+
+use larder::{ManualClock, Store};
+use redis::{Commands, ConnectionLike, ErrorKind, ServerErrorKind, Value};
+
+fn visits(con: &mut impl Commands, page: &str) -> redis::RedisResult<u64> {
+    con.incr(format!("visits:{page}"), 1)
+}
+
+#[test]
+fn code_for_a_server_runs_on_a_store() {
+    let store = Store::new();
+    let mut con = store.redis_connection();
+    assert_eq!(visits(&mut con, "home"), Ok(1));
+    assert_eq!(visits(&mut store.redis_connection(), "home"), Ok(2));
+    assert_eq!(store.get("visits:home").unwrap(), Some(2));
+    assert_eq!(con.get("visits:other"), Ok(None::<u64>));
+    assert!(con.check_connection() && con.is_open() && con.get_db() == 0);
+}
+
+#[test]
+fn a_pipeline_gives_all_its_replies() {
+    let mut con = Store::new().redis_connection();
+    let (first, second): (String, u64) = redis::pipe()
+        .set("greeting", "hello")
+        .ignore()
+        .get("greeting")
+        .incr("hits", 5)
+        .query(&mut con)
+        .unwrap();
+    assert_eq!((&*first, second), ("hello", 5));
+}
+
+#[test]
+fn an_atomic_pipeline_is_a_transaction() {
+    let store = Store::new();
+    let mut con = store.redis_connection();
+    let (ann, bob): (i64, i64) =
+        redis::pipe().atomic().decr("ann", 30).incr("bob", 30).query(&mut con).unwrap();
+    assert_eq!((ann, bob), (-30, 30));
+    let nothing = redis::pipe().atomic().cmd("SET").arg("ann").get("bob").query::<()>(&mut con);
+    assert_eq!(nothing.unwrap_err().code(), Some("ERR"));
+    assert_eq!(store.get("ann").unwrap(), Some(-30));
+}
+
+#[test]
+fn a_transaction_that_was_overtaken_is_tried_again() {
+    let store = Store::new();
+    store.insert("stock", 10).unwrap();
+    let mut tries = 0;
+    let left: (i64,) = redis::transaction(&mut store.redis_connection(), &["stock"], |con, pipe| {
+        let stock: i64 = con.get("stock")?;
+        tries += 1;
+        if tries == 1 {
+            store.insert("stock", 5).unwrap();
+        }
+        pipe.set("stock", stock - 1).ignore().get("stock").query(con)
+    })
+    .unwrap();
+    assert_eq!((tries, left), (2, (4,)));
+}
+
+#[test]
+fn errors_are_those_of_a_server() {
+    let store = Store::new();
+    store.list::<i64>("jobs").push_back(7).unwrap();
+    let mut con = store.redis_connection();
+    let error = con.get::<_, String>("jobs").unwrap_err();
+    assert_eq!(error.code(), Some("WRONGTYPE"));
+    assert_eq!(error.detail(), Some("Operation against a key holding the wrong kind of value"));
+    let error = redis::cmd("NOSUCH").arg("x").query::<()>(&mut con).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError));
+    assert_eq!(error.detail(), Some("unknown command 'NOSUCH', with args beginning with: 'x' "));
+}
+
+#[test]
+fn deadlines_follow_the_store_s_clock() {
+    let clock = ManualClock::new();
+    let mut con = Store::builder().clock(&clock).build().redis_connection();
+    let (): () = con.set_ex("session", "ann", 30).unwrap();
+    assert_eq!(con.get("session"), Ok(Some("ann".to_owned())));
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(con.get("session"), Ok(None::<String>));
+}
+
+#[test]
+fn what_is_packed_by_hand_is_read() {
+    let mut con = Store::new().redis_connection();
+    let set = redis::cmd("SET").arg("a").arg("b").get_packed_command();
+    assert_eq!(con.req_packed_command(&set), Ok(Value::Okay));
+    assert!(con.req_packed_command(b"*1\r\n$-5\r\n").is_err());
+    assert!(con.req_packed_command(b"").is_err());
+}

@@ -1,0 +1,216 @@
+//! A store as a server: what clients see of it, and what it makes of bad ones.
+
+use std::future::Future;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use larder::{Server, Store};
+
+/// A client that sends bytes and reads lines.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn connect(addr: SocketAddr) -> Client {
+        let stream = TcpStream::connect(addr).unwrap();
+        // Long enough that only a reply that never comes meets it.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.0.get_mut().write_all(bytes.as_ref()).unwrap();
+        self
+    }
+
+    /// The next line, without its end; empty if the server has closed the connection.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        // A connection that is closed with bytes unread is reset.
+        let _ = self.0.read_line(&mut line);
+        line.trim_end().to_owned()
+    }
+
+    fn ask(&mut self, command: &str) -> String {
+        self.send(format!("{command}\r\n")).line()
+    }
+
+    fn is_closed(&mut self) -> bool {
+        !matches!(self.0.get_mut().read(&mut [0]), Ok(1..))
+    }
+}
+
+/// Runs a future to its end on this thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_client_and_the_store_see_the_same_keys() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("SET greeting hello"), "+OK");
+    assert_eq!(store.get::<String>("greeting").unwrap().as_deref(), Some("hello"));
+    store.insert("answer", 42).unwrap();
+    assert_eq!(client.ask("INCR answer"), ":43");
+    assert_eq!(client.ask("GET nothing"), "$-1");
+}
+
+#[test]
+fn a_pipeline_is_answered_in_its_order() {
+    let server = Store::new().serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    let many = "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n".repeat(10_000);
+    let writing = thread::spawn({
+        let mut stream = client.0.get_ref().try_clone().unwrap();
+        move || stream.write_all(many.as_bytes()).unwrap()
+    });
+    for n in 1..=10_000 {
+        assert_eq!(client.line(), format!(":{n}"));
+    }
+    writing.join().unwrap();
+}
+
+#[test]
+fn requests_may_arrive_byte_by_byte() {
+    let server = Store::new().serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    for byte in b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nb\r\ncd\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n" {
+        client.send([*byte]);
+    }
+    assert_eq!([client.line(), client.line(), client.line(), client.line()], ["+OK", "$5", "b", "cd"]);
+}
+
+#[test]
+fn messages_reach_who_listens() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("SUBSCRIBE news"), "*3");
+    let confirmed: Vec<_> = (0..5).map(|_| client.line()).collect();
+    assert_eq!(confirmed, ["$9", "subscribe", "$4", "news", ":1"]);
+    assert_eq!(store.publish("news", "hello").unwrap(), 1);
+    let message: Vec<_> = (0..7).map(|_| client.line()).collect();
+    assert_eq!(message, ["*3", "$7", "message", "$4", "news", "$5", "hello"]);
+}
+
+#[test]
+fn what_is_no_request_ends_the_connection_after_an_error() {
+    let server = Store::new().serve().unwrap();
+    for (bytes, error) in [
+        ("*1\r\n:5\r\n", "-ERR Protocol error: expected '$', got ':'"),
+        ("*99999999999\r\n", "-ERR Protocol error: invalid multibulk length"),
+        ("*1\r\n$999999999999\r\n", "-ERR Protocol error: invalid bulk length"),
+        ("get \"a\r\n", "-ERR Protocol error: unbalanced quotes in request"),
+    ] {
+        let mut client = Client::connect(server.addr());
+        assert_eq!(client.send(bytes).line(), error);
+        assert!(client.is_closed(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn one_client_too_many_is_told_so() {
+    let server = Server::builder().max_clients(2).start(&Store::new()).unwrap();
+    let mut clients: Vec<_> = (0..2).map(|_| Client::connect(server.addr())).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.ask("GET a"), "$-1"));
+    let mut third = Client::connect(server.addr());
+    assert_eq!(third.line(), "-ERR max number of clients reached");
+    assert!(third.is_closed());
+    drop(clients);
+    while server.clients() > 0 {
+        thread::yield_now();
+    }
+    assert_eq!(Client::connect(server.addr()).ask("GET a"), "$-1");
+}
+
+#[test]
+fn who_says_nothing_is_disconnected_after_the_idle_time() {
+    let server = Server::builder().idle_timeout(Duration::from_millis(20)).start(&Store::new()).unwrap();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("GET a"), "$-1");
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_server_that_is_dropped_leaves_its_port_free_and_its_clients_go() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let addr = server.addr();
+    let mut client = Client::connect(addr);
+    assert_eq!(client.ask("SET a 1"), "+OK");
+    drop(server);
+    let again = TcpListener::bind(addr).expect("the port is free");
+    assert!(client.is_closed());
+    drop(again);
+    assert_eq!(store.get("a").unwrap(), Some(1));
+}
+
+#[test]
+fn a_stop_can_be_awaited_and_waits_for_the_last_client() {
+    let server = Store::new().serve().unwrap();
+    let addr = server.addr();
+    let mut clients: Vec<_> = (0..10).map(|_| Client::connect(addr)).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.ask("SET a 1"), "+OK"));
+    block_on(server.stop());
+    assert!(clients.iter_mut().all(Client::is_closed));
+    assert!(TcpStream::connect(addr).is_err());
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_nobody_up() {
+    let store = Store::new();
+    store.insert("page", "x".repeat(1 << 20)).unwrap();
+    let server = store.serve().unwrap();
+    let mut deaf = Client::connect(server.addr());
+    deaf.send("GET page\r\n".repeat(1_000));
+    let mut other = Client::connect(server.addr());
+    assert_eq!(other.ask("SET a 1"), "+OK");
+    block_on(server.stop());
+}
+
+#[test]
+fn a_thousand_servers_start_and_stop() {
+    for _ in 0..1_000 {
+        let server = Store::new().serve().unwrap();
+        assert_eq!(Client::connect(server.addr()).ask("SET a 1"), "+OK");
+    }
+    let servers: Vec<_> = (0..200).map(|_| Store::new().serve().unwrap()).collect();
+    for server in &servers {
+        assert_eq!(Client::connect(server.addr()).ask("GET a"), "$-1");
+    }
+}
+
+#[test]
+fn a_client_introduces_itself_and_is_seen() {
+    let store = Store::new();
+    let server = Server::builder().password("secret").start(&store).unwrap();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("GET a"), "-NOAUTH Authentication required.");
+    assert!(client.ask("AUTH wrong").starts_with("-WRONGPASS"));
+    assert_eq!(client.ask("AUTH secret"), "+OK");
+    assert_eq!(client.ask("CLIENT SETNAME ann"), "+OK");
+    client.ask("CLIENT LIST");
+    let line = client.line();
+    assert!(line.contains(&format!(" laddr={} ", server.addr())), "{line}");
+    assert!(line.contains(" addr=127.0.0.1:") && line.contains(" name=ann "), "{line}");
+    assert_eq!(client.line(), "");
+    client.ask("CONFIG GET port");
+    assert_eq!([0; 4].map(|_| client.line())[3], server.port().to_string());
+
+    // What it does not want to hear is not sent.
+    client.send("CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\n");
+    assert_eq!(client.line(), "+OK");
+    assert_eq!(client.ask("QUIT"), "+OK");
+    assert!(client.is_closed());
+}

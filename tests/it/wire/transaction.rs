@@ -1,0 +1,58 @@
+//! MULTI, EXEC and WATCH, by two clients in turn.
+
+use larder::{Protocol, Store};
+
+use super::redis::Redis;
+use super::{Words, answer, compat, script, words};
+use crate::differential::chance::Chance;
+use crate::differential::server::Server;
+use crate::differential::variable;
+
+const ROUNDS: u64 = 60;
+
+/// Which of the two, and what it says.
+fn draw(chance: &mut Chance) -> (usize, Words) {
+    let key = chance.pick(&["a", "b", "c"]);
+    let words = match chance.below(16) {
+        0 | 1 => words!["MULTI"],
+        2 | 3 => words!["EXEC"],
+        4 => words!["discard"],
+        5 | 6 => words!["WATCH", key],
+        7 => words!["UNWATCH"],
+        8 => words!["SET", key, chance.number()],
+        9 => words!["INCR", key],
+        10 => words!["SET", key],
+        11 => words!["NOSUCH"],
+        12 => words!["GETDEL", key],
+        13 => words!["SET", key, "x", "PX", "0"],
+        14 => words!["MSET", key, "1", "d", "2"],
+        _ => words!["GET", key],
+    };
+    (chance.below(2), words)
+}
+
+#[test]
+fn transactions_are_byte_for_byte_those_of_redis() {
+    let Some(server) = Server::own() else { return };
+    let first = variable("LARDER_SEED").unwrap_or(super::SEED);
+    for seed in (0..variable("LARDER_ROUNDS").unwrap_or(ROUNDS)).map(|round| first.wrapping_add(round)) {
+        let mut redis = [0, 1].map(|_| Redis::connect(server.port(), Protocol::Resp2));
+        redis[0].ask(&words!["FLUSHALL"]);
+        let store = Store::new();
+        let mut sessions = [0, 1].map(|_| store.session().compat(compat(&redis[0])));
+        let mut chance = Chance::new(seed);
+        let mut said = Vec::new();
+        for _ in 0..200 {
+            let (who, words) = draw(&mut chance);
+            let ours = answer(&mut sessions[who], &words).to_bytes(Protocol::Resp2);
+            let theirs = redis[who].ask(&words);
+            said.push([words!["client", who], words].concat());
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "LARDER_SEED={seed} LARDER_ROUNDS=1\n{}",
+                script(&said)
+            );
+        }
+    }
+}
