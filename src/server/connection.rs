@@ -1,6 +1,7 @@
 //! One client's connection.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use tokio::io::AsyncWriteExt;
@@ -53,7 +54,9 @@ enum Next {
 pub(super) async fn run(stream: TcpStream, shared: &Shared, stopped: watch::Receiver<bool>) {
     let _counted = Counted::new(shared);
     let _ = stream.set_nodelay(true);
-    let session = shared.store.session().compat(shared.options.compat);
+    let address = |addr: io::Result<SocketAddr>| addr.map_or("?:0".into(), |addr| addr.to_string());
+    let (client, server) = (address(stream.peer_addr()), address(stream.local_addr()));
+    let session = shared.store.session().compat(shared.options.compat).addresses(client, server);
     let requests = Requests::new(session.longest_argument());
     let mut connection = Connection { stream, session, requests, out: Vec::new(), shared, stopped };
     if shared.connected.load(Ordering::Relaxed) > shared.options.max_clients {
@@ -101,16 +104,20 @@ impl Connection<'_> {
                     self.flush().await?;
                     let clock = self.shared.store.space().clock();
                     let (stream, requests, stopped) = (&self.stream, &mut self.requests, &mut self.stopped);
-                    tokio::select! {
+                    let reply = tokio::select! {
                         biased;
                         reply = wait(waiting, clock) => reply,
                         _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
                         gone = leaves(stream, requests) => return Err(gone),
-                    }
+                    };
+                    self.session.wake();
+                    reply
                 }
             };
-            self.tell(&reply);
-            if self.session.is_closed() {
+            if self.session.sends_reply() {
+                self.tell(&reply);
+            }
+            if self.session.is_over() {
                 self.flush().await?;
                 return Err(Gone);
             }

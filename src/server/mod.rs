@@ -77,6 +77,20 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Puts into the store's settings what is a server's to say: the last one's, if it has several.
+    fn tell(&self, addr: SocketAddr, store: &Store) {
+        let settings = &store.space().shared().settings;
+        settings.keep("bind", addr.ip().to_string().into());
+        settings.keep("port", addr.port().to_string().into());
+        settings.keep("maxclients", self.max_clients.to_string().into());
+        settings.keep("timeout", self.idle.unwrap_or_default().as_secs().to_string().into());
+        if let Some(password) = &self.password {
+            settings.keep("requirepass", password.as_str().into());
+        }
+    }
+}
+
 impl Store {
     /// Serves this store on a free port of 127.0.0.1, with the default settings. Takes no more than it takes
     /// to open the port.
@@ -163,6 +177,7 @@ impl Server {
     fn start(listener: std::net::TcpListener, store: &Store, options: Options) -> io::Result<Server> {
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
+        options.tell(addr, store);
         let shared = Arc::new(Shared { store: store.clone(), options, connected: AtomicUsize::new(0) });
         let (stop, stopped) = watch::channel(false);
         let (closing, closed) = std::sync::mpsc::channel();

@@ -82,13 +82,13 @@ fn info(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Verbatim("txt", Bytes::from(line(call, &call.session.client))))
 }
 
-/// CLIENT LIST, of all, of a kind, or of some ids. All sessions are `normal`.
+/// CLIENT LIST, of all, of a kind, or of some ids.
 fn list(call: &mut Call<'_>) -> Answer {
-    let (mut kind, mut ids) = (true, None);
+    let (mut kind, mut ids) = (None, None);
     match call.args.take_rest() {
         [] => {}
         [option, name] if is(option, "TYPE") => {
-            kind = is(name, "NORMAL");
+            kind = Some(name);
             if !["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"].iter().any(|known| is(name, known)) {
                 let name = String::from_utf8_lossy(name);
                 return Err(ErrorReply::new(format!("ERR Unknown client type '{name}'")));
@@ -103,7 +103,7 @@ fn list(call: &mut Call<'_>) -> Answer {
     }
     let clients = call.shared().clients.all();
     let chosen: Vec<_> = match &ids {
-        None => clients.iter().filter(|_| kind).collect(),
+        None => clients.iter().filter(|client| kind.is_none_or(|kind| is(kind, client.kind()))).collect(),
         // In the order in which they are named.
         Some(ids) => ids
             .iter()

@@ -51,6 +51,9 @@ pub(super) struct Facts {
     pub protocol: u8,
     /// How many commands it has queued behind `MULTI`.
     pub queued: Option<usize>,
+    /// To how many channels and patterns it is subscribed.
+    pub channels: usize,
+    pub patterns: usize,
     /// How many keys it watches.
     pub watched: usize,
     /// It waits for a key to hold something.
@@ -114,6 +117,12 @@ impl Client {
         self.facts.lock().clone()
     }
 
+    /// Its type, as CLIENT LIST has it.
+    pub(super) fn kind(&self) -> &'static str {
+        let facts = self.facts.lock();
+        if facts.channels + facts.patterns > 0 { "PUBSUB" } else { "NORMAL" }
+    }
+
     pub(super) fn note(&self, note: impl FnOnce(&mut Facts)) {
         note(&mut self.facts.lock());
     }
@@ -124,7 +133,7 @@ impl Client {
         let seconds = |since: u64| now.saturating_sub(since) / 1000;
         let version = compat.redis();
         let mut line = format!(
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={}",
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi={}",
             self.id,
             facts.peer,
             facts.local,
@@ -133,6 +142,8 @@ impl Client {
             seconds(facts.at),
             facts.flags(),
             facts.db,
+            facts.channels,
+            facts.patterns,
             facts.queued.map_or("-1".into(), |queued| queued.to_string()),
         );
         if version >= (7, 4) {
@@ -164,6 +175,8 @@ impl Facts {
             db: 0,
             protocol: 2,
             queued: None,
+            channels: 0,
+            patterns: 0,
             watched: 0,
             waits: false,
             stays: false,
@@ -171,7 +184,8 @@ impl Facts {
     }
 
     fn flags(&self) -> String {
-        let all = [(self.queued.is_some(), 'x'), (self.waits, 'b'), (self.stays, 'e')];
+        let listens = self.channels + self.patterns > 0;
+        let all = [(listens, 'P'), (self.queued.is_some(), 'x'), (self.waits, 'b'), (self.stays, 'e')];
         let flags: String = all.into_iter().filter_map(|(has, flag)| has.then_some(flag)).collect();
         if flags.is_empty() { "N".into() } else { flags }
     }

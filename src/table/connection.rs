@@ -26,7 +26,11 @@ const WRONG_PASSWORD: ErrorReply =
     ErrorReply::known("WRONGPASS invalid username-password pair or user is disabled.");
 
 fn ping(call: &mut Call<'_>) -> Answer {
+    // A client of RESP2 that listens to channels takes every reply for a message.
+    let listens = call.session.protocol == Protocol::Resp2 && call.session.subscriptions() > 0;
     match call.args.take_rest() {
+        [] if listens => Ok(Reply::Array(vec![Reply::text("pong"), Reply::text("")])),
+        [text] if listens => Ok(Reply::Array(vec![Reply::text("pong"), Reply::Bulk(text.clone())])),
         [] => Ok(Reply::Status("PONG".into())),
         [text] => Ok(Reply::Bulk(text.clone())),
         _ => Err(ErrorReply::known("ERR wrong number of arguments for 'ping' command")),
@@ -49,7 +53,7 @@ fn select(call: &mut Call<'_>) -> Answer {
 }
 
 fn quit(call: &mut Call<'_>) -> Answer {
-    call.session.is_closed = true;
+    call.session.is_over = true;
     Ok(Reply::OK)
 }
 

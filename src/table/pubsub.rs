@@ -1,7 +1,7 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
 use super::call::{Answer, Call};
-use super::row::flag::{FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE};
+use super::row::flag::{FAST, LOADING, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
 use crate::Bytes;
@@ -13,7 +13,7 @@ const LOOK: u32 = PUBSUB | LOADING | STALE;
 
 pub(super) const ROWS: &[Row] = &[
     row("psubscribe", -2, LISTEN, Keys::NONE, |call| subscribe(call, &PATTERNS)).since(2, 0),
-    row("publish", 3, PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, Keys::NONE, publish).since(2, 0),
+    row("publish", 3, PUBSUB | LOADING | STALE | FAST, Keys::NONE, publish).since(2, 0),
     Row { run: Run::Container, ..row("pubsub", -2, 0, Keys::NONE, channels) }.since(2, 8),
     row("pubsub|channels", -2, LOOK, Keys::NONE, channels).since(2, 8),
     row("pubsub|numpat", 2, LOOK, Keys::NONE, patterns).since(2, 8),

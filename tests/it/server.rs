@@ -190,3 +190,27 @@ fn a_thousand_servers_start_and_stop() {
         assert_eq!(Client::connect(server.addr()).ask("GET a"), "$-1");
     }
 }
+
+#[test]
+fn a_client_introduces_itself_and_is_seen() {
+    let store = Store::new();
+    let server = Server::builder().password("secret").start(&store).unwrap();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("GET a"), "-NOAUTH Authentication required.");
+    assert!(client.ask("AUTH wrong").starts_with("-WRONGPASS"));
+    assert_eq!(client.ask("AUTH secret"), "+OK");
+    assert_eq!(client.ask("CLIENT SETNAME ann"), "+OK");
+    client.ask("CLIENT LIST");
+    let line = client.line();
+    assert!(line.contains(&format!(" laddr={} ", server.addr())), "{line}");
+    assert!(line.contains(" addr=127.0.0.1:") && line.contains(" name=ann "), "{line}");
+    assert_eq!(client.line(), "");
+    client.ask("CONFIG GET port");
+    assert_eq!([0; 4].map(|_| client.line())[3], server.port().to_string());
+
+    // What it does not want to hear is not sent.
+    client.send("CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\n");
+    assert_eq!(client.line(), "+OK");
+    assert_eq!(client.ask("QUIT"), "+OK");
+    assert!(client.is_closed());
+}

@@ -50,6 +50,15 @@ impl Settings {
         self.changed.read().get("requirepass").cloned()
     }
 
+    /// Keeps the value of a parameter.
+    pub(crate) fn keep(&self, name: &'static str, value: Bytes) {
+        let has_password = (name == "requirepass").then_some(!value.is_empty());
+        self.changed.write().insert(name, value);
+        if let Some(has_password) = has_password {
+            self.has_password.store(has_password, Ordering::Release);
+        }
+    }
+
     /// Asked with each command.
     pub(super) fn has_password(&self) -> bool {
         self.has_password.load(Ordering::Acquire)
@@ -175,15 +184,10 @@ fn is_built_in(space: &Keyspace, name: &str) -> bool {
 }
 
 fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
-    let settings = &space.shared().settings;
     if name == "notify-keyspace-events" {
         space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
-        return;
-    }
-    let has_password = name == "requirepass" && !value.is_empty();
-    settings.changed.write().insert(name, value);
-    if name == "requirepass" {
-        settings.has_password.store(has_password, Ordering::Release);
+    } else {
+        space.shared().settings.keep(name, value);
     }
 }
 
