@@ -11,6 +11,8 @@ pub(crate) struct Row {
     pub name: &'static str,
     /// How many words it has, its name included (and its container's); if negative, at least so many.
     pub arity: i32,
+    /// The version of Redis before which that was another number.
+    pub older: Option<((u8, u8), i32)>,
     /// A sum of the constants of [`flag`].
     pub flags: u32,
     pub keys: Keys,
@@ -189,12 +191,12 @@ pub(super) const fn row(
     keys: Keys,
     run: fn(&mut Call<'_>) -> Answer,
 ) -> Row {
-    Row { name, arity, flags, keys, since: (1, 0), run: Run::Plain(run) }
+    Row { name, arity, older: None, flags, keys, since: (1, 0), run: Run::Plain(run) }
 }
 
 /// The first word of others, which stand beside it as `name|other`.
 pub(super) const fn container(name: &'static str) -> Row {
-    Row { name, arity: -2, flags: 0, keys: Keys::NONE, since: (1, 0), run: Run::Container }
+    Row { name, arity: -2, older: None, flags: 0, keys: Keys::NONE, since: (1, 0), run: Run::Container }
 }
 
 impl Row {
@@ -204,14 +206,29 @@ impl Row {
         self
     }
 
+    /// Its arity was another one before that version.
+    pub(super) const fn arity_before(mut self, major: u8, minor: u8, arity: i32) -> Row {
+        self.older = Some(((major, minor), arity));
+        self
+    }
+
+    /// How many words it has in that server.
+    pub(crate) fn arity_in(&self, compat: Compat) -> i32 {
+        match self.older {
+            Some((version, arity)) if compat.redis() < version => arity,
+            _ => self.arity,
+        }
+    }
+
     pub(crate) const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
 
     /// Whether a command of so many words, its name included, has the right number of them.
-    pub(crate) const fn takes(&self, words: usize) -> bool {
-        let arity = self.arity.unsigned_abs() as usize;
-        if self.arity < 0 { words >= arity } else { words == arity }
+    pub(crate) fn takes(&self, words: usize, compat: Compat) -> bool {
+        let arity = self.arity_in(compat);
+        let least = arity.unsigned_abs() as usize;
+        if arity < 0 { words >= least } else { words == least }
     }
 
     /// Whether a server of that kind has it.

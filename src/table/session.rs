@@ -320,7 +320,7 @@ impl Session {
             name.make_ascii_lowercase();
             row = known(&name).ok_or_else(|| unknown_subcommand(words))?;
         }
-        if !row.takes(words.len()) {
+        if !row.takes(words.len(), self.compat) {
             return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
         }
         Ok(row)

@@ -83,7 +83,8 @@ fn info(call: &Call<'_>, row: &'static Row) -> Reply {
     };
     let categories = categories(row).into_iter().map(|category| format!("@{category}")).collect();
     let keys = [first, last, step].map(|number| Reply::Integer(number.into()));
-    let mut facts = vec![Reply::text(row.name), Reply::Integer(row.arity.into()), statuses(flags)];
+    let mut facts =
+        vec![Reply::text(row.name), Reply::Integer(row.arity_in(call.compat()).into()), statuses(flags)];
     facts.extend(keys);
     facts.extend([
         statuses(categories),
@@ -203,7 +204,7 @@ fn get_keys(call: &mut Call<'_>) -> Answer {
     if !has_keys {
         return Err(ErrorReply::known("ERR The command has no key arguments"));
     }
-    if !row.takes(words.len()) {
+    if !row.takes(words.len(), call.compat()) {
         return Err(ErrorReply::known("ERR Invalid number of arguments specified for command"));
     }
     let places = row.keys.of(words);

@@ -38,7 +38,9 @@ pub(super) const ROWS: &[Row] = &[
     row("zrangebylex", -4, READONLY, Keys::ONE, range::by_member).since(2, 8),
     row("zrangebyscore", -4, READONLY, Keys::ONE, range::by_score),
     row("zrangestore", -5, WRITE | DENYOOM, Keys::range(1, 2, 1), range::store).since(6, 2),
-    row("zrank", -3, READONLY | FAST, Keys::ONE, |call| rank(call, End::Front)).since(2, 0),
+    row("zrank", -3, READONLY | FAST, Keys::ONE, |call| rank(call, End::Front))
+        .since(2, 0)
+        .arity_before(7, 2, 3),
     row("zrem", -3, WRITE | FAST, Keys::ONE, remove).since(1, 2),
     row("zremrangebylex", 4, WRITE, Keys::ONE, range::remove_by_member).since(2, 8),
     row("zremrangebyrank", 4, WRITE, Keys::ONE, range::remove_by_rank).since(2, 0),
@@ -46,7 +48,9 @@ pub(super) const ROWS: &[Row] = &[
     row("zrevrange", -4, READONLY, Keys::ONE, range::reversed).since(1, 2),
     row("zrevrangebylex", -4, READONLY, Keys::ONE, range::by_member_reversed).since(2, 8),
     row("zrevrangebyscore", -4, READONLY, Keys::ONE, range::by_score_reversed).since(2, 2),
-    row("zrevrank", -3, READONLY | FAST, Keys::ONE, |call| rank(call, End::Back)).since(2, 0),
+    row("zrevrank", -3, READONLY | FAST, Keys::ONE, |call| rank(call, End::Back))
+        .since(2, 0)
+        .arity_before(7, 2, 3),
     row("zscore", 3, READONLY | FAST, Keys::ONE, score).since(1, 2),
     row("zunion", -3, READONLY | MOVABLEKEYS, COUNTED, combine::union).since(6, 2),
     row("zunionstore", -4, WRITE | DENYOOM | MOVABLEKEYS, STORED, combine::union_store).since(2, 0),
@@ -159,8 +163,7 @@ fn scores(call: &mut Call<'_>) -> Answer {
 
 fn rank(call: &mut Call<'_>, from: End) -> Answer {
     let (key, member) = (call.key()?, call.args.next()?);
-    let most = usize::from(call.compat().redis() >= (7, 2));
-    if call.args.len() > most {
+    if call.args.len() > 1 {
         return Err(call.wrong_arity());
     }
     let with_score = call.args.keyword("WITHSCORE");
