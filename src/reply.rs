@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::resp::{Protocol, encode};
+use crate::resp::{Dialect, Protocol, encode};
 use crate::{Bytes, Error};
 
 /// What a command answers: the types of RESP3. How a client that speaks RESP2 sees those that it does not
@@ -70,7 +70,8 @@ impl Reply {
     /// What most commands that change something answer.
     pub const OK: Reply = Reply::Status(Cow::Borrowed("OK"));
 
-    /// The reply as bytes of a protocol. O(reply)
+    /// The reply as bytes of a protocol, as the newest Redis writes them; as the server that a session stands
+    /// for does, it is [`Session::encode`](crate::Session::encode). O(reply)
     ///
     /// ```
     /// use larder::{Protocol, Store};
@@ -82,7 +83,7 @@ impl Reply {
     /// ```
     pub fn to_bytes(&self, protocol: Protocol) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode(self, protocol, &mut bytes);
+        encode(self, Dialect { protocol, ..Dialect::default() }, &mut bytes);
         bytes
     }
 

@@ -12,8 +12,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use smallvec::smallvec;
-
 use super::{list, sorted_set};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
@@ -26,44 +24,41 @@ use crate::{Bytes, Error, Result, Type};
 
 /// What a waiter wants from one of its keys.
 pub(crate) enum Attempt {
-    /// BLPOP, BRPOP: an element of a list.
-    Pop(End),
+    /// BLPOP, BRPOP, BLMPOP: so many elements of a list, at most.
+    Pop(End, usize),
     /// BLMOVE: an element of a list, which goes on to another.
     Move { from: End, to: End, destination: Bytes },
-    /// BZPOPMIN, BZPOPMAX: the outermost member of a sorted set.
-    PopScored(End),
+    /// BZPOPMIN, BZPOPMAX, BZMPOP: so many of the outermost members of a sorted set, at most.
+    PopScored(End, usize),
 }
 
 /// What a waiter got.
-#[derive(Debug)]
 pub(crate) enum Served {
-    /// This element of the list at this key, which had this deadline.
-    Element(Bytes, Bytes, Option<u64>),
+    /// These elements of the list at this key, which had this deadline.
+    Elements(Bytes, list::Popped, Option<u64>),
     /// This element, which is in the destination now.
     Moved(Bytes),
-    /// This member, with its score, of the sorted set at this key, which had this deadline.
-    Scored(Bytes, Bytes, f64, Option<u64>),
+    /// These members, with their scores, of the sorted set at this key, which had this deadline.
+    Scored(Bytes, sorted_set::Popped, Option<u64>),
 }
 
 impl Attempt {
     /// Tries it on a key; nothing if the key has nothing to give.
     pub(crate) fn run(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Served>> {
         match self {
-            Attempt::Pop(end) => {
+            Attempt::Pop(end, count) => {
                 let deadline = writer.deadline(key);
-                let element = list::pop(writer, key, *end, 1)?.and_then(|popped| popped.into_taken().pop());
-                Ok(element.map(|element| Served::Element(Bytes::from(key.bytes), element, deadline)))
+                let popped = list::pop(writer, key, *end, *count)?;
+                Ok(popped.map(|popped| Served::Elements(Bytes::from(key.bytes), popped, deadline)))
             }
             Attempt::Move { from, to, destination } => {
                 let destination = writer.space().key_ref(destination);
                 Ok(list::move_(writer, key, destination, *from, *to)?.map(Served::Moved))
             }
-            Attempt::PopScored(end) => {
+            Attempt::PopScored(end, count) => {
                 let deadline = writer.deadline(key);
-                let member =
-                    sorted_set::pop(writer, key, *end, 1)?.and_then(|popped| popped.into_vec().pop());
-                let name = Bytes::from(key.bytes);
-                Ok(member.map(|(score, member)| Served::Scored(name, member, score, deadline)))
+                let popped = sorted_set::pop(writer, key, *end, *count)?;
+                Ok(popped.map(|popped| Served::Scored(Bytes::from(key.bytes), popped, deadline)))
             }
         }
     }
@@ -72,27 +67,27 @@ impl Attempt {
     pub(crate) fn destination(&self) -> Option<&Bytes> {
         match self {
             Attempt::Move { destination, .. } => Some(destination),
-            Attempt::Pop(_) | Attempt::PopScored(_) => None,
+            Attempt::Pop(..) | Attempt::PopScored(..) => None,
         }
     }
 
     fn kind(&self) -> Type {
         match self {
-            Attempt::Pop(_) | Attempt::Move { .. } => Type::List,
-            Attempt::PopScored(_) => Type::SortedSet,
+            Attempt::Pop(..) | Attempt::Move { .. } => Type::List,
+            Attempt::PopScored(..) => Type::SortedSet,
         }
     }
 
     /// Puts back what was taken for a waiter who is no longer there, where it was taken.
     fn put_back(&self, writer: &mut Writer<'_>, served: Served) -> Result<()> {
         match (self, served) {
-            (Attempt::Pop(end), Served::Element(key, element, deadline)) => {
+            (Attempt::Pop(end, _), Served::Elements(key, popped, deadline)) => {
                 let key = writer.space().key_ref(&key);
-                list::put_back(writer, key, *end, smallvec![element], deadline)
+                list::put_back(writer, key, *end, popped.into_taken(), deadline)
             }
-            (Attempt::PopScored(_), Served::Scored(key, member, score, deadline)) => {
+            (Attempt::PopScored(..), Served::Scored(key, popped, deadline)) => {
                 let key = writer.space().key_ref(&key);
-                sorted_set::put_back(writer, key, vec![(score, member)], deadline)
+                sorted_set::put_back(writer, key, popped.into_vec(), deadline)
             }
             // What was moved is where it was meant to go.
             _ => Ok(()),

@@ -297,7 +297,7 @@ pub(crate) fn increase_float(
 }
 
 /// The last wall time at which a field may expire, in milliseconds: Redis keeps it in 46 bits.
-const LAST_EXPIRY: u64 = (1 << 46) - 1;
+pub(crate) const LAST_EXPIRY: u64 = (1 << 46) - 1;
 
 /// The deadline of a field that lies `ttl` milliseconds ahead; one of zero has passed already.
 ///

@@ -262,6 +262,12 @@ impl Default for PositionOptions {
     }
 }
 
+/// There is no match of that number.
+pub(crate) const RANK_ZERO: Error = Error::Invalid(
+    "RANK can't be zero: use 1 to start from the first match, 2 from the second ... \
+     or use negative to start from the end of the list",
+);
+
 /// LPOS: the positions, from the front, of the elements equal to `value`, in the order of the search.
 pub(crate) fn positions(
     view: &View<'_>,
@@ -270,12 +276,7 @@ pub(crate) fn positions(
     options: PositionOptions,
 ) -> Result<Vec<usize>> {
     let PositionOptions { rank, count, max_len } = options;
-    let Some(skipped) = rank.unsigned_abs().checked_sub(1) else {
-        return Err(Error::Invalid(
-            "RANK can't be zero: use 1 to start from the first match, 2 from the second ... \
-             or use negative to start from the end of the list",
-        ));
-    };
+    let Some(skipped) = rank.unsigned_abs().checked_sub(1) else { return Err(RANK_ZERO) };
     let Some(list) = view.find::<List>(key)? else { return Ok(Vec::new()) };
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
     let is_value = |element: Text<'_>| *element == *value;

@@ -153,8 +153,8 @@ impl Bound {
 impl Keyspace {
     /// The limit, and what goes when it is reached.
     #[cfg(feature = "commands")]
-    pub(crate) fn limit(&self) -> Option<(Limit, Eviction)> {
-        self.bound.as_ref().map(|bound| (bound.limit.clone(), bound.eviction))
+    pub(crate) fn limit(&self) -> Option<(&Limit, Eviction)> {
+        self.bound.as_ref().map(|bound| (&bound.limit, bound.eviction))
     }
 
     /// Counts a shard whose tables were exchanged. O(databases)

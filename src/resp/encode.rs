@@ -1,12 +1,21 @@
 //! Replies to bytes.
 
 use super::Protocol;
+use crate::Bytes;
 use crate::reply::Reply;
+use crate::table::Compat;
 use crate::text::number::{self, format_i64};
 
+/// What a client understands, and whom it takes the store for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Dialect {
+    pub protocol: Protocol,
+    pub compat: Compat,
+}
+
 /// Writes a reply behind what is in the buffer. O(reply)
-pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
-    let resp3 = protocol == Protocol::Resp3;
+pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
+    let resp3 = dialect.protocol == Protocol::Resp3;
     match reply {
         Reply::Status(text) => line(b'+', text.as_bytes(), out),
         Reply::Error(error) => one_line(error.as_bytes(), out),
@@ -15,9 +24,9 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
         Reply::Nil | Reply::NilArray if resp3 => out.extend_from_slice(b"_\r\n"),
         Reply::Nil => out.extend_from_slice(b"$-1\r\n"),
         Reply::NilArray => out.extend_from_slice(b"*-1\r\n"),
-        Reply::Array(items) => array(b'*', items, protocol, out),
-        Reply::Set(items) => array(if resp3 { b'~' } else { b'*' }, items, protocol, out),
-        Reply::Push(items) => array(if resp3 { b'>' } else { b'*' }, items, protocol, out),
+        Reply::Array(items) => array(b'*', items, dialect, out),
+        Reply::Set(items) => array(if resp3 { b'~' } else { b'*' }, items, dialect, out),
+        Reply::Push(items) => array(if resp3 { b'>' } else { b'*' }, items, dialect, out),
         Reply::Map(pairs) => {
             if resp3 {
                 header(b'%', pairs.len(), out);
@@ -25,8 +34,8 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
                 header(b'*', 2 * pairs.len(), out);
             }
             for (name, value) in pairs {
-                encode(name, protocol, out);
-                encode(value, protocol, out);
+                encode(name, dialect, out);
+                encode(value, dialect, out);
             }
         }
         Reply::Pairs(pairs) => {
@@ -35,12 +44,12 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
                 if resp3 {
                     header(b'*', 2, out);
                 }
-                encode(first, protocol, out);
-                encode(second, protocol, out);
+                encode(first, dialect, out);
+                encode(second, dialect, out);
             }
         }
-        Reply::Double(value) if resp3 => line(b',', &number::format_score(*value), out),
-        Reply::Double(value) => bulk(&number::format_score(*value), out),
+        Reply::Double(value) if resp3 => line(b',', &double(*value, dialect.compat), out),
+        Reply::Double(value) => bulk(&double(*value, dialect.compat), out),
         Reply::Boolean(value) if resp3 => line(b'#', if *value { b"t" } else { b"f" }, out),
         Reply::Boolean(value) => integer(b':', i64::from(*value), out),
         Reply::Verbatim(format, text) if resp3 => {
@@ -51,13 +60,20 @@ pub(crate) fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Verbatim(_, text) => bulk(text, out),
-        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, protocol, out)),
+        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, dialect, out)),
     }
 }
 
-fn array(kind: u8, items: &[Reply], protocol: Protocol, out: &mut Vec<u8>) {
+fn double(value: f64, compat: Compat) -> Bytes {
+    match compat {
+        Compat::Redis70 => number::format_general(value),
+        _ => number::format_score(value),
+    }
+}
+
+fn array(kind: u8, items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
     header(kind, items.len(), out);
-    items.iter().for_each(|item| encode(item, protocol, out));
+    items.iter().for_each(|item| encode(item, dialect, out));
 }
 
 fn bulk(bytes: &[u8], out: &mut Vec<u8>) {

@@ -4,8 +4,8 @@
 mod encode;
 mod parse;
 
-pub(crate) use encode::encode;
-pub(crate) use parse::{ProtocolError, Requests};
+pub(crate) use encode::{Dialect, encode};
+pub(crate) use parse::Requests;
 
 /// Which version of the protocol a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -117,7 +117,7 @@ impl Connection<'_> {
             if self.session.sends_reply() {
                 self.tell(&reply);
             }
-            if self.session.is_over() {
+            if self.session.is_closed() {
                 self.flush().await?;
                 return Err(Gone);
             }
@@ -128,7 +128,7 @@ impl Connection<'_> {
     }
 
     fn tell(&mut self, reply: &Reply) {
-        self.session.encode(reply, &mut self.out);
+        self.session.encode_to(reply, &mut self.out);
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {

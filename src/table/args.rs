@@ -1,10 +1,10 @@
 //! The arguments of a call, read one after the other.
 
-use std::time::Duration;
-
 use crate::Bytes;
+use crate::command::Draw;
 use crate::reply::ErrorReply;
 use crate::text::number;
+use crate::value::list::End;
 
 /// See the [module](self).
 #[derive(Clone, Copy)]
@@ -101,23 +101,77 @@ impl<'c> Args<'c> {
         number::parse_f64(self.next()?).filter(|value| !value.is_nan()).ok_or(ErrorReply::NOT_A_FLOAT)
     }
 
-    /// How long a command that blocks is to wait, in seconds; `None` for ever.
+    /// A whole number of which there is also the opposite.
     ///
     /// # Errors
-    /// Redis's for what is no number, negative or too large.
-    pub(crate) fn timeout(&mut self) -> Result<Option<Duration>, ErrorReply> {
-        let seconds = number::parse_f64(self.next()?)
-            .filter(|seconds| !seconds.is_nan())
-            .ok_or(ErrorReply::known("ERR timeout is not a float or out of range"))?;
-        if seconds < 0.0 {
-            return Err(ErrorReply::known("ERR timeout is negative"));
+    /// Redis's for what is none, and a syntax error if there is nothing.
+    pub(crate) fn symmetric(&mut self) -> Result<i64, ErrorReply> {
+        const BOUNDS: &str =
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+        let value = self.integer()?;
+        if value == i64::MIN { Err(ErrorReply::known(BOUNDS)) } else { Ok(value) }
+    }
+
+    /// How many, `least` at least.
+    ///
+    /// # Errors
+    /// `otherwise` for what is no such number, and a syntax error if there is nothing.
+    pub(crate) fn count(&mut self, least: usize, otherwise: ErrorReply) -> Result<usize, ErrorReply> {
+        let count = number::parse_i64(self.next()?).and_then(|count| usize::try_from(count).ok());
+        count.filter(|count| *count >= least).ok_or(otherwise)
+    }
+
+    /// What LMPOP, ZMPOP and those that block have in common: counted keys, from which end, and how many; the
+    /// ends go by these names.
+    ///
+    /// # Errors
+    /// Redis's for counts that are none, and a syntax error for other words.
+    pub(crate) fn multi_pop(&mut self, ends: [&str; 2]) -> Result<(&'c [Bytes], End, usize), ErrorReply> {
+        let keys = self.counted_keys("ERR numkeys should be greater than 0")?;
+        let end = self.end(ends)?;
+        let mut count = 1;
+        if self.len() > 1 && self.keyword("COUNT") {
+            count = self.count(1, ErrorReply::known("ERR count should be greater than 0"))?;
         }
-        // Redis counts milliseconds, and rounds up.
-        let millis = (seconds * 1000.0).ceil();
-        if millis >= i64::MAX as f64 {
-            return Err(ErrorReply::known("ERR timeout is out of range"));
+        if self.is_empty() { Ok((keys, end, count)) } else { Err(ErrorReply::SYNTAX) }
+    }
+
+    /// One of two ends, by its name.
+    ///
+    /// # Errors
+    /// A syntax error for another word, or none.
+    pub(crate) fn end(&mut self, [front, back]: [&str; 2]) -> Result<End, ErrorReply> {
+        match self.next()? {
+            word if is(word, front) => Ok(End::Front),
+            word if is(word, back) => Ok(End::Back),
+            _ => Err(ErrorReply::SYNTAX),
         }
-        Ok((millis > 0.0).then(|| Duration::from_millis(millis as u64)))
+    }
+
+    /// How many are to be drawn at random, if that is said: different ones, or below zero any; and whether the
+    /// word behind it, `with`, is there. These are the last arguments.
+    ///
+    /// # Errors
+    /// Redis's for what is no such number, and a syntax error for other words.
+    pub(crate) fn draw(&mut self, with: &str) -> Result<Option<(Draw, bool)>, ErrorReply> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let count = self.integer()?;
+        if count == i64::MIN {
+            const BOUNDS: &str =
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+            return Err(ErrorReply::known(BOUNDS));
+        }
+        let both = self.len() == 1 && self.keyword(with);
+        if !self.is_empty() {
+            return Err(ErrorReply::SYNTAX);
+        }
+        if both && count.unsigned_abs() > i64::MAX as u64 / 2 {
+            return Err(ErrorReply::known("ERR value is out of range"));
+        }
+        let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+        Ok(Some((if count < 0 { Draw::Repeated(many) } else { Draw::Distinct(many) }, both)))
     }
 
     /// A count of keys, and then those keys.
@@ -125,8 +179,7 @@ impl<'c> Args<'c> {
     /// # Errors
     /// `none` if the count is no number above zero, a syntax error if there are fewer keys.
     pub(crate) fn counted_keys(&mut self, none: &'static str) -> Result<&'c [Bytes], ErrorReply> {
-        let count = self.integer().map_err(|_| ErrorReply::known(none))?;
-        let count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(ErrorReply::known(none))?;
+        let count = self.count(1, ErrorReply::known(none))?;
         self.take_many(count)
     }
 }

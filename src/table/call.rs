@@ -35,8 +35,9 @@ pub(crate) struct Blocked {
     pub attempt: Attempt,
     /// `None` for ever.
     pub timeout: Option<Duration>,
-    /// What it answers if it is served, and if not.
+    /// What it answers if it is served.
     pub served: fn(Served) -> Reply,
+    /// What it answers where it may not wait, and there is nothing.
     pub nothing: Reply,
 }
 
@@ -114,6 +115,11 @@ impl<'c> Call<'c> {
         op: impl FnOnce(&mut Writer<'_>) -> Result<R>,
     ) -> Result<R> {
         self.db().write(keys, op)
+    }
+
+    /// What Redis says of a command that has not as many words as it takes.
+    pub(crate) fn wrong_arity(&self) -> ErrorReply {
+        ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", self.name))
     }
 
     /// The command's name as errors about deadlines have it.

@@ -7,18 +7,24 @@
 
 mod acl;
 mod args;
+mod bitmap;
+mod blocking;
 mod call;
 mod client;
 mod clients;
 mod command;
 mod config;
 mod connection;
+mod hash;
 mod info;
+mod list;
 mod pubsub;
 mod row;
 mod server;
 mod session;
+mod set;
 mod shared;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -39,13 +45,19 @@ pub(crate) use shared::Shared;
 /// All commands, by family.
 const FAMILIES: &[&[Row]] = &[
     acl::ROWS,
+    bitmap::ROWS,
+    blocking::ROWS,
     client::ROWS,
     command::ROWS,
     config::ROWS,
     connection::ROWS,
+    hash::ROWS,
     info::ROWS,
+    list::ROWS,
     pubsub::ROWS,
     server::ROWS,
+    set::ROWS,
+    sorted_set::ROWS,
     string::ROWS,
     transaction::ROWS,
 ];

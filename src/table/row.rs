@@ -3,6 +3,7 @@
 use super::call::{Answer, Blocked, Call};
 use crate::Bytes;
 use crate::reply::ErrorReply;
+use crate::text::number::parse_i64;
 
 /// See the [module](super).
 pub(crate) struct Row {
@@ -170,6 +171,14 @@ impl Keys {
             }
         }
     }
+}
+
+/// The places of keys whose number is the word at `at`, and which stand behind it; none if they are not so many.
+pub(crate) fn counted(words: &[Bytes], at: usize) -> Vec<usize> {
+    let count =
+        words.get(at).and_then(|count| parse_i64(count)).and_then(|count| usize::try_from(count).ok());
+    let end = count.and_then(|count| count.checked_add(at + 1)).filter(|end| *end <= words.len());
+    (at + 1..end.unwrap_or(0)).collect()
 }
 
 /// A command that answers at once.

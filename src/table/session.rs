@@ -17,7 +17,7 @@ use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::{Protocol, encode};
+use crate::resp::{Dialect, Protocol, encode};
 use crate::{Bytes, IntoValue};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
@@ -45,15 +45,14 @@ pub struct Session {
     /// The commands since `MULTI`.
     pub(super) queue: Option<Queue>,
     pub(super) watched: Vec<Watched>,
+    /// Where the messages of channels come in, once there are any.
+    pub(super) subscription: Option<Subscription>,
     /// What others see of it.
     pub(super) client: Arc<Client>,
     /// It has given the password, or none was wanted when it came.
     pub(super) is_known: bool,
     pub(super) silence: Silence,
-    /// Where the messages of channels come in, once there are any.
-    pub(super) subscription: Option<Subscription>,
-    /// It has said good-bye: nothing comes after this reply.
-    pub(super) is_over: bool,
+    pub(super) is_closed: bool,
 }
 
 /// Which replies a client does not want: `CLIENT REPLY`.
@@ -107,9 +106,9 @@ impl Session {
             protocol: Protocol::default(),
             queue: None,
             watched: Vec::new(),
-            silence: Silence::No,
             subscription: None,
-            is_over: false,
+            silence: Silence::No,
+            is_closed: false,
         }
     }
 
@@ -118,6 +117,21 @@ impl Session {
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
         self
+    }
+
+    /// A reply as bytes of the session's protocol, with numbers written as its server writes them. O(reply)
+    ///
+    /// ```
+    /// use larder::{Compat, Store};
+    ///
+    /// let mut session = Store::new().session().compat(Compat::Redis70);
+    /// let reply = session.call(["ZADD", "board", "INCR", "0.1", "ann"]);
+    /// assert_eq!(session.encode(&reply), b"$19\r\n0.10000000000000001\r\n");
+    /// ```
+    pub fn encode(&self, reply: &Reply) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_to(reply, &mut bytes);
+        bytes
     }
 
     /// The same session as that of a client at an address, which has connected to another; `CLIENT LIST` tells
@@ -163,10 +177,10 @@ impl Session {
     /// ```
     /// let mut session = larder::Store::new().session();
     /// session.call(["QUIT"]);
-    /// assert!(session.is_over());
+    /// assert!(session.is_closed());
     /// ```
-    pub fn is_over(&self) -> bool {
-        self.is_over
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not
@@ -316,9 +330,9 @@ impl Session {
         self.db.space().limits().value
     }
 
-    /// Writes a reply as its client reads it.
-    pub(crate) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
-        encode(reply, self.protocol, out);
+    /// The same, behind what is in a buffer.
+    pub(crate) fn encode_to(&self, reply: &Reply, out: &mut Vec<u8>) {
+        encode(reply, Dialect { protocol: self.protocol, compat: self.compat }, out);
     }
 
     /// The database that is selected.
@@ -363,7 +377,10 @@ impl Session {
         Ok(match blocking::start(space, self.db.index(), keys, attempt, Patience::Waits)? {
             Start::Served(got) => Outcome::Reply(served(got)),
             Start::Nothing => Outcome::Reply(nothing),
-            Start::Waits(ticket) => Outcome::Waits(Waiting { ticket, deadline, served, nothing }),
+            // Who has waited in vain gets this, also where nothing is something else elsewhere.
+            Start::Waits(ticket) => {
+                Outcome::Waits(Waiting { ticket, deadline, served, nothing: Reply::NilArray })
+            }
         })
     }
 }

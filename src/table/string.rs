@@ -156,7 +156,7 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
 fn pairs<'c>(call: &mut Call<'c>) -> Result<&'c [Bytes], ErrorReply> {
     let words = call.args.take_rest();
     if words.len() % 2 == 1 {
-        return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", call.name)));
+        return Err(call.wrong_arity());
     }
     Ok(words)
 }

@@ -114,6 +114,33 @@ impl LongDouble {
         self.finite().and_then(double).unwrap_or(infinity)
     }
 
+    /// Whether it is a number that has an end.
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_finite(&self) -> bool {
+        self.finite().is_some()
+    }
+
+    /// A thousand times the number, rounded to nearest as Redis computes it, and then up to a whole one: seconds
+    /// in milliseconds. What does not fit is the largest there is. O(1).
+    #[cfg(feature = "commands")]
+    pub(crate) fn thousandfold(self) -> i128 {
+        let product = self.finite().and_then(|(mantissa, exponent)| {
+            EXTENDED.round(u128::from(mantissa) * 1000, false, exponent.into())
+        });
+        let (whole, rest) = match product {
+            Some((mantissa, exponent @ ..=-1)) => {
+                let wide = u128::from(mantissa);
+                let whole = wide.checked_shr(exponent.unsigned_abs()).unwrap_or(0);
+                (whole, whole.checked_shl(exponent.unsigned_abs()).unwrap_or(0) != wide)
+            }
+            Some((0, _)) => (0, false),
+            Some((mantissa, exponent @ 0..=63)) => (u128::from(mantissa) << exponent, false),
+            _ => (u128::MAX, false),
+        };
+        let whole = i128::try_from(whole).unwrap_or(i128::MAX);
+        if self.negative { -whole } else { whole.saturating_add(rest.into()) }
+    }
+
     fn finite(&self) -> Option<(u64, i32)> {
         match self.size {
             Size::Finite { mantissa, exponent } => Some((mantissa, exponent)),

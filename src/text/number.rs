@@ -93,6 +93,53 @@ pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
     (value.is_finite() && !vanished).then_some(value)
 }
 
+/// Reads the end of a range of scores as Redis does, by C's `strtod`: what [`parse_f64`] reads, and besides it
+/// spaces in front, nothing at all (as 0), numbers that overflow (as infinite) or vanish, and whatever follows
+/// a zero byte. `None` (`ERR min or max is not a float`) for the rest. O(n).
+#[cfg(feature = "commands")]
+pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let start = text.iter().position(|byte| !matches!(byte, b' ' | b'\t'..=b'\r')).unwrap_or(text.len());
+    let text = text.get(start..)?;
+    let literal = float::scan(text)?;
+    let magnitude = match literal.magnitude {
+        Magnitude::Infinity => f64::INFINITY,
+        Magnitude::Decimal(_) => return std::str::from_utf8(text).ok()?.parse().ok(),
+        Magnitude::Hex { wide, sticky, exponent } => {
+            float::to_double(false, wide, sticky, exponent).unwrap_or(f64::INFINITY)
+        }
+    };
+    Some(if literal.negative { -magnitude } else { magnitude })
+}
+
+/// Writes a double as Redis 7.0 does, by C's `%.17g`: 17 digits, without zeros at their end, and with an
+/// exponent for what is below 10^-4 or has more than 17 digits before the point. O(1).
+#[cfg(feature = "commands")]
+pub(crate) fn format_general(value: f64) -> Bytes {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() || value == 0.0 {
+        return format_score(value);
+    }
+    let scientific = format!("{value:.16e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let without_zeros = |digits: &str| match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => digits.to_owned(),
+    };
+    let text = if (-4..DIGITS).contains(&exponent) {
+        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
+        without_zeros(&format!("{value:.decimals$}"))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", without_zeros(digits), exponent.unsigned_abs())
+    };
+    text.into()
+}
+
 /// Writes a double as Redis does from 7.2 on: a whole number up to 2^62 as an integer, everything else with
 /// few digits that read back as the same double. O(1).
 ///
@@ -219,6 +266,48 @@ mod tests {
             prop_assume!(!score.is_nan());
             let read = parse_f64(&format_score(score));
             prop_assert_eq!(read.map(f64::to_bits), Some(bits));
+        }
+    }
+
+    #[cfg(feature = "commands")]
+    #[test]
+    fn doubles_as_an_older_server_writes_them() {
+        let table = [
+            (1.0, "1"),
+            (-0.0, "-0"),
+            (0.1, "0.10000000000000001"),
+            (-2.75, "-2.75"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (123_456_789_012_345_678.0, "1.2345678901234568e+17"),
+            (1e-4, "0.0001"),
+            (1e-5, "1.0000000000000001e-05"),
+            (5e-324, "4.9406564584124654e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (value, text) in table {
+            assert_eq!(format_general(value), text);
+        }
+    }
+
+    #[cfg(feature = "commands")]
+    #[test]
+    fn ends_of_ranges_as_a_server_reads_them() {
+        let table = [
+            ("", Some(0.0)),
+            (" 7", Some(7.0)),
+            (" ", None),
+            ("1e400", Some(f64::INFINITY)),
+            ("-0x1p1024", Some(f64::NEG_INFINITY)),
+            ("1e-400", Some(0.0)),
+            ("7\0x", Some(7.0)),
+            ("+inf", Some(f64::INFINITY)),
+            ("7 ", None),
+            ("nan", None),
+        ];
+        for (text, value) in table {
+            assert_eq!(parse_bound(text.as_bytes()), value, "{text:?}");
         }
     }
 

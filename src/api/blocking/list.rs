@@ -171,12 +171,13 @@ impl<T: Encode + Decode> List<'_, T> {
     }
 
     fn pop_wait(&self, end: End, timeout: Option<Duration>) -> Result<Option<T>> {
-        let popped = decode_element(self.handle.db().wait_for(self.name(), Attempt::Pop(end), timeout)?)?;
+        let popped =
+            decode_element(self.handle.db().wait_for(self.name(), Attempt::Pop(end, 1), timeout)?)?;
         Ok(popped.map(|(_, element)| element))
     }
 
     async fn pop_async(&self, end: End) -> Result<T> {
-        let popped = self.handle.db().wait_for_async(self.name(), Attempt::Pop(end)).await?;
+        let popped = self.handle.db().wait_for_async(self.name(), Attempt::Pop(end, 1)).await?;
         decode_element(popped)?.map(|(_, element)| element).ok_or(NOTHING)
     }
 
@@ -212,7 +213,7 @@ impl Database {
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<(Bytes, T)>> {
-        decode_element(self.wait_for(names(keys), Attempt::Pop(End::Front), timeout.into())?)
+        decode_element(self.wait_for(names(keys), Attempt::Pop(End::Front, 1), timeout.into())?)
     }
 
     /// [`pop_front_of_wait`](Self::pop_front_of_wait) for the last element. `BRPOP` with several keys,
@@ -237,7 +238,7 @@ impl Database {
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<(Bytes, T)>> {
-        decode_element(self.wait_for(names(keys), Attempt::Pop(End::Back), timeout.into())?)
+        decode_element(self.wait_for(names(keys), Attempt::Pop(End::Back, 1), timeout.into())?)
     }
 
     /// [`pop_front_of_wait`](Self::pop_front_of_wait) for a task, without end. `BLPOP` with several
@@ -267,7 +268,7 @@ impl Database {
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
     ) -> Result<(Bytes, T)> {
-        let taken = self.wait_for_async(names(keys), Attempt::Pop(End::Front)).await?;
+        let taken = self.wait_for_async(names(keys), Attempt::Pop(End::Front, 1)).await?;
         decode_element(taken)?.ok_or(NOTHING)
     }
 
@@ -281,14 +282,16 @@ impl Database {
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
     ) -> Result<(Bytes, T)> {
-        let taken = self.wait_for_async(names(keys), Attempt::Pop(End::Back)).await?;
+        let taken = self.wait_for_async(names(keys), Attempt::Pop(End::Back, 1)).await?;
         decode_element(taken)?.ok_or(NOTHING)
     }
 }
 
 fn decode_element<T: Decode>(served: Option<Served>) -> Result<Option<(Bytes, T)>> {
     match served {
-        Some(Served::Element(key, element, _)) => Ok(Some((key, decode(element)?))),
+        Some(Served::Elements(key, popped, _)) => {
+            popped.into_taken().pop().map(|element| Ok((key, decode(element)?))).transpose()
+        }
         _ => Ok(None),
     }
 }

@@ -98,13 +98,13 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
 
     fn pop_wait(&self, end: End, timeout: Option<Duration>) -> Result<Option<(M, f64)>> {
         let name = vec![Bytes::from(self.handle.name())];
-        let popped = decode_scored(self.handle.db().wait_for(name, Attempt::PopScored(end), timeout)?)?;
+        let popped = decode_scored(self.handle.db().wait_for(name, Attempt::PopScored(end, 1), timeout)?)?;
         Ok(popped.map(|(_, member, score)| (member, score)))
     }
 
     async fn pop_async(&self, end: End) -> Result<(M, f64)> {
         let name = vec![Bytes::from(self.handle.name())];
-        let popped = self.handle.db().wait_for_async(name, Attempt::PopScored(end)).await?;
+        let popped = self.handle.db().wait_for_async(name, Attempt::PopScored(end, 1)).await?;
         decode_scored(popped)?.map(|(_, member, score)| (member, score)).ok_or(NOTHING)
     }
 }
@@ -135,7 +135,7 @@ impl Database {
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<(Bytes, M, f64)>> {
-        decode_scored(self.wait_for(names(keys), Attempt::PopScored(End::Front), timeout.into())?)
+        decode_scored(self.wait_for(names(keys), Attempt::PopScored(End::Front, 1), timeout.into())?)
     }
 
     /// [`pop_first_of_wait`](Self::pop_first_of_wait) for the highest score. `BZPOPMAX` with several
@@ -159,7 +159,7 @@ impl Database {
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<(Bytes, M, f64)>> {
-        decode_scored(self.wait_for(names(keys), Attempt::PopScored(End::Back), timeout.into())?)
+        decode_scored(self.wait_for(names(keys), Attempt::PopScored(End::Back, 1), timeout.into())?)
     }
 
     /// [`pop_first_of_wait`](Self::pop_first_of_wait) for a task, without end; see
@@ -175,7 +175,7 @@ impl Database {
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
     ) -> Result<(Bytes, M, f64)> {
-        let taken = self.wait_for_async(names(keys), Attempt::PopScored(End::Front)).await?;
+        let taken = self.wait_for_async(names(keys), Attempt::PopScored(End::Front, 1)).await?;
         decode_scored(taken)?.ok_or(NOTHING)
     }
 
@@ -189,14 +189,16 @@ impl Database {
         &self,
         keys: impl IntoIterator<Item = impl Into<Key<'k>>>,
     ) -> Result<(Bytes, M, f64)> {
-        let taken = self.wait_for_async(names(keys), Attempt::PopScored(End::Back)).await?;
+        let taken = self.wait_for_async(names(keys), Attempt::PopScored(End::Back, 1)).await?;
         decode_scored(taken)?.ok_or(NOTHING)
     }
 }
 
 fn decode_scored<M: Decode>(served: Option<Served>) -> Result<Option<(Bytes, M, f64)>> {
     match served {
-        Some(Served::Scored(key, member, score, _)) => Ok(Some((key, decode(member)?, score))),
+        Some(Served::Scored(key, popped, _)) => {
+            popped.into_vec().pop().map(|(score, member)| Ok((key, decode(member)?, score))).transpose()
+        }
         _ => Ok(None),
     }
 }

@@ -55,6 +55,12 @@ pub(crate) fn combine_into(
     store(writer, destination, members, event)
 }
 
+/// Whether the keys hold what can be combined, if anything.
+#[cfg(feature = "commands")]
+pub(crate) fn check(view: &View<'_>, keys: &[KeyRef<'_>]) -> Result<()> {
+    keys.iter().try_for_each(|key| members_of(view, *key).map(drop))
+}
+
 /// ZINTERCARD: how many members all of them have, counted no further than `limit`.
 pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Option<usize>) -> Result<usize> {
     let mut sources = keys.iter().map(|key| members_of(view, *key)).collect::<Result<Vec<_>>>()?;

@@ -95,10 +95,10 @@ pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
     changed.unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
 }
 
-/// The limit in bytes; 0 if there is none, or one of keys.
+/// The limit in bytes; 0 if there is none, or one of another kind.
 pub(super) fn max_memory(space: &Keyspace) -> usize {
     match space.limit() {
-        Some((Limit::Bytes(bytes), _)) => bytes,
+        Some((Limit::Bytes(bytes), _)) => *bytes,
         _ => 0,
     }
 }

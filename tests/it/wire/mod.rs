@@ -5,11 +5,17 @@
 //! the differential tests of the typed API, `LARDER_ROUNDS` has them run longer, and a failure names the
 //! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
 
+mod bitmaps;
+mod blocking;
 mod commands;
 mod config;
 mod connection;
+mod hashes;
+mod lists;
 mod redis;
 mod server;
+mod sets;
+mod sorted_sets;
 mod strings;
 mod transaction;
 mod value;
@@ -81,10 +87,15 @@ enum Rule {
     Unordered,
     /// The same names with the same values, in any order, in one list.
     UnorderedPairs,
+    /// -0 as 0: Redis keeps the sign in large sorted sets and not in small ones.
+    Zero,
     /// Numbers that time has moved on.
     Near,
     /// As many of them: they are drawn at random.
     Many,
+    /// As many members of the set, which are no longer in it. Afterwards Redis is made to have taken those that
+    /// larder took.
+    Taken,
 }
 
 /// What Redis leaves open, in one place.
@@ -99,6 +110,8 @@ fn rule(words: &Words) -> Rule {
         "CLIENT" if is_one_of(words.get(1), &["LIST", "INFO"]) => Rule::Many,
         "ACL" if is_one_of(words.get(1), &["GENPASS", "CAT"]) => Rule::Many,
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Rule::Many,
+        name if name.starts_with('Z') => Rule::Zero,
+        "SPOP" => Rule::Taken,
         _ => Rule::Same,
     }
 }
@@ -113,16 +126,21 @@ const SLACK: i64 = 2_000;
 /// Compares random runs of a family's commands, of which `draw` makes one; now and then one of those that any
 /// family may meet with.
 fn compare(family: &str, draw: impl Fn(&mut Chance) -> Words) {
+    compare_runs(family, |chance| {
+        let mut next = || if chance.one_in(6) { common(chance) } else { draw(chance) };
+        (0..COMMANDS).map(|_| next()).collect()
+    });
+}
+
+/// The same where `make` draws a whole run.
+fn compare_runs(family: &str, make: impl Fn(&mut Chance) -> Vec<Words>) {
     let Some(server) = Server::own() else { return };
     let first = variable("LARDER_SEED").unwrap_or(SEED);
     let rounds = variable("LARDER_ROUNDS").unwrap_or(ROUNDS);
     for seed in (0..rounds).map(|round| first.wrapping_add(round)) {
         let protocol = if seed % 2 == 0 { Protocol::Resp2 } else { Protocol::Resp3 };
         let mut redis = Redis::connect(server.port(), protocol);
-        let mut chance = Chance::new(seed);
-        let commands: Vec<Words> = (0..COMMANDS)
-            .map(|_| if chance.one_in(6) { common(&mut chance) } else { draw(&mut chance) })
-            .collect();
+        let commands = make(&mut Chance::new(seed));
         if let Err(at) = run(&mut redis, protocol, &commands) {
             let (commands, difference) = shrink(&mut redis, protocol, commands, at);
             panic!(
@@ -145,6 +163,17 @@ fn common(chance: &mut Chance) -> Words {
     }
 }
 
+/// The same command, seldom with a word too few or too many, or in small letters.
+fn spoil(chance: &mut Chance, mut words: Words) -> Words {
+    match chance.below(40) {
+        0 => words.truncate(words.len() - 1),
+        1 => words.push(word("x")),
+        2..=5 => words[0].make_ascii_lowercase(),
+        _ => {}
+    }
+    words
+}
+
 /// Where two replies differ: after how many commands, and how.
 struct Difference {
     commands: usize,
@@ -153,6 +182,8 @@ struct Difference {
 
 fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), Difference> {
     redis.start_anew(protocol);
+    // It may be in the middle of a transaction.
+    redis.ask(&words!["DISCARD"]);
     redis.ask(&words!["FLUSHALL"]);
     let store = Store::builder().seed(7).build();
     let mut session = store.session().compat(compat(redis));
@@ -160,9 +191,14 @@ fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), 
         session.call(["HELLO", "3"]);
     }
     for (at, words) in commands.iter().enumerate() {
-        let ours = answer(&mut session, words).to_bytes(session.protocol());
+        let reply = answer(&mut session, words);
+        let ours = session.encode(&reply);
         let theirs = redis.ask(words);
-        if !agree(&rule(words), &ours, &theirs) {
+        let agree = match rule(words) {
+            Rule::Taken => ours == theirs || take(redis, words, &ours, &theirs),
+            rule => agree(&rule, &ours, &theirs),
+        };
+        if !agree {
             let text = format!(
                 "larder gives \"{}\"\nRedis gives  \"{}\"",
                 ours.escape_ascii(),
@@ -193,12 +229,27 @@ fn agree(rule: &Rule, ours: &[u8], theirs: &[u8]) -> bool {
     }
     let (Some(ours), Some(theirs)) = (Value::parse(ours), Value::parse(theirs)) else { return false };
     match rule {
-        Rule::Same => false,
+        Rule::Same | Rule::Taken => false,
         Rule::Unordered => ours.sorted() == theirs.sorted(),
         Rule::UnorderedPairs => ours.sorted_pairs() == theirs.sorted_pairs(),
+        Rule::Zero => ours.without_sign_of_zero() == theirs.without_sign_of_zero(),
         Rule::Near => ours.is_near(&theirs, SLACK),
         Rule::Many => ours.is_like(&theirs),
     }
+}
+
+/// Has Redis take what larder took from a set, in place of what it took itself; false if it cannot.
+fn take(redis: &mut Redis, words: &Words, ours: &[u8], theirs: &[u8]) -> bool {
+    let (Some(ours), Some(theirs)) = (Value::parse(ours), Value::parse(theirs)) else { return false };
+    let same_kind = ours.is_like(&theirs);
+    let (ours, theirs) = (ours.texts(), theirs.texts());
+    if !same_kind || ours.is_empty() || ours.len() != theirs.len() {
+        return false;
+    }
+    let removed = format!(":{}\r\n", ours.len());
+    // If all are gone on both sides, that is all there is to it; else the key lives on, with its deadline.
+    redis.ask(&[words!["SADD", words[1]], theirs].concat());
+    redis.ask(&[words!["SREM", words[1]], ours].concat()) == removed.into_bytes()
 }
 
 /// The shortest run that was found to show a difference, and the difference.

@@ -34,6 +34,17 @@ impl Value {
         }
     }
 
+    /// The same with 0 for -0.
+    pub fn without_sign_of_zero(self) -> Value {
+        match self {
+            Value::One(kind @ (b'$' | b','), text) if text == b"-0" => Value::One(kind, b"0".to_vec()),
+            Value::Many(kind, items) => {
+                Value::Many(kind, items.into_iter().map(Value::without_sign_of_zero).collect())
+            }
+            one => one,
+        }
+    }
+
     /// Whether numbers are no further apart than that, and all else is the same.
     pub fn is_near(&self, other: &Value, slack: i64) -> bool {
         match (self, other) {
@@ -48,6 +59,15 @@ impl Value {
                 _ => false,
             },
             _ => self == other,
+        }
+    }
+
+    /// The byte strings in it, or the one that it is; nothing is none.
+    pub fn texts(self) -> Vec<Vec<u8>> {
+        match self {
+            Value::Many(_, items) => items.into_iter().flat_map(Value::texts).collect(),
+            Value::One(b'$', text) => vec![text],
+            Value::One(..) => Vec::new(),
         }
     }
 
@@ -80,6 +100,8 @@ fn parse(bytes: &[u8]) -> Option<(Value, &[u8])> {
         }
         (b'*' | b'~' | b'>', Some(length)) => length,
         (b'%', Some(length)) => 2 * length,
+        // No string is not one of these two bytes.
+        (b'$', None) => return Some((Value::One(b'_', b"$".to_vec()), rest)),
         _ => return Some((Value::One(kind, line.to_vec()), rest)),
     };
     let (mut items, mut rest) = (Vec::new(), rest);

@@ -1,0 +1,136 @@
+//! SADD, SPOP, SINTER and their kin.
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
+use super::row::{Keys, Row, counted, row};
+use crate::Bytes;
+use crate::command::Draw;
+use crate::command::set::{self, Combine};
+use crate::reply::{ErrorReply, Reply};
+
+const NUMKEYS: Keys = Keys::Find { told: (0, 0, 0), find: |words| counted(words, 1) };
+
+pub(super) const ROWS: &[Row] = &[
+    row("sadd", -3, WRITE | DENYOOM | FAST, Keys::ONE, add),
+    row("scard", 2, READONLY | FAST, Keys::ONE, len),
+    row("sdiff", -2, READONLY, Keys::ALL, |call| combine(call, Combine::Difference)),
+    row("sdiffstore", -3, WRITE | DENYOOM, Keys::ALL, |call| combine_into(call, Combine::Difference)),
+    row("sinter", -2, READONLY, Keys::ALL, |call| combine(call, Combine::Intersection)),
+    row("sintercard", -3, READONLY | MOVABLEKEYS, NUMKEYS, intersection_len).since(7, 0),
+    row("sinterstore", -3, WRITE | DENYOOM, Keys::ALL, |call| combine_into(call, Combine::Intersection)),
+    row("sismember", 3, READONLY | FAST, Keys::ONE, contains),
+    row("smembers", 2, READONLY, Keys::ONE, members),
+    row("smismember", -3, READONLY | FAST, Keys::ONE, contains_many).since(6, 2),
+    row("smove", 4, WRITE | FAST, Keys::range(1, 2, 1), smove),
+    row("spop", -2, WRITE | FAST, Keys::ONE, pop),
+    row("srandmember", -2, READONLY, Keys::ONE, random),
+    row("srem", -3, WRITE | FAST, Keys::ONE, remove),
+    row("sunion", -2, READONLY, Keys::ALL, |call| combine(call, Combine::Union)),
+    row("sunionstore", -3, WRITE | DENYOOM, Keys::ALL, |call| combine_into(call, Combine::Union)),
+];
+
+fn add(call: &mut Call<'_>) -> Answer {
+    let (key, members) = (call.key()?, call.args.take_rest());
+    Ok(Reply::count(call.write(key, |writer, key| set::insert(writer, key, members.iter().cloned()))?))
+}
+
+fn remove(call: &mut Call<'_>) -> Answer {
+    let (key, members) = (call.key()?, call.args.take_rest());
+    Ok(Reply::count(call.write(key, |writer, key| set::remove(writer, key, members))?))
+}
+
+fn len(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    Ok(Reply::count(call.read(key, set::len)?))
+}
+
+fn contains(call: &mut Call<'_>) -> Answer {
+    let (key, member) = (call.key()?, call.args.next()?);
+    Ok(Reply::flag(call.read(key, |view, key| set::contains(view, key, member))?))
+}
+
+fn contains_many(call: &mut Call<'_>) -> Answer {
+    let (key, members) = (call.key()?, call.args.take_rest());
+    let found = call.read(key, |view, key| set::contains_many(view, key, members))?;
+    Ok(Reply::Array(found.into_iter().map(Reply::flag).collect()))
+}
+
+fn members(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    let set = call.read(key, set::snapshot)?;
+    Ok(as_set(set.iter().map(Bytes::from)))
+}
+
+/// SPOP: one member, or a set of up to so many.
+fn pop(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    if call.args.len() > 1 {
+        return Err(ErrorReply::SYNTAX);
+    }
+    if call.args.is_empty() {
+        let popped = call.write(key, |writer, key| set::pop(writer, key, 1))?;
+        return Ok(Reply::bulk_or_nil(popped.and_then(|popped| popped.into_taken().pop())));
+    }
+    let count = call.args.count(0, ErrorReply::OUT_OF_RANGE)?;
+    let popped = call.write(key, |writer, key| set::pop(writer, key, count))?;
+    Ok(as_set(popped.into_iter().flat_map(set::Popped::into_taken)))
+}
+
+/// SRANDMEMBER: one member, or an array of so many; below zero the same one may come again.
+fn random(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    if call.args.len() > 1 {
+        return Err(ErrorReply::SYNTAX);
+    }
+    if call.args.is_empty() {
+        let drawn = call.read(key, |view, key| set::random(view, key, Draw::Distinct(1)))?.pop();
+        return Ok(Reply::bulk_or_nil(drawn));
+    }
+    let count = call.args.symmetric()?;
+    let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let draw = if count < 0 { Draw::Repeated(many) } else { Draw::Distinct(many) };
+    Ok(Reply::bulks(call.read(key, |view, key| set::random(view, key, draw))?))
+}
+
+fn smove(call: &mut Call<'_>) -> Answer {
+    let (source, destination, member) = (call.key()?, call.key()?, call.args.next()?.clone());
+    let keys = [source, destination];
+    let moved = call.write_all(&keys, |writer| set::move_(writer, source, destination, member))?;
+    Ok(Reply::flag(moved))
+}
+
+fn combine(call: &mut Call<'_>, how: Combine) -> Answer {
+    let keys = call.key_refs(call.args.rest());
+    Ok(as_set(call.read_all(&keys, |view| set::combine(view, how, &keys))?))
+}
+
+fn combine_into(call: &mut Call<'_>, how: Combine) -> Answer {
+    let keys = call.key_refs(call.args.rest());
+    let (destination, sources) = keys.split_first().ok_or(ErrorReply::SYNTAX)?;
+    let len = call.write_all(&keys, |writer| set::combine_into(writer, how, *destination, sources))?;
+    Ok(Reply::count(len))
+}
+
+/// SINTERCARD: counted up to the limit; one of 0 is none.
+fn intersection_len(call: &mut Call<'_>) -> Answer {
+    let count = call.args.count(1, ErrorReply::known("ERR numkeys should be greater than 0"))?;
+    let names = call
+        .args
+        .take_many(count)
+        .map_err(|_| ErrorReply::known("ERR Number of keys can't be greater than number of args"))?;
+    let mut limit = None;
+    while let Some(word) = call.args.take() {
+        if !is(word, "LIMIT") || call.args.is_empty() {
+            return Err(ErrorReply::SYNTAX);
+        }
+        let most = call.args.count(0, ErrorReply::known("ERR LIMIT can't be negative"))?;
+        limit = Some(most).filter(|most| *most > 0);
+    }
+    let keys = call.key_refs(names);
+    Ok(Reply::count(call.read_all(&keys, |view| set::intersection_len(view, &keys, limit))?))
+}
+
+fn as_set(members: impl IntoIterator<Item = Bytes>) -> Reply {
+    Reply::Set(members.into_iter().map(Reply::Bulk).collect())
+}
