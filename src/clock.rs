@@ -86,9 +86,25 @@ impl Clock {
 
     /// Milliseconds since the Unix epoch.
     pub(crate) fn wall(&self) -> u64 {
+        self.wall_of(self.now())
+    }
+
+    /// The wall time of a moment of the monotonic line.
+    pub(crate) fn wall_of(&self, moment: u64) -> u64 {
+        moment.saturating_add(self.epoch())
+    }
+
+    /// The moment of a wall time: as often as it is asked, the same one, while nobody sets the system's
+    /// clock. 0 for one that lies before the line's start.
+    pub(crate) fn moment_of(&self, wall: u64) -> u64 {
+        wall.saturating_sub(self.epoch())
+    }
+
+    /// Wall time at the monotonic line's start.
+    fn epoch(&self) -> u64 {
         match self {
-            Clock::System => millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
-            Clock::Manual(clock) => clock.0.epoch.saturating_add(self.now()),
+            Clock::System => steady_epoch(),
+            Clock::Manual(clock) => clock.0.epoch,
         }
     }
 
@@ -291,6 +307,22 @@ fn origin() -> Instant {
     })
 }
 
+/// Wall time at the line's start. Both clocks are read one after the other, and cut to milliseconds: so what
+/// they say is taken over only when it is off by more than that.
+fn steady_epoch() -> u64 {
+    const SLACK: u64 = 2;
+    // It guards nothing, so no interleaving of it is of interest to the model.
+    static EPOCH: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let since_start = origin().elapsed();
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seen, known) = (millis(wall.saturating_sub(since_start)), EPOCH.load(Ordering::Relaxed));
+    if seen.abs_diff(known) <= SLACK {
+        return known;
+    }
+    EPOCH.store(seen, Ordering::Relaxed);
+    seen
+}
+
 /// The time as the kernel has noted it at its last tick, some milliseconds ago.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod coarse {
@@ -332,6 +364,16 @@ mod tests {
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
         assert_eq!(Clock::from(&clock).now(), NEVER - 1);
+    }
+
+    #[test]
+    fn a_wall_time_is_the_same_moment_whenever_it_is_asked() {
+        let wall = Clock::System.wall() + 1_000_000;
+        let moment = Clock::System.moment_of(wall);
+        for _ in 0..100_000 {
+            assert_eq!(Clock::System.moment_of(wall), moment);
+            assert_eq!(Clock::System.wall_of(moment), wall);
+        }
     }
 
     #[test]

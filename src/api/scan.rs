@@ -1,6 +1,7 @@
 //! Walking over the keys of a database.
 
 use super::Store;
+use crate::keyspace::whole::PAGE;
 use crate::text::glob::Pattern;
 use crate::{Bytes, Result, Type};
 
@@ -100,7 +101,7 @@ impl Scan<'_> {
         }
         let Scan { pattern, kind, found, .. } = self;
         let pattern = pattern.as_deref().map(Pattern::new);
-        self.cursor = space.walk(None, self.store.index(), self.shard, self.cursor, |entry| {
+        self.cursor = space.walk(None, self.store.index(), self.shard, self.cursor, PAGE, |entry| {
             let is_meant = kind.is_none_or(|kind| entry.value.kind() == kind)
                 && pattern.is_none_or(|pattern| pattern.matches(entry.key));
             if is_meant {

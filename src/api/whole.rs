@@ -60,15 +60,7 @@ impl Store {
         if let Some(name) = pattern.literal() {
             return Ok(self.contains(name)?.then(|| Bytes::from(name)).into_iter().collect());
         }
-        let mut names = Vec::new();
-        self.space().walk_all(None, self.index(), |entry| {
-            if pattern.matches(entry.key) {
-                names.push(Bytes::from(entry.key));
-            }
-        })?;
-        names.sort_unstable();
-        names.dedup();
-        Ok(names)
+        self.space().names(None, self.index(), pattern)
     }
 
     /// The name of a random key, each as likely as the others; `None` if there is none. `RANDOMKEY`,

@@ -71,6 +71,16 @@ impl ExpireIf {
 
 /// PEXPIRE, PEXPIREAT: whether the deadline was set. One that has passed removes the key.
 pub(crate) fn expire(writer: &mut Writer<'_>, key: KeyRef<'_>, deadline: u64, condition: ExpireIf) -> bool {
+    expire_if_all(writer, key, deadline, &[condition])
+}
+
+/// The same under several conditions at once.
+pub(crate) fn expire_if_all(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    deadline: u64,
+    conditions: &[ExpireIf],
+) -> bool {
     let Some(old) = writer.deadline(key) else {
         if deadline <= writer.now() {
             // Nothing is there to remove, but as with DEL the loads under way are fenced.
@@ -78,7 +88,7 @@ pub(crate) fn expire(writer: &mut Writer<'_>, key: KeyRef<'_>, deadline: u64, co
         }
         return false;
     };
-    condition.admits(old, deadline) && writer.set_deadline(key, deadline)
+    conditions.iter().all(|condition| condition.admits(old, deadline)) && writer.set_deadline(key, deadline)
 }
 
 /// PERSIST: whether there was a deadline to take away.

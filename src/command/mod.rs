@@ -11,8 +11,14 @@ pub(crate) mod hash;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod lock;
+#[cfg(feature = "commands")]
+pub(crate) mod object;
 pub(crate) mod rate_limit;
+#[cfg(feature = "commands")]
+pub(crate) mod scan;
 pub(crate) mod set;
+#[cfg(feature = "commands")]
+pub(crate) mod sort;
 pub(crate) mod sorted_set;
 pub(crate) mod string;
 

@@ -24,7 +24,7 @@ pub(crate) mod view;
 pub(crate) mod watch;
 mod weigh;
 mod wheel;
-mod whole;
+pub(crate) mod whole;
 pub(crate) mod writer;
 
 use std::sync::{Arc, Weak};
@@ -199,9 +199,10 @@ impl Keyspace {
     /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
     pub(crate) fn deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
         let wall = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
-        match wall.saturating_sub(self.clock.wall()) {
-            0 => Ok(0),
-            ttl => self.deadline_in(ttl, command),
+        match self.clock.moment_of(wall) {
+            deadline if deadline <= self.clock.now() => Ok(0),
+            deadline if deadline < i64::MAX as u64 => Ok(deadline),
+            _ => Err(Error::InvalidExpire(command)),
         }
     }
 
@@ -219,8 +220,7 @@ impl Keyspace {
 
     /// The wall time of a deadline, as the clock sees it now; the last there is for one beyond that.
     pub(crate) fn wall_at(&self, deadline: u64) -> SystemTime {
-        let wall = self.clock.wall().saturating_add(deadline.saturating_sub(self.clock.now()));
-        since_epoch(Duration::from_millis(wall))
+        since_epoch(Duration::from_millis(self.clock.wall_of(deadline)))
     }
 
     /// Starts to watch keys. The mark is set by the first change to any of them; hand the same keys

@@ -93,7 +93,7 @@ fn class(event: KeyEvent) -> u8 {
         Evicted => b'e',
         Del | Expire | Persist | RenameFrom | RenameTo | MoveFrom | MoveTo | CopyTo | Restore => b'g',
         Set | Append | SetRange | SetBit | IncrBy | IncrByFloat => b'$',
-        LPush | RPush | LPop | RPop | LInsert | LSet | LRem | LTrim => b'l',
+        LPush | RPush | LPop | RPop | LInsert | LSet | LRem | LTrim | SortStore => b'l',
         SAdd | SRem | SPop | SInterStore | SUnionStore | SDiffStore => b's',
         HSet | HDel | HIncrBy | HIncrByFloat | HExpire | HExpired | HPersist => b'h',
         ZAdd | ZIncr | ZRem | ZRemRangeByRank | ZRemRangeByScore | ZRemRangeByLex | ZPopMin | ZPopMax

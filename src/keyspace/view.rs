@@ -117,7 +117,10 @@ impl<'v> View<'v> {
             Held::One(only) => Some(only),
             Held::Several(shards) => {
                 let index = self.space.shard_of(key.hash);
-                shards.iter().find(|(of, _)| *of == index).map(|(_, shard)| *shard)
+                // Where all are held, each stands at its place.
+                let at_its_place = shards.get(index as usize).filter(|(of, _)| *of == index);
+                let found = at_its_place.or_else(|| shards.iter().find(|(of, _)| *of == index));
+                found.map(|(_, shard)| *shard)
             }
         }
     }

@@ -7,14 +7,17 @@ use super::Keyspace;
 use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::transaction::Transaction;
+#[cfg(feature = "commands")]
+use super::view::View;
 use super::writer::{Effects, Writer};
+use crate::text::glob::Pattern;
 use crate::value::members;
 use crate::{Bytes, Result};
 
 /// How often a random key is drawn before those that have expired are swept out.
 const DRAWS: usize = 16;
 /// Entries that a walk visits under a lock at a time.
-const PAGE: usize = 128;
+pub(crate) const PAGE: usize = 128;
 
 impl Keyspace {
     /// How many keys there are that have not expired, at one instant. O(shards), and O(k) for k keys
@@ -71,6 +74,24 @@ impl Keyspace {
         self.random_of_all(held, db)
     }
 
+    /// The names that match, each once, in their order; not at one instant. O(n log n) for n keys
+    pub(crate) fn names(
+        &self,
+        held: Option<&Transaction>,
+        db: u16,
+        pattern: Pattern<'_>,
+    ) -> Result<Vec<Bytes>> {
+        let mut names = Vec::new();
+        self.walk_all(held, db, |entry| {
+            if pattern.matches(entry.key) {
+                names.push(Bytes::from(entry.key));
+            }
+        })?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
     /// Removes all keys of these databases at one instant. Their memory is freed when the locks are.
     pub(crate) fn clear(&self, held: Option<&Transaction>, databases: Range<u16>) -> Result<()> {
         let clear = |shard: &mut Shard| {
@@ -101,38 +122,67 @@ impl Keyspace {
 
     /// Exchanges two databases at one instant, and serves those who wait for keys that are there now.
     pub(crate) fn swap(&self, held: Option<&Transaction>, a: u16, b: u16) -> Result<()> {
-        if let Some(held) = held {
-            return held.write(a, &[], |writer| writer.swap_tables(a, b));
-        }
         if a == b {
-            return self.check_not_in_transaction();
+            return if held.is_some() { Ok(()) } else { self.check_not_in_transaction() };
         }
-        let mut effects = Effects::new();
-        self.write_all(|guards| {
-            let shards = (0..).zip(guards).map(|(index, guard)| (index, &mut **guard)).collect();
-            let mut writer = Writer::new(self, a, shards, &mut effects);
-            writer.swap_tables(a, b);
-            writer.serve_waiters();
-            writer.keep_within(0, &[]);
-        })?;
-        self.settle(&mut effects);
-        Ok(())
+        self.change(held, a, |writer| writer.swap_tables(a, b))
     }
 
-    /// Visits the entries of one shard's table that have not expired, in pages from a cursor (0 starts
-    /// and ends the walk); the lock is held for one page. Every entry that stays is met.
+    /// Runs an operation that reads keys of a database which it does not know beforehand.
+    #[cfg(feature = "commands")]
+    pub(crate) fn view<R>(
+        &self,
+        held: Option<&Transaction>,
+        db: u16,
+        op: impl FnOnce(&View<'_>) -> R,
+    ) -> Result<R> {
+        match held {
+            Some(held) => held.read(db, &[], op),
+            None => self.read_all(|guards| {
+                let shards = (0..).zip(guards).map(|(index, guard)| (index, &**guard)).collect();
+                op(&View::new(self, db, shards))
+            }),
+        }
+    }
+
+    /// Runs an operation that may change keys of a database which it does not know beforehand.
+    pub(crate) fn change<R>(
+        &self,
+        held: Option<&Transaction>,
+        db: u16,
+        op: impl FnOnce(&mut Writer<'_>) -> R,
+    ) -> Result<R> {
+        if let Some(held) = held {
+            return held.write(db, &[], op);
+        }
+        let mut effects = Effects::new();
+        let result = self.write_all(|guards| {
+            let shards = (0..).zip(guards).map(|(index, guard)| (index, &mut **guard)).collect();
+            let mut writer = Writer::new(self, db, shards, &mut effects);
+            let result = op(&mut writer);
+            writer.serve_waiters();
+            writer.keep_within(0, &[]);
+            result
+        })?;
+        self.settle(&mut effects);
+        Ok(result)
+    }
+
+    /// Visits the entries of one shard's table that have not expired, at most `count` from a cursor on (0 starts
+    /// and ends the walk); the lock is held meanwhile. Every entry that stays is met.
     pub(crate) fn walk(
         &self,
         held: Option<&Transaction>,
         db: u16,
         shard: usize,
         cursor: usize,
+        count: usize,
         mut visit: impl FnMut(&Entry<'_>),
     ) -> Result<usize> {
         self.look_into(held, shard, |shard| {
             let Some(table) = shard.table(db) else { return 0 };
             let now = self.clock.now();
-            let positions = members::walk(table.len(), cursor, PAGE);
+            let positions = members::walk(table.len(), cursor, count);
             let entries = positions.clone().rev().filter_map(|at| table.get(at as u32));
             entries.filter(|entry| !entry.is_expired(|_| now)).for_each(|entry| visit(&entry));
             positions.start
@@ -147,12 +197,47 @@ impl Keyspace {
         mut visit: impl FnMut(&Entry<'_>),
     ) -> Result<()> {
         for shard in 0..self.shard_count() {
-            let mut cursor = self.walk(held, db, shard, 0, &mut visit)?;
+            let mut cursor = self.walk(held, db, shard, 0, PAGE, &mut visit)?;
             while cursor != 0 {
-                cursor = self.walk(held, db, shard, cursor, &mut visit)?;
+                cursor = self.walk(held, db, shard, cursor, PAGE, &mut visit)?;
             }
         }
         Ok(())
+    }
+
+    /// [`walk`](Self::walk) over all shards, some `count` entries of it: gives the number with which to go on.
+    /// 0 starts and ends the walk, and whatever the number, every entry that stays from then on and lies ahead
+    /// is met. It has a shard in its low bits and the cursor there in the others: below 2^53 in all.
+    #[cfg(feature = "commands")]
+    pub(crate) fn walk_on(
+        &self,
+        held: Option<&Transaction>,
+        db: u16,
+        from: u64,
+        count: usize,
+        mut visit: impl FnMut(&Entry<'_>),
+    ) -> Result<u64> {
+        let shards = self.shard_count(); // a power of two
+        let bits = shards.trailing_zeros();
+        let mut shard = from as usize & (shards - 1);
+        let mut cursor = usize::try_from(from >> bits).unwrap_or(usize::MAX);
+        let mut left = count.max(1);
+        while left > 0 {
+            let (step, mut seen) = (left.min(PAGE), 0);
+            cursor = self.walk(held, db, shard, cursor, step, |entry| {
+                seen += 1;
+                visit(entry);
+            })?;
+            // In the middle of a shard what has expired counts too, so that a turn comes to an end.
+            left -= if cursor == 0 { seen } else { step };
+            if cursor == 0 {
+                shard += 1;
+                if shard == shards {
+                    return Ok(0);
+                }
+            }
+        }
+        Ok((cursor as u64) << bits | shard as u64)
     }
 
     /// Looks at one shard, of which there is one; an empty one beyond the last.

@@ -117,7 +117,7 @@ impl Connection<'_> {
             if self.session.sends_reply() {
                 self.tell(&reply);
             }
-            if self.session.is_closed() {
+            if self.session.is_over() {
                 self.flush().await?;
                 return Err(Gone);
             }

@@ -135,8 +135,7 @@ impl<'c> Call<'c> {
         // Redis holds the wall time of each deadline.
         let wall = if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(clock.wall()) };
         let wall = wall.and_then(|wall| u64::try_from(wall).ok()).ok_or_else(|| self.invalid_expire())?;
-        let ahead = wall.saturating_sub(clock.wall());
-        Ok(Deadline::At(if ahead == 0 { 0 } else { clock.now().saturating_add(ahead) }))
+        Ok(Deadline::At(clock.moment_of(wall)))
     }
 }
 

@@ -53,7 +53,7 @@ fn select(call: &mut Call<'_>) -> Answer {
 }
 
 fn quit(call: &mut Call<'_>) -> Answer {
-    call.session.is_closed = true;
+    call.session.is_over = true;
     Ok(Reply::OK)
 }
 

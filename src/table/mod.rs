@@ -15,15 +15,20 @@ mod clients;
 mod command;
 mod config;
 mod connection;
+mod expiry;
 mod hash;
 mod info;
+mod keys;
 mod list;
+mod object;
 mod pubsub;
 mod row;
+mod scan;
 mod server;
 mod session;
 mod set;
 mod shared;
+mod sort;
 mod sorted_set;
 mod string;
 mod transaction;
@@ -51,12 +56,17 @@ const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     config::ROWS,
     connection::ROWS,
+    expiry::ROWS,
     hash::ROWS,
     info::ROWS,
+    keys::ROWS,
     list::ROWS,
+    object::ROWS,
     pubsub::ROWS,
+    scan::ROWS,
     server::ROWS,
     set::ROWS,
+    sort::ROWS,
     sorted_set::ROWS,
     string::ROWS,
     transaction::ROWS,

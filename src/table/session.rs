@@ -45,14 +45,15 @@ pub struct Session {
     /// The commands since `MULTI`.
     pub(super) queue: Option<Queue>,
     pub(super) watched: Vec<Watched>,
-    /// Where the messages of channels come in, once there are any.
-    pub(super) subscription: Option<Subscription>,
     /// What others see of it.
     pub(super) client: Arc<Client>,
     /// It has given the password, or none was wanted when it came.
     pub(super) is_known: bool,
     pub(super) silence: Silence,
-    pub(super) is_closed: bool,
+    /// Where the messages of channels come in, once there are any.
+    pub(super) subscription: Option<Subscription>,
+    /// It has said good-bye: nothing comes after this reply.
+    pub(super) is_over: bool,
 }
 
 /// Which replies a client does not want: `CLIENT REPLY`.
@@ -108,7 +109,7 @@ impl Session {
             watched: Vec::new(),
             subscription: None,
             silence: Silence::No,
-            is_closed: false,
+            is_over: false,
         }
     }
 
@@ -177,10 +178,10 @@ impl Session {
     /// ```
     /// let mut session = larder::Store::new().session();
     /// session.call(["QUIT"]);
-    /// assert!(session.is_closed());
+    /// assert!(session.is_over());
     /// ```
-    pub fn is_closed(&self) -> bool {
-        self.is_closed
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not

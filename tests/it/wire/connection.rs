@@ -220,7 +220,7 @@ fn replies_that_a_client_does_not_want() {
 fn quit_closes_even_behind_a_multi() {
     let mut session = Store::new().session();
     session.call(["MULTI"]);
-    assert!(!session.is_closed());
+    assert!(!session.is_over());
     assert_eq!(session.call(["QUIT"]), Reply::OK);
-    assert!(session.is_closed());
+    assert!(session.is_over());
 }

@@ -10,11 +10,16 @@ mod blocking;
 mod commands;
 mod config;
 mod connection;
+mod fill;
 mod hashes;
+mod keys;
 mod lists;
+mod object;
 mod redis;
+mod scan;
 mod server;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod strings;
 mod transaction;
@@ -96,6 +101,12 @@ enum Rule {
     /// As many members of the set, which are no longer in it. Afterwards Redis is made to have taken those that
     /// larder took.
     Taken,
+    /// The same cursor, and the same elements in any order.
+    Turn,
+    /// The same with names and what they hold.
+    TurnOfPairs,
+    /// Of the same kind.
+    Kind,
 }
 
 /// What Redis leaves open, in one place.
@@ -110,6 +121,10 @@ fn rule(words: &Words) -> Rule {
         "CLIENT" if is_one_of(words.get(1), &["LIST", "INFO"]) => Rule::Many,
         "ACL" if is_one_of(words.get(1), &["GENPASS", "CAT"]) => Rule::Many,
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Rule::Many,
+        "SCAN" | "SSCAN" => Rule::Turn,
+        "HSCAN" | "ZSCAN" => Rule::TurnOfPairs,
+        // They tell of Redis's own insides.
+        "OBJECT" | "MEMORY" => Rule::Kind,
         name if name.starts_with('Z') => Rule::Zero,
         "SPOP" => Rule::Taken,
         _ => Rule::Same,
@@ -235,6 +250,9 @@ fn agree(rule: &Rule, ours: &[u8], theirs: &[u8]) -> bool {
         Rule::Zero => ours.without_sign_of_zero() == theirs.without_sign_of_zero(),
         Rule::Near => ours.is_near(&theirs, SLACK),
         Rule::Many => ours.is_like(&theirs),
+        Rule::Turn => ours.turn(Value::sorted) == theirs.turn(Value::sorted),
+        Rule::TurnOfPairs => ours.turn(Value::sorted_pairs) == theirs.turn(Value::sorted_pairs),
+        Rule::Kind => ours.is_same_kind(&theirs),
     }
 }
 

@@ -71,6 +71,24 @@ impl Value {
         }
     }
 
+    /// The turn of a walk, with its elements put in order.
+    pub fn turn(self, order: impl Fn(Value) -> Value) -> Value {
+        match self {
+            Value::Many(kind, items) => Value::Many(kind, items.into_iter().map(order).collect()),
+            one => one,
+        }
+    }
+
+    /// Whether both are of one kind, and the same if they are errors or nothing.
+    pub fn is_same_kind(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::One(b'$', _), Value::One(b'$', _)) => true,
+            (Value::One(b':', _), Value::One(b':', _)) => true,
+            (Value::Many(kind, _), Value::Many(other, _)) => kind == other,
+            _ => self == other,
+        }
+    }
+
     /// Whether it is of the same kind and length.
     pub fn is_like(&self, other: &Value) -> bool {
         match (self, other) {

@@ -1,0 +1,132 @@
+//! How Redis would keep what a key holds: OBJECT ENCODING tells it, and there are clients that ask.
+//!
+//! It is told from the contents, by Redis's own limits as they are unless configured. What a real server says
+//! depends on the past as well: it never turns a large collection back into a small one.
+
+use crate::Bytes;
+use crate::clock::NEVER;
+use crate::key::KeyRef;
+use crate::keyspace::view::View;
+use crate::text::number::{IntegerBuffer, parse_i64};
+use crate::value::hash::Hash;
+use crate::value::list::List;
+use crate::value::set::{Member, Set};
+use crate::value::sorted_set::SortedSet;
+use crate::value::{Kind, StringRef, Value, ValueRef};
+
+/// The longest element of a small hash, set or sorted set.
+const ELEMENT: usize = 64;
+/// How many of those there are at most, in a hash and in the others.
+const FIELDS: usize = 512;
+const MEMBERS: usize = 128;
+/// How many integers a set of nothing else keeps in order.
+const INTEGERS: usize = 512;
+/// The longest list that is one block, in bytes, and what is around its elements.
+const BLOCK: usize = 8 * 1024;
+const AROUND: usize = 7;
+/// The longest string that is one allocation with its header.
+const EMBEDDED: usize = 44;
+/// Strings that are integers below it are objects that all share.
+const SHARED: i64 = 10_000;
+
+/// OBJECT ENCODING, as that version of Redis has it.
+pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, version: (u8, u8)) -> Option<&'static str> {
+    let entry = view.glance(key)?;
+    if let Some(string) = Bytes::of(entry.value) {
+        return Some(encoding_of_string(&string));
+    }
+    let ValueRef::Whole(value) = entry.value else { return None };
+    let packs = version >= (7, 2);
+    Some(match value {
+        Value::List(list) if packs && is_one_block(list) => "listpack",
+        Value::Set(set) if is_of_integers(set) => "intset",
+        Value::Set(set) if packs && is_small_set(set) => "listpack",
+        Value::Hash(hash) if is_small_hash(hash, view) => {
+            let expires = version >= (7, 4) && hash.next_deadline() != NEVER;
+            if expires { "listpackex" } else { "listpack" }
+        }
+        Value::SortedSet(set) if is_small_sorted_set(set) => "listpack",
+        Value::String(_) => "raw",
+        Value::List(_) => "quicklist",
+        Value::Set(_) | Value::Hash(_) => "hashtable",
+        Value::SortedSet(_) => "skiplist",
+    })
+}
+
+/// OBJECT REFCOUNT
+pub(crate) fn references(view: &View<'_>, key: KeyRef<'_>, version: (u8, u8)) -> Option<i64> {
+    let entry = view.glance(key)?;
+    let number = Bytes::of(entry.value).and_then(|string| parse_i64(&string));
+    // Since 8.2 a value stands with its key, and is nobody else's.
+    let is_shared = version < (8, 2) && number.is_some_and(|number| (0..SHARED).contains(&number));
+    Some(if is_shared { i64::from(i32::MAX) } else { 1 })
+}
+
+/// MEMORY USAGE: bytes that go with the key.
+pub(crate) fn bytes(view: &View<'_>, key: KeyRef<'_>) -> Option<usize> {
+    /// A record's length, hash and deadline, and its place in the index.
+    const RECORD: usize = 24;
+    let entry = view.glance(key)?;
+    let value = match entry.value {
+        ValueRef::Short(bytes) => bytes.len(),
+        ValueRef::Whole(value) => size_of::<Value>() + value.heap_bytes(),
+    };
+    Some(RECORD + key.bytes.len() + value)
+}
+
+/// Whether Redis hands a hash over in one turn of a walk.
+pub(super) fn is_small_hash(hash: &Hash, view: &View<'_>) -> bool {
+    let fits = |(name, value): (&[u8], &[u8])| name.len() <= ELEMENT && value.len() <= ELEMENT;
+    hash.positions() as usize <= FIELDS && hash.iter(view.now()).all(fits)
+}
+
+pub(super) fn is_small_set(set: &Set) -> bool {
+    let mut buffer = IntegerBuffer::default();
+    set.len() <= MEMBERS && set.iter().all(|member| member.read(&mut buffer).len() <= ELEMENT)
+}
+
+pub(super) fn is_of_integers(set: &Set) -> bool {
+    let is_integer = |member| match member {
+        Member::Integer(_) => true,
+        Member::Text(text) => parse_i64(text).is_some(),
+    };
+    set.len() <= INTEGERS && set.iter().all(is_integer)
+}
+
+pub(super) fn is_small_sorted_set(set: &SortedSet) -> bool {
+    set.len() <= MEMBERS && set.iter().all(|(_, member)| member.len() <= ELEMENT)
+}
+
+fn encoding_of_string(string: &StringRef<'_>) -> &'static str {
+    if parse_i64(string).is_some() {
+        "int"
+    } else if string.len() <= EMBEDDED {
+        "embstr"
+    } else {
+        "raw"
+    }
+}
+
+fn is_one_block(list: &List) -> bool {
+    let mut bytes = AROUND;
+    list.iter().all(|element| {
+        bytes += bytes_in_block(&element);
+        bytes <= BLOCK
+    })
+}
+
+/// What an element takes in a block: itself with its length, and the length of that once more behind it.
+fn bytes_in_block(element: &[u8]) -> usize {
+    let forth = match (parse_i64(element), element.len()) {
+        (Some(0..=127), _) => 1,
+        (Some(-4096..=4095), _) => 2,
+        (Some(-0x8000..=0x7fff), _) => 3,
+        (Some(-0x80_0000..=0x7f_ffff), _) => 4,
+        (Some(-0x8000_0000..=0x7fff_ffff), _) => 5,
+        (Some(_), _) => 9,
+        (None, len @ ..=63) => 1 + len,
+        (None, len @ ..=4095) => 2 + len,
+        (None, len) => 5 + len,
+    };
+    forth + if forth <= 127 { 1 } else { 2 }
+}

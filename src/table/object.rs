@@ -1,0 +1,92 @@
+//! OBJECT and MEMORY USAGE: what a server tells of how it keeps a key.
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::row::flag::{LOADING, READONLY, STALE};
+use super::row::{Keys, Row, container, row};
+use crate::command::object;
+use crate::key::KeyRef;
+use crate::keyspace::view::View;
+use crate::reply::{ErrorReply, Reply};
+
+const SECOND: Keys = Keys::range(2, 2, 1);
+
+pub(super) const ROWS: &[Row] = &[
+    container("memory").since(4, 0),
+    row("memory|usage", -3, READONLY, SECOND, usage).since(4, 0),
+    container("object").since(2, 2),
+    row("object|encoding", 3, READONLY, SECOND, encoding).since(2, 2),
+    row("object|freq", 3, READONLY, SECOND, frequency).since(4, 0),
+    row("object|help", 2, LOADING | STALE, Keys::NONE, help).since(6, 2),
+    row("object|idletime", 3, READONLY, SECOND, idle_time).since(2, 2),
+    row("object|refcount", 3, READONLY, SECOND, references).since(2, 2),
+];
+
+const HELP: [&str; 11] = [
+    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ENCODING <key>",
+    "    How Redis would keep the value of the key.",
+    "FREQ <key>",
+    "    How often the key has been used of late: not counted.",
+    "IDLETIME <key>",
+    "    For how many seconds the key has not been used: not counted, always 0.",
+    "REFCOUNT <key>",
+    "    How often Redis would refer to the value of the key.",
+    "HELP",
+    "    These lines.",
+];
+
+fn help(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Array(HELP.into_iter().map(|line| Reply::Status(line.into())).collect()))
+}
+
+/// What is told of a key, if it is there.
+fn tell<T>(
+    call: &mut Call<'_>,
+    ask: impl FnOnce(&View<'_>, KeyRef<'_>) -> Option<T>,
+    reply: impl FnOnce(T) -> Answer,
+) -> Answer {
+    let key = call.key()?;
+    let found = call.read(key, |view, key| Ok(ask(view, key)))?;
+    found.map_or(Ok(Reply::Nil), reply)
+}
+
+fn encoding(call: &mut Call<'_>) -> Answer {
+    let version = call.compat().redis();
+    tell(call, |view, key| object::encoding(view, key, version), |name| Ok(Reply::text(name)))
+}
+
+fn references(call: &mut Call<'_>) -> Answer {
+    let version = call.compat().redis();
+    tell(call, |view, key| object::references(view, key, version), |count| Ok(Reply::Integer(count)))
+}
+
+fn idle_time(call: &mut Call<'_>) -> Answer {
+    tell(call, |view, key| view.glance(key).map(drop), |()| Ok(Reply::Integer(0)))
+}
+
+/// Redis counts uses only under a policy that goes by them, and this is none of those.
+fn frequency(call: &mut Call<'_>) -> Answer {
+    tell(
+        call,
+        |view, key| view.glance(key).map(drop),
+        |()| {
+            Err(ErrorReply::known(
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+             when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            ))
+        },
+    )
+}
+
+/// The number of samples makes no difference: all is counted anyway.
+fn usage(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    while let Some(word) = call.args.take() {
+        if !is(word, "SAMPLES") || call.args.is_empty() || call.args.integer()? < 0 {
+            return Err(ErrorReply::SYNTAX);
+        }
+    }
+    let bytes = call.read(key, |view, key| Ok(object::bytes(view, key)))?;
+    Ok(bytes.map_or(Reply::Nil, Reply::count))
+}
