@@ -27,7 +27,7 @@ use crate::{Bytes, Session, Store};
 /// ```
 ///
 /// Commands that block have the thread wait. Messages of channels do not come this way, as redis-rs takes
-/// those from its own connection alone: use [`Store::subscriber`](crate::Store::subscriber).
+/// those from its own connection alone: use [`Store::subscribe`](crate::Store::subscribe).
 #[derive(Debug)]
 pub struct RedisConnection(Session);
 
@@ -107,7 +107,7 @@ impl ConnectionLike for RedisConnection {
 
 impl RedisConnection {
     fn run_packed(&mut self, bytes: &[u8]) -> RedisResult<Vec<Value>> {
-        let mut requests = Requests::new(self.0.db().space().limits().value);
+        let mut requests = Requests::new(self.0.longest_argument());
         requests.feed(bytes);
         let mut values = Vec::new();
         while let Some(words) = requests.next().map_err(|error| io_error(error.to_string()))? {

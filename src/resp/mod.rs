@@ -2,9 +2,11 @@
 //! connection hands the bytes over.
 
 mod encode;
+#[cfg(any(feature = "redis", feature = "server"))]
 mod parse;
 
 pub(crate) use encode::{Dialect, encode};
+#[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;
 
 /// Which version of the protocol a client speaks.

@@ -109,6 +109,7 @@ impl Requests {
     }
 
     /// Bytes that have arrived and are no request yet.
+    #[cfg(any(test, feature = "server"))]
     pub(crate) fn pending(&self) -> usize {
         self.buffer.len() - self.start
     }

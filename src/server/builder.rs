@@ -45,7 +45,8 @@ impl ServerBuilder {
         self
     }
 
-    /// What a client has to say in `AUTH` or `HELLO` before anything else.
+    /// What a client has to say in `AUTH` or `HELLO` before anything else. It is the store's `requirepass`: new
+    /// sessions of that store have to say it too, whatever way they come in.
     ///
     /// ```
     /// use larder::{Server, Store};

@@ -89,6 +89,7 @@ impl Connection<'_> {
     /// Answers all requests that have arrived.
     async fn answer(&mut self) -> Result<(), Gone> {
         loop {
+            self.requests.is_unknown = !self.session.may_call();
             let words = match self.requests.next() {
                 Ok(Some(words)) => words,
                 Ok(None) => return Ok(()),

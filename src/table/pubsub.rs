@@ -74,6 +74,7 @@ impl Session {
     }
 
     /// Where its messages come in, once it has subscribed to any.
+    #[cfg(feature = "server")]
     pub(crate) fn subscription(&self) -> Option<&Subscription> {
         self.subscription.as_ref()
     }

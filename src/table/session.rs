@@ -270,7 +270,7 @@ impl Session {
     }
 
     /// Whether it may run commands: it has given the password, or there is none.
-    pub(super) fn may_call(&self) -> bool {
+    pub(crate) fn may_call(&self) -> bool {
         self.is_known || !self.shared().settings.has_password()
     }
 
@@ -327,6 +327,7 @@ impl Session {
     }
 
     /// The longest argument that it takes, in bytes.
+    #[cfg(any(feature = "redis", feature = "server"))]
     pub(crate) fn longest_argument(&self) -> usize {
         self.db.space().limits().value
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Server, Store};
+use larder::{ManualClock, Server, Store};
 
 /// A client that sends bytes and reads lines.
 struct Client(BufReader<TcpStream>);
@@ -213,4 +213,40 @@ fn a_client_introduces_itself_and_is_seen() {
     assert_eq!(client.line(), "+OK");
     assert_eq!(client.ask("QUIT"), "+OK");
     assert!(client.is_closed());
+}
+
+#[test]
+fn who_has_not_said_the_password_may_say_little() {
+    let server = Server::builder().password("secret").start(&Store::new()).unwrap();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("GET a"), "-NOAUTH Authentication required.");
+    assert_eq!(client.send("*11\r\n").line(), "-ERR Protocol error: unauthenticated multibulk length");
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("AUTH wrong"), "-WRONGPASS invalid username-password pair or user is disabled.");
+    assert_eq!(client.ask("AUTH secret"), "+OK");
+    assert_eq!(client.ask("GET a"), "$-1");
+}
+
+#[test]
+fn a_command_that_waits_needs_no_thread_and_follows_the_clock() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let server = store.serve().unwrap();
+    let mut clients: Vec<_> = (0..100).map(|_| Client::connect(server.addr())).collect();
+    clients.iter_mut().for_each(|client| _ = client.send("BLPOP jobs 5\r\n"));
+    while store.waiting().unwrap() < 100 {
+        thread::yield_now();
+    }
+    // Who leaves gives up its place.
+    drop(clients.pop());
+    while store.waiting().unwrap() > 99 {
+        thread::yield_now();
+    }
+    let jobs: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+    store.list::<String>("jobs").extend_back(&jobs).unwrap();
+    // The others' time is over.
+    clock.advance(Duration::from_secs(5));
+    let replies: Vec<String> = clients.iter_mut().map(Client::line).collect();
+    assert_eq!(replies.iter().filter(|reply| *reply == "*-1").count(), 39, "{replies:?}");
+    assert!(store.list::<String>("jobs").is_empty().unwrap());
 }
