@@ -2,7 +2,7 @@
 
 use larder::{Compat, Reply, Store};
 
-use super::{Words, compare, word, words};
+use super::{Words, compare, spoil, word, words};
 use crate::differential::chance::Chance;
 
 #[test]
@@ -47,11 +47,7 @@ fn words_are_looked_at_before_a_missing_key_since_7_2() {
 
 fn draw(chance: &mut Chance) -> Words {
     let words = right(chance);
-    match chance.below(30) {
-        0 => words[..words.len() - 1].to_vec(),
-        1 => [words, vec![chance.value()]].concat(),
-        _ => words,
-    }
+    spoil(chance, words)
 }
 
 fn right(chance: &mut Chance) -> Words {

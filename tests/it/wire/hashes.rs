@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use larder::{Compat, ManualClock, Reply, Session, Store};
 
 use super::sorted_sets::random_options;
-use super::{Words, compare, word, words};
+use super::{Words, compare, spoil, word, words};
 use crate::differential::chance::Chance;
 
 #[test]
@@ -15,11 +15,7 @@ fn hashes_are_byte_for_byte_those_of_redis() {
 
 fn draw(chance: &mut Chance) -> Words {
     let words = right(chance);
-    match chance.below(30) {
-        0 => words[..words.len() - 1].to_vec(),
-        1 => [words, vec![chance.value()]].concat(),
-        _ => words,
-    }
+    spoil(chance, words)
 }
 
 fn right(chance: &mut Chance) -> Words {

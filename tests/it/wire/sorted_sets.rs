@@ -2,7 +2,7 @@
 
 use larder::{Compat, Reply, Store};
 
-use super::{Words, compare, word, words};
+use super::{Words, compare, spoil, word, words};
 use crate::differential::chance::{Chance, Key};
 
 /// Keys whose members all have one score, as ranges of members want it.
@@ -43,11 +43,7 @@ fn error(reply: &Reply) -> String {
 
 fn draw(chance: &mut Chance) -> Words {
     let words = right(chance);
-    match chance.below(30) {
-        0 => words[..words.len() - 1].to_vec(),
-        1 => [words, vec![chance.value()]].concat(),
-        _ => words,
-    }
+    spoil(chance, words)
 }
 
 fn right(chance: &mut Chance) -> Words {
