@@ -307,21 +307,33 @@ fn origin() -> Instant {
     })
 }
 
-/// Wall time at the line's start. Both clocks are read one after the other, and cut to milliseconds: so what
-/// they say is taken over only when it is off by more than that.
+/// Wall time at the line's start. The clocks are read one after the other, between which the thread may have to
+/// wait, and cut to milliseconds: so what they say is taken over only when it cannot be what it was.
 fn steady_epoch() -> u64 {
     const SLACK: u64 = 2;
     // It guards nothing, so no interleaving of it is of interest to the model.
     static EPOCH: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let since_start = origin().elapsed();
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (seen, known) = (millis(wall.saturating_sub(since_start)), EPOCH.load(Ordering::Relaxed));
-    if seen.abs_diff(known) <= SLACK {
-        return known;
+    let known = EPOCH.load(Ordering::Relaxed);
+    let mut seen = known;
+    for _ in 0..TRIES {
+        let before = origin().elapsed();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let after = origin().elapsed();
+        let (least, most) = (millis(wall.saturating_sub(after)), millis(wall.saturating_sub(before)));
+        if (least.saturating_sub(SLACK)..=most.saturating_add(SLACK)).contains(&known) {
+            return known;
+        }
+        seen = most;
+        if most - least <= SLACK {
+            break;
+        }
     }
     EPOCH.store(seen, Ordering::Relaxed);
     seen
 }
+
+/// How often two clocks are read until that is done without a wait in between.
+const TRIES: usize = 8;
 
 /// The time as the kernel has noted it at its last tick, some milliseconds ago.
 #[cfg(any(target_os = "linux", target_os = "android"))]
