@@ -35,6 +35,7 @@ impl Server {
     }
 
     /// One of the test's own; nothing, and a line that says so, where there is none.
+    #[cfg(feature = "commands")]
     pub fn own() -> Option<Server> {
         let server = Server::start();
         if server.is_none() {
@@ -44,6 +45,7 @@ impl Server {
     }
 
     /// The port of the loopback that it listens on.
+    #[cfg(feature = "commands")]
     pub fn port(&self) -> u16 {
         self.port
     }
