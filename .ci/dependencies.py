@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-ALLOWED = {"MIT", "Apache-2.0", "Unicode-3.0", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense"}
+ALLOWED = {"MIT", "Apache-2.0", "Unicode-3.0", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense", "BSL-1.0"}
 LIMIT = 30
 
 
