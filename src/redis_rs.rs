@@ -3,8 +3,7 @@
 use redis::{Arg, Cmd, ConnectionLike, PushKind, RedisError, RedisResult, Value, VerbatimFormat};
 
 use crate::reply::Reply;
-use crate::resp::{Protocol, Requests};
-use crate::text::number;
+use crate::resp::{Dialect, Protocol, Requests, double};
 use crate::{Bytes, Session, Store};
 
 /// A connection of redis-rs to a store in the same process: no server, no socket, no thread.
@@ -118,7 +117,7 @@ impl RedisConnection {
 
     fn run(&mut self, words: &[Bytes]) -> RedisResult<Value> {
         let reply = self.0.call(words.iter());
-        to_value(reply, self.0.protocol())
+        to_value(reply, self.0.dialect())
     }
 }
 
@@ -126,21 +125,21 @@ fn io_error(text: impl Into<String>) -> RedisError {
     std::io::Error::new(std::io::ErrorKind::InvalidData, text.into()).into()
 }
 
-/// A reply as redis-rs has it, once it has read it from a server that speaks this protocol.
-fn to_value(reply: Reply, protocol: Protocol) -> RedisResult<Value> {
-    let resp3 = protocol == Protocol::Resp3;
+/// A reply as redis-rs has it, once it has read it from a server that writes so.
+fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
+    let resp3 = dialect.protocol == Protocol::Resp3;
     let all = |items: Vec<Reply>| {
-        items.into_iter().map(|item| to_value(item, protocol)).collect::<RedisResult<Vec<Value>>>()
+        items.into_iter().map(|item| to_value(item, dialect)).collect::<RedisResult<Vec<Value>>>()
     };
     let flat = |pairs: Vec<(Reply, Reply)>| {
         let items = pairs.into_iter().flat_map(|(first, second)| [first, second]);
-        items.map(|item| to_value(item, protocol)).collect::<RedisResult<Vec<Value>>>()
+        items.map(|item| to_value(item, dialect)).collect::<RedisResult<Vec<Value>>>()
     };
     Ok(match reply {
         Reply::Status(text) if text == "OK" => Value::Okay,
         Reply::Status(text) => Value::SimpleString(text.into_owned()),
         // redis-rs alone makes its errors, from what a server sends.
-        Reply::Error(_) => redis::parse_redis_value(&reply.to_bytes(protocol))?,
+        Reply::Error(_) => redis::parse_redis_value(&reply.to_bytes(dialect.protocol))?,
         Reply::Integer(value) => Value::Int(value),
         Reply::Bulk(bytes) => Value::BulkString(bytes.into()),
         Reply::Nil | Reply::NilArray => Value::Nil,
@@ -155,16 +154,16 @@ fn to_value(reply: Reply, protocol: Protocol) -> RedisResult<Value> {
         }
         Reply::Push(items) => Value::Array(all(items)?),
         Reply::Map(pairs) if resp3 => {
-            let pair = |(name, value)| Ok((to_value(name, protocol)?, to_value(value, protocol)?));
+            let pair = |(name, value)| Ok((to_value(name, dialect)?, to_value(value, dialect)?));
             Value::Map(pairs.into_iter().map(pair).collect::<RedisResult<_>>()?)
         }
         Reply::Pairs(pairs) if resp3 => {
-            let pair = |(first, second)| to_value(Reply::Array(vec![first, second]), protocol);
+            let pair = |(first, second)| to_value(Reply::Array(vec![first, second]), dialect);
             Value::Array(pairs.into_iter().map(pair).collect::<RedisResult<_>>()?)
         }
         Reply::Map(pairs) | Reply::Pairs(pairs) => Value::Array(flat(pairs)?),
         Reply::Double(value) if resp3 => Value::Double(value),
-        Reply::Double(value) => Value::BulkString(number::format_score(value).into()),
+        Reply::Double(value) => Value::BulkString(double(value, dialect.compat).into()),
         Reply::Boolean(value) if resp3 => Value::Boolean(value),
         Reply::Boolean(value) => Value::Int(value.into()),
         Reply::Verbatim(format, text) if resp3 => {

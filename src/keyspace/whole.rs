@@ -92,7 +92,8 @@ impl Keyspace {
         Ok(names)
     }
 
-    /// Removes all keys of these databases at one instant. Their memory is freed when the locks are.
+    /// Removes all keys of these databases at one instant. Their memory is freed when the locks are, unless a
+    /// transaction holds those.
     pub(crate) fn clear(&self, held: Option<&Transaction>, databases: Range<u16>) -> Result<()> {
         let clear = |shard: &mut Shard| {
             let tables: Vec<_> = databases.clone().filter_map(|db| self.clear_table(shard, db)).collect();

@@ -64,7 +64,8 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
-fn double(value: f64, compat: Compat) -> Bytes {
+/// A number that need not be whole, as that server writes it.
+pub(crate) fn double(value: f64, compat: Compat) -> Bytes {
     match compat {
         Compat::Redis70 => number::format_general(value),
         _ => number::format_score(value),

@@ -5,6 +5,8 @@ mod encode;
 #[cfg(any(feature = "redis", feature = "server"))]
 mod parse;
 
+#[cfg(feature = "redis")]
+pub(crate) use encode::double;
 pub(crate) use encode::{Dialect, encode};
 #[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;

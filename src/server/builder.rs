@@ -74,7 +74,7 @@ impl ServerBuilder {
     }
 
     /// After how long without a command a client is disconnected; never if nothing is said. Those who wait
-    /// for a key or listen to channels stay.
+    /// for a key or listen to channels stay. The time is that of the store's clock.
     ///
     /// ```
     /// use std::time::Duration;

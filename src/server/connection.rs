@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::Shared;
-use super::waiting::wait;
+use super::waiting::{reach, wait};
+use crate::clock::{NEVER, millis};
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
@@ -76,6 +77,10 @@ impl Connection<'_> {
             match self.next().await? {
                 Next::Readable => self.read()?,
                 Next::Message(Some(first)) => {
+                    // Redis too disconnects who does not keep up, sooner than to leave messages out.
+                    if self.session.subscription().is_some_and(|subscription| subscription.lagged() > 0) {
+                        return Err(Gone);
+                    }
                     self.tell(&message(first));
                     while let Some(reply) = self.session.try_message().filter(|_| self.out.len() < WRITE) {
                         self.tell(&reply);
@@ -151,8 +156,9 @@ impl Connection<'_> {
 
     /// Waits for something to do.
     async fn next(&mut self) -> Result<Next, Gone> {
-        let listens = self.session.subscription().is_some();
-        let idle = self.shared.options.idle.filter(|_| !listens);
+        let clock = self.shared.store.space().clock();
+        let idle = self.shared.options.idle.filter(|_| self.session.subscriptions() == 0);
+        let idle = idle.map_or(NEVER, |idle| clock.now().saturating_add(millis(idle)));
         let (stream, stopped) = (&self.stream, &mut self.stopped);
         let messages = self.session.subscription();
         Ok(tokio::select! {
@@ -162,7 +168,7 @@ impl Connection<'_> {
                 Next::Readable
             }
             message = next_message(messages) => Next::Message(message),
-            () = tokio::time::sleep(idle.unwrap_or_default()), if idle.is_some() => Next::Idle,
+            () = reach(clock, idle), if idle != NEVER => Next::Idle,
         })
     }
 

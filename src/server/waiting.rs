@@ -27,7 +27,7 @@ pub(super) async fn wait(waiting: Waiting, clock: &Clock) -> Reply {
 }
 
 /// Ends when a clock has reached the deadline.
-async fn reach(clock: &Clock, deadline: u64) {
+pub(super) async fn reach(clock: &Clock, deadline: u64) {
     match clock {
         _ if deadline == NEVER => std::future::pending().await,
         Clock::System => loop {

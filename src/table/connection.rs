@@ -3,7 +3,7 @@
 use super::args::is;
 use super::call::{Answer, Call};
 use super::client;
-use super::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, RUNS_IN_MULTI, STALE};
+use super::row::flag::{ALLOW_BUSY, FAST, LISTENS, LOADING, NO_AUTH, NOSCRIPT, RUNS_IN_MULTI, STALE};
 use super::row::{Compat, Keys, Row, row};
 use crate::Error;
 use crate::reply::{ErrorReply, Reply};
@@ -16,9 +16,9 @@ pub(super) const ROWS: &[Row] = &[
     row("auth", -2, HANDSHAKE, Keys::NONE, auth),
     row("echo", 2, LOADING | STALE | FAST, Keys::NONE, echo),
     row("hello", -1, HANDSHAKE, Keys::NONE, hello).since(6, 0),
-    row("ping", -1, FAST, Keys::NONE, ping),
-    row("quit", -1, HANDSHAKE | RUNS_IN_MULTI, Keys::NONE, quit),
-    row("reset", 1, HANDSHAKE | RUNS_IN_MULTI, Keys::NONE, reset).since(6, 2),
+    row("ping", -1, FAST | LISTENS, Keys::NONE, ping),
+    row("quit", -1, HANDSHAKE | RUNS_IN_MULTI | LISTENS, Keys::NONE, quit),
+    row("reset", 1, HANDSHAKE | RUNS_IN_MULTI | LISTENS, Keys::NONE, reset).since(6, 2),
     row("select", 2, LOADING | STALE | FAST, Keys::NONE, select),
 ];
 

@@ -1,14 +1,14 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
 use super::call::{Answer, Call};
-use super::row::flag::{FAST, LOADING, NOSCRIPT, PUBSUB, STALE};
+use super::row::flag::{FAST, LISTENS, LOADING, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
 use crate::Bytes;
 use crate::pubsub::{Backlog, Hub, Message, Subscription};
 use crate::reply::{ErrorReply, Reply};
 
-const LISTEN: u32 = PUBSUB | NOSCRIPT | LOADING | STALE;
+const LISTEN: u32 = LISTENS | PUBSUB | NOSCRIPT | LOADING | STALE;
 const LOOK: u32 = PUBSUB | LOADING | STALE;
 
 pub(super) const ROWS: &[Row] = &[
@@ -22,6 +22,10 @@ pub(super) const ROWS: &[Row] = &[
     row("subscribe", -2, LISTEN, Keys::NONE, |call| subscribe(call, &CHANNELS)).since(2, 0),
     row("unsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, &CHANNELS)).since(2, 0),
 ];
+
+/// What is kept for a client that is slow to read: as many bytes as Redis keeps, and no more messages than are
+/// worth an eighth of them by themselves.
+const BACKLOG: Backlog = Backlog::new().messages(1 << 16);
 
 /// What channels and patterns differ in.
 struct Kind {
@@ -68,7 +72,7 @@ impl Session {
     }
 
     /// To how many channels and patterns it is subscribed.
-    pub(super) fn subscriptions(&self) -> usize {
+    pub(crate) fn subscriptions(&self) -> usize {
         let all = |subscription: &Subscription| subscription.channels().len() + subscription.patterns().len();
         self.subscription.as_ref().map_or(0, all)
     }
@@ -93,7 +97,7 @@ fn subscribe(call: &mut Call<'_>, kind: &Kind) -> Answer {
     let mut replies = Vec::new();
     let space = std::sync::Arc::clone(call.db().space());
     for name in names {
-        let new = || Hub::subscriber(space.hub(), space.clock(), Backlog::new());
+        let new = || Hub::subscriber(space.hub(), space.clock(), BACKLOG);
         (kind.join)(call.session.subscription.get_or_insert_with(new), name);
         replies.push(told(call.session, kind.subscribe, Some(name)));
     }

@@ -47,6 +47,8 @@ pub(crate) mod flag {
     pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
     pub(crate) const RUNS_IN_MULTI: u32 = 1 << 31;
+    /// Is open to a client that listens to channels in RESP2. That is ours to know too.
+    pub(crate) const LISTENS: u32 = 1 << 29;
 
     /// The names of those, in the order in which Redis lists them.
     pub(crate) const NAMES: [(u32, &str); 18] = [

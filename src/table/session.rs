@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::args::Args;
+use super::args::{Args, is};
 use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
 use super::find;
@@ -217,12 +217,11 @@ impl Session {
             Silence::This => Silence::No,
             other => other,
         };
-        let row = match self.look_up(words).and_then(|row| self.check_known(row)) {
+        let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
             Err(error) => {
-                if let Some(queue) = &mut self.queue {
-                    queue.is_broken = true;
-                }
+                let error = self.refuse(words, error);
                 self.client.count(true);
                 return Outcome::Reply(error.into());
             }
@@ -281,6 +280,36 @@ impl Session {
         Err(ErrorReply::known("NOAUTH Authentication required."))
     }
 
+    /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that
+    /// it was to carry out.
+    fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
+        if !words.first().is_some_and(|name| is(name, "EXEC")) {
+            if let Some(queue) = &mut self.queue {
+                queue.is_broken = true;
+            }
+            return error;
+        }
+        self.queue = None;
+        self.forget_watched();
+        let why = error.as_bytes().strip_prefix(b"ERR ").unwrap_or(error.as_bytes());
+        ErrorReply::of_bytes([b"EXECABORT Transaction discarded because of: ", why].concat())
+    }
+
+    /// A client that speaks RESP2 takes what comes for messages once it listens to channels: nothing else may
+    /// come then.
+    fn check_listens(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        let listens =
+            self.protocol == Protocol::Resp2 && self.subscription.is_some() && self.subscriptions() > 0;
+        if !listens || row.has(flag::LISTENS) {
+            return Ok(row);
+        }
+        Err(ErrorReply::new(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+             this context",
+            row.name
+        )))
+    }
+
     /// What `RESET` does: all is as for a new connection, but who its client is.
     pub(super) fn reset(&mut self) -> crate::Result<()> {
         self.queue = None;
@@ -334,7 +363,12 @@ impl Session {
 
     /// The same, behind what is in a buffer.
     pub(crate) fn encode_to(&self, reply: &Reply, out: &mut Vec<u8>) {
-        encode(reply, Dialect { protocol: self.protocol, compat: self.compat }, out);
+        encode(reply, self.dialect(), out);
+    }
+
+    /// How its client is written to.
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect { protocol: self.protocol, compat: self.compat }
     }
 
     /// The database that is selected.

@@ -40,13 +40,19 @@ impl Queue {
 }
 
 impl Session {
-    /// Watches nothing any more.
+    /// Watches nothing any more. Within a transaction of the store on the same thread that is put off to its
+    /// end, as it takes locks.
     pub(super) fn forget_watched(&mut self) {
-        for Watched { db, names, watch } in std::mem::take(&mut self.watched) {
-            let space = self.db().space();
-            let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
-            space.unwatch(db, &keys, &watch);
+        let watched = std::mem::take(&mut self.watched);
+        if watched.is_empty() {
+            return;
         }
+        self.db().space().when_free(move |space| {
+            for Watched { db, names, watch } in watched {
+                let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+                space.unwatch(db, &keys, &watch);
+            }
+        });
     }
 }
 
@@ -103,11 +109,21 @@ fn watch(call: &mut Call<'_>) -> Answer {
     if call.session.queue.is_some() {
         return Err(ErrorReply::known("ERR WATCH inside MULTI is not allowed"));
     }
-    let names = call.args.take_rest();
     let db = call.db().index();
-    let space = call.db().space();
-    let watch = space.watch(db, &call.key_refs(names))?;
-    call.session.watched.push(Watched { db, names: names.to_vec(), watch });
+    let mut names = Vec::new();
+    // What is watched already stays watched from when it was.
+    let known = |name: &Bytes| call.session.watched.iter().any(|of| of.db == db && of.names.contains(name));
+    for name in call.args.rest().iter().filter(|name| !known(name)) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    if !names.is_empty() {
+        let space = call.db().space();
+        let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+        let watch = space.watch(db, &keys)?;
+        call.session.watched.push(Watched { db, names, watch });
+    }
     Ok(Reply::OK)
 }
 

@@ -136,10 +136,19 @@ fn one_client_too_many_is_told_so() {
 
 #[test]
 fn who_says_nothing_is_disconnected_after_the_idle_time() {
-    let server = Server::builder().idle_timeout(Duration::from_millis(20)).start(&Store::new()).unwrap();
-    let mut client = Client::connect(server.addr());
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let server = Server::builder().idle_timeout(Duration::from_secs(60)).start(&store).unwrap();
+    let (mut client, mut listener) = (Client::connect(server.addr()), Client::connect(server.addr()));
     assert_eq!(client.ask("GET a"), "$-1");
+    assert_eq!(listener.ask("SUBSCRIBE news"), "*3");
+    // It may not have begun to wait when the clock is moved first.
+    while server.clients() > 1 {
+        clock.advance(Duration::from_secs(60));
+        thread::yield_now();
+    }
     assert!(client.is_closed());
+    assert_eq!(store.publish("news", "still there").unwrap(), 1);
 }
 
 #[test]
@@ -177,6 +186,26 @@ fn a_client_that_reads_nothing_holds_nobody_up() {
     let mut other = Client::connect(server.addr());
     assert_eq!(other.ask("SET a 1"), "+OK");
     block_on(server.stop());
+}
+
+#[test]
+fn who_does_not_keep_up_with_messages_is_disconnected() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let mut slow = Client::connect(server.addr());
+    assert_eq!(slow.ask("SUBSCRIBE news"), "*3");
+    let payload = "x".repeat(1 << 20);
+    // Whatever the system's buffers and the store's backlog hold: in the end it is too much.
+    let mut sent = 0;
+    while server.clients() > 0 && sent < 10_000 {
+        store.publish("news", payload.as_str()).unwrap();
+        sent += 1;
+        if sent > 64 {
+            // It notices when it can write again.
+            let _ = slow.0.get_mut().read(&mut [0; 1 << 16]);
+        }
+    }
+    assert_eq!(server.clients(), 0, "after {sent} messages");
 }
 
 #[test]

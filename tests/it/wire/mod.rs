@@ -7,6 +7,7 @@
 
 mod bitmaps;
 mod blocking;
+mod channels;
 mod commands;
 mod config;
 mod connection;

@@ -46,6 +46,11 @@ impl Redis {
             request.extend_from_slice(b"\r\n");
         }
         self.input.get_mut().write_all(&request).unwrap();
+        self.next()
+    }
+
+    /// The bytes of one more reply to the same command.
+    pub fn next(&mut self) -> Vec<u8> {
         let mut reply = Vec::new();
         self.read(&mut reply);
         reply

@@ -1,6 +1,6 @@
 //! MULTI, EXEC and WATCH, by two clients in turn.
 
-use larder::{Protocol, Store};
+use larder::{Error, Protocol, Reply, Store};
 
 use super::redis::Redis;
 use super::{Words, answer, compat, script, words};
@@ -13,7 +13,7 @@ const ROUNDS: u64 = 60;
 /// Which of the two, and what it says.
 fn draw(chance: &mut Chance) -> (usize, Words) {
     let key = chance.pick(&["a", "b", "c"]);
-    let words = match chance.below(16) {
+    let words = match chance.below(18) {
         0 | 1 => words!["MULTI"],
         2 | 3 => words!["EXEC"],
         4 => words!["discard"],
@@ -23,12 +23,32 @@ fn draw(chance: &mut Chance) -> (usize, Words) {
         9 => words!["INCR", key],
         10 => words!["SET", key],
         11 => words!["NOSUCH"],
+        16 => words!["EXEC", "now"],
+        17 => words!["MULTI", "now"],
         12 => words!["GETDEL", key],
         13 => words!["SET", key, "x", "PX", "0"],
         14 => words!["MSET", key, "1", "d", "2"],
         _ => words!["GET", key],
     };
     (chance.below(2), words)
+}
+
+#[test]
+fn a_session_that_watches_may_go_within_a_transaction_of_its_store() {
+    let store = Store::new();
+    let mut session = store.session();
+    for _ in 0..3 {
+        session.call(["WATCH", "a", "b", "a"]);
+    }
+    let Reply::Verbatim(_, line) = session.call(["CLIENT", "INFO"]) else { panic!("no text") };
+    assert!(String::from_utf8_lossy(&line).contains(" watch=2 "), "{line:?}");
+    let gone = store.transaction(["a", "b"], |tx| {
+        tx.insert("a", 1)?;
+        drop(session);
+        Ok::<_, Error>(())
+    });
+    gone.unwrap();
+    store.insert("b", 2).unwrap();
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! What a client that listens to channels may say, and is told.
+
+use larder::{Protocol, Reply, Store};
+
+use super::redis::Redis;
+use super::{Words, answer, compat, script, words};
+use crate::differential::chance::Chance;
+use crate::differential::server::Server;
+use crate::differential::variable;
+
+const ROUNDS: u64 = 20;
+
+/// One channel and one pattern, so that nothing is told in an order of its own.
+fn draw(chance: &mut Chance) -> Words {
+    match chance.below(14) {
+        0 | 1 => words!["SUBSCRIBE", "a", "a"],
+        2 | 3 => words!["PSUBSCRIBE", "p*"],
+        4 => words!["UNSUBSCRIBE"],
+        5 => words!["PUNSUBSCRIBE", "p*", "nothing"],
+        6 => words!["unsubscribe", "a"],
+        7 => words!["PING"],
+        8 => words!["PING", "text"],
+        9 => words!["GET", "a"],
+        10 => words!["GET"],
+        11 => words!["PUBSUB", chance.pick(&["NUMPAT", "CHANNELS", "WHAT"])],
+        12 => words!["SUBSCRIBE"],
+        _ => words![chance.pick(&["RESET", "MULTI", "EXEC", "PUNSUBSCRIBE"])],
+    }
+}
+
+/// Replies beyond the first: within EXEC too, whose count does not tell of them.
+fn more(reply: &Reply) -> usize {
+    match reply {
+        Reply::Several(replies) => replies.len() - 1,
+        Reply::Array(replies) => replies.iter().map(more).sum(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn who_listens_is_told_what_redis_tells() {
+    let Some(server) = Server::own() else { return };
+    let first = variable("LARDER_SEED").unwrap_or(super::SEED);
+    for seed in (0..variable("LARDER_ROUNDS").unwrap_or(ROUNDS)).map(|round| first.wrapping_add(round)) {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let mut session = Store::new().session().compat(compat(&redis));
+        let mut chance = Chance::new(seed);
+        let mut said = Vec::new();
+        for _ in 0..100 {
+            let words = draw(&mut chance);
+            let reply = answer(&mut session, &words);
+            let mut theirs = redis.ask(&words);
+            (0..more(&reply)).for_each(|_| theirs.extend(redis.next()));
+            said.push(words);
+            assert_eq!(
+                session.encode(&reply).escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "LARDER_SEED={seed} LARDER_ROUNDS=1\n{}",
+                script(&said)
+            );
+        }
+    }
+}
+
+#[test]
+fn who_speaks_resp3_may_say_all() {
+    let mut session = Store::new().session();
+    session.call(["HELLO", "3"]);
+    session.call(["SUBSCRIBE", "news"]);
+    assert_eq!(session.call(["SET", "a", "1"]), Reply::OK);
+    assert_eq!(session.call(["PUBLISH", "news", "hello"]), Reply::Integer(1));
+    assert!(session.try_message().is_some());
+}
