@@ -10,6 +10,10 @@ use crate::text::number::parse_i64;
 
 /// The longest line: an inline request, or a count.
 const LINE: usize = 64 << 10;
+/// Room that is made at once for the arguments of a request.
+const EXPECTED: usize = 32;
+/// Digits of a count or length that is read in one go.
+const DIGITS: usize = 10;
 /// Arguments of a request.
 const ARGUMENTS: i64 = i32::MAX as i64;
 /// The same, and the bytes of one, before the client has said who it is.
@@ -74,21 +78,22 @@ impl Requests {
     /// The next whole request: its name and arguments, at least one; `None` until more has arrived.
     ///
     /// # Errors
-    /// [`ProtocolError`], and again for each later call.
+    /// [`ProtocolError`]; what comes after it has no meaning.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
         while self.left == 0 {
             match self.buffer.get(self.start) {
                 None => return Ok(None),
                 Some(b'*') => {
                     let most = if self.is_unknown { UNKNOWN_ARGUMENTS } else { ARGUMENTS };
-                    let Some(line) = self.line("too big mbulk count string")? else { return Ok(None) };
-                    let count = parse_i64(&self.buffer[line.clone()][1..]);
-                    self.start = line.end + 2;
+                    let Some(count) = self.number("too big mbulk count string")? else { return Ok(None) };
                     match count {
                         Some(count) if count > most && count <= ARGUMENTS => {
                             return Err(self.broken("unauthenticated multibulk length"));
                         }
-                        Some(count) if count <= most => self.left = count.max(0) as usize,
+                        Some(count) if count <= most => {
+                            self.left = count.max(0) as usize;
+                            self.arguments.reserve(self.left.min(EXPECTED));
+                        }
                         _ => return Err(self.broken("invalid multibulk length")),
                     }
                 }
@@ -118,13 +123,12 @@ impl Requests {
         let length = match self.length {
             Some(length) => length,
             None => {
-                let Some(line) = self.line("too big bulk count string")? else { return Ok(None) };
-                let text = &self.buffer[line.clone()];
-                if text.first() != Some(&b'$') {
-                    let got = char::from(text.first().copied().unwrap_or(b'\r'));
-                    return Err(self.broken(format!("expected '$', got '{got}'")));
+                let start = self.start;
+                let Some(length) = self.number("too big bulk count string")? else { return Ok(None) };
+                let kind = self.buffer[start];
+                if kind != b'$' {
+                    return Err(self.broken(format!("expected '$', got '{}'", char::from(kind))));
                 }
-                let length = parse_i64(&text[1..]);
                 let longest = i64::try_from(self.longest).unwrap_or(i64::MAX);
                 let length = match length {
                     Some(length) if !(0..=longest).contains(&length) => None,
@@ -134,7 +138,6 @@ impl Requests {
                 if self.is_unknown && length > UNKNOWN_BYTES {
                     return Err(self.broken("unauthenticated bulk length"));
                 }
-                self.start = line.end + 2;
                 *self.length.insert(length as usize)
             }
         };
@@ -159,6 +162,28 @@ impl Requests {
         let words = split_words(line.strip_suffix(b"\r").unwrap_or(line));
         self.start += end + 1;
         words.map(Some).ok_or_else(|| self.broken("unbalanced quotes in request"))
+    }
+
+    /// The number on the next line, behind its first byte, and goes on to the line after it. The number is `None`
+    /// if the line holds none.
+    fn number(&mut self, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
+        // As all clients write it: few digits, and none before them.
+        let mut number = 0;
+        let rest = self.buffer.get(self.start + 1..).unwrap_or_default();
+        for (at, byte) in rest.iter().take(DIGITS).enumerate() {
+            match byte {
+                b'0'..=b'9' => number = number * 10 + i64::from(byte - b'0'),
+                b'\r' if at > 0 && (at == 1 || rest[0] != b'0') && rest.len() > at + 1 => {
+                    self.start += 1 + at + 2;
+                    return Ok(Some(Some(number)));
+                }
+                _ => break,
+            }
+        }
+        let Some(line) = self.line(too_long)? else { return Ok(None) };
+        let number = self.buffer[line.clone()].get(1..).and_then(parse_i64);
+        self.start = line.end + 2;
+        Ok(Some(number))
     }
 
     /// Where the next line lies, without its end.

@@ -1,10 +1,14 @@
 //! One client's connection.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::task::{Poll, ready};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -45,7 +49,8 @@ struct Connection<'s> {
 
 /// What comes next for a client of whose requests all have been answered.
 enum Next {
-    Readable,
+    /// More of its requests.
+    Arrived,
     Message(Option<Message>),
     Idle,
     Stop,
@@ -75,7 +80,7 @@ impl Connection<'_> {
             self.answer().await?;
             self.flush().await?;
             match self.next().await? {
-                Next::Readable => self.read()?,
+                Next::Arrived => {}
                 Next::Message(Some(first)) => {
                     // Redis too disconnects who does not keep up, sooner than to leave messages out.
                     if self.session.subscription().is_some_and(|subscription| subscription.lagged() > 0) {
@@ -109,7 +114,7 @@ impl Connection<'_> {
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
                     let clock = self.shared.store.space().clock();
-                    let (stream, requests, stopped) = (&self.stream, &mut self.requests, &mut self.stopped);
+                    let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
                     let reply = tokio::select! {
                         biased;
                         reply = wait(waiting, clock) => reply,
@@ -159,48 +164,40 @@ impl Connection<'_> {
         let clock = self.shared.store.space().clock();
         let idle = self.shared.options.idle.filter(|_| self.session.subscriptions() == 0);
         let idle = idle.map_or(NEVER, |idle| clock.now().saturating_add(millis(idle)));
-        let (stream, stopped) = (&self.stream, &mut self.stopped);
+        let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
         let messages = self.session.subscription();
         Ok(tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => Next::Stop,
-            readable = stream.readable() => {
-                readable?;
-                Next::Readable
+            arrived = arrive(stream, requests) => {
+                arrived?;
+                Next::Arrived
             }
             message = next_message(messages) => Next::Message(message),
             () = reach(clock, idle), if idle != NEVER => Next::Idle,
         })
     }
-
-    fn read(&mut self) -> Result<(), Gone> {
-        read(&self.stream, &mut self.requests)
-    }
 }
 
-/// Hands over what has arrived. The buffer is on the stack, for ten thousand idle clients need none.
-fn read(stream: &TcpStream, requests: &mut Requests) -> Result<(), Gone> {
-    let mut bytes = [0; READ];
-    match stream.try_read(&mut bytes) {
-        Ok(0) => Err(Gone),
-        Ok(count) => {
-            requests.feed(&bytes[..count]);
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        Err(_) => Err(Gone),
-    }
+/// Hands over what arrives, once something does. The buffer is on the stack, for ten thousand idle clients need
+/// none.
+async fn arrive(stream: &mut TcpStream, requests: &mut Requests) -> Result<(), Gone> {
+    poll_fn(|context| {
+        let mut bytes = [MaybeUninit::uninit(); READ];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut bytes))?;
+        requests.feed(bytes.filled());
+        Poll::Ready(if bytes.filled().is_empty() { Err(Gone) } else { Ok(()) })
+    })
+    .await
 }
 
 /// Ends when the client does. What it sends meanwhile is kept for later, up to a limit.
-async fn leaves(stream: &TcpStream, requests: &mut Requests) -> Gone {
+async fn leaves(stream: &mut TcpStream, requests: &mut Requests) -> Gone {
     loop {
         if requests.pending() >= AHEAD {
             std::future::pending::<()>().await;
         }
-        if stream.readable().await.is_err() {
-            return Gone;
-        }
-        if let Err(gone) = read(stream, requests) {
+        if let Err(gone) = arrive(stream, requests).await {
             return gone;
         }
     }

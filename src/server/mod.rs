@@ -22,7 +22,7 @@ use crate::{Compat, Store};
 
 pub use builder::ServerBuilder;
 
-/// Threads of the runtime.
+/// Threads of the runtime, at most.
 const THREADS: usize = 4;
 /// How long to wait after a connection could not be accepted, for want of descriptors as a rule.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -252,7 +252,8 @@ fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, THREADS));
+    // Half of the cores: the clients of a server on 127.0.0.1 run on the others.
+    let threads = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, THREADS));
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("larder-server")
