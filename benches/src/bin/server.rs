@@ -99,7 +99,8 @@ fn median(rates: &[Rate], of: impl Fn(&Rate) -> f64) -> f64 {
 
 /// What the process is that runs larder's server: it ends with its standard input.
 fn serve(port: u16) {
-    let server = Server::builder().bind((Ipv4Addr::LOCALHOST, port)).start(&Store::new()).expect("a free port");
+    let server =
+        Server::builder().bind((Ipv4Addr::LOCALHOST, port)).start(&Store::new()).expect("a free port");
     let _ = stdin().read(&mut [0]);
     drop(server);
 }
@@ -116,7 +117,16 @@ impl Peer {
     fn start(program: &str) -> Peer {
         let port = free_port();
         let mut command = Command::new(program);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
         let mut peer = Peer { name: program.into(), port, process: spawn(&mut command) }.ready();
         let mut info = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("listens");
         info.write_all(b"INFO server\r\nQUIT\r\n").expect("reads");
