@@ -178,6 +178,8 @@ mod snapshot;
 mod sync;
 #[cfg(feature = "commands")]
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod trace;
 mod value;

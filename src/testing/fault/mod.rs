@@ -1,0 +1,432 @@
+//! What goes wrong, and for which commands.
+
+mod rule;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::commands::{Commands, Received};
+use crate::Bytes;
+use crate::clock::millis;
+use crate::reply::ErrorReply;
+
+pub use rule::FaultGuard;
+pub(crate) use rule::Rule;
+
+/// Something that goes wrong, for all commands if nothing else is said: first what, then for whom and how often. It
+/// holds from [`Store::fault`](crate::Store::fault) until what that gives is dropped.
+///
+/// ```
+/// use larder::{Store, testing::Fault};
+///
+/// let store = Store::new();
+/// let fault = store.fault(Fault::loading().on("GET").key("user:*").times(2));
+///
+/// let mut session = store.session();
+/// let loading = "LOADING Redis is loading the dataset in memory";
+/// let mut ask = || match session.call(["GET", "user:1"]) {
+///     larder::Reply::Error(error) => error.to_string(),
+///     reply => format!("{reply:?}"),
+/// };
+/// assert_eq!([ask(), ask(), ask()], [loading, loading, "Nil"]);
+/// assert_eq!(fault.hits(), 2);
+/// ```
+#[derive(Clone)]
+#[must_use = "a fault holds once it is given to `Store::fault`"]
+pub struct Fault {
+    pub(super) effect: Effect,
+    commands: Option<Commands>,
+    keys: Vec<Bytes>,
+    client_id: Option<u64>,
+    client_name: Option<Bytes>,
+    client_addr: Option<Bytes>,
+    when: Option<Arc<dyn Fn(&Received<'_>) -> bool + Send + Sync>>,
+    after: u64,
+    every: u64,
+    times: u64,
+    pub(super) chance: Option<f64>,
+    must_strike: bool,
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    Error(ErrorReply),
+    /// Milliseconds that pass before the command, and before its reply.
+    Delay(u64),
+    DelayReply(u64),
+    /// The same as the first, but a manual clock is moved by it.
+    Takes(u64),
+    CloseBefore,
+    CloseAfter,
+    Cut(usize),
+    DropReply,
+    Hang,
+    Refuse,
+}
+
+/// What goes wrong.
+impl Fault {
+    fn new(effect: Effect) -> Self {
+        Fault {
+            effect,
+            commands: None,
+            keys: Vec::new(),
+            client_id: None,
+            client_name: None,
+            client_addr: None,
+            when: None,
+            after: 0,
+            every: 1,
+            times: u64::MAX,
+            chance: None,
+            must_strike: false,
+        }
+    }
+
+    /// The command is not carried out, and answered with this error, whose first word is its code. Behind a `MULTI` it
+    /// has the transaction fail, as any error there; `EXEC` itself answers `EXECABORT` with the reason, as a server
+    /// does (and with the bare error where that is a cluster's).
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::error("WRONGPASS invalid username-password pair").on("AUTH"));
+    /// ```
+    pub fn error(text: impl Into<String>) -> Self {
+        Fault::new(Effect::Error(ErrorReply::new(text.into())))
+    }
+
+    /// [`error`](Self::error) of a server that has just been started: `LOADING`.
+    pub fn loading() -> Self {
+        Fault::error("LOADING Redis is loading the dataset in memory")
+    }
+
+    /// [`error`](Self::error) of a replica, where a failover has made one of the primary: `READONLY`.
+    pub fn readonly() -> Self {
+        Fault::error("READONLY You can't write against a read only replica.")
+    }
+
+    /// [`error`](Self::error) of a server whose script does not end: `BUSY`.
+    pub fn busy() -> Self {
+        Fault::error("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+    }
+
+    /// [`error`](Self::error) of a server that is full and may evict nothing: `OOM`.
+    pub fn oom() -> Self {
+        Fault::error("OOM command not allowed when used memory > 'maxmemory'.")
+    }
+
+    /// [`error`](Self::error) of a server that has forgotten its scripts: `NOSCRIPT`, for EVALSHA.
+    pub fn noscript() -> Self {
+        Fault::error("NOSCRIPT No matching script. Please use EVAL.")
+    }
+
+    /// [`error`](Self::error) of a cluster's node that has not got the key's slot (any more): `MOVED`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::moved(3999, "127.0.0.1:6381").key("user:*"));
+    /// let Reply::Error(error) = store.session().call(["GET", "user:1"]) else { panic!("it has moved") };
+    /// assert_eq!(error.to_string(), "MOVED 3999 127.0.0.1:6381");
+    /// ```
+    pub fn moved(slot: u16, addr: impl fmt::Display) -> Self {
+        Fault::error(format!("MOVED {slot} {addr}"))
+    }
+
+    /// [`error`](Self::error) of a cluster's node whose slot is being moved: `ASK`.
+    pub fn ask(slot: u16, addr: impl fmt::Display) -> Self {
+        Fault::error(format!("ASK {slot} {addr}"))
+    }
+
+    /// [`error`](Self::error) of a cluster that does not hold together: `CLUSTERDOWN`.
+    pub fn cluster_down() -> Self {
+        Fault::error("CLUSTERDOWN The cluster is down")
+    }
+
+    /// [`error`](Self::error) of a replica that has lost its primary: `MASTERDOWN`.
+    pub fn master_down() -> Self {
+        Fault::error("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+    }
+
+    /// [`error`](Self::error) of a server that does not know the client (any more): `NOAUTH`.
+    pub fn no_auth() -> Self {
+        Fault::error("NOAUTH Authentication required.")
+    }
+
+    /// So much of the store's time passes before the command is carried out; whether the client is still there then
+    /// or not. With a [`ManualClock`](crate::ManualClock) that is when it has been advanced so far: it takes another
+    /// thread, or [`takes`](Self::takes).
+    ///
+    /// ```
+    /// # use std::{thread, time::Duration};
+    /// # use larder::{ManualClock, Reply, Store, testing::Fault};
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let fault = store.fault(Fault::delay(Duration::from_secs(3)).on("SET"));
+    /// let mut session = store.session();
+    /// let setting = thread::spawn(move || session.call(["SET", "a", "1"]));
+    /// fault.wait_for_hits(1); // its time counts from now on
+    /// clock.advance(Duration::from_millis(2_999));
+    /// assert!(!store.contains("a")?);
+    /// clock.advance(Duration::from_millis(1));
+    /// assert_eq!(setting.join().expect("it does not panic"), Reply::OK);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn delay(time: Duration) -> Self {
+        Fault::new(Effect::Delay(millis(time)))
+    }
+
+    /// The command is carried out at once; its reply comes so much of the store's time after it was received.
+    pub fn delay_reply(time: Duration) -> Self {
+        Fault::new(Effect::DelayReply(millis(time)))
+    }
+
+    /// A [`delay`](Self::delay) that moves a [`ManualClock`](crate::ManualClock) by itself: for tests with a single
+    /// thread. What was due meanwhile is gone when the command is carried out.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{ManualClock, Reply, Store, testing::Fault};
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let mut session = store.session();
+    /// session.call(["SET", "lock", "mine", "EX", "10"]);
+    /// let _slow = store.fault(Fault::takes(Duration::from_secs(11)).on("GET"));
+    /// assert_eq!(session.call(["GET", "lock"]), Reply::Nil);
+    /// ```
+    pub fn takes(time: Duration) -> Self {
+        Fault::new(Effect::Takes(millis(time)))
+    }
+
+    /// The connection is closed when the command has come; it is not carried out.
+    pub fn close_before() -> Self {
+        Fault::new(Effect::CloseBefore)
+    }
+
+    /// The lost reply: the command is carried out, and the connection closed. What the client makes of it is the test
+    /// of its retries, for it cannot tell this from [`close_before`](Self::close_before).
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::close_after().on("INCR").nth(2));
+    /// let mut session = store.session();
+    /// session.call(["INCR", "hits"]);
+    /// session.call(["INCR", "hits"]);
+    /// assert!(session.is_over());
+    /// assert_eq!(store.get("hits")?, Some(2));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn close_after() -> Self {
+        Fault::new(Effect::CloseAfter)
+    }
+
+    /// The command is carried out, and the connection closed behind so many bytes of its reply. Where there are no
+    /// bytes (a connection in the same process) that is [`close_after`](Self::close_after), unless all of the reply
+    /// is let through.
+    pub fn half_reply(bytes: usize) -> Self {
+        Fault::new(Effect::Cut(bytes))
+    }
+
+    /// The command is carried out and gets no reply; later ones do. (A client that reads on takes the next reply for
+    /// this one's.) A connection in the same process does not wait: it is as if a timeout for reads were over.
+    pub fn drop_reply() -> Self {
+        Fault::new(Effect::DropReply)
+    }
+
+    /// The command is not carried out, and from it on nothing is; there are no replies any more, and the connection
+    /// stays open. In the same process it is as with [`drop_reply`](Self::drop_reply).
+    pub fn hang() -> Self {
+        Fault::new(Effect::Hang)
+    }
+
+    /// New clients are not let in: a server closes their connections at once, and those in the same process fail
+    /// with what a refused connection gives. Those who are connected stay.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// let store = Store::new();
+    /// let down = store.fault(Fault::refuse_connections());
+    /// let Reply::Error(error) = store.session().call(["PING"]) else { panic!("it was let in") };
+    /// assert_eq!(error.to_string(), "LOST the connection was refused");
+    /// drop(down);
+    /// assert_eq!(store.session().call(["PING"]), Reply::Status("PONG".into()));
+    /// ```
+    pub fn refuse_connections() -> Self {
+        Fault::new(Effect::Refuse)
+    }
+}
+
+/// For which commands. All that is said must hold.
+impl Fault {
+    /// Commands by name or category; see [`Commands`].
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _read_only = store.fault(Fault::readonly().on("@write"));
+    /// let _slow = store.fault(Fault::busy().on(["KEYS", "CONFIG SET"]));
+    /// ```
+    ///
+    /// # Panics
+    /// On a category that there is not.
+    #[track_caller]
+    pub fn on(mut self, commands: impl Into<Commands>) -> Self {
+        self.commands = Some(commands.into());
+        self
+    }
+
+    /// Commands one of whose keys matches this glob; said several times, one of these.
+    pub fn key(mut self, glob: impl Into<Bytes>) -> Self {
+        self.keys.push(glob.into());
+        self
+    }
+
+    /// Commands of the client with this number: what `CLIENT ID` gives.
+    pub fn client_id(mut self, id: u64) -> Self {
+        self.client_id = Some(id);
+        self
+    }
+
+    /// Commands of clients whose name (`CLIENT SETNAME`) matches this glob.
+    pub fn client_name(mut self, glob: impl Into<Bytes>) -> Self {
+        self.client_name = Some(glob.into());
+        self
+    }
+
+    /// Commands of clients whose address matches this glob; in the same process it is `?:0`.
+    pub fn client_addr(mut self, glob: impl Into<Bytes>) -> Self {
+        self.client_addr = Some(glob.into());
+        self
+    }
+
+    /// Commands for which this is true. It may read the store, but not run commands of its own.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::oom().on("SET").when(|command| command.words().iter().any(|w| w.len() > 1_000)));
+    /// let mut session = store.session();
+    /// assert_eq!(session.call(["SET", "a", "short"]), Reply::OK);
+    /// assert!(matches!(session.call(["SET", "a", &"x".repeat(2_000)]), Reply::Error(_)));
+    /// ```
+    pub fn when(mut self, is_meant: impl Fn(&Received<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.when = Some(Arc::new(is_meant));
+        self
+    }
+}
+
+/// How often, of the commands for which all else holds.
+impl Fault {
+    /// So many times at the most: at the first ones, if nothing else is said.
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// [`times`](Self::times) 1
+    pub fn once(self) -> Self {
+        self.times(1)
+    }
+
+    /// At the n-th alone; the first is 1.
+    pub fn nth(self, n: u64) -> Self {
+        self.after(n.saturating_sub(1)).once()
+    }
+
+    /// Not at the first `calls`.
+    pub fn after(mut self, calls: u64) -> Self {
+        self.after = calls;
+        self
+    }
+
+    /// At each n-th: `every(3)` at the third, the sixth, and so on.
+    pub fn every(mut self, n: u64) -> Self {
+        self.every = n.max(1);
+        self
+    }
+
+    /// At each with this probability, from 0 to 1. It is drawn from the store's
+    /// [`seed`](crate::StoreBuilder::seed), so a run with one thread repeats.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// let run = || {
+    ///     let store = Store::builder().seed(7).build();
+    ///     let _fault = store.fault(Fault::busy().chance(0.5));
+    ///     let mut session = store.session();
+    ///     (0..20).map(|_| session.call(["GET", "a"])).collect::<Vec<Reply>>()
+    /// };
+    /// assert_eq!(run(), run());
+    /// ```
+    pub fn chance(mut self, probability: f64) -> Self {
+        self.chance = Some(probability);
+        self
+    }
+
+    /// The test fails if the fault has never struck when its guard is dropped: for the fault whose pattern has a slip
+    /// of the pen.
+    ///
+    /// ```should_panic
+    /// # use larder::{Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::loading().on("GTE").must_strike());
+    /// store.session().call(["GET", "a"]);
+    /// // panics: "LOADING Redis is ... on GTE" never struck
+    /// ```
+    pub fn must_strike(mut self) -> Self {
+        self.must_strike = true;
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.effect {
+            Effect::Error(error) => write!(f, "{error}")?,
+            Effect::Delay(time) => write!(f, "delay by {time} ms")?,
+            Effect::DelayReply(time) => write!(f, "delay of the reply by {time} ms")?,
+            Effect::Takes(time) => write!(f, "taking {time} ms")?,
+            Effect::CloseBefore => f.write_str("closing before")?,
+            Effect::CloseAfter => f.write_str("closing after")?,
+            Effect::Cut(bytes) => write!(f, "closing after {bytes} bytes of the reply")?,
+            Effect::DropReply => f.write_str("dropping the reply")?,
+            Effect::Hang => f.write_str("hanging")?,
+            Effect::Refuse => f.write_str("refusing connections")?,
+        }
+        if let Some(commands) = &self.commands {
+            write!(f, " on {commands}")?;
+        }
+        for key in &self.keys {
+            write!(f, " key {}", String::from_utf8_lossy(key))?;
+        }
+        if let Some(id) = self.client_id {
+            write!(f, " client {id}")?;
+        }
+        for client in [&self.client_name, &self.client_addr].into_iter().flatten() {
+            write!(f, " client {}", String::from_utf8_lossy(client))?;
+        }
+        if self.when.is_some() {
+            f.write_str(" when a closure says so")?;
+        }
+        match (self.after, self.times) {
+            (0, u64::MAX) => {}
+            (0, times) => write!(f, ", {times} times")?,
+            (after, u64::MAX) => write!(f, ", after {after} calls")?,
+            (after, times) => write!(f, ", after {after} calls, {times} times")?,
+        }
+        if self.every > 1 {
+            write!(f, ", at each {}-th", self.every)?;
+        }
+        self.chance.map_or(Ok(()), |chance| write!(f, ", with probability {chance}"))
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fault({self})")
+    }
+}
