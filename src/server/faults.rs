@@ -33,6 +33,7 @@ impl Connection<'_> {
         self.pass_until(until).await?;
         match end {
             None => Ok(true),
+            Some(End::Drop) if self.session.is_over() => self.close().await,
             Some(End::Drop) => Ok(false),
             Some(End::Close) => self.close().await,
             Some(End::Cut(bytes)) => {

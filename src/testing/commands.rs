@@ -108,6 +108,15 @@ impl fmt::Display for Commands {
 }
 
 /// A command that has come, and from whom: what the predicate of [`Fault::when`](super::Fault::when) is shown.
+///
+/// ```
+/// # use larder::{Store, testing::Fault};
+/// # let store = Store::new();
+/// let _fault = store.fault(Fault::loading().when(|command| {
+///     command.name() == "get" && command.keys() == ["user:1"] && command.db() == 0
+/// }));
+/// assert!(matches!(store.session().call(["GET", "user:1"]), larder::Reply::Error(_)));
+/// ```
 pub struct Received<'r> {
     pub(crate) name: String,
     pub(crate) row: Option<&'static Row>,
@@ -227,7 +236,7 @@ mod tests {
         assert_eq!(line(&[b"SET", b"user:1", b"ann lee"]), "SET user:1 \"ann lee\"");
         assert_eq!(line(&[b"GET", b""]), "GET \"\"");
         assert_eq!(line(&[b"GET", b"\"a\\\n\xff"]), "GET \"\\\"a\\\\\\n\\xff\"");
-        assert_eq!(line(&[b"x"; 40]), format!("{} ... (8 words more)", ["x"; 32].join(" ")));
+        assert_eq!(line(&[&b"x"[..]; 40]), format!("{} ... (8 words more)", ["x"; 32].join(" ")));
         assert_eq!(line(&[&[b'x'; 200]]), format!("\"{}\"... (200 bytes)", "x".repeat(128)));
     }
 

@@ -157,8 +157,18 @@ impl StrictGuard {
         found
     }
 
+    /// Fails the test now, if there was any so far; a guard that is dropped does the same.
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Strict};
+    /// let store = Store::new();
+    /// let strict = store.strict(Strict::new().forbid("KEYS"));
+    /// store.session().call(["SCAN", "0"]);
+    /// strict.check();
+    /// ```
+    ///
     /// # Panics
-    /// If there was any so far; with all of them.
+    /// If there was; with all of them.
     #[track_caller]
     pub fn check(&self) {
         let found = self.violations();

@@ -20,7 +20,7 @@ mod snapshot;
 mod sorted_set;
 mod strings;
 mod support;
-#[cfg(all(feature = "redis", feature = "server", feature = "testing"))]
+#[cfg(feature = "testing")]
 mod testing;
 mod transaction;
 mod values;

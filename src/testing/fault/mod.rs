@@ -90,35 +90,72 @@ impl Fault {
     /// does (and with the bare error where that is a cluster's).
     ///
     /// ```
-    /// # use larder::{Store, testing::Fault};
+    /// # use larder::{Reply, Store, testing::Fault};
     /// let store = Store::new();
-    /// let _fault = store.fault(Fault::error("WRONGPASS invalid username-password pair").on("AUTH"));
+    /// let _fault = store.fault(Fault::error("TRYAGAIN Multiple keys request during rehashing of slot").on("MGET"));
+    /// let Reply::Error(error) = store.session().call(["MGET", "a", "b"]) else { panic!("it is an error") };
+    /// assert_eq!(error.code(), "TRYAGAIN");
     /// ```
     pub fn error(text: impl Into<String>) -> Self {
         Fault::new(Effect::Error(ErrorReply::new(text.into())))
     }
 
     /// [`error`](Self::error) of a server that has just been started: `LOADING`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::loading());
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "LOADING"));
+    /// ```
     pub fn loading() -> Self {
         Fault::error("LOADING Redis is loading the dataset in memory")
     }
 
     /// [`error`](Self::error) of a replica, where a failover has made one of the primary: `READONLY`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::readonly().on("@write"));
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "READONLY"));
+    /// ```
     pub fn readonly() -> Self {
         Fault::error("READONLY You can't write against a read only replica.")
     }
 
     /// [`error`](Self::error) of a server whose script does not end: `BUSY`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::busy());
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "BUSY"));
+    /// ```
     pub fn busy() -> Self {
         Fault::error("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
     }
 
     /// [`error`](Self::error) of a server that is full and may evict nothing: `OOM`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::oom().on("@write"));
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "OOM"));
+    /// ```
     pub fn oom() -> Self {
         Fault::error("OOM command not allowed when used memory > 'maxmemory'.")
     }
 
     /// [`error`](Self::error) of a server that has forgotten its scripts: `NOSCRIPT`, for EVALSHA.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::noscript().on("EVALSHA"));
+    /// assert!(matches!(store.session().call(["EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", "0"]), Reply::Error(error) if error.code() == "NOSCRIPT"));
+    /// ```
     pub fn noscript() -> Self {
         Fault::error("NOSCRIPT No matching script. Please use EVAL.")
     }
@@ -137,21 +174,49 @@ impl Fault {
     }
 
     /// [`error`](Self::error) of a cluster's node whose slot is being moved: `ASK`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::ask(15495, "127.0.0.1:6382").key("a"));
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "ASK"));
+    /// ```
     pub fn ask(slot: u16, addr: impl fmt::Display) -> Self {
         Fault::error(format!("ASK {slot} {addr}"))
     }
 
     /// [`error`](Self::error) of a cluster that does not hold together: `CLUSTERDOWN`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::cluster_down());
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "CLUSTERDOWN"));
+    /// ```
     pub fn cluster_down() -> Self {
         Fault::error("CLUSTERDOWN The cluster is down")
     }
 
     /// [`error`](Self::error) of a replica that has lost its primary: `MASTERDOWN`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::master_down());
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "MASTERDOWN"));
+    /// ```
     pub fn master_down() -> Self {
         Fault::error("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
     }
 
     /// [`error`](Self::error) of a server that does not know the client (any more): `NOAUTH`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::no_auth().nth(1));
+    /// assert!(matches!(store.session().call(["SET", "a", "1"]), Reply::Error(error) if error.code() == "NOAUTH"));
+    /// ```
     pub fn no_auth() -> Self {
         Fault::error("NOAUTH Authentication required.")
     }
@@ -180,6 +245,23 @@ impl Fault {
     }
 
     /// The command is carried out at once; its reply comes so much of the store's time after it was received.
+    ///
+    /// ```
+    /// # use std::{thread, time::Duration};
+    /// # use larder::{ManualClock, Reply, Store, testing::Fault};
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let fault = store.fault(Fault::delay_reply(Duration::from_secs(3)).on("SET"));
+    /// let mut session = store.session();
+    /// let setting = thread::spawn(move || session.call(["SET", "a", "1"]));
+    /// while !store.contains("a")? {
+    ///     thread::yield_now();
+    /// }
+    /// assert!(!setting.is_finished());
+    /// clock.advance(Duration::from_secs(3));
+    /// assert_eq!(setting.join().expect("it does not panic"), Reply::OK);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn delay_reply(time: Duration) -> Self {
         Fault::new(Effect::DelayReply(millis(time)))
     }
@@ -202,6 +284,17 @@ impl Fault {
     }
 
     /// The connection is closed when the command has come; it is not carried out.
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::close_before().on("INCR"));
+    /// let mut session = store.session();
+    /// session.call(["INCR", "hits"]);
+    /// assert!(session.is_over());
+    /// assert!(!store.contains("hits")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn close_before() -> Self {
         Fault::new(Effect::CloseBefore)
     }
@@ -227,18 +320,54 @@ impl Fault {
     /// The command is carried out, and the connection closed behind so many bytes of its reply. Where there are no
     /// bytes (a connection in the same process) that is [`close_after`](Self::close_after), unless all of the reply
     /// is let through.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use std::{io::{Read, Write}, net::TcpStream};
+    /// # use larder::{Store, testing::Fault};
+    /// let store = Store::new();
+    /// let server = store.serve()?;
+    /// let _fault = store.fault(Fault::half_reply(4).on("ECHO"));
+    /// let mut client = TcpStream::connect(server.addr())?;
+    /// client.write_all(b"ECHO hello\r\n")?;
+    /// let mut reply = String::new();
+    /// client.read_to_string(&mut reply)?; // to the end
+    /// assert_eq!(reply, "$5\r\n");
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn half_reply(bytes: usize) -> Self {
         Fault::new(Effect::Cut(bytes))
     }
 
     /// The command is carried out and gets no reply; later ones do. (A client that reads on takes the next reply for
     /// this one's.) A connection in the same process does not wait: it is as if a timeout for reads were over.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::drop_reply().on("INCR"));
+    /// let mut session = store.session();
+    /// assert!(matches!(session.call(["INCR", "hits"]), Reply::Error(error) if error.code() == "LOST"));
+    /// assert_eq!(session.call(["GET", "hits"]), Reply::Bulk("1".into()));
+    /// ```
     pub fn drop_reply() -> Self {
         Fault::new(Effect::DropReply)
     }
 
     /// The command is not carried out, and from it on nothing is; there are no replies any more, and the connection
     /// stays open. In the same process it is as with [`drop_reply`](Self::drop_reply).
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// let store = Store::new();
+    /// let _fault = store.fault(Fault::hang().on("INCR"));
+    /// let (mut session, mut other) = (store.session(), store.session());
+    /// for command in [["INCR", "hits"], ["GET", "hits"]] {
+    ///     assert!(matches!(session.call(command), Reply::Error(error) if error.code() == "LOST"));
+    /// }
+    /// assert_eq!(other.call(["GET", "hits"]), Reply::Nil);
+    /// ```
     pub fn hang() -> Self {
         Fault::new(Effect::Hang)
     }
@@ -267,8 +396,13 @@ impl Fault {
     /// ```
     /// # use larder::{Store, testing::Fault};
     /// # let store = Store::new();
-    /// let _read_only = store.fault(Fault::readonly().on("@write"));
-    /// let _slow = store.fault(Fault::busy().on(["KEYS", "CONFIG SET"]));
+    /// let write = store.fault(Fault::readonly().on("@write"));
+    /// let two = store.fault(Fault::busy().on(["KEYS", "CONFIG SET"]));
+    /// let mut session = store.session();
+    /// session.call(["LPUSH", "jobs", "resize"]);
+    /// session.call(["CONFIG", "SET", "timeout", "1"]);
+    /// session.call(["CONFIG", "GET", "timeout"]);
+    /// assert_eq!((write.hits(), two.hits()), (1, 1));
     /// ```
     ///
     /// # Panics
@@ -280,24 +414,64 @@ impl Fault {
     }
 
     /// Commands one of whose keys matches this glob; said several times, one of these.
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let fault = store.fault(Fault::loading().key("user:*"));
+    /// let mut session = store.session();
+    /// session.call(["MGET", "page:1", "user:1"]);
+    /// session.call(["GET", "page:1"]);
+    /// fault.assert_hits(1);
+    /// ```
     pub fn key(mut self, glob: impl Into<Bytes>) -> Self {
         self.keys.push(glob.into());
         self
     }
 
     /// Commands of the client with this number: what `CLIENT ID` gives.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let (mut slow, mut other) = (store.session(), store.session());
+    /// let Reply::Integer(id) = slow.call(["CLIENT", "ID"]) else { panic!("it is a number") };
+    /// let _fault = store.fault(Fault::busy().client_id(id as u64));
+    /// assert!(matches!(slow.call(["GET", "a"]), Reply::Error(_)));
+    /// assert_eq!(other.call(["GET", "a"]), Reply::Nil);
+    /// ```
     pub fn client_id(mut self, id: u64) -> Self {
         self.client_id = Some(id);
         self
     }
 
     /// Commands of clients whose name (`CLIENT SETNAME`) matches this glob.
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let fault = store.fault(Fault::loading().client_name("worker-*"));
+    /// let mut session = store.session();
+    /// session.call(["CLIENT", "SETNAME", "worker-1"]);
+    /// session.call(["GET", "a"]);
+    /// store.session().call(["GET", "a"]);
+    /// fault.assert_hits(1);
+    /// ```
     pub fn client_name(mut self, glob: impl Into<Bytes>) -> Self {
         self.client_name = Some(glob.into());
         self
     }
 
     /// Commands of clients whose address matches this glob; in the same process it is `?:0`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::loading().client_addr("10.0.0.*"));
+    /// let (far, near) = (store.session().addresses("10.0.0.7:50000", "10.0.0.1:6379"), store.session());
+    /// let asked = [far, near].map(|mut session| session.call(["GET", "a"]));
+    /// assert!(matches!(asked, [Reply::Error(_), Reply::Nil]));
+    /// ```
     pub fn client_addr(mut self, glob: impl Into<Bytes>) -> Self {
         self.client_addr = Some(glob.into());
         self
@@ -322,28 +496,64 @@ impl Fault {
 /// How often, of the commands for which all else holds.
 impl Fault {
     /// So many times at the most: at the first ones, if nothing else is said.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::loading().times(2));
+    /// let mut session = store.session();
+    /// let struck = [(); 4].map(|()| matches!(session.call(["GET", "a"]), Reply::Error(_)));
+    /// assert_eq!(struck, [true, true, false, false]);
+    /// ```
     pub fn times(mut self, times: u64) -> Self {
         self.times = times;
         self
     }
 
-    /// [`times`](Self::times) 1
+    /// Once at the most: [`times`](Self::times) 1.
     pub fn once(self) -> Self {
         self.times(1)
     }
 
     /// At the n-th alone; the first is 1.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::loading().nth(2));
+    /// let mut session = store.session();
+    /// let struck = [(); 3].map(|()| matches!(session.call(["GET", "a"]), Reply::Error(_)));
+    /// assert_eq!(struck, [false, true, false]);
+    /// ```
     pub fn nth(self, n: u64) -> Self {
         self.after(n.saturating_sub(1)).once()
     }
 
     /// Not at the first `calls`.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::loading().after(2));
+    /// let mut session = store.session();
+    /// let struck = [(); 4].map(|()| matches!(session.call(["GET", "a"]), Reply::Error(_)));
+    /// assert_eq!(struck, [false, false, true, true]);
+    /// ```
     pub fn after(mut self, calls: u64) -> Self {
         self.after = calls;
         self
     }
 
     /// At each n-th: `every(3)` at the third, the sixth, and so on.
+    ///
+    /// ```
+    /// # use larder::{Reply, Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let _fault = store.fault(Fault::loading().every(2));
+    /// let mut session = store.session();
+    /// let struck = [(); 5].map(|()| matches!(session.call(["GET", "a"]), Reply::Error(_)));
+    /// assert_eq!(struck, [false, true, false, true, false]);
+    /// ```
     pub fn every(mut self, n: u64) -> Self {
         self.every = n.max(1);
         self

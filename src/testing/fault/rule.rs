@@ -131,12 +131,21 @@ impl FaultGuard {
     }
 
     /// How many commands have come for which all but the counts held, and which no earlier fault had struck. O(1)
+    ///
+    /// ```
+    /// # use larder::{Store, testing::Fault};
+    /// # let store = Store::new();
+    /// let fault = store.fault(Fault::loading().on("GET").nth(2));
+    /// let mut session = store.session();
+    /// [(); 3].map(|()| session.call(["GET", "a"]));
+    /// assert_eq!((fault.calls(), fault.hits()), (3, 1));
+    /// ```
     pub fn calls(&self) -> u64 {
         self.rule.count().calls
     }
 
     /// Has the thread wait until it has struck so often: then what it delays waits already, and a
-    /// [`ManualClock`](crate::ManualClock) can be advanced.
+    /// [`ManualClock`](crate::ManualClock) can be advanced; see [`Fault::delay`] for an example.
     ///
     /// # Panics
     /// If that takes more than ten seconds of real time.
@@ -155,8 +164,10 @@ impl FaultGuard {
         );
     }
 
+    /// Fails the test unless it has struck exactly so often.
+    ///
     /// # Panics
-    /// If it has not struck exactly so often.
+    /// If it has not; with what it is and how many commands it was asked of.
     #[track_caller]
     pub fn assert_hits(&self, hits: u64) {
         let count = *self.rule.count();

@@ -99,7 +99,14 @@ impl CommandLog {
         self.recorder.lock().entries.iter().cloned().collect()
     }
 
-    /// The same, each as one would type it: `SET user:1 "ann lee"`. O(commands)
+    /// The same, each as one would type it, for an `assert_eq`. O(commands)
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let log = store.command_log();
+    /// store.session().call(["SET", "user:1", "ann lee"]);
+    /// assert_eq!(log.lines(), ["SET user:1 \"ann lee\""]);
+    /// ```
     pub fn lines(&self) -> Vec<String> {
         self.recorder.lock().entries.iter().map(Logged::line).collect()
     }
@@ -119,6 +126,8 @@ impl CommandLog {
         *kept = Kept { next, ..Kept::default() };
     }
 
+    /// Fails the test unless so many of these commands have come. O(commands kept)
+    ///
     /// ```should_panic
     /// let store = larder::Store::new();
     /// let log = store.command_log();
@@ -128,7 +137,7 @@ impl CommandLog {
     /// ```
     ///
     /// # Panics
-    /// If not exactly so many of these commands have come; with the end of the log.
+    /// If it were more or fewer; with the end of the log.
     #[track_caller]
     pub fn assert_count(&self, commands: impl Into<Commands>, count: u64) {
         let commands = commands.into();
@@ -137,8 +146,17 @@ impl CommandLog {
         kept.check(came == count, || format!("{commands} has come {}, not {count}", times(came)));
     }
 
+    /// Fails the test if any of these commands has come. O(commands kept)
+    ///
+    /// ```
+    /// let store = larder::Store::new();
+    /// let log = store.command_log();
+    /// store.session().call(["SCAN", "0"]);
+    /// log.assert_never(["KEYS", "@write"]);
+    /// ```
+    ///
     /// # Panics
-    /// If any of these commands has come; with those, and the end of the log.
+    /// If one has; with those, and the end of the log.
     #[track_caller]
     pub fn assert_never(&self, commands: impl Into<Commands>) {
         let commands = commands.into();
@@ -151,8 +169,21 @@ impl CommandLog {
         });
     }
 
+    /// Fails the test unless there have been so many [round trips](Self::round_trips).
+    ///
+    /// ```
+    /// # #[cfg(feature = "redis")] {
+    /// let store = larder::Store::new();
+    /// let log = store.command_log();
+    /// let mut con = store.redis_connection();
+    /// let (a, b): (u64, u64) = redis::pipe().incr("a", 1).incr("b", 1).query(&mut con)?;
+    /// log.assert_round_trips(1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Panics
-    /// If there have not been exactly so many [round trips](Self::round_trips); with the end of the log.
+    /// If it were more or fewer; with the trip of each command.
     #[track_caller]
     pub fn assert_round_trips(&self, trips: u64) {
         let kept = self.recorder.lock();

@@ -1,8 +1,10 @@
-//! What a test has go wrong, what it sees of the commands, and what it does not let pass: by a session, through
-//! redis-rs in the same process, and over a socket.
+//! What the author of a test gets: the feature `testing`.
 
+#[cfg(all(feature = "redis", feature = "server"))]
 mod fault;
+#[cfg(all(feature = "redis", feature = "server"))]
 mod log;
+#[cfg(all(feature = "redis", feature = "server"))]
 mod strict;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
