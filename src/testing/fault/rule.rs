@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::{Effect, Fault, Received};
 use crate::rng::Rng;
 use crate::testing::Hooks;
-use crate::text::glob::Pattern;
 
 /// How long of real time [`FaultGuard::wait_for_hits`] waits.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,40 +63,6 @@ impl Rule {
 /// A number from 0 to 1, without the 1.
 fn fraction(rng: &Rng) -> f64 {
     (rng.next() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-impl Fault {
-    /// Whether it is said only of commands.
-    pub(crate) fn names_commands(&self) -> bool {
-        self.commands.is_some()
-            || !self.keys.is_empty()
-            || self.client_id.is_some()
-            || self.client_name.is_some()
-            || self.client_addr.is_some()
-            || self.when.is_some()
-    }
-
-    pub(crate) fn is_refusal(&self) -> bool {
-        self.effect == Effect::Refuse
-    }
-
-    pub(crate) fn is_by_chance(&self) -> bool {
-        self.chance.is_some()
-    }
-
-    fn means(&self, received: &Received<'_>) -> bool {
-        let matches = |glob: &[u8], text: &[u8]| Pattern::new(glob).matches(text);
-        let is_key = || {
-            let keys = received.keys();
-            self.keys.iter().any(|glob| keys.iter().any(|key| matches(glob, key)))
-        };
-        self.commands.as_ref().is_none_or(|commands| received.is(commands))
-            && self.client_id.is_none_or(|id| id == received.client)
-            && self.client_name.as_ref().is_none_or(|glob| matches(glob, &received.client_name))
-            && self.client_addr.as_ref().is_none_or(|glob| matches(glob, received.client_addr.as_bytes()))
-            && (self.keys.is_empty() || is_key())
-            && self.when.as_ref().is_none_or(|when| when(received))
-    }
 }
 
 /// A fault that holds until this is dropped; made by [`Store::fault`](crate::Store::fault).
