@@ -3,7 +3,7 @@
 //! `cargo run --example faults --features redis,testing`
 
 use larder::Store;
-use larder::testing::{Fault, Strict};
+use larder::testing::Fault;
 use redis::{Commands, ConnectionLike, RedisError, RedisResult};
 
 /// Orders by their numbers. In production `connect` is `redis::Client::get_connection`.
@@ -59,6 +59,8 @@ fn main() -> RedisResult<()> {
 
 #[cfg(test)]
 mod tests {
+    use larder::testing::Strict;
+
     use super::*;
 
     #[test]

@@ -42,13 +42,16 @@ pub struct Fault {
     client_id: Option<u64>,
     client_name: Option<Bytes>,
     client_addr: Option<Bytes>,
-    when: Option<Arc<dyn Fn(&Received<'_>) -> bool + Send + Sync>>,
+    when: Option<Arc<Predicate>>,
     after: u64,
     every: u64,
     times: u64,
     pub(super) chance: Option<f64>,
     must_strike: bool,
 }
+
+/// Whether a command is meant.
+type Predicate = dyn Fn(&Received<'_>) -> bool + Send + Sync;
 
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq)]

@@ -213,7 +213,7 @@ impl fmt::Display for CommandLog {
 
 impl fmt::Debug for CommandLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.commands()).finish()
+        f.debug_list().entries(self.commands()).finish()
     }
 }
 

@@ -9,7 +9,7 @@ use larder::{Compat, ManualClock, Reply, Server, Store};
 use proptest::prelude::*;
 use redis::{Commands, ConnectionLike, RedisError, RedisResult};
 
-use super::{ask, panic_of};
+use super::helpers::{ask, panic_of};
 use crate::server::Client;
 
 const CLOSED: &str = "LOST the connection was closed";

@@ -6,7 +6,7 @@ use larder::testing::{Answered, Fault};
 use larder::{ManualClock, Store};
 use redis::Commands;
 
-use super::{ask, panic_of};
+use super::helpers::{ask, panic_of};
 use crate::server::Client;
 
 #[test]

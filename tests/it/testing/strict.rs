@@ -6,7 +6,7 @@ use larder::testing::Strict;
 use larder::{Compat, Store};
 use redis::Commands;
 
-use super::{ask, panic_of};
+use super::helpers::{ask, panic_of};
 use crate::server::Client;
 
 fn found(strict: Strict, task: impl FnOnce(&Store)) -> Vec<String> {
