@@ -131,6 +131,7 @@
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
+//! | `testing` | `larder::testing`: faults on demand, the log of commands, strict modes |
 //!
 //! Without any, the store depends on neither serde nor a codec.
 //!
@@ -178,6 +179,8 @@ mod snapshot;
 mod sync;
 #[cfg(feature = "commands")]
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod trace;
 mod value;

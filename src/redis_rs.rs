@@ -85,7 +85,11 @@ impl ConnectionLike for RedisConnection {
             })
             .collect();
         match words {
-            Some(words) => self.run(&words),
+            Some(words) => {
+                #[cfg(feature = "testing")]
+                self.0.begin_trip();
+                self.run(&words)
+            }
             // Only the command itself knows where its cursor stands.
             None => self.req_packed_command(&cmd.get_packed_command()),
         }
@@ -96,10 +100,13 @@ impl ConnectionLike for RedisConnection {
     }
 
     fn check_connection(&mut self) -> bool {
-        true
+        self.is_open()
     }
 
     fn is_open(&self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.0.is_linked();
+        #[cfg(not(feature = "testing"))]
         true
     }
 }
@@ -109,14 +116,35 @@ impl RedisConnection {
         let mut requests = Requests::new(self.0.longest_argument());
         requests.feed(bytes);
         let mut values = Vec::new();
+        #[cfg(feature = "testing")]
+        self.0.begin_trip();
+        #[cfg(feature = "testing")]
+        let mut lost = None;
         while let Some(words) = requests.next().map_err(|error| io_error(error.to_string()))? {
-            values.push(self.run(&words)?);
+            let value = self.run(&words);
+            // A client that waits for a reply in vain has sent the rest nevertheless.
+            #[cfg(feature = "testing")]
+            if let Err(error) = &value {
+                if error.is_timeout() {
+                    lost = value.err();
+                    continue;
+                }
+            }
+            values.push(value?);
+        }
+        #[cfg(feature = "testing")]
+        if let Some(error) = lost {
+            return Err(error);
         }
         Ok(values)
     }
 
     fn run(&mut self, words: &[Bytes]) -> RedisResult<Value> {
-        let reply = self.0.call(words.iter());
+        let reply = self.0.call_words(words);
+        #[cfg(feature = "testing")]
+        if let Some(loss) = self.0.take_loss() {
+            return Err(std::io::Error::from(loss.kind()).into());
+        }
         to_value(reply, self.0.dialect())
     }
 }

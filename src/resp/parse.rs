@@ -119,6 +119,12 @@ impl Requests {
         self.buffer.len() - self.start
     }
 
+    /// Whether a request has arrived in part.
+    #[cfg(all(feature = "server", feature = "testing"))]
+    pub(crate) fn has_begun(&self) -> bool {
+        self.left > 0 || self.pending() > 0
+    }
+
     fn argument(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         let length = match self.length {
             Some(length) => length,

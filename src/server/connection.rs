@@ -29,7 +29,7 @@ const WRITE: usize = 32 << 10;
 const AHEAD: usize = 64 << 10;
 
 /// The client has gone, or has to.
-struct Gone;
+pub(super) struct Gone;
 
 impl From<io::Error> for Gone {
     fn from(_: io::Error) -> Self {
@@ -37,14 +37,14 @@ impl From<io::Error> for Gone {
     }
 }
 
-struct Connection<'s> {
-    stream: TcpStream,
-    session: Session,
+pub(super) struct Connection<'s> {
+    pub stream: TcpStream,
+    pub session: Session,
     requests: Requests,
     /// Replies that are not written yet.
-    out: Vec<u8>,
-    shared: &'s Shared,
-    stopped: watch::Receiver<bool>,
+    pub out: Vec<u8>,
+    pub shared: &'s Shared,
+    pub stopped: watch::Receiver<bool>,
 }
 
 /// What comes next for a client of whose requests all have been answered.
@@ -63,6 +63,10 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared, stopped: watch::Rece
     let address = |addr: io::Result<SocketAddr>| addr.map_or("?:0".into(), |addr| addr.to_string());
     let (client, server) = (address(stream.peer_addr()), address(stream.local_addr()));
     let session = shared.store.session().compat(shared.options.compat).addresses(client, server);
+    #[cfg(feature = "testing")]
+    if !session.is_linked() {
+        return;
+    }
     let requests = Requests::new(session.longest_argument());
     let mut connection = Connection { stream, session, requests, out: Vec::new(), shared, stopped };
     if shared.connected.load(Ordering::Relaxed) > shared.options.max_clients {
@@ -79,8 +83,16 @@ impl Connection<'_> {
         loop {
             self.answer().await?;
             self.flush().await?;
+            #[cfg(feature = "testing")]
+            let has_begun = self.requests.has_begun();
             match self.next().await? {
-                Next::Arrived => {}
+                Next::Arrived => {
+                    // The rest of a request that has begun was sent together with it.
+                    #[cfg(feature = "testing")]
+                    if !has_begun {
+                        self.session.begin_trip();
+                    }
+                }
                 Next::Message(Some(first)) => {
                     // Redis too disconnects who does not keep up, sooner than to leave messages out.
                     if self.session.subscription().is_some_and(|subscription| subscription.lagged() > 0) {
@@ -109,6 +121,8 @@ impl Connection<'_> {
                     return Err(Gone);
                 }
             };
+            #[cfg(feature = "testing")]
+            self.endure(&words).await?;
             let reply = match self.session.execute(&words) {
                 Outcome::Reply(reply) => reply,
                 Outcome::Waits(waiting) => {
@@ -125,6 +139,10 @@ impl Connection<'_> {
                     reply
                 }
             };
+            #[cfg(feature = "testing")]
+            if !self.endure_reply(&reply).await? {
+                continue;
+            }
             if self.session.sends_reply() {
                 self.tell(&reply);
             }
@@ -142,7 +160,7 @@ impl Connection<'_> {
         self.session.encode_to(reply, &mut self.out);
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
+    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
         if self.out.is_empty() {
             return Ok(());
         }

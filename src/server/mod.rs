@@ -5,6 +5,8 @@
 
 mod builder;
 mod connection;
+#[cfg(feature = "testing")]
+mod faults;
 mod waiting;
 
 use std::fmt;

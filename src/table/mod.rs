@@ -17,6 +17,8 @@ mod config;
 mod connection;
 mod expiry;
 mod hash;
+#[cfg(feature = "testing")]
+mod hooks;
 mod info;
 mod keys;
 mod list;
@@ -44,6 +46,10 @@ pub(crate) use {
     session::{Outcome, Waiting},
 };
 
+#[cfg(all(feature = "server", feature = "testing"))]
+pub(crate) use hooks::{Ahead, Behind};
+#[cfg(feature = "testing")]
+pub(crate) use hooks::{End, Loss, category, is_of};
 pub(crate) use row::Row;
 pub(crate) use shared::Shared;
 

@@ -54,6 +54,9 @@ pub struct Session {
     pub(super) subscription: Option<Subscription>,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
+    /// What a test's faults have made of its connection.
+    #[cfg(feature = "testing")]
+    pub(super) link: super::hooks::Link,
 }
 
 /// Which replies a client does not want: `CLIENT REPLY`.
@@ -102,6 +105,8 @@ impl Session {
         Session {
             client: shared.clients.connect(db.space().clock().now()),
             is_known: shared.settings.password().is_none(),
+            #[cfg(feature = "testing")]
+            link: super::hooks::Link::connect(&shared.hooks),
             db,
             compat: Compat::default(),
             protocol: Protocol::default(),
@@ -195,10 +200,20 @@ impl Session {
     /// ```
     pub fn call<A: IntoValue>(&mut self, words: impl IntoIterator<Item = A>) -> Reply {
         let words = words.into_iter().map(IntoValue::into_value).collect::<crate::Result<Vec<Bytes>>>();
-        match words.map(|words| self.execute(&words)) {
-            Err(error) => error.into(),
-            Ok(Outcome::Reply(reply)) => reply,
-            Ok(Outcome::Waits(Waiting { ticket, deadline, served, nothing })) => {
+        #[cfg(feature = "testing")]
+        self.begin_trip();
+        words.map_or_else(Reply::from, |words| self.call_words(&words))
+    }
+
+    /// The same, of words that are bytes already.
+    pub(crate) fn call_words(&mut self, words: &[Bytes]) -> Reply {
+        #[cfg(feature = "testing")]
+        if let Some(lost) = self.endure(words) {
+            return lost;
+        }
+        let reply = match self.execute(words) {
+            Outcome::Reply(reply) => reply,
+            Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
                 let got = ticket.wait(self.db.space().clock(), deadline);
                 self.wake();
                 match got {
@@ -207,7 +222,10 @@ impl Session {
                     Err(error) => error.into(),
                 }
             }
-        }
+        };
+        #[cfg(feature = "testing")]
+        let reply = self.endure_reply(reply);
+        reply
     }
 
     /// Runs a command, or queues it behind a `MULTI`.
@@ -217,6 +235,10 @@ impl Session {
             Silence::This => Silence::No,
             other => other,
         };
+        #[cfg(feature = "testing")]
+        if let Some(outcome) = self.meet_fault(words) {
+            return outcome;
+        }
         let checked = self.look_up(words).and_then(|row| self.check_known(row));
         let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
@@ -282,7 +304,7 @@ impl Session {
 
     /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that
     /// it was to carry out.
-    fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
+    pub(super) fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
         if !words.first().is_some_and(|name| is(name, "EXEC")) {
             if let Some(queue) = &mut self.queue {
                 queue.is_broken = true;

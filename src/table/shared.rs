@@ -11,6 +11,9 @@ use crate::sync::Mutex;
 pub(crate) struct Shared {
     pub clients: Clients,
     pub settings: Settings,
+    /// What a test has set up.
+    #[cfg(feature = "testing")]
+    pub hooks: std::sync::Arc<crate::testing::Hooks>,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
     /// 40 hexadecimal digits that no other store has.
@@ -25,6 +28,8 @@ impl Shared {
         Shared {
             clients: Clients::default(),
             settings: Settings::default(),
+            #[cfg(feature = "testing")]
+            hooks: std::sync::Arc::default(),
             counted: Mutex::default(),
             run_id: hex(40),
             since: clock.now(),

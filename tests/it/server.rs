@@ -11,34 +11,34 @@ use std::time::Duration;
 use larder::{ManualClock, Server, Store};
 
 /// A client that sends bytes and reads lines.
-struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    fn connect(addr: SocketAddr) -> Client {
+    pub(crate) fn connect(addr: SocketAddr) -> Client {
         let stream = TcpStream::connect(addr).unwrap();
         // Long enough that only a reply that never comes meets it.
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Client(BufReader::new(stream))
     }
 
-    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.0.get_mut().write_all(bytes.as_ref()).unwrap();
         self
     }
 
     /// The next line, without its end; empty if the server has closed the connection.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         // A connection that is closed with bytes unread is reset.
         let _ = self.0.read_line(&mut line);
         line.trim_end().to_owned()
     }
 
-    fn ask(&mut self, command: &str) -> String {
+    pub(crate) fn ask(&mut self, command: &str) -> String {
         self.send(format!("{command}\r\n")).line()
     }
 
-    fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         !matches!(self.0.get_mut().read(&mut [0]), Ok(1..))
     }
 }

@@ -1,0 +1,88 @@
+//! What a test's faults do to a connection.
+
+use super::connection::{Connection, Gone};
+use super::waiting::reach;
+use crate::Bytes;
+use crate::reply::Reply;
+use crate::table::{Ahead, Behind, End, Loss};
+
+impl Connection<'_> {
+    /// What comes before a command is carried out.
+    ///
+    /// # Errors
+    /// [`Gone`] if it is not to be, for the connection is closed.
+    pub(super) async fn endure(&mut self, words: &[Bytes]) -> Result<(), Gone> {
+        let Some(Ahead { until, loss }) = self.session.receive(words) else { return Ok(()) };
+        self.pass_until(until).await?;
+        match loss {
+            None => Ok(()),
+            Some(Loss::Silence) => {
+                self.flush().await?;
+                Err(self.say_nothing().await)
+            }
+            Some(_) => self.close().await,
+        }
+    }
+
+    /// What becomes of a reply; gives whether it is to be sent.
+    ///
+    /// # Errors
+    /// [`Gone`] if the connection is closed.
+    pub(super) async fn endure_reply(&mut self, reply: &Reply) -> Result<bool, Gone> {
+        let Some(Behind { until, end }) = self.session.reply(reply) else { return Ok(true) };
+        self.pass_until(until).await?;
+        match end {
+            None => Ok(true),
+            Some(End::Drop) if self.session.is_over() => self.close().await,
+            Some(End::Drop) => Ok(false),
+            Some(End::Close) => self.close().await,
+            Some(End::Cut(bytes)) => {
+                if self.session.sends_reply() {
+                    let reply = self.session.encode(reply);
+                    self.out.extend_from_slice(&reply[..bytes.min(reply.len())]);
+                }
+                self.close().await
+            }
+        }
+    }
+
+    /// Waits for a moment of the store's clock. A client that leaves meanwhile has its command carried out all the
+    /// same, as by any server that is slow to come to it.
+    async fn pass_until(&mut self, until: u64) -> Result<(), Gone> {
+        if until == 0 {
+            return Ok(());
+        }
+        self.flush().await?;
+        let clock = self.shared.store.space().clock();
+        tokio::select! {
+            biased;
+            _ = self.stopped.wait_for(|stopped| *stopped) => Err(Gone),
+            () = reach(clock, until) => Ok(()),
+        }
+    }
+
+    /// Sends what is to be sent, and no more.
+    async fn close<T>(&mut self) -> Result<T, Gone> {
+        self.flush().await?;
+        Err(Gone)
+    }
+
+    /// Listens until the client leaves.
+    async fn say_nothing(&mut self) -> Gone {
+        let mut bytes = [0; 1 << 10];
+        loop {
+            let readable = tokio::select! {
+                _ = self.stopped.wait_for(|stopped| *stopped) => return Gone,
+                readable = self.stream.readable() => readable,
+            };
+            if readable.is_err() {
+                return Gone;
+            }
+            match self.stream.try_read(&mut bytes) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => return Gone,
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Strict modes: what is found, and how it is told.
+
+use std::time::Duration;
+
+use larder::testing::Strict;
+use larder::{Compat, Store};
+use redis::Commands;
+
+use super::helpers::{ask, panic_of};
+use crate::server::Client;
+
+fn found(strict: Strict, task: impl FnOnce(&Store)) -> Vec<String> {
+    let store = Store::new();
+    let guard = store.strict(strict);
+    task(&store);
+    let found: Vec<String> = guard.violations().iter().map(ToString::to_string).collect();
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(guard)));
+    assert_eq!(dropped.is_err(), !found.is_empty());
+    found
+}
+
+#[test]
+fn unknown_commands_are_found_by_each_door() {
+    let strict = || Strict::new().unknown_commands();
+    let by_session = found(strict(), |store| {
+        let mut session = store.session();
+        for command in ["GTE user:1", "CONFIG GTE x", "GET", "GET a", "KEYS *"] {
+            ask(&mut session, command);
+        }
+        ask(&mut store.session().compat(Compat::Redis70), "DELIFEQ a b");
+    });
+    assert_eq!(
+        by_session,
+        ["unknown command: GTE user:1", "unknown command: CONFIG GTE x", "unknown command: DELIFEQ a b"]
+    );
+    let by_redis = found(strict(), |store| {
+        redis::cmd("GTE").arg("a b").query::<()>(&mut store.redis_connection()).unwrap_err();
+    });
+    assert_eq!(by_redis, ["unknown command: GTE \"a b\""]);
+    let by_socket = found(strict(), |store| {
+        let server = store.serve().unwrap();
+        assert!(Client::connect(server.addr()).ask("GTE a").starts_with("-ERR unknown command"));
+    });
+    assert_eq!(by_socket, ["unknown command: GTE a"]);
+}
+
+#[test]
+fn forbidden_commands_are_found() {
+    let strict = Strict::new().forbid(["KEYS", "CONFIG SET"]).forbid("@stream");
+    let commands = found(strict, |store| {
+        let mut session = store.session();
+        for command in ["keys *", "CONFIG GET port", "CONFIG SET port 1", "GET a", "FLUSHALL"] {
+            ask(&mut session, command);
+        }
+    });
+    assert_eq!(commands, ["forbidden command: keys *", "forbidden command: CONFIG SET port 1"]);
+    let dangerous = found(Strict::new().forbid("@dangerous"), |store| {
+        let _: Vec<String> = store.redis_connection().keys("*").unwrap();
+    });
+    assert_eq!(dangerous, ["forbidden command: KEYS *"]);
+}
+
+#[test]
+fn keys_without_a_time_to_live_are_found_at_the_end() {
+    let keys = found(Strict::new().keys_without_ttl("session:*").keys_without_ttl("lock:?"), |store| {
+        let mut session = store.session();
+        for command in [
+            "SET session:1 ann",
+            "SET session:2 bob EX 60",
+            "SET session:3 eve",
+            "EXPIRE session:3 60",
+            "SET session:4 gone",
+            "DEL session:4",
+            "SET session:5 ann EX 60",
+            "PERSIST session:5",
+            "SET page:1 home",
+            "SELECT 2",
+            "HSET lock:a owner ann",
+            "GET session:1",
+        ] {
+            ask(&mut session, command);
+        }
+        store.insert("session:6", "directly").unwrap();
+    });
+    assert_eq!(
+        keys,
+        [
+            "no time to live: session:1, last written by: SET session:1 ann",
+            "no time to live: session:5, last written by: PERSIST session:5",
+            "no time to live: session:6, written by no command that was seen",
+            "no time to live: lock:a in database 2, last written by: HSET lock:a owner ann",
+        ]
+    );
+}
+
+#[test]
+fn the_test_fails_with_all_that_was_found() {
+    let store = Store::new();
+    let told = panic_of(|| {
+        let strict = store.strict(Strict::new().forbid("KEYS").keys_without_ttl("*"));
+        strict.check();
+        ask(&mut store.session(), "KEYS *");
+        ask(&mut store.session(), "SET a 1");
+    });
+    assert_eq!(
+        told,
+        "what should not be:\n    forbidden command: KEYS *\n    no time to live: a, last written by: SET a 1"
+    );
+    // The guard is gone, and so is its watch.
+    ask(&mut store.session(), "KEYS *");
+    store.expire("a", Duration::from_secs(60)).unwrap();
+    store.strict(Strict::new().forbid("KEYS").keys_without_ttl("*")).check();
+
+    let first = panic_of(|| {
+        let _strict = store.strict(Strict::new().forbid("KEYS"));
+        ask(&mut store.session(), "KEYS *");
+        panic!("the first");
+    });
+    assert_eq!(first, "the first");
+}
