@@ -79,6 +79,11 @@ impl Clock {
         }
     }
 
+    /// Whether it shows the same time until it is moved.
+    pub(crate) fn is_still(&self) -> bool {
+        matches!(self, Clock::Manual(_))
+    }
+
     /// The time, or one that lies before it if the moment is far ahead anyway.
     pub(crate) fn now_before(&self, moment: u64) -> u64 {
         if self.is_far(moment) { 0 } else { self.now() }

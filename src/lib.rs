@@ -178,6 +178,8 @@ mod snapshot;
 mod sync;
 #[cfg(feature = "commands")]
 mod table;
+#[cfg(feature = "testing")]
+mod testing;
 mod text;
 mod trace;
 mod value;
@@ -212,6 +214,8 @@ pub use server::{Server, ServerBuilder};
 pub use snapshot::{Progress, SnapshotError};
 #[cfg(feature = "commands")]
 pub use table::{Compat, Session};
+#[cfg(feature = "testing")]
+pub use testing::{Difference, Dump, ToDump, assert_same};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};

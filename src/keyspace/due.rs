@@ -9,7 +9,7 @@ use crate::clock::NEVER;
 use crate::records::PLACES;
 
 /// See the [module](self). Pages are numbered from 0 without gaps.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct DuePages {
     wheel: Wheel,
     timers: Pages,
@@ -27,7 +27,7 @@ pub(super) struct Open {
     pub earliest: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Pages(Vec<Timer>);
 
 /// What is due.

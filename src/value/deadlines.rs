@@ -60,6 +60,16 @@ impl Deadlines {
         old
     }
 
+    /// Puts all deadlines off. O(n log n).
+    pub(super) fn postpone(&mut self, by: u64) {
+        let mut names = SortedSet::default();
+        for (first, name) in self.names.iter() {
+            names.insert(&Bytes::from(name), score(deadline(first).saturating_add(by)));
+        }
+        self.names = names;
+        self.find_next();
+    }
+
     /// Takes a name out whose deadline has come by `now`. O(log n).
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Bytes> {
         if self.next > now {

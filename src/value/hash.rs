@@ -128,6 +128,13 @@ impl Hash {
         Some(self.0.extra_mut().set(name, deadline))
     }
 
+    /// Puts all deadlines off. O(k log k) for k fields that have one.
+    pub(crate) fn postpone(&mut self, by: u64) {
+        if self.expiry().is_some() {
+            self.0.extra_mut().postpone(by);
+        }
+    }
+
     /// Removes fields that have expired by `now`, `limit` of them at most; gives how many those were.
     /// O(log n) each.
     pub(crate) fn remove_expired(&mut self, now: u64, limit: usize) -> usize {

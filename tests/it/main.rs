@@ -20,6 +20,8 @@ mod snapshot;
 mod sorted_set;
 mod strings;
 mod support;
+#[cfg(feature = "testing")]
+mod testing;
 mod transaction;
 mod values;
 #[cfg(feature = "commands")]

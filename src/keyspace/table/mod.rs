@@ -39,8 +39,8 @@ const SHORT: usize = BODY - 1 - size_of::<u64>();
 /// How many steps it counts for in a sweep to remove an entry where another has to take its place.
 const MOVE: usize = 4;
 
-/// See the [module](self).
-#[derive(Default)]
+/// See the [module](self). A clone shares the entries, and each of both copies what it then writes to.
+#[derive(Clone, Default)]
 pub(crate) struct Table {
     contents: Contents,
     /// What the values that stand aside hold on the heap, in bytes.
@@ -57,7 +57,7 @@ pub(crate) struct Table {
     pub counters: Counters,
 }
 
-/// The entries of a table. A clone shares them, and each of both copies what it then writes to.
+/// The entries of a table, shared by clones.
 #[derive(Clone, Default)]
 pub(crate) struct Contents {
     records: Records,
@@ -65,7 +65,7 @@ pub(crate) struct Contents {
 }
 
 /// What the table counts.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Counters {
     pub writes: u64,
     pub expired: u64,
@@ -404,6 +404,28 @@ impl Table {
         let body = body(kind, deadline, rest);
         self.contents.records.set_body(at, Text::Slice(&body));
         self.note_deadline(at, before, deadline);
+    }
+
+    /// Puts all deadlines off, those of fields too. O(n) for n keys, of which those with a deadline are written,
+    /// and nothing where there is no deadline.
+    pub(super) fn postpone(&mut self, by: u64, hash_of: impl Fn(&[u8]) -> u64) {
+        if by == 0 {
+            return;
+        }
+        for at in 0..if self.timed > 0 { self.len() as u32 } else { 0 } {
+            let deadline = self.deadline_at(at);
+            if deadline != NEVER {
+                self.set_deadline(at, deadline.saturating_add(by).min(NEVER - 1));
+            }
+        }
+        let names: Vec<Bytes> = self.parts.iter().map(|(_, name)| name.clone()).collect();
+        for at in names.iter().filter_map(|name| self.find(hash_of(name), name)).collect::<Vec<_>>() {
+            self.update(at, |value| {
+                if let Value::Hash(hash) = value {
+                    hash.postpone(by);
+                }
+            });
+        }
     }
 
     /// A key that is due by `now`, if `exact` to the millisecond; each page on the way takes one from the
