@@ -28,6 +28,7 @@ mod stats;
 mod store;
 mod strings;
 mod text;
+mod time;
 mod transaction;
 mod whole;
 

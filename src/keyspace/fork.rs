@@ -84,7 +84,9 @@ impl Keyspace {
     /// [`Error::Invalid`] for the state of a store that is no kin, [`Error::InTransaction`].
     pub(crate) fn roll_back(&self, state: &State) -> Result<()> {
         if !Arc::ptr_eq(&self.family, &state.family) {
-            return Err(Error::Invalid("the checkpoint is neither of this store nor of one that it was forked from"));
+            return Err(Error::Invalid(
+                "the checkpoint is neither of this store nor of one that it was forked from",
+            ));
         }
         self.check_not_in_transaction()?;
         let mut shards: Vec<Shard> = state.shards.iter().map(Shard::share).collect();

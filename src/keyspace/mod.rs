@@ -4,6 +4,7 @@
 //! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
 //! nowhere else: one at a time, or in the order of the shards' indexes.
 
+pub(crate) mod blocked;
 mod bound;
 mod due;
 mod due_parts;
@@ -34,7 +35,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
 
-use crate::clock::{Clock, millis, since_epoch};
+use crate::clock::{Clock, NEVER, millis, since_epoch};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::load::Flights;
@@ -53,6 +54,7 @@ pub(crate) use told::Told;
 pub use weigh::Weighed;
 pub(crate) use weigh::Weigher;
 
+use blocked::Blocked;
 use bound::Bound;
 pub(crate) use bound::Limit;
 use hasher::Hasher;
@@ -123,6 +125,7 @@ pub(crate) struct Keyspace {
     rng: Rng,
     lookups: Lookups,
     flights: Flights,
+    blocked: Arc<Blocked>,
     sweeper: Arc<Sweeper>,
     /// Kept for the sessions of the store.
     #[cfg(feature = "commands")]
@@ -172,6 +175,7 @@ impl Keyspace {
             rng: parts.rng,
             lookups: parts.lookups,
             flights: Flights::default(),
+            blocked: Arc::default(),
             sweeper: Arc::new(Sweeper::new(parts.sweeping)),
             #[cfg(feature = "commands")]
             shared: parts.shared,
@@ -212,6 +216,25 @@ impl Keyspace {
 
     pub(crate) fn flights(&self) -> &Flights {
         &self.flights
+    }
+
+    /// The clients that wait for a key to hold something.
+    pub(crate) fn blocked(&self) -> &Arc<Blocked> {
+        &self.blocked
+    }
+
+    /// The next deadline that lies ahead: of a key, of a field, or of whoever waits for the store's manual clock.
+    /// O(pages log pages)
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`]
+    pub(crate) fn next_deadline(&self) -> Result<u64> {
+        let now = self.clock.now();
+        let of_keys = self.read_all(|shards| {
+            let tables = shards.iter().flat_map(|shard| shard.tables());
+            tables.map(|(_, table)| table.next_deadline(now, |name| self.key_ref(name).hash)).min()
+        })?;
+        Ok(of_keys.unwrap_or(NEVER).min(self.clock.next_alarm(now)))
     }
 
     /// A key with its hash.

@@ -172,6 +172,10 @@ impl Alarm for Sweeper {
         let _state = self.state.lock();
         self.woken.notify_all();
     }
+
+    fn is_deadline(&self) -> bool {
+        false
+    }
 }
 
 impl Keyspace {

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::{Keyspace, weigh};
 use crate::{
-    BitInt, BitUnit, Bytes, Checkpoint, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping, Weighed,
+    BitInt, BitUnit, Bytes, Checkpoint, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping,
+    Weighed,
 };
 
 /// What is done to a key: which operation, how large, how often.

@@ -226,9 +226,11 @@ impl Content {
     fn lines(&self) -> Vec<String> {
         match self {
             Content::String(_) => Vec::new(),
-            Content::List(list) => {
-                list.iter().enumerate().map(|(at, element)| format!("{at} {}", show::bytes(element))).collect()
-            }
+            Content::List(list) => list
+                .iter()
+                .enumerate()
+                .map(|(at, element)| format!("{at} {}", show::bytes(element)))
+                .collect(),
             Content::Set(set) => set.iter().map(|member| show::bytes(member)).collect(),
             Content::Hash(hash) => hash.iter().map(|(name, field)| self::field(name, field)).collect(),
             Content::SortedSet(set) => set.iter().map(|(score, member)| scored(*score, member)).collect(),

@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(bytes("na\"me\\ über\n\u{1}".as_bytes()), r#""na\"me\\ über\n\x01""#);
         assert_eq!(bytes(b"\xff\xd1b"), r#""\xff\xd1b""#);
         let long = bytes(&[b'x'; 1_000]);
-        assert_eq!(long, format!("\"{}\".. (1000 bytes, crc {:08x})", "x".repeat(80), crc32fast::hash(&[b'x'; 1_000])));
+        assert_eq!(
+            long,
+            format!("\"{}\".. (1000 bytes, crc {:08x})", "x".repeat(80), crc32fast::hash(&[b'x'; 1_000]))
+        );
         // Cut in the middle of a character.
         assert!(bytes("é".repeat(300).as_bytes()).starts_with("\"éé"));
         assert!(bytes(format!("a{}", "é".repeat(300)).as_bytes()).contains("é\\xc3\".. (601 bytes"));
@@ -102,7 +105,10 @@ mod tests {
         let (mut a, mut b) = (vec![b'x'; 1_000], vec![b'x'; 1_000]);
         (a[500], b[500]) = (b'a', b'b');
         let (a, b) = from_first_difference(&a, &b);
-        assert!(a.starts_with("\"xxxxxxxxxxxxxxxxxxxxax") && a.ends_with(".. (from byte 480 of 1000)"), "{a}");
+        assert!(
+            a.starts_with("\"xxxxxxxxxxxxxxxxxxxxax") && a.ends_with(".. (from byte 480 of 1000)"),
+            "{a}"
+        );
         assert!(b.starts_with("\"xxxxxxxxxxxxxxxxxxxxbx"), "{b}");
     }
 }

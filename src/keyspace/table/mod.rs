@@ -486,6 +486,34 @@ impl Table {
         self.due.next_exact_wake(now).min(self.next_part())
     }
 
+    /// The next deadline of a key or a field that lies ahead; [`NEVER`] if there is none. O(p log p) for p pages,
+    /// and what is due and not swept yet is looked at.
+    pub(super) fn next_deadline(&self, now: u64, hash_of: impl Fn(&[u8]) -> u64) -> u64 {
+        let mut next = NEVER;
+        for (not_before, page) in self.due.pages() {
+            if not_before >= next {
+                break;
+            }
+            let deadlines = page_range(page).map(|at| self.deadline_at(at));
+            next = deadlines.filter(|deadline| *deadline > now).fold(next, u64::min);
+        }
+        for (first, name) in self.parts.iter() {
+            if *first >= next {
+                break;
+            }
+            let hash = match self.seek(hash_of(name), name) {
+                Some((_, Entry { value: ValueRef::Whole(Value::Hash(hash)), deadline, .. }))
+                    if deadline > now =>
+                {
+                    hash
+                }
+                _ => continue,
+            };
+            next = next.min(if *first > now { *first } else { hash.deadline_after(now) });
+        }
+        next
+    }
+
     /// Has a key listed as one with a field that is due, whatever it holds.
     #[cfg(all(test, not(shuttle)))]
     pub(crate) fn list_parts(&mut self, deadline: u64, key: Bytes) {

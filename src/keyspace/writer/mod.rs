@@ -479,7 +479,8 @@ impl<'w> Writer<'w> {
             let shard: &Shard = shard;
             shard.watches.mark_each(|db, name| {
                 let hash = space.key_ref(name).hash;
-                let has = |shard: &Shard| shard.table(db).is_some_and(|table| table.find(hash, name).is_some());
+                let has =
+                    |shard: &Shard| shard.table(db).is_some_and(|table| table.find(hash, name).is_some());
                 Some(has(shard) || has(other))
             });
             let wakes = shard.tables().map(|(_, table)| table.next_wake());

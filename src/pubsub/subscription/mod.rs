@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Weak;
 
-
 use super::inbox::{Inbox, Slot};
 use super::{Hub, Kind};
 use crate::Bytes;

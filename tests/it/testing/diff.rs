@@ -98,7 +98,10 @@ fn a_list_that_moved_on_shows_what_went_and_what_came() {
     list.extend_back(0..100).unwrap();
     let before = store.dump().unwrap();
     list.pop_front().unwrap();
-    assert_eq!(before.difference(&store.dump().unwrap()).to_string(), "1 key differs:\n~ \"list\" list\n  - 0 \"0\"");
+    assert_eq!(
+        before.difference(&store.dump().unwrap()).to_string(),
+        "1 key differs:\n~ \"list\" list\n  - 0 \"0\""
+    );
     list.push_front(0).unwrap();
     list.push_back(100).unwrap();
     let text = "1 key differs:\n~ \"list\" list\n  + 100 \"100\"";

@@ -21,7 +21,10 @@ fn all_types_are_told_in_order() {
     hash.insert_ex("gone", "1", Duration::from_secs(1)).unwrap();
     hash.insert_ex("timed", "1", Duration::from_secs(5)).unwrap();
     let board = store.db(9).unwrap();
-    board.sorted_set::<String>("board").insert_many([("b", 1.5), ("a", 1.5), ("c", f64::NEG_INFINITY)]).unwrap();
+    board
+        .sorted_set::<String>("board")
+        .insert_many([("b", 1.5), ("a", 1.5), ("c", f64::NEG_INFINITY)])
+        .unwrap();
     clock.advance(Duration::from_secs(1));
     let text = r#"
 db 0: 6 keys

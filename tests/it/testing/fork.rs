@@ -89,25 +89,38 @@ fn a_fork_keeps_settings_counts_and_chance() {
 
 #[test]
 fn what_stays_within_a_limit_does_so_in_a_fork() {
-    let store = Store::builder().max_bytes(200_000).shards(2).seed(7).build();
-    store.pin("pinned").unwrap();
-    store.insert("pinned", 1).unwrap();
-    let write = |store: &Store, round: u32| {
-        (0..2_000).for_each(|n| store.insert(format!("{round}:{n}"), "x".repeat(100)).unwrap());
-        let bytes = store.stats().unwrap().bytes;
-        assert!((100_000..=200_000).contains(&bytes), "{bytes}");
-        assert!(store.contains("pinned").unwrap());
-    };
-    write(&store, 0);
-    let mark = store.checkpoint().unwrap();
-    let fork = store.fork().unwrap();
-    write(&fork, 1);
-    write(&store, 1);
-    // The same chance, and the same keys in use: the same went.
-    assert_same(&store, &fork);
-    store.roll_back(&mark).unwrap();
-    write(&store, 1);
-    assert_same(&fork, &store);
+    for is_bytes in [true, false] {
+        let builder = Store::builder().shards(2).seed(7);
+        let store = if is_bytes { builder.max_bytes(200_000) } else { builder.max_keys(1_000) }.build();
+        store.pin("pinned").unwrap();
+        store.insert("pinned", 1).unwrap();
+        let write = |store: &Store, round: u32| {
+            for n in 0..2_000 {
+                store.insert(format!("{round}:{n}"), "x".repeat(100)).unwrap();
+                store.get::<String>(format!("{round}:{}", n / 3)).unwrap();
+            }
+            let (keys, bytes) = (store.len().unwrap(), store.stats().unwrap().bytes);
+            assert!(
+                if is_bytes { (100_000..=200_000).contains(&bytes) } else { keys == 1_000 },
+                "{keys} {bytes}"
+            );
+            assert!(store.contains("pinned").unwrap());
+        };
+        write(&store, 0);
+        let mark = store.checkpoint().unwrap();
+        let fork = store.fork().unwrap();
+        write(&fork, 1);
+        write(&store, 1);
+        if !is_bytes {
+            // The same keys in use: the same went.
+            assert_same(&store, &fork);
+        }
+        store.roll_back(&mark).unwrap();
+        write(&store, 1);
+        if !is_bytes {
+            assert_same(&fork, &store);
+        }
+    }
 }
 
 #[test]
@@ -145,7 +158,8 @@ fn a_fork_is_of_one_instant() {
     let store = Store::builder().shards(8).seed(7).build();
     store.insert_many((0..ACCOUNTS).map(|account| (account, 100))).unwrap();
     let done = AtomicBool::new(false);
-    let sum = |store: &Store| (0..ACCOUNTS).map(|account| store.get::<i64>(account).unwrap().unwrap()).sum::<i64>();
+    let sum =
+        |store: &Store| (0..ACCOUNTS).map(|account| store.get::<i64>(account).unwrap().unwrap()).sum::<i64>();
     thread::scope(|scope| {
         for from in 0..2 {
             let (store, done) = (store.clone(), &done);

@@ -105,7 +105,7 @@ fn digest(replies: &[Vec<u8>]) -> u64 {
 /// follow from the seed gives another digest there, or on another machine. If what a command replies has changed on
 /// purpose, the new digest goes here.
 #[cfg(not(tiny))]
-const DIGESTS: [u64; 2] = [0, 0];
+const DIGESTS: [u64; 2] = [0x8215_10c0_adc1_1ab6, 0xb906_351c_d70c_3b5b];
 
 fn bounded() -> StoreBuilder {
     Store::builder().seed(7).max_keys(400)
