@@ -91,8 +91,10 @@ impl Keyspace {
         self.check_not_in_transaction()?;
         let mut shards: Vec<Shard> = state.shards.iter().map(Shard::share).collect();
         let passed = self.clock.now().saturating_sub(state.now);
-        for table in shards.iter_mut().flat_map(Shard::tables_mut) {
-            table.postpone(passed, |name| self.key_ref(name).hash);
+        let mut written = Vec::new();
+        for (db, table) in shards.iter_mut().flat_map(Shard::tables_mut) {
+            let names = table.postpone(passed, |name| self.key_ref(name).hash);
+            written.extend(names.into_iter().map(|name| (db, name)));
         }
         self.change(None, 0, |writer| {
             // Set back under the locks, so that nothing is drawn in between.
@@ -101,6 +103,9 @@ impl Keyspace {
                 bound.set_hand(state.hand);
             }
             writer.exchange_keys(&mut shards);
+            for (db, name) in written.iter().filter(|_| self.weighs()) {
+                writer.in_db(*db, |writer| writer.note_unchanged(self.key_ref(name)));
+            }
         })
         // What was there goes when the locks are free.
     }

@@ -94,8 +94,8 @@ impl Shard {
         (0..).zip(&self.tables).filter_map(|(db, table)| Some((db, table.as_deref()?)))
     }
 
-    pub(super) fn tables_mut(&mut self) -> impl Iterator<Item = &mut Table> {
-        self.tables.iter_mut().filter_map(|table| table.as_deref_mut())
+    pub(super) fn tables_mut(&mut self) -> impl Iterator<Item = (u16, &mut Table)> {
+        (0..).zip(&mut self.tables).filter_map(|(db, table)| Some((db, table.as_deref_mut()?)))
     }
 
     /// Takes a whole table out.

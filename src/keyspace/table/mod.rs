@@ -406,11 +406,11 @@ impl Table {
         self.note_deadline(at, before, deadline);
     }
 
-    /// Puts all deadlines off, those of fields too. O(n) for n keys, of which those with a deadline are written,
-    /// and nothing where there is no deadline.
-    pub(super) fn postpone(&mut self, by: u64, hash_of: impl Fn(&[u8]) -> u64) {
+    /// Puts all deadlines off, those of fields too; gives the keys of which values were written for that. O(n) for n
+    /// keys, of which those with a deadline are written, and nothing where there is no deadline.
+    pub(super) fn postpone(&mut self, by: u64, hash_of: impl Fn(&[u8]) -> u64) -> Vec<Bytes> {
         if by == 0 {
-            return;
+            return Vec::new();
         }
         for at in 0..if self.timed > 0 { self.len() as u32 } else { 0 } {
             let deadline = self.deadline_at(at);
@@ -419,13 +419,15 @@ impl Table {
             }
         }
         let names: Vec<Bytes> = self.parts.iter().map(|(_, name)| name.clone()).collect();
-        for at in names.iter().filter_map(|name| self.find(hash_of(name), name)).collect::<Vec<_>>() {
+        for name in &names {
+            let Some(at) = self.find(hash_of(name), name) else { continue };
             self.update(at, |value| {
                 if let Value::Hash(hash) = value {
                     hash.postpone(by);
                 }
             });
         }
+        names
     }
 
     /// A key that is due by `now`, if `exact` to the millisecond; each page on the way takes one from the
