@@ -2,16 +2,24 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use larder::{Error, ManualClock, Reply, Session, Store, Sweeping};
+
+use crate::support::until;
 
 /// Real time after which a test fails rather than to hang.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+/// What a thread comes to; one that does not come to an end is a failure.
+fn end<T>(thread: JoinHandle<T>) -> T {
+    until("end of a thread", || thread.is_finished());
+    thread.join().unwrap()
 }
 
 fn store_of(clock: &ManualClock) -> Store {
@@ -75,10 +83,10 @@ fn it_stops_at_the_timeouts_of_those_who_are_blocked() {
     assert_eq!(store.blocked(), 2);
     let step = || clock.advance_to_next_deadline(&store).unwrap();
     assert_eq!(step(), Some(millis(2_000)));
-    assert_eq!(short.join().unwrap(), Reply::NilArray);
+    assert_eq!(end(short), Reply::NilArray);
     assert_eq!(store.blocked(), 1);
     assert_eq!((step(), step()), (Some(millis(1_000)), Some(millis(2_000))));
-    assert_eq!(long.join().unwrap(), Reply::NilArray);
+    assert_eq!(end(long), Reply::NilArray);
     assert_eq!((store.blocked(), step()), (0, None));
     // Who waits for ever has no deadline.
     let ever = waits("0");
@@ -86,7 +94,7 @@ fn it_stops_at_the_timeouts_of_those_who_are_blocked() {
     assert_eq!(step(), None);
     store.list::<u32>("jobs").push_back(1).unwrap();
     assert_eq!(store.blocked(), 0);
-    ever.join().unwrap();
+    end(ever);
 }
 
 #[test]
@@ -177,18 +185,18 @@ fn those_who_wait_go_along_when_the_clock_is_stopped_and_set_going() {
     let waiter = waits(5);
     assert!(store.wait_for_blocked(1, LIMIT));
     clock.resume();
-    assert_eq!(waiter.join().unwrap(), None);
+    assert_eq!(end(waiter), None);
     // Parked for an hour of the system's time, which then passes at once, but for some milliseconds.
     let waiter = waits(3_600_000);
     assert!(store.wait_for_blocked(1, LIMIT));
     clock.advance(millis(3_599_990));
-    assert_eq!(waiter.join().unwrap(), None);
+    assert_eq!(end(waiter), None);
     // Parked while it goes, and stopped: only a step ends it.
     let waiter = waits(3_600_000);
     assert!(store.wait_for_blocked(1, LIMIT));
     clock.pause();
     clock.advance(millis(3_600_000));
-    assert_eq!(waiter.join().unwrap(), None);
+    assert_eq!(end(waiter), None);
 }
 
 #[test]
