@@ -15,8 +15,8 @@ impl Store {
     /// `CONFIG SET` has changed) and the same counts. Nobody watches it, waits in it, is subscribed to it or has a
     /// session yet, and what it lets expire is given back by a sweeper of its own.
     ///
-    /// No value is copied: both share all pages, and copy those that they write to later. Writers wait meanwhile, some
-    /// milliseconds for a million keys. O(pages), of some 64 keys each; in a store with a limit, a byte or eight are
+    /// No value is copied: both share all pages, and copy those that they write to later. Writers wait meanwhile, less
+    /// than a millisecond for a million keys. O(pages), of some 64 keys each; in a store with a limit, a byte or eight are
     /// copied for each key.
     ///
     /// ```

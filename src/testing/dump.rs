@@ -310,7 +310,8 @@ impl PartialEq for Dump {
 
 impl PartialEq<str> for Dump {
     fn eq(&self, text: &str) -> bool {
-        self.to_string() == text
+        let shown = self.to_string();
+        shown == text
     }
 }
 

@@ -183,6 +183,7 @@ proptest! {
         let differing: std::collections::BTreeSet<_> = differing.collect();
         prop_assert_eq!(store.difference(&other).unwrap().len(), differing.len());
         prop_assert_eq!(store.dump().unwrap() == other.dump().unwrap(), differing.is_empty());
-        prop_assert_eq!(store.dump().unwrap().to_string() == other.dump().unwrap().to_string(), differing.is_empty());
+        let texts = [&store, &other].map(|store| store.dump().unwrap().to_string());
+        prop_assert_eq!(texts[0] == texts[1], differing.is_empty());
     }
 }

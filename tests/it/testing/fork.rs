@@ -151,6 +151,15 @@ fn nobody_comes_along_into_a_fork() {
     assert!(matches!(pop.as_mut().poll(context), Poll::Ready(Ok(2))));
 }
 
+/// Has the others end too, if an assertion fails here.
+struct End<'d>(&'d AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Each transfer takes from one account and gives to another.
 #[test]
 fn a_fork_is_of_one_instant() {
@@ -177,6 +186,7 @@ fn a_fork_is_of_one_instant() {
                 }
             });
         }
+        let _end = End(&done);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..200 {
             let fork = store.fork().unwrap();
@@ -185,7 +195,6 @@ fn a_fork_is_of_one_instant() {
             // So is what is gone back to.
             store.roll_back(&store.checkpoint().unwrap()).unwrap();
         }
-        done.store(true, Ordering::Relaxed);
         assert!(seen.len() > 1, "nothing was written meanwhile");
     });
     assert_eq!(sum(&store), 100 * i64::from(ACCOUNTS));

@@ -113,21 +113,21 @@ fn bounded() -> StoreBuilder {
 
 #[test]
 fn two_stores_of_one_seed_say_the_same() {
-    let first = replies(Store::builder().seed(7), 3_000);
-    let second = replies(Store::builder().seed(7), 3_000);
+    let first = replies(Store::builder().seed(7), 6_000);
+    let second = replies(Store::builder().seed(7), 6_000);
     if let Some(at) = (0..first.len()).find(|at| first.get(*at) != second.get(*at)) {
         let text = |reply: Option<&Vec<u8>>| reply.map(|reply| String::from_utf8_lossy(reply).into_owned());
         panic!("reply {at}: {:?} and {:?}", text(first.get(at)), text(second.get(at)));
     }
     assert_eq!(first.len(), second.len());
-    assert_ne!(first, replies(Store::builder().seed(8), 3_000));
-    assert!(replies(bounded(), 3_000) == replies(bounded(), 3_000), "those with a limit differ");
+    assert_ne!(first, replies(Store::builder().seed(8), 6_000));
+    assert!(replies(bounded(), 6_000) == replies(bounded(), 6_000), "those with a limit differ");
 }
 
 #[cfg(not(tiny))]
 #[test]
 fn it_is_the_same_on_every_machine() {
-    let found = [Store::builder().seed(7), bounded()].map(|builder| digest(&replies(builder, 3_000)));
+    let found = [Store::builder().seed(7), bounded()].map(|builder| digest(&replies(builder, 6_000)));
     assert_eq!(found, DIGESTS, "{found:#x?}");
 }
 
