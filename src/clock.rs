@@ -34,7 +34,7 @@ pub enum Clock {
     /// The system's monotonic clock; wall time is read only for `*_at` methods, saving and loading.
     #[default]
     System,
-    /// A clock that stands still until it is advanced.
+    /// A clock that a test moves, and that stands still until then.
     Manual(ManualClock),
 }
 
@@ -56,7 +56,7 @@ impl Clock {
     pub(crate) fn now(&self) -> u64 {
         match self {
             Clock::System => millis(origin().elapsed()),
-            Clock::Manual(clock) => clock.0.now.load(Ordering::Acquire),
+            Clock::Manual(clock) => clock.0.now(),
         }
     }
 
@@ -77,6 +77,11 @@ impl Clock {
             Clock::System => coarse::now().unwrap_or_else(|| self.now()),
             Clock::Manual(_) => self.now(),
         }
+    }
+
+    /// Whether it shows the same time until it is moved.
+    pub(crate) fn is_still(&self) -> bool {
+        matches!(self, Clock::Manual(clock) if !clock.is_running())
     }
 
     /// The time, or one that lies before it if the moment is far ahead anyway.
@@ -125,17 +130,30 @@ impl Clock {
     ///
     /// Under a manual clock the waiter must also have set an [`Alarm`], rung by `advance`.
     pub(crate) fn wait<T>(&self, condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: u64) {
-        match self {
-            Clock::System if deadline != NEVER => {
-                // A deadline too far off for the system's clock is as good as never.
-                if let Some(instant) = origin().checked_add(Duration::from_millis(deadline)) {
-                    condvar.wait_until(guard, instant);
-                } else {
-                    condvar.wait(guard);
-                }
-            }
-            _ => condvar.wait(guard),
+        match self.system_time_of(deadline) {
+            Some(instant) => _ = condvar.wait_until(guard, instant),
+            None => condvar.wait(guard),
         }
+    }
+
+    /// When the system's clock will have come to a deadline of this one, as things are: never, where there is none,
+    /// where it is too far off, and while the clock stands still.
+    pub(crate) fn system_time_of(&self, deadline: u64) -> Option<Instant> {
+        let on_line = match self {
+            _ if deadline == NEVER => return None,
+            Clock::System => deadline,
+            Clock::Manual(clock) => clock.0.system_line(deadline)?,
+        };
+        origin().checked_add(Duration::from_millis(on_line))
+    }
+
+    /// The next moment after this one for which an alarm of somebody's deadline is set; [`NEVER`] if there is none.
+    pub(crate) fn next_alarm(&self, now: u64) -> u64 {
+        let Clock::Manual(clock) = self else { return NEVER };
+        let alarms = clock.0.alarms.lock();
+        let ahead = alarms.iter().filter(|(at, _)| *at > now);
+        let due = ahead.filter(|(_, alarm)| alarm.upgrade().is_some_and(|alarm| alarm.is_deadline()));
+        due.map(|(at, _)| *at).min().unwrap_or(NEVER)
     }
 
     /// Has `alarm` rung once a manual clock has been moved to the deadline or beyond. The system's
@@ -156,12 +174,32 @@ impl Clock {
 /// Somebody who waits for a moment of a manual clock.
 pub(crate) trait Alarm: Send + Sync {
     /// The moment has come: wake up and look at the clock. Takes the lock under which the waiter
-    /// checks the time, so that a waiter about to sleep is not missed.
+    /// checks the time, so that a waiter about to sleep is not missed. It may come too soon: when the clock is set
+    /// going, so that who waits for that clock waits for the system's.
     fn ring(&self);
+
+    /// Whether something ends for somebody then, and it is not just a look at what is due.
+    fn is_deadline(&self) -> bool {
+        true
+    }
+}
+
+/// The moment, by the system's clock, at which so much real time will have passed; none if that is too far off.
+pub(crate) fn in_real_time(limit: Duration) -> Option<Instant> {
+    Instant::now().checked_add(limit)
+}
+
+/// Whether a moment of the system's clock has come.
+pub(crate) fn has_come(instant: Instant) -> bool {
+    Instant::now() >= instant
 }
 
 /// A clock for tests: it stands still until [`advance`](ManualClock::advance) moves it, and then
 /// wakes whoever waits for a time that has come. Clones are one and the same clock.
+///
+/// All time of a store with this clock is this clock's: deadlines of keys and fields, timeouts of those who wait,
+/// `TIME`, the idle times of clients. [`running`](ManualClock::running) makes one that goes as the system's does until
+/// it is told to [`pause`](ManualClock::pause); both can be advanced.
 ///
 /// ```
 /// use std::time::Duration;
@@ -181,8 +219,35 @@ pub struct ManualClock(Arc<Manual>);
 struct Manual {
     /// Wall time at the line's start, in milliseconds since the Unix epoch.
     epoch: u64,
+    /// The time, or what it was when the clock was set going.
     now: AtomicU64,
+    /// When that was, on the system's line; [`NEVER`] while the clock stands still.
+    since: AtomicU64,
+    /// Held while `since` is changed.
     alarms: Mutex<Vec<(u64, Weak<dyn Alarm>)>>,
+}
+
+impl Manual {
+    fn now(&self) -> u64 {
+        loop {
+            let since = self.since.load(Ordering::Acquire);
+            let now = self.now.load(Ordering::Acquire);
+            if since == NEVER {
+                return now;
+            }
+            // One that was stopped in between has noted a later time, to which nothing is to be added.
+            if self.since.load(Ordering::Acquire) == since {
+                return now.saturating_add(Clock::System.now().saturating_sub(since)).min(NEVER - 1);
+            }
+        }
+    }
+
+    /// A moment of this clock's line on the system's, while it goes.
+    fn system_line(&self, moment: u64) -> Option<u64> {
+        let since = self.since.load(Ordering::Acquire);
+        let ahead = moment.saturating_sub(self.now.load(Ordering::Acquire));
+        (since != NEVER).then(|| since.saturating_add(ahead))
+    }
 }
 
 impl ManualClock {
@@ -209,7 +274,87 @@ impl ManualClock {
     /// ```
     pub fn starting_at(wall: SystemTime) -> Self {
         let epoch = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
-        ManualClock(Arc::new(Manual { epoch, now: AtomicU64::new(0), alarms: Mutex::new(Vec::new()) }))
+        let [now, since] = [0, NEVER].map(AtomicU64::new);
+        ManualClock(Arc::new(Manual { epoch, now, since, alarms: Mutex::new(Vec::new()) }))
+    }
+
+    /// A clock that shows the system's time and goes as that does, until it is told to
+    /// [`pause`](Self::pause). O(1)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::running();
+    /// let store = Store::builder().clock(&clock).build();
+    /// store.insert_ex("session:42", "ann", Duration::from_secs(30))?; // as in production
+    /// clock.advance(Duration::from_secs(30)); // and yet nobody has to wait
+    /// assert!(!store.contains("session:42")?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn running() -> Self {
+        let clock = Self::starting_at(SystemTime::now());
+        clock.resume();
+        clock
+    }
+
+    /// Stops the clock: it stands still until it is advanced or told to [`resume`](Self::resume). O(1)
+    ///
+    /// ```
+    /// let clock = larder::ManualClock::running();
+    /// clock.pause();
+    /// assert_eq!(clock.now(), clock.now());
+    /// assert!(!clock.is_running());
+    /// ```
+    pub fn pause(&self) {
+        let _one_at_a_time = self.0.alarms.lock();
+        self.0.now.store(self.0.now(), Ordering::Release);
+        self.0.since.store(NEVER, Ordering::Release);
+    }
+
+    /// Sets the clock going, from the time that it shows and as fast as the system's. O(waiters)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// clock.resume();
+    /// let waited = store.list::<String>("jobs").pop_front_wait(Duration::from_millis(5))?;
+    /// assert_eq!(waited, None); // five real milliseconds later
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn resume(&self) {
+        let alarms = self.0.alarms.lock();
+        if self.is_running() {
+            return;
+        }
+        self.0.since.store(Clock::System.now(), Ordering::Release);
+        let waiting: Vec<_> = alarms.iter().filter_map(|(_, alarm)| alarm.upgrade()).collect();
+        drop(alarms);
+        waiting.iter().for_each(|alarm| alarm.ring());
+    }
+
+    /// Whether it goes by itself. O(1)
+    ///
+    /// ```
+    /// use larder::ManualClock;
+    ///
+    /// assert!(ManualClock::running().is_running() && !ManualClock::new().is_running());
+    /// ```
+    pub fn is_running(&self) -> bool {
+        self.0.since.load(Ordering::Acquire) != NEVER
+    }
+
+    /// Whether both are one and the same clock.
+    pub(crate) fn is(&self, other: &Clock) -> bool {
+        matches!(other, Clock::Manual(other) if Arc::ptr_eq(&self.0, &other.0))
+    }
+
+    /// Moves the clock to a moment, unless that has come already.
+    pub(crate) fn advance_to(&self, moment: u64) {
+        self.advance(Duration::from_millis(moment.saturating_sub(self.0.now())));
     }
 
     /// Moves the clock forward, in whole milliseconds, and wakes threads and tasks whose deadline
@@ -225,9 +370,7 @@ impl ManualClock {
     ///     let store = store.clone();
     ///     move || store.list::<String>("jobs").pop_front_wait(Duration::from_secs(3600))
     /// });
-    /// while store.waiting()? == 0 {
-    ///     std::thread::yield_now();
-    /// }
+    /// assert!(store.wait_for_blocked(1, Duration::from_secs(60)));
     /// clock.advance(Duration::from_secs(3600)); // an hour, in no time
     /// assert_eq!(waiting.join().expect("it does not panic")?, None);
     /// # Ok::<(), larder::Error>(())
@@ -238,14 +381,16 @@ impl ManualClock {
         let add = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
         // The closure never returns None, so the update cannot fail.
         let _ = self.0.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
-        let now = self.0.now.load(Ordering::Acquire);
+        let now = self.0.now();
         let mut due = Vec::new();
+        // While it goes by itself, all of them wait for a time of the system's that is now another.
+        let is_running = self.is_running();
         self.0.alarms.lock().retain(|(deadline, alarm)| {
-            let rings = *deadline <= now;
-            if rings {
+            let is_due = *deadline <= now;
+            if is_due || is_running {
                 due.extend(alarm.upgrade());
             }
-            !rings
+            !is_due
         });
         due.iter().for_each(|alarm| alarm.ring());
     }
@@ -261,7 +406,7 @@ impl ManualClock {
     /// assert_eq!(clock.now(), start + Duration::from_millis(2));
     /// ```
     pub fn now(&self) -> SystemTime {
-        let millis = self.0.epoch.saturating_add(self.0.now.load(Ordering::Acquire));
+        let millis = self.0.epoch.saturating_add(self.0.now());
         since_epoch(Duration::from_millis(millis))
     }
 }
@@ -376,6 +521,27 @@ mod tests {
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
         assert_eq!(Clock::from(&clock).now(), NEVER - 1);
+    }
+
+    #[test]
+    fn a_clock_that_goes_never_goes_back() {
+        let clock = ManualClock::running();
+        std::thread::scope(|scope| {
+            let changes = scope.spawn(|| {
+                for _ in 0..20_000 {
+                    clock.pause();
+                    clock.advance(Duration::from_millis(1));
+                    clock.resume();
+                }
+            });
+            let mut last = clock.0.now();
+            while !changes.is_finished() {
+                let now = clock.0.now();
+                assert!(now >= last && now - last < 60_000, "{now} after {last}");
+                last = now;
+            }
+        });
+        assert!(clock.0.now() >= 20_000);
     }
 
     #[test]

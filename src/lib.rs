@@ -34,6 +34,7 @@
 //! - [`Record`] turns serde on for a type of yours; [`Encode`] and [`Decode`] are for types with a form
 //!   of their own; [`Element`] says what a collection takes; [`Bytes`] and [`Key`] are what values and
 //!   names are made of.
+//! - [`Store::fork`] and [`Checkpoint`]: a trial beside a store, and a state to come back to.
 //! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default, a limit
 //!   ([`StoreBuilder::max_bytes`]) and what goes when it is reached ([`Eviction`]) among it.
 //! - [`FixedWindow`], [`Gcra`] and [`Lock`]: rate limits and locks.
@@ -131,7 +132,7 @@
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
-//! | `testing` | `larder::testing`: faults on demand, the log of commands, strict modes |
+//! | `testing` | `larder::testing`: faults, the log of commands, strict modes, the data as text and what differs |
 //!
 //! Without any, the store depends on neither serde nor a codec.
 //!

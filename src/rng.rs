@@ -15,11 +15,18 @@ impl Rng {
         Rng(AtomicU64::new(seed))
     }
 
+    /// What a generator is to be made with that goes on as this one does.
+    pub(crate) fn state(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Goes on from there.
+    pub(crate) fn go_on_from(&self, state: u64) {
+        self.0.store(state, Ordering::Relaxed);
+    }
+
     pub(crate) fn next(&self) -> u64 {
-        let state = self.0.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mix(self.0.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA))
     }
 
     /// A number below `bound`, by Lemire's multiplication; 0 if the bound is 0.
@@ -40,6 +47,24 @@ impl Rng {
         };
         (len - count..len).map(draw).collect()
     }
+}
+
+/// A number of which each bit depends on each bit of another.
+pub(crate) fn mix(state: u64) -> u64 {
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// So many hexadecimal digits of random numbers.
+#[cfg(feature = "commands")]
+pub(crate) fn hex(digits: usize, mut next: impl FnMut() -> u64) -> String {
+    let mut hex = String::with_capacity(digits + 16);
+    while hex.len() < digits {
+        hex.push_str(&format!("{:016x}", next()));
+    }
+    hex.truncate(digits);
+    hex
 }
 
 /// A number that no other call gives, in this process or another, whatever the store's seed. The system's

@@ -89,6 +89,9 @@ pub struct StoreBuilder {
     seed: Option<u64>,
 }
 
+/// How many shards a store has whose seed is said: the same on every machine.
+const SHARDS_SEEDED: usize = 16;
+
 impl StoreBuilder {
     pub(super) fn new() -> Self {
         StoreBuilder {
@@ -141,7 +144,7 @@ impl StoreBuilder {
     }
 
     /// Into how many parts, each with a lock of its own, the keys are spread; rounded up to a power
-    /// of two of at most 4,096. Default: four for each core.
+    /// of two of at most 4,096. Default: four for each core, 16 with a [`seed`](Self::seed).
     ///
     /// More of them let more threads write at once; what is done to a whole database, such as
     /// [`len`](Store::len), takes longer.
@@ -348,8 +351,20 @@ impl StoreBuilder {
         self
     }
 
-    /// Fixes all that is random: which members are drawn, and how keys are spread over shards. Not
-    /// for keys that strangers choose: they could then make them collide. Default: another for each store.
+    /// Fixes all that is random, the same on every machine. Not for keys that strangers choose: they could then make
+    /// them collide. Default: another for each store.
+    ///
+    /// - **What is drawn**: `SPOP`, `SRANDMEMBER`, `RANDOMKEY`, `HRANDFIELD`, `ZRANDMEMBER` and their kin, the owner's
+    ///   mark of a [`Lock`](crate::Lock), `ACL GENPASS`, the run's id. Ids of clients count up from 1 in any case.
+    /// - **How keys are spread**: their hashes, and the number of [`shards`](Self::shards), which is 16 unless it is
+    ///   said; and so the order of a scan, and which keys a store with a limit evicts.
+    ///
+    /// What is done one after the other has the same results in every run, then. It does not fix in which order
+    /// threads come, the time ([`clock`](Self::clock)), when a background sweep removes what has expired (with
+    /// [`Sweeping::ByHand`] that is said too), and how many bytes large collections take, to within some percent: a
+    /// limit by [`max_keys`](Self::max_keys) or [`max_weight`](Self::max_weight) is reached at the same place in
+    /// every run, one by [`max_bytes`](Self::max_bytes) only where collections are small and machines alike. Ids of
+    /// snapshots are never repeated.
     ///
     /// ```
     /// use larder::Store;
@@ -376,11 +391,12 @@ impl StoreBuilder {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn build(self) -> Store {
-        let cores = || std::thread::available_parallelism().map_or(4, usize::from);
+        let of_cores = || 4 * std::thread::available_parallelism().map_or(4, usize::from);
+        let default = || if self.seed.is_some() { SHARDS_SEEDED } else { of_cores() };
         Store::of(Keyspace::new(Config {
             clock: self.clock,
             limits: Limits { value: self.value_limit, databases: self.databases },
-            shards: self.shards.unwrap_or_else(|| 4 * cores()),
+            shards: self.shards.unwrap_or_else(default),
             sweeping: self.sweeping,
             events: self.events,
             seed: self.seed,

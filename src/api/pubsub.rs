@@ -116,7 +116,7 @@ impl Store {
         subscription
     }
 
-    /// The channels that somebody listens to by name and that match a glob, in no order. `PUBSUB
+    /// The channels that somebody listens to by name and that match a glob, in order. `PUBSUB
     /// CHANNELS`, O(channels).
     ///
     /// ```

@@ -9,6 +9,8 @@ mod element;
 mod record;
 mod scalar;
 
+#[cfg(all(feature = "serde", feature = "testing"))]
+pub(crate) use record::parts as record_parts;
 #[cfg(feature = "serde")]
 pub use record::{Codec, Encoded, Record};
 

@@ -41,6 +41,20 @@ pub trait Record: Serialize + DeserializeOwned {
     const CODEC: Codec = Codec::DEFAULT;
 }
 
+/// The name of the codec that a record was written by, its version, and what the codec wrote; `None` for what is no
+/// record.
+#[cfg(feature = "testing")]
+pub(crate) fn parts(bytes: &[u8]) -> Option<(&'static str, u8, &[u8])> {
+    let [MARK, id, version, payload @ ..] = bytes else { return None };
+    let codec = match id {
+        b'b' => "bincode",
+        b'p' => "postcard",
+        b'j' => "json",
+        _ => return None,
+    };
+    Some((codec, *version, payload))
+}
+
 impl<T: Record> Encode for T {
     fn encode(&self) -> Result<Bytes> {
         write(self, T::CODEC, T::VERSION)

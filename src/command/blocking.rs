@@ -16,6 +16,7 @@ use super::{list, sorted_set};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
+use crate::keyspace::blocked::Place;
 use crate::keyspace::shard::{Serve, Waiting};
 use crate::keyspace::writer::Writer;
 use crate::sync::{Condvar, Mutex};
@@ -131,6 +132,8 @@ struct Waiter {
 struct State {
     phase: Phase,
     task: Option<Waker>,
+    /// It is parked, and nothing has been served to it.
+    place: Option<Place>,
 }
 
 enum Phase {
@@ -155,7 +158,7 @@ pub(crate) fn start(
         db,
         keys,
         attempt,
-        state: Mutex::new(State { phase: Phase::Waiting, task: None }),
+        state: Mutex::new(State { phase: Phase::Waiting, task: None, place: None }),
         woken: Arc::default(),
     });
     let names: Vec<KeyRef<'_>> =
@@ -217,12 +220,19 @@ impl Ticket {
         let alarm: Arc<dyn Alarm> = Arc::<Waiter>::clone(&self.waiter);
         clock.set_alarm(deadline, Arc::downgrade(&alarm));
         let mut state = self.waiter.state.lock();
+        if state.is_first_wait(&self.space) {
+            // Counted once its alarm is set: whoever moves the clock on then finds it.
+            drop(state);
+            self.space.blocked().tell();
+            state = self.waiter.state.lock();
+        }
         loop {
             if let Some(served) = state.take() {
                 return served.map(Some);
             }
             if deadline != NEVER && clock.now() >= deadline {
                 state.phase = Phase::Over;
+                state.place = None;
                 return Ok(None);
             }
             clock.wait(&self.waiter.woken, &mut state, deadline);
@@ -238,8 +248,12 @@ impl Ticket {
             Some(served) => Poll::Ready(served),
             None => {
                 let replaced = state.task.replace(waker);
+                let is_first = state.is_first_wait(&self.space);
                 drop(state);
                 drop(replaced);
+                if is_first {
+                    self.space.blocked().tell();
+                }
                 Poll::Pending
             }
         }
@@ -247,6 +261,15 @@ impl Ticket {
 }
 
 impl State {
+    /// Counts it as blocked, if it waits and is not counted yet; true then.
+    fn is_first_wait(&mut self, space: &Keyspace) -> bool {
+        let is_first = matches!(self.phase, Phase::Waiting) && self.place.is_none();
+        if is_first {
+            self.place = Some(space.blocked().take_place());
+        }
+        is_first
+    }
+
     fn take(&mut self) -> Option<Result<Served>> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Served(served) => Some(served),
@@ -264,6 +287,7 @@ impl Drop for Ticket {
             let mut state = self.waiter.state.lock();
             let left = state.take();
             state.phase = Phase::Over;
+            state.place = None;
             (left, state.task.take())
         };
         let waiter = Arc::clone(&self.waiter);
@@ -316,6 +340,7 @@ impl Waiting for Waiter {
             None => Serve::Nothing,
             Some(served) => {
                 state.phase = Phase::Served(served);
+                state.place = None;
                 let task = state.task.take();
                 drop(state);
                 writer.wakes().add_thread(&self.woken);

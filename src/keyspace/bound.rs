@@ -74,6 +74,22 @@ impl Bound {
         Bound { limit, eviction, used: AtomicU64::new(0), timed, is_stuck: AtomicBool::new(false), hand }
     }
 
+    /// The same limit of another store, which holds nothing yet.
+    pub(super) fn fork(&self) -> Self {
+        let fork = Bound::new(self.limit.clone(), self.eviction);
+        fork.set_hand(self.hand());
+        fork
+    }
+
+    /// Where something to evict will be looked for next.
+    pub(super) fn hand(&self) -> usize {
+        self.hand.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_hand(&self, hand: usize) {
+        self.hand.store(hand, Ordering::Relaxed);
+    }
+
     /// Whether tables are to note which of their keys are in use.
     pub(super) fn looks_at_use(&self) -> bool {
         matches!(self.eviction, Eviction::AllKeys | Eviction::Expiring)

@@ -9,7 +9,7 @@ use crate::clock::NEVER;
 use crate::records::PLACES;
 
 /// See the [module](self). Pages are numbered from 0 without gaps.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct DuePages {
     wheel: Wheel,
     timers: Pages,
@@ -27,7 +27,7 @@ pub(super) struct Open {
     pub earliest: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Pages(Vec<Timer>);
 
 /// What is due.
@@ -125,8 +125,14 @@ impl DuePages {
             // It is looked through once more, from its start.
             self.wheel.schedule(&mut self.timers, page, 0);
         }
+        self.pages()
+    }
+
+    /// The same, for those who look only: the page that is being looked through comes first.
+    pub(super) fn pages(&self) -> Vec<(u64, u32)> {
         let timers = (0..).zip(&self.timers.0).map(|(page, timer)| (timer.deadline(), page));
-        let mut pages: Vec<_> = timers.filter(|(deadline, _)| *deadline != NEVER).collect();
+        let open = self.open.map(|open| (0, open.page));
+        let mut pages: Vec<_> = timers.filter(|(deadline, _)| *deadline != NEVER).chain(open).collect();
         pages.sort_unstable();
         pages
     }

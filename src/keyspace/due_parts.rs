@@ -6,7 +6,7 @@ use crate::Bytes;
 use crate::records::NAME;
 
 /// See the [module](self).
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct DueParts {
     keys: BTreeSet<(u64, Bytes)>,
     /// What the names hold on the heap, in bytes.
@@ -32,6 +32,11 @@ impl DueParts {
     /// The key whose next part expires first, and when that is.
     pub(super) fn first(&self) -> Option<&(u64, Bytes)> {
         self.keys.first()
+    }
+
+    /// All keys, by when their next part expires.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(u64, Bytes)> {
+        self.keys.iter()
     }
 
     /// Heap memory, in bytes. O(1)

@@ -32,6 +32,18 @@ impl Lookups {
         Lookups { counts: (0..databases).map(|_| OnceLock::new()).collect() }
     }
 
+    /// Counts from where others have come to.
+    pub(super) fn from_those_of(others: &Lookups) -> Self {
+        let lookups = Lookups::new(u16::try_from(others.counts.len()).unwrap_or(u16::MAX));
+        for (db, hits, misses) in others.of_databases() {
+            let Some(counts) = lookups.counts.get(usize::from(db)) else { continue };
+            let seats = counts.get_or_init(|| Box::new(array::from_fn(|_| Seat::default())));
+            seats[SEATS].hits.store(hits, Ordering::Relaxed);
+            seats[SEATS].misses.store(misses, Ordering::Relaxed);
+        }
+        lookups
+    }
+
     #[inline]
     pub(super) fn count(&self, db: u16, found: bool) {
         let Some(counts) = self.counts.get(usize::from(db)) else { return };

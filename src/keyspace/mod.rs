@@ -4,10 +4,13 @@
 //! writers) and one exit after a change (`Writer::changed`). Shard locks are taken in this folder and
 //! nowhere else: one at a time, or in the order of the shards' indexes.
 
+pub(crate) mod blocked;
 mod bound;
 mod due;
 mod due_parts;
 mod evicted;
+mod fork;
+mod hasher;
 mod held;
 mod lock;
 mod lookups;
@@ -32,12 +35,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
 
-use crate::clock::{Clock, millis, since_epoch};
+use crate::clock::{Clock, NEVER, millis, since_epoch};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::load::Flights;
 use crate::pubsub::Hub;
-use crate::rng::Rng;
+use crate::rng::{self, Rng};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
@@ -45,13 +48,16 @@ use crate::{Bytes, Error, Eviction, KeyEvents, Result};
 
 pub use evicted::Evicted;
 pub(crate) use evicted::Listener;
+pub(crate) use fork::State;
 pub use sweep::Sweeping;
 pub(crate) use told::Told;
 pub use weigh::Weighed;
 pub(crate) use weigh::Weigher;
 
+use blocked::Blocked;
 use bound::Bound;
 pub(crate) use bound::Limit;
+use hasher::Hasher;
 use lookups::Lookups;
 use shard::Shard;
 use sweep::Sweeper;
@@ -81,12 +87,34 @@ pub(crate) struct Config {
     pub listener: Option<Listener>,
 }
 
+/// What a new store begins with.
+struct Beginning {
+    /// As many as a power of two.
+    shards: Vec<Shard>,
+    family: Arc<()>,
+    hasher: Hasher,
+    is_seeded: bool,
+    clock: Clock,
+    limits: Limits,
+    bound: Option<Bound>,
+    listener: Option<Listener>,
+    told: Told,
+    rng: Rng,
+    lookups: Lookups,
+    sweeping: Sweeping,
+    #[cfg(feature = "commands")]
+    shared: crate::table::Shared,
+}
+
 /// All keys of a store.
 pub(crate) struct Keyspace {
     shards: Box<[Padded<RwLock<Shard>>]>,
     /// The hash's high bits above this one name the shard.
     shift: u32,
-    hasher: ahash::RandomState,
+    /// Which stores hash and spread keys as this one does: its forks, and what it was forked from.
+    family: Arc<()>,
+    hasher: Hasher,
+    is_seeded: bool,
     clock: Clock,
     limits: Limits,
     bound: Option<Bound>,
@@ -97,6 +125,7 @@ pub(crate) struct Keyspace {
     rng: Rng,
     lookups: Lookups,
     flights: Flights,
+    blocked: Arc<Blocked>,
     sweeper: Arc<Sweeper>,
     /// Kept for the sessions of the store.
     #[cfg(feature = "commands")]
@@ -111,27 +140,45 @@ impl Keyspace {
         let bound = config.bound.map(|(limit, eviction)| Bound::new(limit, eviction));
         let notes_use = bound.as_ref().is_some_and(Bound::looks_at_use);
         let notes_weight = bound.as_ref().is_some_and(|bound| bound.weigher().is_some());
-        let hasher = match config.seed {
-            Some(seed) => ahash::RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x6c61_7264_6572),
-            None => ahash::RandomState::new(),
-        };
-        let seed = config.seed.unwrap_or_else(|| hasher.hash_one("larder"));
-        Arc::new_cyclic(|me| Keyspace {
-            shards: (0..shards).map(|_| Padded(RwLock::new(Shard::new(notes_use, notes_weight)))).collect(),
-            shift: 64 - shards.trailing_zeros(),
-            hasher,
-            sweeper: Arc::new(Sweeper::new(config.sweeping)),
+        let seed = config.seed.unwrap_or_else(rng::unseeded);
+        Self::assemble(Beginning {
+            shards: (0..shards).map(|_| Shard::new(notes_use, notes_weight)).collect(),
+            family: Arc::default(),
+            hasher: Hasher::new(config.seed),
+            is_seeded: config.seed.is_some(),
             #[cfg(feature = "commands")]
-            shared: crate::table::Shared::new(&config.clock),
+            shared: crate::table::Shared::new(&config.clock, config.seed),
             clock: config.clock,
             limits: config.limits,
             bound,
             listener: config.listener,
-            told: AtomicU32::new(Told::from(config.events).bits()),
-            hub: Hub::new(),
+            told: Told::from(config.events),
             rng: Rng::new(seed),
             lookups: Lookups::new(config.limits.databases),
+            sweeping: config.sweeping,
+        })
+    }
+
+    fn assemble(parts: Beginning) -> Arc<Self> {
+        Arc::new_cyclic(|me| Keyspace {
+            shift: 64 - parts.shards.len().trailing_zeros(),
+            shards: parts.shards.into_iter().map(|shard| Padded(RwLock::new(shard))).collect(),
+            family: parts.family,
+            hasher: parts.hasher,
+            is_seeded: parts.is_seeded,
+            clock: parts.clock,
+            limits: parts.limits,
+            bound: parts.bound,
+            listener: parts.listener,
+            told: AtomicU32::new(parts.told.bits()),
+            hub: Hub::new(),
+            rng: parts.rng,
+            lookups: parts.lookups,
             flights: Flights::default(),
+            blocked: Arc::default(),
+            sweeper: Arc::new(Sweeper::new(parts.sweeping)),
+            #[cfg(feature = "commands")]
+            shared: parts.shared,
             me: me.clone(),
         })
     }
@@ -157,6 +204,12 @@ impl Keyspace {
         &self.rng
     }
 
+    /// So many random hexadecimal digits: a secret, unless the store is seeded.
+    #[cfg(feature = "commands")]
+    pub(crate) fn random_hex(&self, digits: usize) -> String {
+        rng::hex(digits, || if self.is_seeded { self.rng.next() } else { rng::unseeded() })
+    }
+
     pub(crate) fn lookups(&self) -> &Lookups {
         &self.lookups
     }
@@ -165,10 +218,29 @@ impl Keyspace {
         &self.flights
     }
 
+    /// The clients that wait for a key to hold something.
+    pub(crate) fn blocked(&self) -> &Arc<Blocked> {
+        &self.blocked
+    }
+
+    /// The next deadline that lies ahead: of a key, of a field, or of whoever waits for the store's manual clock.
+    /// O(pages log pages)
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`]
+    pub(crate) fn next_deadline(&self) -> Result<u64> {
+        let now = self.clock.now();
+        let of_keys = self.read_all(|shards| {
+            let tables = shards.iter().flat_map(|shard| shard.tables());
+            tables.map(|(_, table)| table.next_deadline(now, |name| self.key_ref(name).hash)).min()
+        })?;
+        Ok(of_keys.unwrap_or(NEVER).min(self.clock.next_alarm(now)))
+    }
+
     /// A key with its hash.
     #[inline]
     pub(crate) fn key_ref<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
-        KeyRef { bytes, hash: self.hasher.hash_one(bytes) }
+        KeyRef { bytes, hash: self.hasher.hash(bytes) }
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! What one lock guards: a part of each database's keys, and who waits for or watches them.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -72,9 +73,29 @@ impl Shard {
         !self.waiters.0.is_empty() || !self.watches.is_empty()
     }
 
+    /// The keys alone, shared with this shard: nobody waits for them or watches them. O(pages)
+    pub(super) fn share(&self) -> Shard {
+        let Shard { tables, notes_use, notes_weight, pinned, .. } = self;
+        let (notes_use, notes_weight) = (*notes_use, *notes_weight);
+        Shard { tables: tables.clone(), pinned: pinned.clone(), notes_use, notes_weight, ..Shard::default() }
+    }
+
+    /// Exchanges the keys for those of another shard; what has been counted stays.
+    pub(super) fn exchange_keys(&mut self, other: &mut Shard) {
+        mem::swap(&mut self.tables, &mut other.tables);
+        mem::swap(&mut self.pinned, &mut other.pinned);
+        for (db, table) in other.tables() {
+            self.table_mut(db).counters = table.counters.clone();
+        }
+    }
+
     /// The tables in use, with their database's number.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (u16, &Table)> {
         (0..).zip(&self.tables).filter_map(|(db, table)| Some((db, table.as_deref()?)))
+    }
+
+    pub(super) fn tables_mut(&mut self) -> impl Iterator<Item = (u16, &mut Table)> {
+        (0..).zip(&mut self.tables).filter_map(|(db, table)| Some((db, table.as_deref_mut()?)))
     }
 
     /// Takes a whole table out.
@@ -147,8 +168,10 @@ impl Waiters {
         self.0.iter().filter(|((of, _), _)| *of == db).map(|(_, queue)| queue.len()).sum()
     }
 
-    /// The keys of the database that somebody waits for.
-    pub(crate) fn keys(&self, db: u16) -> Vec<Bytes> {
-        self.0.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
+    /// The keys that somebody waits for, in order, with their database.
+    pub(crate) fn keys(&self) -> Vec<(u16, Bytes)> {
+        let mut keys: Vec<_> = self.0.keys().cloned().collect();
+        keys.sort_unstable();
+        keys
     }
 }

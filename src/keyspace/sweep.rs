@@ -72,6 +72,10 @@ impl Sweeper {
         }
     }
 
+    pub(super) fn mode(&self) -> Sweeping {
+        self.mode
+    }
+
     /// Has the thread awake at `deadline`; starts it with the first one.
     #[inline]
     pub(super) fn arm(self: &Arc<Self>, clock: &Clock, space: &Weak<Keyspace>, deadline: u64) {
@@ -168,6 +172,10 @@ impl Alarm for Sweeper {
         let _state = self.state.lock();
         self.woken.notify_all();
     }
+
+    fn is_deadline(&self) -> bool {
+        false
+    }
 }
 
 impl Keyspace {
@@ -227,6 +235,11 @@ impl Keyspace {
             });
         }
         removed
+    }
+
+    /// Has the sweeper come for what is there already.
+    pub(super) fn arm_sweeper(&self) {
+        self.sweeper.arm(&self.clock, &self.me, self.next_wake());
     }
 
     /// The earliest time at which something may be due.

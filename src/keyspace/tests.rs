@@ -1,12 +1,14 @@
 //! The bytes that a store accounts for beside a walk that counts them anew, whatever was done to it.
 
+use std::mem;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Keyspace, weigh};
 use crate::{
-    BitInt, BitUnit, Bytes, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping, Weighed,
+    BitInt, BitUnit, Bytes, Checkpoint, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping,
+    Weighed,
 };
 
 /// What is done to a key: which operation, how large, how often.
@@ -23,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
     // Few lengths, so that what is taken out often is what was put in.
     let len = prop_oneof![6 => prop::sample::select(vec![0_usize, 1, 12, 30, 130]), 1 => 150_usize..1_000];
     let count = prop_oneof![3 => 0_usize..4, 1 => 4_usize..60];
-    (0_u8..62, any::<u8>(), any::<u8>(), len, count).prop_map(|(what, key, other, len, count)| Step {
+    (0_u8..65, any::<u8>(), any::<u8>(), len, count).prop_map(|(what, key, other, len, count)| Step {
         what,
         key,
         other,
@@ -132,9 +134,28 @@ fn run(db: &crate::Database, step: &Step, clones: &mut Clones) -> Result<()> {
     }
 }
 
-/// The operations on all of a store, and the others in a transaction now and then.
-fn run_on_store(store: &Store, clock: &ManualClock, step: &Step, clones: &mut Clones) -> Result<()> {
+/// The operations on all of a store, and the others in a transaction now and then. A fork takes the store's place.
+fn run_on_store(
+    store: &mut Store,
+    marks: &mut Vec<Checkpoint>,
+    clock: &ManualClock,
+    step: &Step,
+    clones: &mut Clones,
+) -> Result<()> {
     match step.what {
+        62 => {
+            // Either of both goes on, and the other is written to once more.
+            let mut other = store.fork()?;
+            if step.count % 2 == 0 {
+                mem::swap(store, &mut other);
+            }
+            run(&other, &Step { what: step.key % 56, ..step.clone() }, clones).ok();
+            check(other.space(), step);
+            clones.keep(other);
+            Ok(())
+        }
+        63 => store.checkpoint().map(|mark| marks.push(mark)),
+        64 => marks.get(step.len % marks.len().max(1)).map_or(Ok(()), |mark| store.roll_back(mark)),
         56 => store.swap_databases(0, 1),
         57 => {
             clock.advance(Duration::from_millis(step.len as u64));
@@ -199,14 +220,15 @@ proptest! {
     ) {
         let clock = ManualClock::new();
         let builder = Store::builder().clock(&clock).sweeping(Sweeping::ByHand).shards(2).seed(7);
-        let store = match limit {
+        let mut marks = Vec::new();
+        let mut store = match limit {
             Some(most) if is_weighed => builder.max_weight(most as u64, weight).eviction(policy).build(),
             Some(most) => builder.max_bytes(most).eviction(policy).build(),
             None => builder.build(),
         };
         let mut clones = Clones::default();
         for step in &steps {
-            run_on_store(&store, &clock, step, &mut clones).ok();
+            run_on_store(&mut store, &mut marks, &clock, step, &mut clones).ok();
             check(store.space(), step);
         }
         store.clear_all().unwrap();

@@ -77,8 +77,15 @@ impl Watches {
     /// changed where `exists` says that there was something to change, and as fenced in any case,
     /// since what a load has read may be what this was meant to sweep out.
     pub(crate) fn mark_all(&self, db: u16, exists: impl Fn(&[u8]) -> bool) {
-        for ((_, key), watches) in self.0.iter().filter(|((of, _), _)| *of == db) {
-            let mark = if exists(key) { WRITTEN } else { FENCED };
+        self.mark_each(|of, key| (of == db).then(|| exists(key)));
+    }
+
+    /// Marks all watches on keys of which `exists` tells whether there was something to change; where it does
+    /// not, nothing has happened.
+    pub(crate) fn mark_each(&self, exists: impl Fn(u16, &[u8]) -> Option<bool>) {
+        for ((db, key), watches) in &self.0 {
+            let Some(exists) = exists(*db, key) else { continue };
+            let mark = if exists { WRITTEN } else { FENCED };
             watches.iter().for_each(|watch| watch.set(mark));
         }
     }

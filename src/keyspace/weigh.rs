@@ -64,7 +64,7 @@ impl fmt::Debug for Weigher {
 }
 
 /// What the keys of a table weigh, by their positions.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Weights {
     each: Vec<u64>,
     total: u128,

@@ -128,7 +128,8 @@ impl Connection<'_> {
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
                     let clock = self.shared.store.space().clock();
-                    let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
+                    let (stream, requests, stopped) =
+                        (&mut self.stream, &mut self.requests, &mut self.stopped);
                     let reply = tokio::select! {
                         biased;
                         reply = wait(waiting, clock) => reply,

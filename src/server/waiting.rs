@@ -14,9 +14,13 @@ use crate::table::Waiting;
 pub(super) async fn wait(waiting: Waiting, clock: &Clock) -> Reply {
     let Waiting { ticket, deadline, served, nothing } = waiting;
     let mut over = pin!(reach(clock, deadline));
-    let got = poll_fn(|context| match ticket.poll(context) {
-        Poll::Ready(served) => Poll::Ready(Some(served)),
-        Poll::Pending => over.as_mut().poll(context).map(|()| None),
+    let got = poll_fn(|context| {
+        // First the alarm, then the look: who is counted as blocked is found by whoever moves the clock on.
+        let over = over.as_mut().poll(context);
+        match ticket.poll(context) {
+            Poll::Ready(served) => Poll::Ready(Some(served)),
+            Poll::Pending => over.map(|()| None),
+        }
     })
     .await;
     match got {
@@ -41,7 +45,19 @@ pub(super) async fn reach(clock: &Clock, deadline: u64) {
             let bell = Arc::new(Bell::default());
             let alarm: Arc<dyn Alarm> = Arc::<Bell>::clone(&bell);
             clock.set_alarm(deadline, Arc::downgrade(&alarm));
-            poll_fn(|context| bell.poll(context, || clock.now() >= deadline)).await;
+            let mut sleep = None;
+            poll_fn(|context| {
+                let rung = bell.poll(context, || clock.now() >= deadline);
+                // While the clock goes by itself, the system's tells when it will have come there.
+                let until = clock.system_time_of(deadline).filter(|_| rung.is_pending());
+                sleep = until.map(|until| Box::pin(tokio::time::sleep_until(until.into())));
+                if sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready()) {
+                    // It has just come: look at the clock again.
+                    context.waker().wake_by_ref();
+                }
+                rung
+            })
+            .await;
         }
     }
 }

@@ -4,7 +4,7 @@ use super::clients::Clients;
 use super::config::Settings;
 use crate::api::Stats;
 use crate::clock::Clock;
-use crate::rng;
+use crate::rng::{self, Rng};
 use crate::sync::Mutex;
 
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
@@ -16,7 +16,7 @@ pub(crate) struct Shared {
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
-    /// 40 hexadecimal digits that no other store has.
+    /// 40 hexadecimal digits that no other store has, but for forks and those of the same seed.
     pub run_id: String,
     /// When the store was made: on its clock's line, and in milliseconds since 1970.
     pub since: u64,
@@ -24,26 +24,23 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: &Clock) -> Self {
+    /// Those of a fork: as configured, and nobody connected.
+    pub(crate) fn fork(&self, clock: &Clock) -> Self {
+        Shared { settings: self.settings.fork(), run_id: self.run_id.clone(), ..Shared::new(clock, None) }
+    }
+
+    pub(crate) fn new(clock: &Clock, seed: Option<u64>) -> Self {
+        // Numbers of its own, so that those of the store are the same with this feature and without.
+        let own = seed.map(|seed| Rng::new(!seed));
         Shared {
             clients: Clients::default(),
             settings: Settings::default(),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             counted: Mutex::default(),
-            run_id: hex(40),
+            run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
             since: clock.now(),
             since_wall: clock.wall(),
         }
     }
-}
-
-/// So many random hexadecimal digits, whatever the store's seed.
-pub(super) fn hex(digits: usize) -> String {
-    let mut hex = String::with_capacity(digits + 16);
-    while hex.len() < digits {
-        hex.push_str(&format!("{:016x}", rng::unseeded()));
-    }
-    hex.truncate(digits);
-    hex
 }

@@ -70,14 +70,23 @@
 //!
 //! [`Strict`] collects what should never be sent, or be left behind, and fails the test when its guard is dropped.
 //!
+//! # The data
+//!
+//! [`Store::dump`](crate::Store::dump) is the whole store as text, [`Store::difference`](crate::Store::difference)
+//! what differs from another, key by key and element by element, and [`assert_same`] fails with that.
+//! [`Store::checkpoint`](crate::Store::checkpoint) and [`Store::fork`](crate::Store::fork) need no feature.
+//!
 //! # What it costs
 //!
 //! Without the feature, nothing. With it, a command looks at one flag while nothing is set up.
 
 mod commands;
+mod diff;
+mod dump;
 mod fault;
 mod log;
 pub(crate) mod pause;
+mod show;
 mod strict;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -90,6 +99,8 @@ use crate::rng::Rng;
 use crate::table::{End, Loss};
 
 pub use commands::{Commands, Received};
+pub use diff::{Difference, assert_same};
+pub use dump::{Dump, ToDump};
 pub use fault::{Fault, FaultGuard};
 pub use log::{Answered, CommandLog, Logged};
 pub use strict::{Strict, StrictGuard, Violation};

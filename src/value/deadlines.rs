@@ -35,6 +35,12 @@ impl Deadlines {
         self.next
     }
 
+    /// The earliest deadline after `now`, [`NEVER`] without one. O(k) for k that have come.
+    pub(super) fn after(&self, now: u64) -> u64 {
+        let deadlines = self.names.iter().map(|(score, _)| deadline(score));
+        deadlines.into_iter().find(|deadline| *deadline > now).unwrap_or(NEVER)
+    }
+
     /// The deadline of a name, [`NEVER`] if it has none. O(1).
     pub(super) fn get(&self, name: &[u8]) -> u64 {
         self.names.score(name).map_or(NEVER, deadline)
@@ -58,6 +64,16 @@ impl Deadlines {
         }
         self.find_next();
         old
+    }
+
+    /// Puts all deadlines off. O(n log n).
+    pub(super) fn postpone(&mut self, by: u64) {
+        let mut names = SortedSet::default();
+        for (first, name) in self.names.iter() {
+            names.insert(&Bytes::from(name), score(deadline(first).saturating_add(by)));
+        }
+        self.names = names;
+        self.find_next();
     }
 
     /// Takes a name out whose deadline has come by `now`. O(log n).

@@ -50,6 +50,11 @@ impl Hash {
         self.expiry().map_or(NEVER, Deadlines::next)
     }
 
+    /// When the next field expires after `now`, [`NEVER`] if none does. O(k) for k fields that are due.
+    pub(crate) fn deadline_after(&self, now: u64) -> u64 {
+        self.expiry().map_or(NEVER, |expiry| expiry.after(now))
+    }
+
     /// The value of the field of that name, if it lives at `now`. O(1).
     pub(crate) fn get(&self, name: &[u8], now: u64) -> Option<&[u8]> {
         let value = self.0.body(name)?;
@@ -126,6 +131,13 @@ impl Hash {
             return Some(NEVER);
         }
         Some(self.0.extra_mut().set(name, deadline))
+    }
+
+    /// Puts all deadlines off. O(k log k) for k fields that have one.
+    pub(crate) fn postpone(&mut self, by: u64) {
+        if self.expiry().is_some() {
+            self.0.extra_mut().postpone(by);
+        }
     }
 
     /// Removes fields that have expired by `now`, `limit` of them at most; gives how many those were.

@@ -5,7 +5,7 @@ const SLOTS: usize = 8;
 type Bucket = [u16; SLOTS];
 
 /// See the [module](self). Of two keys in 8,000, one is taken for the other.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Ghosts(Vec<Bucket>);
 
 impl Ghosts {

@@ -60,11 +60,25 @@ pub(super) struct Recency {
     full: Option<usize>,
 }
 
+#[derive(Clone, Copy)]
 struct Share(f32);
 
 impl Default for Share {
     fn default() -> Self {
         Share(SHARE)
+    }
+}
+
+impl Clone for Recency {
+    /// O(n)
+    fn clone(&self) -> Self {
+        Recency {
+            marks: self.marks.iter().map(|mark| AtomicU8::new(mark.load(Ordering::Relaxed))).collect(),
+            queue: self.queue.clone(),
+            passed: self.passed.clone(),
+            retired: self.retired.clone(),
+            ..*self
+        }
     }
 }
 

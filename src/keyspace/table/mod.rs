@@ -39,8 +39,8 @@ const SHORT: usize = BODY - 1 - size_of::<u64>();
 /// How many steps it counts for in a sweep to remove an entry where another has to take its place.
 const MOVE: usize = 4;
 
-/// See the [module](self).
-#[derive(Default)]
+/// See the [module](self). A clone shares the entries, and each of both copies what it then writes to.
+#[derive(Clone, Default)]
 pub(crate) struct Table {
     contents: Contents,
     /// What the values that stand aside hold on the heap, in bytes.
@@ -57,7 +57,7 @@ pub(crate) struct Table {
     pub counters: Counters,
 }
 
-/// The entries of a table. A clone shares them, and each of both copies what it then writes to.
+/// The entries of a table, shared by clones.
 #[derive(Clone, Default)]
 pub(crate) struct Contents {
     records: Records,
@@ -65,7 +65,7 @@ pub(crate) struct Contents {
 }
 
 /// What the table counts.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Counters {
     pub writes: u64,
     pub expired: u64,
@@ -406,6 +406,30 @@ impl Table {
         self.note_deadline(at, before, deadline);
     }
 
+    /// Puts all deadlines off, those of fields too; gives the keys of which values were written for that. O(n) for n
+    /// keys, of which those with a deadline are written, and nothing where there is no deadline.
+    pub(super) fn postpone(&mut self, by: u64, hash_of: impl Fn(&[u8]) -> u64) -> Vec<Bytes> {
+        if by == 0 {
+            return Vec::new();
+        }
+        for at in 0..if self.timed > 0 { self.len() as u32 } else { 0 } {
+            let deadline = self.deadline_at(at);
+            if deadline != NEVER {
+                self.set_deadline(at, deadline.saturating_add(by).min(NEVER - 1));
+            }
+        }
+        let names: Vec<Bytes> = self.parts.iter().map(|(_, name)| name.clone()).collect();
+        for name in &names {
+            let Some(at) = self.find(hash_of(name), name) else { continue };
+            self.update(at, |value| {
+                if let Value::Hash(hash) = value {
+                    hash.postpone(by);
+                }
+            });
+        }
+        names
+    }
+
     /// A key that is due by `now`, if `exact` to the millisecond; each page on the way takes one from the
     /// budget.
     pub(crate) fn next_due(&mut self, now: u64, exact: bool, budget: &mut usize) -> Due {
@@ -462,6 +486,34 @@ impl Table {
     /// The same, to the millisecond.
     pub(crate) fn next_exact_wake(&self, now: u64) -> u64 {
         self.due.next_exact_wake(now).min(self.next_part())
+    }
+
+    /// The next deadline of a key or a field that lies ahead; [`NEVER`] if there is none. O(p log p) for p pages,
+    /// and what is due and not swept yet is looked at.
+    pub(super) fn next_deadline(&self, now: u64, hash_of: impl Fn(&[u8]) -> u64) -> u64 {
+        let mut next = NEVER;
+        for (not_before, page) in self.due.pages() {
+            if not_before >= next {
+                break;
+            }
+            let deadlines = page_range(page).map(|at| self.deadline_at(at));
+            next = deadlines.filter(|deadline| *deadline > now).fold(next, u64::min);
+        }
+        for (first, name) in self.parts.iter() {
+            if *first >= next {
+                break;
+            }
+            let hash = match self.seek(hash_of(name), name) {
+                Some((_, Entry { value: ValueRef::Whole(Value::Hash(hash)), deadline, .. }))
+                    if deadline > now =>
+                {
+                    hash
+                }
+                _ => continue,
+            };
+            next = next.min(if *first > now { *first } else { hash.deadline_after(now) });
+        }
+        next
     }
 
     /// Has a key listed as one with a field that is due, whatever it holds.

@@ -69,7 +69,7 @@ pub(crate) enum Due {
 /// - a timer in a slot is due within the span of the slot;
 /// - a timer in `FAR` is not due before the slot `far + 1` of the last level begins;
 /// - a bit of `occupied` is set exactly where the list of a slot is not empty.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wheel {
     /// The tick at which time stands: a slot that ended before it is empty.
     current: u64,

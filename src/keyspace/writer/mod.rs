@@ -466,10 +466,26 @@ impl<'w> Writer<'w> {
             }
             shard.put_table(a, second);
             shard.put_table(b, first);
-            for db in [a, b] {
-                let waited_for = shard.waiters.keys(db).into_iter().map(|name| (db, name));
-                self.effects.others().ready.extend(waited_for);
-            }
+            let waited_for = shard.waiters.keys().into_iter().filter(|(db, _)| [a, b].contains(db));
+            self.effects.others().ready.extend(waited_for);
+        }
+    }
+
+    /// Exchanges all keys of the shards that are held, which are all there are, for those of others.
+    pub(super) fn exchange_keys(&mut self, others: &mut [Shard]) {
+        let Writer { space, shards, effects, .. } = self;
+        for ((_, shard), other) in shards.parts_mut().iter_mut().zip(others) {
+            shard.exchange_keys(other);
+            let shard: &Shard = shard;
+            shard.watches.mark_each(|db, name| {
+                let hash = space.key_ref(name).hash;
+                let has =
+                    |shard: &Shard| shard.table(db).is_some_and(|table| table.find(hash, name).is_some());
+                Some(has(shard) || has(other))
+            });
+            let wakes = shard.tables().map(|(_, table)| table.next_wake());
+            effects.wake_at = wakes.fold(effects.wake_at, u64::min);
+            effects.others().ready.extend(shard.waiters.keys());
         }
     }
 

@@ -2,11 +2,9 @@
 
 mod read;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Weak;
-
-use ahash::RandomState;
 
 use super::inbox::{Inbox, Slot};
 use super::{Hub, Kind};
@@ -180,7 +178,7 @@ impl Subscription {
         self.part_all(Kind::Pattern);
     }
 
-    /// The channels it listens to by name, in no order. O(n).
+    /// The channels it listens to by name, in order. O(n).
     ///
     /// ```
     /// # let store = larder::Store::new();
@@ -192,7 +190,7 @@ impl Subscription {
         self.names.lock().channels.iter().cloned().collect()
     }
 
-    /// The patterns it listens to, in no order. O(n).
+    /// The patterns it listens to, in order. O(n).
     ///
     /// ```
     /// # let store = larder::Store::new();
@@ -242,7 +240,7 @@ impl Subscription {
     fn part_all(&self, kind: Kind) {
         let hub = self.hub.upgrade();
         let mut names = self.names.lock();
-        for name in names.of(kind).drain() {
+        for name in std::mem::take(names.of(kind)) {
             if let Some(hub) = &hub {
                 hub.part(kind, &name, &self.inbox);
             }
@@ -274,12 +272,12 @@ impl fmt::Debug for Subscription {
 
 #[derive(Default)]
 struct Names {
-    channels: HashSet<Bytes, RandomState>,
-    patterns: HashSet<Bytes, RandomState>,
+    channels: BTreeSet<Bytes>,
+    patterns: BTreeSet<Bytes>,
 }
 
 impl Names {
-    fn of(&mut self, kind: Kind) -> &mut HashSet<Bytes, RandomState> {
+    fn of(&mut self, kind: Kind) -> &mut BTreeSet<Bytes> {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,

@@ -9,7 +9,6 @@ use super::command::{self, CATEGORIES, help};
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
 use super::server::wrong_arguments;
-use super::shared::hex;
 use crate::reply::{ErrorReply, Reply};
 
 const TELLS: u32 = NOSCRIPT | LOADING | STALE;
@@ -96,5 +95,5 @@ fn gen_pass(call: &mut Call<'_>) -> Answer {
     let digits = digits.ok_or(ErrorReply::known(
         "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
     ))?;
-    Ok(Reply::text(hex(digits)))
+    Ok(Reply::text(call.space().random_hex(digits)))
 }

@@ -42,6 +42,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The same values for another store.
+    pub(crate) fn fork(&self) -> Self {
+        let has_password = AtomicBool::new(self.has_password());
+        Settings { changed: RwLock::new(self.changed.read().clone()), has_password }
+    }
+
     /// The password, if one is wanted.
     pub(super) fn password(&self) -> Option<Bytes> {
         if !self.has_password() {
