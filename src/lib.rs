@@ -215,5 +215,6 @@ pub use table::{Compat, Session};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};
+pub use value::geo::{Distance, Position};
 pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;

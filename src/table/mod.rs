@@ -16,7 +16,9 @@ mod command;
 mod config;
 mod connection;
 mod expiry;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod info;
 mod keys;
 mod list;
@@ -57,7 +59,9 @@ const FAMILIES: &[&[Row]] = &[
     config::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    geo::ROWS,
     hash::ROWS,
+    hyperloglog::ROWS,
     info::ROWS,
     keys::ROWS,
     list::ROWS,
