@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 
 use super::Database;
 use super::handle::{Handle, decode, public_handle, sought};
-use crate::command::geo::{self, Center, Found, Limit, Order, Query, Stored};
+use crate::command::geo::{self, Center, Found, Limit, Order, Query, Region, Stored};
 use crate::command::sorted_set::{self, InsertCount, InsertIf, Inserted};
 use crate::event::KeyEvent;
-use crate::value::geo::{Distance, Position, Shape};
-use crate::{Decode, Element, Encode, Key, Result};
+use crate::value::geo::{Distance, Polygon, Position, Shape};
+use crate::{Decode, Element, Encode, Error, Key, Result};
 
 /// A handle on the positions of members of type `M` on the earth, of which those in an [`Area`] are found
 /// without looking at the others.
@@ -22,6 +22,7 @@ use crate::{Decode, Element, Encode, Key, Result};
 ///   [`search_into`](Self::search_into).
 /// - **Near a member**: [`search_from`](Self::search_from), [`search_from_with`](Self::search_from_with),
 ///   [`search_from_into`](Self::search_from_into).
+/// - **Within borders**: [`search_polygon`](Self::search_polygon).
 ///
 /// A missing key has no members. Close to a pole, and across the 180th meridian, a search may miss what lies far
 /// from its center: it looks where Redis does.
@@ -541,6 +542,36 @@ impl<M: Encode + Decode> Geo<'_, M> {
         self.find_into(destination.into(), &query(center, area, SearchOptions::new()))
     }
 
+    /// The members in a polygon of these vertices on the map, those nearest to its middle first; the distances are
+    /// those from there. A side is a straight line of longitude and latitude, and the last vertex is joined to the
+    /// first. Valkey's `GEOSEARCH` with `BYPOLYGON` and `ASC`; costs as [`search`](Self::search), times v for v
+    /// vertices.
+    ///
+    /// ```
+    /// use larder::{Position, Store};
+    ///
+    /// let store = Store::new();
+    /// let cities = store.geo::<String>("cities");
+    /// cities.insert("Palermo", Position::new(13.36, 38.12))?;
+    /// cities.insert("Rome", Position::new(12.50, 41.90))?;
+    /// let sicily = [(12.3, 38.3), (15.1, 36.6), (15.7, 38.4)].map(|(x, y)| Position::new(x, y));
+    /// let found = cities.search_polygon(sicily)?;
+    /// assert_eq!(found.iter().map(|place| &*place.member).collect::<Vec<_>>(), ["Palermo"]);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for fewer than three vertices; otherwise those of
+    /// [`search`](Self::search).
+    #[doc(alias = "GEOSEARCH")]
+    #[doc(alias = "BYPOLYGON")]
+    pub fn search_polygon(&self, vertices: impl IntoIterator<Item = Position>) -> Result<Vec<Place<M>>> {
+        const TOO_FEW: Error = Error::Invalid("GEOSEARCH BYPOLYGON must have at least 3 vertices");
+        let polygon = Polygon::new(vertices.into_iter().collect()).ok_or(TOO_FEW)?;
+        let SearchOptions { order, limit } = SearchOptions::new();
+        self.find(&Query { region: Region::Polygon(polygon), order, limit })
+    }
+
     fn find(&self, query: &Query) -> Result<Vec<Place<M>>> {
         let found = self.handle.read(|view, key| geo::search(view, key, query))?;
         query.arrange(found).into_iter().map(place).collect()
@@ -556,7 +587,7 @@ impl<M: Encode + Decode> Geo<'_, M> {
 }
 
 fn query(center: Center, Area(shape): Area, SearchOptions { order, limit }: SearchOptions) -> Query {
-    Query { center, shape, order, limit }
+    Query { region: Region::Around(center, shape), order, limit }
 }
 
 fn place<M: Decode>(found: Found) -> Result<Place<M>> {

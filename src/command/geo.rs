@@ -9,17 +9,23 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Writer;
-use crate::value::geo::{Cell, Position, Shape};
+use crate::value::geo::{Cell, Polygon, Position, Shape};
 use crate::value::sorted_set::{Scored, SortedSet};
 use crate::{Bytes, Error, Result};
 
 /// What is searched for.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
-    pub center: Center,
-    pub shape: Shape,
+    pub region: Region,
     pub order: Order,
     pub limit: Limit,
+}
+
+/// In which part of the earth.
+#[derive(Debug, Clone)]
+pub(crate) enum Region {
+    Around(Center, Shape),
+    Polygon(Polygon),
 }
 
 /// From where.
@@ -158,36 +164,67 @@ impl Query {
     }
 
     fn check(&self) -> Result<()> {
-        if !self.shape.is_valid() {
-            return Err(Error::Invalid(match self.shape {
+        let (center, shape) = match &self.region {
+            Region::Around(center, shape) => (center, shape),
+            Region::Polygon(polygon) => {
+                return polygon.vertices().iter().try_for_each(|vertex| check(*vertex));
+            }
+        };
+        if !shape.is_valid() {
+            return Err(Error::Invalid(match shape {
                 Shape::Circle { .. } => "radius cannot be negative",
                 Shape::Rectangle { .. } => "height or width cannot be negative",
             }));
         }
-        match self.center {
-            Center::Position(position) => check(position),
+        match center {
+            Center::Position(position) => check(*position),
             Center::Member(_) => Ok(()),
         }
     }
 
-    /// Looks through the cells that cover the area. O(log n) each, and O(1) for each member in them.
+    /// Looks through the cells that cover the region. O(log n) each, and O(1) for each member in them.
     fn run(&self, set: &SortedSet) -> Result<Vec<Found>> {
-        let center = match &self.center {
-            Center::Position(position) => *position,
-            Center::Member(member) => Cell::of_score(set.score(member).ok_or(Error::NoSuchMember)?).center(),
-        };
         let most = if let Limit::Any(most) = self.limit { most } else { usize::MAX };
-        let members = self.shape.cells(center).into_iter().flat_map(|cell| {
-            let (least, end) = cell.scores();
-            set.range(set.ranks_by_score((Bound::Included(least), Bound::Excluded(end))))
-        });
-        let found = members.filter_map(|(score, member)| {
-            let position = Cell::of_score(score).center();
-            let meters = self.shape.meters_within(center, position)?;
-            Some(Found { member: Bytes::from(member), score, position, meters })
-        });
-        Ok(found.take(most).collect())
+        Ok(match &self.region {
+            Region::Around(center, shape) => {
+                let center = center.in_set(set)?;
+                look(set, &shape.cells(center), most, |position| shape.meters_within(center, position))
+            }
+            Region::Polygon(polygon) => {
+                look(set, &polygon.cells(), most, |position| polygon.meters_within(position))
+            }
+        })
     }
+}
+
+impl Center {
+    fn in_set(&self, set: &SortedSet) -> Result<Position> {
+        match self {
+            Center::Position(position) => Ok(*position),
+            Center::Member(member) => {
+                Ok(Cell::of_score(set.score(member).ok_or(Error::NoSuchMember)?).center())
+            }
+        }
+    }
+}
+
+/// The first members in these cells of whose positions `meters_within` gives something.
+fn look(
+    set: &SortedSet,
+    cells: &[Cell],
+    most: usize,
+    meters_within: impl Fn(Position) -> Option<f64>,
+) -> Vec<Found> {
+    let members = cells.iter().flat_map(|cell| {
+        let (least, end) = cell.scores();
+        set.range(set.ranks_by_score((Bound::Included(least), Bound::Excluded(end))))
+    });
+    let found = members.filter_map(|(score, member)| {
+        let position = Cell::of_score(score).center();
+        let meters = meters_within(position)?;
+        Some(Found { member: Bytes::from(member), score, position, meters })
+    });
+    found.take(most).collect()
 }
 
 fn check(position: Position) -> Result<()> {
@@ -238,7 +275,9 @@ mod tests {
             let center = positions.get(at.index(positions.len().max(1))).copied().unwrap_or_default();
             prop_assume!(center.latitude.abs() < 60.0 && center.longitude.abs() < 150.0);
             let query = Query {
-                center: Center::Position(center), shape, order: Order::Found, limit: Limit::None,
+                region: Region::Around(Center::Position(center), shape),
+                order: Order::Found,
+                limit: Limit::None,
             };
             let mut found: Vec<Bytes> = query.run(&set).unwrap().into_iter().map(|found| found.member).collect();
             found.sort_unstable();

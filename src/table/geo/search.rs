@@ -2,15 +2,16 @@
 
 use super::{coordinates, four_decimals, position, unit};
 use crate::Bytes;
-use crate::command::geo::{self, Center, Found, Limit, Order, Query, Stored};
+use crate::command::geo::{self, Center, Found, Limit, Order, Query, Region, Stored};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::reply::{ErrorReply, Reply};
 use crate::table::args::{Args, is};
 use crate::table::call::{Answer, Call};
+use crate::table::row::Compat;
 use crate::text::number;
-use crate::value::geo::Shape;
+use crate::value::geo::{Polygon, Shape};
 use crate::value::sorted_set::SortedSet;
 
 pub(super) fn search(call: &mut Call<'_>) -> Answer {
@@ -81,6 +82,11 @@ fn member(call: &mut Call<'_>, key: KeyRef<'_>) -> Result<Center, ErrorReply> {
     let found = call.read(key, |view, key| geo::positions(view, key, member))?;
     match (found.first(), member.first()) {
         (Some(Some(_)), Some(member)) => Ok(Center::Member(member.clone())),
+        (_, Some(member)) if call.compat() == Compat::Valkey9 => {
+            // Valkey's string ends with the first zero byte there.
+            let member = member.split(|byte| *byte == 0).next().unwrap_or_default();
+            Err(ErrorReply::of_bytes([b"ERR member ", member, b" does not exist"].concat()))
+        }
         _ => Err(crate::Error::NoSuchMember.into()),
     }
 }
@@ -100,6 +106,7 @@ struct Words<'c> {
     family: Family,
     center: Option<Center>,
     shape: Option<Shape>,
+    polygon: Option<Polygon>,
     /// In meters.
     unit: f64,
     order: Order,
@@ -118,6 +125,7 @@ impl<'c> Words<'c> {
             family,
             center: None,
             shape: None,
+            polygon: None,
             unit: 1.0,
             order: Order::Found,
             count: None,
@@ -151,14 +159,32 @@ impl<'c> Words<'c> {
         Ok(())
     }
 
+    /// A number of vertices, and their longitudes and latitudes.
+    fn read_polygon(&mut self, args: &mut Args<'_>) -> Result<(), ErrorReply> {
+        const TOO_FEW: ErrorReply =
+            ErrorReply::known("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
+        let count = number::parse_i64(args.next()?).and_then(|count| i32::try_from(count).ok());
+        let count = count.ok_or(ErrorReply::known("ERR invalid number of vertices"))?;
+        let count = usize::try_from(count).unwrap_or(0);
+        if count < 3 || args.len() / 2 < count {
+            return Err(TOO_FEW);
+        }
+        let vertices = (0..count).map(|_| position(args)).collect::<Result<_, _>>()?;
+        self.polygon = Some(Polygon::new(vertices).ok_or(TOO_FEW)?);
+        Ok(())
+    }
+
     fn read_options(&mut self, call: &mut Call<'c>, key: KeyRef<'_>, exists: bool) -> Result<(), ErrorReply> {
         let searches = matches!(self.family, Family::Search | Family::SearchStore);
         let has_member = |words: &Self| matches!(words.center, Some(Center::Member(_)));
         let has_position = |words: &Self| matches!(words.center, Some(Center::Position(_)));
         let has_circle = |words: &Self| matches!(words.shape, Some(Shape::Circle { .. }));
         let has_box = |words: &Self| matches!(words.shape, Some(Shape::Rectangle { .. }));
+        let has_none = |words: &Self| words.center.is_none() && words.shape.is_none();
+        let has_polygons = call.compat() == Compat::Valkey9;
         while let Some(word) = call.args.take() {
             let left = call.args.len();
+            let is_open = searches && self.polygon.is_none();
             if is(word, "WITHDIST") {
                 self.with_distance = true;
             } else if is(word, "WITHHASH") {
@@ -183,17 +209,19 @@ impl<'c> Words<'c> {
             {
                 self.destination = Some(call.args.next()?);
                 self.stores_distances = is(word, "STOREDIST");
-            } else if searches && is(word, "FROMMEMBER") && left >= 1 && !has_position(self) {
+            } else if is_open && is(word, "FROMMEMBER") && left >= 1 && !has_position(self) {
                 self.center = Some(match exists {
                     true => member(call, key)?,
                     false => Center::Member(call.args.next()?.clone()),
                 });
-            } else if searches && is(word, "FROMLONLAT") && left >= 2 && !has_member(self) {
+            } else if is_open && is(word, "FROMLONLAT") && left >= 2 && !has_member(self) {
                 self.center = Some(Center::Position(position(&mut call.args)?));
-            } else if searches && is(word, "BYRADIUS") && left >= 2 && !has_box(self) {
+            } else if is_open && is(word, "BYRADIUS") && left >= 2 && !has_box(self) {
                 self.read_radius(&mut call.args)?;
-            } else if searches && is(word, "BYBOX") && left >= 3 && !has_circle(self) {
+            } else if is_open && is(word, "BYBOX") && left >= 3 && !has_circle(self) {
                 self.read_box(&mut call.args)?;
+            } else if searches && has_polygons && is(word, "BYPOLYGON") && left >= 2 && has_none(self) {
+                self.read_polygon(&mut call.args)?;
             } else if self.family == Family::SearchStore && is(word, "STOREDIST") {
                 self.stores_distances = true;
             } else {
@@ -216,7 +244,7 @@ impl<'c> Words<'c> {
                 }
             }));
         }
-        if matches!(self.family, Family::Search | Family::SearchStore) {
+        if matches!(self.family, Family::Search | Family::SearchStore) && self.polygon.is_none() {
             let which = match (&self.center, &self.shape) {
                 (None, _) => "FROMMEMBER or FROMLONLAT",
                 (_, None) => "BYRADIUS and BYBOX",
@@ -242,7 +270,11 @@ impl<'c> Words<'c> {
         // A key that is missing has no member to start from: whatever stands here is not looked at.
         let center = self.center.clone().unwrap_or(Center::Member(Bytes::new()));
         let shape = self.shape.unwrap_or(Shape::Circle { radius: 0.0 });
-        let query = Query { center, shape, order: self.order, limit };
+        let region = match self.polygon.clone() {
+            Some(polygon) => Region::Polygon(polygon),
+            None => Region::Around(center, shape),
+        };
+        let query = Query { region, order: self.order, limit };
         if let Some(destination) = self.destination {
             let destination = call.key_ref(destination);
             let stored = if self.stores_distances { Stored::Distances(self.unit) } else { Stored::Positions };

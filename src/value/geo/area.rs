@@ -37,36 +37,14 @@ impl Shape {
         }
     }
 
-    /// The cells that cover the area: that of the center and those around it, as far as they are needed, in the
-    /// order in which Redis looks through them. O(1)
+    /// The cells that cover the area. O(1)
     pub(crate) fn cells(self, center: Position) -> SmallVec<[Cell; 9]> {
-        let bounds = self.bounds(center);
-        let mut steps = self.steps(center.latitude);
-        let mut cell = Cell::of(center, steps);
-        if steps > 1 && !covers(cell, bounds) {
-            steps -= 1;
-            cell = Cell::of(center, steps);
-        }
-        let edges = cell.edges();
-        // Of the neighbours, those on a side to which the area does not reach.
-        let is_needed = |(east, north): (i32, i32)| {
-            steps < 2
-                || !(north < 0 && edges.south < bounds.south
-                    || north > 0 && edges.north > bounds.north
-                    || east < 0 && edges.west < bounds.west
-                    || east > 0 && edges.east > bounds.east)
+        let (width, height) = self.half();
+        let reach = match self {
+            Shape::Circle { radius } => radius,
+            Shape::Rectangle { .. } => (width * width + height * height).sqrt(),
         };
-        const AROUND: [(i32, i32); 9] =
-            [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
-        let mut cells = SmallVec::new();
-        for around in AROUND.into_iter().filter(|around| is_needed(*around)) {
-            let cell = cell.moved(around.0, around.1);
-            // On a map of few cells, a neighbour on one side is that on the other too.
-            if !cells.contains(&cell) {
-                cells.push(cell);
-            }
-        }
-        cells
+        covering(center, reach, self.bounds(center))
     }
 
     /// Half of the width and of the height.
@@ -92,28 +70,52 @@ impl Shape {
             north: center.latitude + north,
         }
     }
+}
 
-    /// After how many steps cells are small, and yet those around the center's cover the area.
-    fn steps(self, latitude: f64) -> u32 {
-        let mut reach = match self {
-            Shape::Circle { radius } => radius,
-            Shape::Rectangle { .. } => {
-                let (width, height) = self.half();
-                (width * width + height * height).sqrt()
-            }
-        };
-        if reach == 0.0 {
-            return STEPS;
-        }
-        let mut steps = -1_i32;
-        while reach < MAP {
-            reach *= 2.0;
-            steps += 1;
-        }
-        // Towards the poles, cells are narrower than they look.
-        steps -= i32::from(latitude.abs() > 66.0) + i32::from(latitude.abs() > 80.0);
-        steps.clamp(1, STEPS as i32).unsigned_abs()
+/// The cells that cover what lies within bounds and so many meters from a center: that of the center and those around
+/// it, as far as they are needed, in the order in which Redis looks through them. O(1)
+pub(super) fn covering(center: Position, reach: f64, bounds: Edges) -> SmallVec<[Cell; 9]> {
+    const AROUND: [(i32, i32); 9] =
+        [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
+    let mut steps = steps(reach, center.latitude);
+    let mut cell = Cell::of(center, steps);
+    if steps > 1 && !covers(cell, bounds) {
+        steps -= 1;
+        cell = Cell::of(center, steps);
     }
+    let edges = cell.edges();
+    // Of the neighbours, those on a side to which the area does not reach.
+    let is_needed = |(east, north): (i32, i32)| {
+        steps < 2
+            || !(north < 0 && edges.south < bounds.south
+                || north > 0 && edges.north > bounds.north
+                || east < 0 && edges.west < bounds.west
+                || east > 0 && edges.east > bounds.east)
+    };
+    let mut cells = SmallVec::new();
+    for around in AROUND.into_iter().filter(|around| is_needed(*around)) {
+        let cell = cell.moved(around.0, around.1);
+        // On a map of few cells, a neighbour on one side is that on the other too.
+        if !cells.contains(&cell) {
+            cells.push(cell);
+        }
+    }
+    cells
+}
+
+/// After how many steps cells are small, and yet those around the center's cover the area.
+fn steps(mut reach: f64, latitude: f64) -> u32 {
+    if reach == 0.0 {
+        return STEPS;
+    }
+    let mut steps = -1_i32;
+    while reach < MAP {
+        reach *= 2.0;
+        steps += 1;
+    }
+    // Towards the poles, cells are narrower than they look.
+    steps -= i32::from(latitude.abs() > 66.0) + i32::from(latitude.abs() > 80.0);
+    steps.clamp(1, STEPS as i32).unsigned_abs()
 }
 
 /// Whether a cell and those around it reach as far as the bounds.

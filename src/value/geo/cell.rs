@@ -61,10 +61,7 @@ impl Cell {
     /// The middle of the cell.
     pub(crate) fn center(self) -> Position {
         let Edges { west, east, south, north } = self.edges();
-        Position {
-            longitude: ((west + east) / 2.0).clamp(-LONGITUDE, LONGITUDE),
-            latitude: ((south + north) / 2.0).clamp(-LATITUDE, LATITUDE),
-        }
+        Position { longitude: (west + east) / 2.0, latitude: (south + north) / 2.0 }.clamped()
     }
 
     pub(super) fn edges(self) -> Edges {

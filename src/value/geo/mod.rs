@@ -3,9 +3,11 @@
 
 mod area;
 mod cell;
+mod polygon;
 
 pub(crate) use area::Shape;
 pub(crate) use cell::Cell;
+pub(crate) use polygon::Polygon;
 
 /// The earth's radius in meters, as Redis has it: the earth is taken for a ball.
 const EARTH: f64 = 6_372_797.560856;
@@ -71,6 +73,14 @@ impl Position {
         let a = u * u + radians(self.latitude).cos() * radians(other.latitude).cos() * v * v;
         // Rounding may bring two ends of the earth further apart than they can be.
         2.0 * EARTH * a.sqrt().min(1.0).asin()
+    }
+
+    /// The nearest one that can be stored, as far as degrees go.
+    fn clamped(self) -> Self {
+        Position {
+            longitude: self.longitude.clamp(-LONGITUDE, LONGITUDE),
+            latitude: self.latitude.clamp(-LATITUDE, LATITUDE),
+        }
     }
 
     /// Whether it can be stored.

@@ -123,16 +123,16 @@ impl<'b> HyperLogLog<'b> {
 
     /// Hands over the runs of registers with the number of the first, if they are neither too many nor too few.
     fn each_run(&self, mut each: impl FnMut(usize, Op)) -> Result<(), Corrupted> {
-        let (mut start, mut read) = (0, 0);
+        let mut start = 0;
         for op in sparse::ops(self.body()) {
             let end = start + usize::from(op.len);
             if end > REGISTERS {
                 return Err(Corrupted);
             }
             each(start, op);
-            (start, read) = (end, read + op.size);
+            start = end;
         }
-        if start == REGISTERS && read == self.body().len() { Ok(()) } else { Err(Corrupted) }
+        if start == REGISTERS { Ok(()) } else { Err(Corrupted) }
     }
 }
 

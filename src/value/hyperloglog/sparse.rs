@@ -40,11 +40,11 @@ pub(super) enum Raised {
     IsFull,
 }
 
-/// The runs that these bytes describe, up to one that is cut off.
+/// The runs that these bytes describe.
 pub(super) fn ops(mut body: &[u8]) -> impl Iterator<Item = Op> + '_ {
     std::iter::from_fn(move || {
         let op = read(body)?;
-        body = body.get(op.size..)?;
+        body = body.get(op.size..).unwrap_or_default();
         Some(op)
     })
 }
@@ -67,6 +67,10 @@ pub(super) fn raise(
     let Found { op, at, first, before } = find(bytes, index).ok_or(Corrupted)?;
     if op.value >= value {
         return Ok(Raised::No);
+    }
+    if at + op.size > bytes.len() {
+        // It is cut off. Redis writes behind the string's end there.
+        return Err(Corrupted);
     }
     let (left, right) = (index - first, first + usize::from(op.len) - 1 - index);
     let run = |len: usize| match op.value {
@@ -129,12 +133,16 @@ fn merge(bytes: &mut Vec<u8>, mut at: usize) {
     }
 }
 
-/// The run at the start of these bytes.
+/// The run at the start of these bytes. The second byte of one that is cut off counts as a zero.
 fn read(bytes: &[u8]) -> Option<Op> {
     let first = *bytes.first()?;
     Some(match first >> 6 {
         0 => Op { value: 0, len: u16::from(first) + 1, size: 1 },
-        1 => Op { value: 0, len: u16::from_be_bytes([first & 63, *bytes.get(1)?]) + 1, size: 2 },
+        1 => Op {
+            value: 0,
+            len: u16::from_be_bytes([first & 63, bytes.get(1).copied().unwrap_or(0)]) + 1,
+            size: 2,
+        },
         _ => Op { value: (first >> 2 & 31) + 1, len: u16::from(first & 3) + 1, size: 1 },
     })
 }

@@ -28,7 +28,7 @@ fn numbers_are_written_as_the_server_writes_them() {
     let store = Store::new();
     let sessions = [Compat::Redis72, Compat::Redis82, Compat::Redis810, Compat::Valkey9]
         .map(|compat| store.session().compat(compat));
-    let [mut older, mut newer, mut newest, mut valkey] = sessions;
+    let [mut older, mut newer, newest, mut valkey] = sessions;
     assert_eq!(older.call(["GEOADD", "sicily", "13.361389", "38.115556", "Palermo"]), Reply::Integer(1));
     let reply = older.call(["GEOPOS", "sicily", "Palermo"]);
     let long: &[u8] = b"*1\r\n*2\r\n$20\r\n13.36138933897018433\r\n$20\r\n38.11555639549629859\r\n";
@@ -40,6 +40,58 @@ fn numbers_are_written_as_the_server_writes_them() {
     }
     assert_eq!(newer.encode(&reply), b"*1\r\n*2\r\n,13.361389338970184\r\n,38.1155563954963\r\n");
     assert_eq!(valkey.encode(&reply), b"*1\r\n*2\r\n,13.36138933897018433\r\n,38.11555639549629859\r\n");
+}
+
+#[test]
+fn polygons_are_those_of_valkey() {
+    let store = Store::new();
+    let mut session = store.session().compat(Compat::Valkey9);
+    let error = |reply: Reply| match reply {
+        Reply::Error(error) => error.to_string(),
+        other => panic!("no error: {other:?}"),
+    };
+    // What a live Valkey 9.1 answers.
+    session.call([
+        "GEOADD",
+        "p",
+        "13.361389",
+        "38.115556",
+        "Palermo",
+        "12.5",
+        "41.9",
+        "Rome",
+        "15",
+        "38.3",
+        "mid",
+    ]);
+    let triangle = ["BYPOLYGON", "3", "10", "35", "20", "35", "15", "45"];
+    let search = |more: &[&'static str]| [&["GEOSEARCH", "p"], &triangle[..], more].concat();
+    let found = session.call(search(&["WITHDIST", "ASC"]));
+    let with_distance = |member: &str, distance: &str| {
+        Reply::Array(vec![Reply::Bulk(member.into()), Reply::Bulk(distance.into())])
+    };
+    assert_eq!(
+        found,
+        Reply::Array(vec![with_distance("mid", "11542.7168"), with_distance("Palermo", "146654.5486")])
+    );
+    for (count, vertices) in
+        [("2", "1 1"), ("-3", "1 1"), ("4", "1 1 2 2 3 3 4"), ("2147483647", "1 1 2 2 3 3")]
+    {
+        let words = ["GEOSEARCH", "p", "ASC", "DESC", "ASC", "BYPOLYGON", count].into_iter();
+        let reply = session.call(words.chain(vertices.split(' ')));
+        assert_eq!(error(reply), "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices", "{count}");
+    }
+    let reply = session.call(["GEOSEARCH", "p", "ASC", "ASC", "BYPOLYGON", "2147483648", "1"]);
+    assert_eq!(error(reply), "ERR invalid number of vertices");
+    for more in
+        [&["BYRADIUS", "1", "km"][..], &["FROMLONLAT", "1", "1"], &["FROMMEMBER", "mid"], &["STOREDIST"]]
+    {
+        assert_eq!(error(session.call(search(more))), "ERR syntax error");
+    }
+    assert_eq!(error(store.session().call(search(&[]))), "ERR syntax error");
+    let missing = ["GEOSEARCH", "p", "FROMMEMBER", "x\0y", "BYRADIUS", "1", "m"];
+    assert_eq!(error(session.call(missing)), "ERR member x does not exist");
+    assert_eq!(error(store.session().call(missing)), "ERR could not decode requested zset member");
 }
 
 /// A part of the earth.
@@ -79,8 +131,10 @@ impl Ground {
             }
             13..=18 => [words!["GEOSEARCH", key], self.search(chance), options(chance, "")].concat(),
             19..=21 => {
-                let stored = words!["GEOSEARCHSTORE", key, self::key(chance)];
-                [stored, self.search(chance), options(chance, "STOREDIST")].concat()
+                let options = options(chance, "STOREDIST");
+                let stores_distances = options.contains(&word(&"STOREDIST"));
+                let destination = if stores_distances { DISTANCES } else { self::key(chance) };
+                [words!["GEOSEARCHSTORE", destination, key], self.search(chance), options].concat()
             }
             22 | 23 => {
                 let name = chance.pick(&["GEORADIUS", "GEORADIUS", "GEORADIUS_RO"]);
@@ -91,7 +145,7 @@ impl Ground {
                 let name = chance.pick(&["GEORADIUSBYMEMBER", "GEORADIUSBYMEMBER", "georadiusbymember_ro"]);
                 [words![name, key, member(chance)], self.radius(chance), options(chance, "STORE")].concat()
             }
-            26 => words!["ZRANGE", key, 0, -1, "WITHSCORES"],
+            26 => words!["ZRANGE", chance.pick(&[key, DISTANCES]), 0, -1, "WITHSCORES"],
             27 => words!["ZREM", key, member(chance)],
             28 => words!["DEL", key],
             _ if chance.one_in(3) => super::fill::draw(chance),
@@ -106,8 +160,11 @@ impl Ground {
             if chance.one_in(60) {
                 return word(&chance.pick(&RARE));
             }
-            let part = chance.below(1_000_000) as f64 / 1_000_000.0 - 0.5;
-            word(&format!("{:.7}", (middle + part * self.width).clamp(-most, most)))
+            // Not twice the same place: the order of what is equally far away is left open.
+            let (least, greatest) =
+                ((middle - self.width / 2.0).max(-most), (middle + self.width / 2.0).min(most));
+            let part = chance.below(1_000_000_000) as f64 / 1_000_000_000.0;
+            word(&format!("{:.9}", least + part * (greatest - least)))
         };
         vec![degrees(self.longitude, 180.0), degrees(self.latitude, 85.05)]
     }
@@ -125,7 +182,7 @@ impl Ground {
     }
 
     fn search(&self, chance: &mut Chance) -> Words {
-        let mut from = |chance: &mut Chance| match chance.below(12) {
+        let from = |chance: &mut Chance| match chance.below(12) {
             0..=5 => [words!["FROMLONLAT"], self.position(chance)].concat(),
             6..=10 => words!["frommember", member(chance)],
             _ => words![],
@@ -143,6 +200,9 @@ impl Ground {
         }
     }
 }
+
+/// Whose scores are distances, of which many say the same place.
+const DISTANCES: &[u8] = b"distances";
 
 fn key(chance: &mut Chance) -> &'static [u8] {
     chance.pick(&[b"a".as_slice(), b"a", b"b", b"none"])
@@ -172,7 +232,8 @@ fn options(chance: &mut Chance, store: &str) -> Words {
         9 if store.is_empty() => words!["withcoord"],
         10 if store.is_empty() => words!["WITHHASH"],
         11 if chance.one_in(4) => words![chance.pick(&["WITHDIST", "ANY", "x", "STORE", "STOREDIST"])],
-        12 | 13 if store == "STORE" => words![chance.pick(&["STORE", "storedist"]), key(chance)],
+        12 if store == "STORE" => words!["storedist", DISTANCES],
+        13 if store == "STORE" => words!["STORE", key(chance)],
         12 | 13 if !store.is_empty() => words![store],
         _ => words![],
     });

@@ -34,7 +34,8 @@ fn draw(chance: &mut Chance) -> Words {
 fn right(chance: &mut Chance) -> Words {
     let key = chance.key();
     match chance.below(24) {
-        0..=3 => [words!["PFADD", key], chance.many(0, 4, element)].concat(),
+        0..=2 => [words!["PFADD", key], chance.many(0, 4, element)].concat(),
+        3 => on_hostile(chance),
         4 | 5 => [words!["PFADD", key], chance.many(20, 120, element)].concat(),
         // Enough for the dense form.
         6 => [words!["PFADD", key], chance.many(400, 1_200, element)].concat(),
@@ -45,7 +46,8 @@ fn right(chance: &mut Chance) -> Words {
         15..=17 => words!["GET", key],
         18 => words!["PFDEBUG", chance.pick(&["decode", "ENCODING", "todense", "GETREG", "x"]), key],
         19 => words!["DEL", key],
-        20 | 21 => words!["SET", key, hostile(chance)],
+        20 => words!["SET", HOSTILE, hostile(chance)],
+        21 => on_hostile(chance),
         22 => words!["SETRANGE", key, 8, chance.pick(&["\u{1}", "\0\0\0\0\0\0\0\u{7f}"])],
         _ => super::fill::draw(chance),
     }
@@ -61,7 +63,21 @@ fn element(chance: &mut Chance) -> Vec<u8> {
 }
 
 fn keys(chance: &mut Chance) -> Words {
-    chance.many(0, 3, |chance| word(&chance.key()))
+    chance.many(0, 3, |chance| if chance.one_in(12) { word(&HOSTILE) } else { word(&chance.key()) })
+}
+
+/// What may be no HyperLogLog. Of several elements, Redis keeps those that it has added before it sees that; larder
+/// keeps none.
+const HOSTILE: &str = "hostile";
+
+fn on_hostile(chance: &mut Chance) -> Words {
+    match chance.below(6) {
+        0 | 1 => words!["PFADD", HOSTILE, element(chance)],
+        2 => words!["PFCOUNT", HOSTILE],
+        3 => words!["GET", HOSTILE],
+        4 => words!["PFDEBUG", chance.pick(&["decode", "todense", "GETREG"]), HOSTILE],
+        _ => [words!["PFMERGE", HOSTILE], keys(chance)].concat(),
+    }
 }
 
 /// What begins as a HyperLogLog does: whole or not, of too many registers or of too few.
@@ -79,7 +95,7 @@ fn hostile(chance: &mut Chance) -> Vec<u8> {
         _ => log.extend([0x7f, 0xff]),
     }
     if chance.one_in(12) {
-        log.truncate(chance.below(20));
+        log.truncate(chance.below(16));
     }
     log
 }
