@@ -247,6 +247,7 @@ impl<'c> Words<'c> {
         if matches!(self.family, Family::Search | Family::SearchStore) && self.polygon.is_none() {
             let which = match (&self.center, &self.shape) {
                 (None, _) => "FROMMEMBER or FROMLONLAT",
+                (_, None) if call.compat() == Compat::Valkey9 => "BYRADIUS, BYBOX and BYPOLYGON",
                 (_, None) => "BYRADIUS and BYBOX",
                 _ => "",
             };
