@@ -30,7 +30,8 @@
 //!
 //! - [`Store`]: making, saving, clearing and watching a store; loads; messages. It dereferences to
 //! - [`Database`]: all that is done with keys and values, in a store as in a transaction ([`Tx`]).
-//! - Handles on one key: [`List`], [`Set`], [struct@Hash], [`SortedSet`], [`Counter`], [`Text`], [`Bitmap`].
+//! - Handles on one key: [`List`], [`Set`], [struct@Hash], [`SortedSet`], [`Counter`], [`Text`], [`Bitmap`],
+//!   [`HyperLogLog`], [`Geo`].
 //! - [`Record`] turns serde on for a type of yours; [`Encode`] and [`Decode`] are for types with a form
 //!   of their own; [`Element`] says what a collection takes; [`Bytes`] and [`Key`] are what values and
 //!   names are made of.
@@ -139,7 +140,7 @@
 //! # What it is not
 //!
 //! - Not durable write by write: what was written after the last snapshot is gone after a crash.
-//! - Not all of Redis: no streams, HyperLogLogs, geo sets, scripts or modules.
+//! - Not all of Redis: no streams, scripts or modules.
 
 // A promise of the README's first page.
 #![forbid(unsafe_code)]
@@ -219,5 +220,6 @@ pub use table::{Compat, Session};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};
+pub use value::geo::{Distance, Position};
 pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;

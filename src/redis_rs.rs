@@ -3,7 +3,7 @@
 use redis::{Arg, Cmd, ConnectionLike, PushKind, RedisError, RedisResult, Value, VerbatimFormat};
 
 use crate::reply::Reply;
-use crate::resp::{Dialect, Protocol, Requests, double};
+use crate::resp::{Dialect, Protocol, Requests, coordinate, double};
 use crate::{Bytes, Session, Store};
 
 /// A connection of redis-rs to a store in the same process: no server, no socket, no thread.
@@ -192,6 +192,8 @@ fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
         Reply::Map(pairs) | Reply::Pairs(pairs) => Value::Array(flat(pairs)?),
         Reply::Double(value) if resp3 => Value::Double(value),
         Reply::Double(value) => Value::BulkString(double(value, dialect.compat).into()),
+        Reply::Coordinate(value) if resp3 => Value::Double(value),
+        Reply::Coordinate(value) => Value::BulkString(coordinate(value, dialect.compat).into()),
         Reply::Boolean(value) if resp3 => Value::Boolean(value),
         Reply::Boolean(value) => Value::Int(value.into()),
         Reply::Verbatim(format, text) if resp3 => {

@@ -7,7 +7,9 @@
 
 pub(crate) mod bitmap;
 pub(crate) mod blocking;
+pub(crate) mod geo;
 pub(crate) mod hash;
+pub(crate) mod hyperloglog;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod lock;

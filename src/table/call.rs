@@ -27,6 +27,8 @@ pub(crate) struct Call<'c> {
     pub session: &'c mut Session,
     /// The name in small letters, as errors have it: `config|get`.
     pub name: &'static str,
+    /// The name as the client wrote it, without the container's.
+    pub said: &'c [u8],
 }
 
 /// What a command that may wait wants.

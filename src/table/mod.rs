@@ -16,9 +16,11 @@ mod command;
 mod config;
 mod connection;
 mod expiry;
+mod geo;
 mod hash;
 #[cfg(feature = "testing")]
 mod hooks;
+mod hyperloglog;
 mod info;
 mod keys;
 mod list;
@@ -63,7 +65,9 @@ const FAMILIES: &[&[Row]] = &[
     config::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    geo::ROWS,
     hash::ROWS,
+    hyperloglog::ROWS,
     info::ROWS,
     keys::ROWS,
     list::ROWS,

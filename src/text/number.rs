@@ -140,6 +140,17 @@ pub(crate) fn format_general(value: f64) -> Bytes {
     text.into()
 }
 
+/// Writes a double without an exponent, with 17 decimals but for zeros at their end. O(1), but for a number far
+/// beyond those that stand for degrees.
+#[cfg(feature = "commands")]
+pub(crate) fn format_decimals(value: f64) -> Bytes {
+    let text = format!("{value:.17}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => Bytes::from("0"),
+        short => Bytes::from(short),
+    }
+}
+
 /// Writes a double as Redis does from 7.2 on: a whole number up to 2^62 as an integer, everything else with
 /// few digits that read back as the same double. O(1).
 ///

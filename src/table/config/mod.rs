@@ -53,7 +53,12 @@ impl Settings {
         if !self.has_password() {
             return None;
         }
-        self.changed.read().get("requirepass").cloned()
+        self.changed("requirepass")
+    }
+
+    /// The value that a parameter was given, if any.
+    pub(super) fn changed(&self, name: &str) -> Option<Bytes> {
+        self.changed.read().get(name).cloned()
     }
 
     /// Keeps the value of a parameter.
@@ -96,7 +101,7 @@ pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
     if let Some(own) = own {
         return Bytes::from(own);
     }
-    let changed = space.shared().settings.changed.read().get(name).cloned();
+    let changed = space.shared().settings.changed(name);
     let default = || PARAMETERS.iter().find(|parameter| parameter.name == name).map(|known| known.default);
     changed.unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
 }
