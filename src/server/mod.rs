@@ -5,7 +5,6 @@
 
 mod builder;
 mod connection;
-mod waiting;
 
 use std::fmt;
 use std::io;
@@ -18,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use crate::{Compat, Store};
+use crate::{Compat, Store, waiting};
 
 pub use builder::ServerBuilder;
 

@@ -36,13 +36,12 @@ mod transaction;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+#[cfg(feature = "server")]
+pub(crate) use pubsub::message;
 pub use row::Compat;
 pub use session::Session;
-#[cfg(feature = "server")]
-pub(crate) use {
-    pubsub::message,
-    session::{Outcome, Waiting},
-};
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+pub(crate) use session::{Outcome, Waiting};
 
 pub(crate) use row::Row;
 pub(crate) use shared::Shared;
