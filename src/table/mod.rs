@@ -20,6 +20,7 @@ mod hash;
 mod info;
 mod keys;
 mod list;
+mod memory;
 mod object;
 mod pubsub;
 mod row;
@@ -60,6 +61,7 @@ const FAMILIES: &[&[Row]] = &[
     info::ROWS,
     keys::ROWS,
     list::ROWS,
+    memory::ROWS,
     object::ROWS,
     pubsub::ROWS,
     scan::ROWS,

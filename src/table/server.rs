@@ -30,8 +30,10 @@ pub(super) const ROWS: &[Row] = &[
     row("cluster|slots", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("lastsave", 1, LOADING | STALE | FAST, Keys::NONE, last_save),
     container("latency").since(2, 8),
+    row("latency|doctor", 2, WATCHED, Keys::NONE, latency_doctor).since(2, 8),
     row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
     row("latency|help", 2, LOADING | STALE, Keys::NONE, help).since(2, 8),
+    row("latency|histogram", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Map(Vec::new()))).since(7, 0),
     row("latency|history", 3, WATCHED, Keys::NONE, nothing).since(2, 8),
     row("latency|latest", 2, WATCHED, Keys::NONE, nothing).since(2, 8),
     row("latency|reset", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 8),
@@ -91,6 +93,10 @@ fn replica_of(call: &mut Call<'_>) -> Answer {
         Some(0..=65_535) => ErrorReply::known("ERR this server replicates no other"),
         _ => ErrorReply::known("ERR Invalid master port"),
     })
+}
+
+fn latency_doctor(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Verbatim("txt", Bytes::from("Latencies are not watched here: there is nothing to tell.\n")))
 }
 
 fn latency_graph(call: &mut Call<'_>) -> Answer {

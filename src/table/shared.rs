@@ -2,10 +2,12 @@
 
 use super::clients::Clients;
 use super::config::Settings;
+use super::info::Pace;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng;
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicUsize;
 
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
 pub(crate) struct Shared {
@@ -13,6 +15,9 @@ pub(crate) struct Shared {
     pub settings: Settings,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
+    /// The highest number of bytes that the store was seen to take.
+    pub peak: AtomicUsize,
+    pub pace: Mutex<Pace>,
     /// 40 hexadecimal digits that no other store has.
     pub run_id: String,
     /// When the store was made: on its clock's line, and in milliseconds since 1970.
@@ -26,6 +31,8 @@ impl Shared {
             clients: Clients::default(),
             settings: Settings::default(),
             counted: Mutex::default(),
+            peak: AtomicUsize::new(0),
+            pace: Mutex::default(),
             run_id: hex(40),
             since: clock.now(),
             since_wall: clock.wall(),
