@@ -67,12 +67,14 @@ fn stats(call: &mut Call<'_>) -> Answer {
     let none = Reply::Integer(0);
     tell("peak.allocated", Reply::count(peak));
     tell("total.allocated", Reply::count(used));
-    let parts = ["startup.allocated", "replication.backlog", "clients.slaves", "clients.normal", "cluster.links"];
+    let parts =
+        ["startup.allocated", "replication.backlog", "clients.slaves", "clients.normal", "cluster.links"];
     for part in parts.into_iter().chain(["aof.buffer", "lua.caches", "functions.caches"]) {
         tell(part, none.clone());
     }
     for database in counted.databases.iter().filter(|of| of.entries > 0) {
-        let tables = ["overhead.hashtable.main", "overhead.hashtable.expires", "overhead.hashtable.slot-to-keys"];
+        let tables =
+            ["overhead.hashtable.main", "overhead.hashtable.expires", "overhead.hashtable.slot-to-keys"];
         let tables = tables.map(|table| (Reply::text(table), none.clone()));
         tell(&format!("db.{}", database.index), Reply::Map(tables.into()));
     }

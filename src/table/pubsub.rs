@@ -4,7 +4,6 @@ use super::call::{Answer, Call};
 use super::command::help;
 use super::row::flag::{FAST, LISTENS, LOADING, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
-use super::server::wrong_arguments;
 use super::session::Session;
 use crate::Bytes;
 use crate::pubsub::{Backlog, Hub, Message, Subscription};
@@ -148,7 +147,7 @@ fn publish(call: &mut Call<'_>) -> Answer {
 fn channels(call: &mut Call<'_>) -> Answer {
     let pattern = call.args.take();
     if !call.args.is_empty() {
-        return Err(wrong_arguments("PUBSUB", "CHANNELS"));
+        return Err(call.wrong_subcommand());
     }
     let pattern = pattern.map_or(&b"*"[..], |pattern| pattern);
     Ok(Reply::bulks(call.space().hub().channels(pattern)))
@@ -168,7 +167,7 @@ fn patterns(call: &mut Call<'_>) -> Answer {
 
 fn no_channels(call: &mut Call<'_>) -> Answer {
     call.args.take();
-    if call.args.is_empty() { Ok(Reply::Array(Vec::new())) } else { Err(wrong_arguments("PUBSUB", "SHARDCHANNELS")) }
+    if call.args.is_empty() { Ok(Reply::Array(Vec::new())) } else { Err(call.wrong_subcommand()) }
 }
 
 fn no_subscribers(call: &mut Call<'_>) -> Answer {

@@ -107,19 +107,12 @@ fn latency_graph(call: &mut Call<'_>) -> Answer {
 fn slowlog_get(call: &mut Call<'_>) -> Answer {
     let count = call.args.take();
     if !call.args.is_empty() {
-        return Err(wrong_arguments("SLOWLOG", "GET"));
+        return Err(call.wrong_subcommand());
     }
     match count.map(|count| number::parse_i64(count)) {
         None | Some(Some(-1..)) => nothing(call),
         _ => Err(ErrorReply::known("ERR count should be greater than or equal to -1")),
     }
-}
-
-/// What is said of a subcommand that has too many arguments.
-pub(super) fn wrong_arguments(container: &str, name: &str) -> ErrorReply {
-    ErrorReply::new(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
-    ))
 }
 
 fn timeout(call: &mut Call<'_>) -> Result<(), ErrorReply> {

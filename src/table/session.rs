@@ -327,7 +327,8 @@ impl Session {
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let named = 1 + usize::from(row.name.contains('|'));
         let args = Args::new(words.get(named..).unwrap_or_default());
-        let mut call = Call { args, session: self, name: row.name };
+        let given = words.get(1).map_or(&[][..], |word| word);
+        let mut call = Call { args, session: self, name: row.name, given };
         let outcome = match row.run {
             Run::Plain(run) => run(&mut call).map(Outcome::Reply),
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use larder::{ManualClock, Store};
 use redis::aio::ConnectionLike;
-use redis::{AsyncCommands, RedisResult};
+use redis::{AsyncCommands, ConnectionLike as _, RedisResult};
 
 async fn visits(con: &mut impl AsyncCommands, page: &str) -> RedisResult<u64> {
     con.incr(format!("visits:{page}"), 1).await
@@ -49,6 +49,8 @@ async fn it_goes_where_a_task_goes_and_its_clones_are_one_connection() {
     });
     assert_eq!(task.await.unwrap(), Ok(1));
     assert_eq!(con.get_db(), 3);
+    fn goes_anywhere<T: Clone + Send + Sync + 'static>(_: &T) {}
+    goes_anywhere(&con);
     assert_eq!(store.db(3).unwrap().get("visits:home").unwrap(), Some(1));
 }
 
@@ -158,6 +160,9 @@ fn a_future_that_is_dropped_withdraws_its_command() {
         assert_eq!(store.waiting().unwrap(), 1);
     }
     assert_eq!(store.waiting().unwrap(), 0);
+    let clients = store.redis_connection().req_command(redis::cmd("INFO").arg("clients")).unwrap();
+    let clients: String = redis::from_redis_value(clients).unwrap();
+    assert!(clients.contains("\r\nblocked_clients:0\r\n"), "{clients}");
     let jobs = store.list::<String>("jobs");
     jobs.push_back("resize").unwrap();
     assert_eq!(jobs.len().unwrap(), 1);
