@@ -36,7 +36,8 @@ use crate::{Bytes, Session, Store};
 /// ```
 ///
 /// A command that blocks lets its task wait, and no thread; it follows the store's clock. Who drops its future
-/// withdraws it: nothing is taken for it any more, and what it had just been given goes back.
+/// withdraws it: nothing is taken for it any more, and what it had just been given goes back. What stands behind
+/// it in a pipeline is not run then.
 ///
 /// Messages of channels do not come this way: await those of a [`Subscription`](crate::Subscription).
 #[derive(Debug, Clone)]

@@ -237,7 +237,6 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
 }
 
 /// How many commands there are in a second, as it was between the last two looks.
-#[derive(Default)]
 pub(crate) struct Pace {
     commands: u64,
     at: u64,
@@ -245,6 +244,10 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    pub(super) fn from(now: u64) -> Self {
+        Pace { commands: 0, at: now, was: 0 }
+    }
+
     fn of(&mut self, commands: u64, now: u64) -> u64 {
         // Looks that follow each other closely, or that come after a reset, say what the last one said.
         let passed = now.saturating_sub(self.at);
@@ -296,4 +299,20 @@ fn keyspace(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         (format!("db{}", of.index).into(), facts)
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_between_two_looks_and_starts_again_after_a_reset() {
+        let mut pace = Pace::from(1_000);
+        assert_eq!(pace.of(50, 1_500), 100);
+        assert_eq!(pace.of(70, 1_599), 100); // too soon
+        assert_eq!(pace.of(70, 1_600), 200);
+        assert_eq!(pace.of(70, 2_600), 0);
+        assert_eq!(pace.of(3, 2_600), 0);
+        assert_eq!(pace.of(13, 3_600), 10);
+    }
 }

@@ -32,7 +32,7 @@ impl Shared {
             settings: Settings::default(),
             counted: Mutex::default(),
             peak: AtomicUsize::new(0),
-            pace: Mutex::default(),
+            pace: Mutex::new(Pace::from(clock.now())),
             run_id: hex(40),
             since: clock.now(),
             since_wall: clock.wall(),

@@ -33,6 +33,7 @@ def main():
         # Each feeds the next, and a group is counted down by its members.
         assert celery.chain(add.s(1, 2), add.s(10))().get(timeout=30) == 13
         assert celery.group(add.s(n, n) for n in range(5))().get(timeout=30) == [0, 2, 4, 6, 8]
+        assert app.control.ping(limit=1, timeout=30)[0]
         assert celery.chord((add.s(n, 1) for n in range(3)), total.s())().get(timeout=30) == 6
     print("ok")
 

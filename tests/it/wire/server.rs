@@ -140,6 +140,13 @@ fn info_tells_the_facts() {
     assert_eq!(fact(&store, "run_id").len(), 40);
     assert_ne!(fact(&store, "run_id"), fact(&Store::new(), "run_id"));
 
+    let used = |name| fact(&store, name).parse::<usize>().unwrap();
+    let before = used("used_memory");
+    store.insert("large", "x".repeat(1 << 20)).unwrap();
+    let peak = used("used_memory_peak");
+    store.remove("large").unwrap();
+    assert!(peak >= before + (1 << 20) && used("used_memory_peak") == peak && used("used_memory") < peak);
+
     session.call(["CONFIG", "RESETSTAT"]);
     assert_eq!((fact(&store, "keyspace_hits"), fact(&store, "expired_keys")), ("0".into(), "0".into()));
     session.call(["GET", "a"]);
