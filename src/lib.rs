@@ -132,6 +132,7 @@
 //! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
+//! | `redis-aio` | `Store::redis_async_connection`: the same for redis-rs's async commands |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
 //! | `testing` | `larder::testing`: faults, the log of commands, strict modes, the data as text and what differs |
 //!
@@ -186,6 +187,8 @@ pub mod testing;
 mod text;
 mod trace;
 mod value;
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+mod waiting;
 mod wake;
 
 /// Small structures turn into larger ones early, and those are cut into small parts, so that tests cross
@@ -206,6 +209,8 @@ pub use key::Key;
 pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "redis-aio")]
+pub use redis_rs::RedisAsyncConnection;
 #[cfg(feature = "redis")]
 pub use redis_rs::RedisConnection;
 #[cfg(feature = "commands")]

@@ -7,7 +7,6 @@ mod builder;
 mod connection;
 #[cfg(feature = "testing")]
 mod faults;
-mod waiting;
 
 use std::fmt;
 use std::io;

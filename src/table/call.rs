@@ -124,6 +124,19 @@ impl<'c> Call<'c> {
         ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", self.name))
     }
 
+    /// What Redis says of a subcommand that takes not so many words.
+    pub(crate) fn wrong_subcommand(&self) -> ErrorReply {
+        let container = self.name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let text = [
+            b"ERR unknown subcommand or wrong number of arguments for '",
+            self.said,
+            b"'. Try ",
+            container.as_bytes(),
+            b" HELP.",
+        ];
+        ErrorReply::of_bytes(text.concat())
+    }
+
     /// The command's name as errors about deadlines have it.
     pub(crate) fn invalid_expire(&self) -> ErrorReply {
         ErrorReply::new(format!("ERR invalid expire time in '{}' command", self.name))

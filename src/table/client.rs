@@ -22,6 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     row("client|info", 2, OWN, Keys::NONE, info).since(6, 2),
     row("client|list", -2, ADMIN | OWN, Keys::NONE, list).since(2, 4),
     row("client|no-evict", 3, ADMIN | OWN, Keys::NONE, no_evict).since(7, 0),
+    row("client|no-touch", 3, OWN, Keys::NONE, no_touch).since(7, 2),
     row("client|reply", 3, OWN, Keys::NONE, reply).since(3, 2),
     row("client|setinfo", 4, OWN, Keys::NONE, set_info).since(7, 2),
     row("client|setname", 3, OWN, Keys::NONE, set_name).since(2, 6),
@@ -118,6 +119,13 @@ fn list(call: &mut Call<'_>) -> Answer {
 fn no_evict(call: &mut Call<'_>) -> Answer {
     let stays = on_or_off(call.args.next()?)?;
     call.session.client.note(|facts| facts.stays = stays);
+    Ok(Reply::OK)
+}
+
+/// Uses count all the same here: of this too the flag is left.
+fn no_touch(call: &mut Call<'_>) -> Answer {
+    let leaves_no_trace = on_or_off(call.args.next()?)?;
+    call.session.client.note(|facts| facts.leaves_no_trace = leaves_no_trace);
     Ok(Reply::OK)
 }
 

@@ -24,6 +24,7 @@ mod hyperloglog;
 mod info;
 mod keys;
 mod list;
+mod memory;
 mod object;
 mod pubsub;
 mod row;
@@ -40,13 +41,12 @@ mod transaction;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+#[cfg(feature = "server")]
+pub(crate) use pubsub::message;
 pub use row::Compat;
 pub use session::Session;
-#[cfg(feature = "server")]
-pub(crate) use {
-    pubsub::message,
-    session::{Outcome, Waiting},
-};
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+pub(crate) use session::{Outcome, Waiting};
 
 #[cfg(all(feature = "server", feature = "testing"))]
 pub(crate) use hooks::{Ahead, Behind};
@@ -71,6 +71,7 @@ const FAMILIES: &[&[Row]] = &[
     info::ROWS,
     keys::ROWS,
     list::ROWS,
+    memory::ROWS,
     object::ROWS,
     pubsub::ROWS,
     scan::ROWS,

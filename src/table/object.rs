@@ -1,6 +1,5 @@
-//! OBJECT and MEMORY USAGE: what a server tells of how it keeps a key.
+//! OBJECT: what a server tells of how it keeps a key.
 
-use super::args::is;
 use super::call::{Answer, Call};
 use super::row::flag::{LOADING, READONLY, STALE};
 use super::row::{Keys, Row, container, row};
@@ -12,8 +11,6 @@ use crate::reply::{ErrorReply, Reply};
 const SECOND: Keys = Keys::range(2, 2, 1);
 
 pub(super) const ROWS: &[Row] = &[
-    container("memory").since(4, 0),
-    row("memory|usage", -3, READONLY, SECOND, usage).since(4, 0),
     container("object").since(2, 2),
     row("object|encoding", 3, READONLY, SECOND, encoding).since(2, 2),
     row("object|freq", 3, READONLY, SECOND, frequency).since(4, 0),
@@ -77,16 +74,4 @@ fn frequency(call: &mut Call<'_>) -> Answer {
             ))
         },
     )
-}
-
-/// The number of samples makes no difference: all is counted anyway.
-fn usage(call: &mut Call<'_>) -> Answer {
-    let key = call.key()?;
-    while let Some(word) = call.args.take() {
-        if !is(word, "SAMPLES") || call.args.is_empty() || call.args.integer()? < 0 {
-            return Err(ErrorReply::SYNTAX);
-        }
-    }
-    let bytes = call.read(key, |view, key| Ok(object::bytes(view, key)))?;
-    Ok(bytes.map_or(Reply::Nil, Reply::count))
 }

@@ -30,8 +30,10 @@ pub(super) const ROWS: &[Row] = &[
     row("cluster|slots", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("lastsave", 1, LOADING | STALE | FAST, Keys::NONE, last_save),
     container("latency").since(2, 8),
+    row("latency|doctor", 2, WATCHED, Keys::NONE, latency_doctor).since(2, 8),
     row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
     row("latency|help", 2, LOADING | STALE, Keys::NONE, help).since(2, 8),
+    row("latency|histogram", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Map(Vec::new()))).since(7, 0),
     row("latency|history", 3, WATCHED, Keys::NONE, nothing).since(2, 8),
     row("latency|latest", 2, WATCHED, Keys::NONE, nothing).since(2, 8),
     row("latency|reset", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 8),
@@ -93,6 +95,10 @@ fn replica_of(call: &mut Call<'_>) -> Answer {
     })
 }
 
+fn latency_doctor(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Verbatim("txt", Bytes::from("Latencies are not watched here: there is nothing to tell.\n")))
+}
+
 fn latency_graph(call: &mut Call<'_>) -> Answer {
     let event = String::from_utf8_lossy(call.args.next()?);
     Err(ErrorReply::new(format!("ERR No samples available for event '{event}'")))
@@ -101,19 +107,12 @@ fn latency_graph(call: &mut Call<'_>) -> Answer {
 fn slowlog_get(call: &mut Call<'_>) -> Answer {
     let count = call.args.take();
     if !call.args.is_empty() {
-        return Err(wrong_arguments("SLOWLOG", "GET"));
+        return Err(call.wrong_subcommand());
     }
     match count.map(|count| number::parse_i64(count)) {
         None | Some(Some(-1..)) => nothing(call),
         _ => Err(ErrorReply::known("ERR count should be greater than or equal to -1")),
     }
-}
-
-/// What is said of a subcommand that has too many arguments.
-pub(super) fn wrong_arguments(container: &str, name: &str) -> ErrorReply {
-    ErrorReply::new(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
-    ))
 }
 
 fn timeout(call: &mut Call<'_>) -> Result<(), ErrorReply> {

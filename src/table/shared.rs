@@ -2,10 +2,12 @@
 
 use super::clients::Clients;
 use super::config::Settings;
+use super::info::Pace;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng::{self, Rng};
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicUsize;
 
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
 pub(crate) struct Shared {
@@ -16,6 +18,9 @@ pub(crate) struct Shared {
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
+    /// The highest number of bytes that the store was seen to take.
+    pub peak: AtomicUsize,
+    pub pace: Mutex<Pace>,
     /// 40 hexadecimal digits that no other store has, but for forks and those of the same seed.
     pub run_id: String,
     /// When the store was made: on its clock's line, and in milliseconds since 1970.
@@ -38,6 +43,8 @@ impl Shared {
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             counted: Mutex::default(),
+            peak: AtomicUsize::new(0),
+            pace: Mutex::new(Pace::from(clock.now())),
             run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
             since: clock.now(),
             since_wall: clock.wall(),

@@ -8,7 +8,6 @@ use super::call::{Answer, Call};
 use super::command::{self, CATEGORIES, help};
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
-use super::server::wrong_arguments;
 use crate::reply::{ErrorReply, Reply};
 
 const TELLS: u32 = NOSCRIPT | LOADING | STALE;
@@ -40,7 +39,7 @@ fn cat(call: &mut Call<'_>) -> Answer {
             let name = String::from_utf8_lossy(name);
             Err(ErrorReply::new(format!("ERR Unknown category '{name}'")))
         }
-        _ => Err(wrong_arguments("ACL", "CAT")),
+        _ => Err(call.wrong_subcommand()),
     }
 }
 
@@ -88,7 +87,7 @@ fn get_user(call: &mut Call<'_>) -> Answer {
 /// A random password of so many bits, 256 if nothing is said.
 fn gen_pass(call: &mut Call<'_>) -> Answer {
     if call.args.len() > 1 {
-        return Err(wrong_arguments("ACL", "GENPASS"));
+        return Err(call.wrong_subcommand());
     }
     let bits = if call.args.is_empty() { 256 } else { call.args.integer()? };
     let digits = (1..=MOST_BITS).contains(&bits).then(|| (bits as usize).div_ceil(4));

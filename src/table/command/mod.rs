@@ -67,7 +67,7 @@ fn infos(call: &mut Call<'_>) -> Answer {
     if names.is_empty() {
         return Ok(Reply::Array(commands(call).map(|row| info(call, row)).collect()));
     }
-    let of = |name: &Bytes| known(call, name).map_or(Reply::NilArray, |row| info(call, row));
+    let of = |name: &Bytes| known(call, name).map_or(Reply::Nil, |row| info(call, row));
     Ok(Reply::Array(names.iter().map(of).collect()))
 }
 
@@ -86,11 +86,12 @@ fn info(call: &Call<'_>, row: &'static Row) -> Reply {
     let mut facts =
         vec![Reply::text(row.name), Reply::Integer(row.arity_in(call.compat()).into()), statuses(flags)];
     facts.extend(keys);
+    let subcommands: Vec<_> = subcommands(call, row.name).map(|row| info(call, row)).collect();
     facts.extend([
         statuses(categories),
         Reply::Set(tips(row).iter().map(Reply::text).collect()),
-        Reply::Array(Vec::new()),
-        Reply::Array(subcommands(call, row.name).map(|row| info(call, row)).collect()),
+        Reply::Set(Vec::new()),
+        if subcommands.is_empty() { Reply::Set(subcommands) } else { Reply::Array(subcommands) },
     ]);
     Reply::Array(facts)
 }

@@ -12,7 +12,7 @@ const ROUNDS: u64 = 20;
 
 /// One channel and one pattern, so that nothing is told in an order of its own.
 fn draw(chance: &mut Chance) -> Words {
-    match chance.below(14) {
+    match chance.below(16) {
         0 | 1 => words!["SUBSCRIBE", "a", "a"],
         2 | 3 => words!["PSUBSCRIBE", "p*"],
         4 => words!["UNSUBSCRIBE"],
@@ -24,6 +24,8 @@ fn draw(chance: &mut Chance) -> Words {
         10 => words!["GET"],
         11 => words!["PUBSUB", chance.pick(&["NUMPAT", "CHANNELS", "WHAT"])],
         12 => words!["SUBSCRIBE"],
+        13 => words!["pubsub", chance.pick(&["SHARDCHANNELS", "shardnumsub"]), "a"],
+        14 => words!["PUBSUB", chance.pick(&["channels", "SHARDCHANNELS", "NUMPAT"]), "a", "b"],
         _ => words![chance.pick(&["RESET", "MULTI", "EXEC", "PUNSUBSCRIBE"])],
     }
 }

@@ -89,7 +89,7 @@ fn commands_are_found_counted_and_filtered() {
     let Reply::Array(names) = list else { panic!("no list") };
     assert!(names.contains(&text("multi")) && !names.contains(&text("get")));
     let Reply::Array(infos) = session.call(["COMMAND", "INFO", "what", "GET"]) else { panic!("no list") };
-    assert_eq!(infos[0], Reply::NilArray);
+    assert_eq!(infos[0], Reply::Nil);
     assert!(matches!(&infos[1], Reply::Array(facts) if facts[0] == text("get") && facts.len() == 10));
 }
 
@@ -97,7 +97,7 @@ fn commands_are_found_counted_and_filtered() {
 fn an_older_server_does_not_know_what_came_later() {
     let known = |compat| {
         let mut session = Store::new().session().compat(compat);
-        session.call(["COMMAND", "INFO", "waitaof"]) != Reply::Array(vec![Reply::NilArray])
+        session.call(["COMMAND", "INFO", "waitaof"]) != Reply::Array(vec![Reply::Nil])
     };
     assert!(!known(Compat::Redis70) && known(Compat::Redis72) && known(Compat::Redis810));
 }

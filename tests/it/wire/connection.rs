@@ -140,6 +140,18 @@ fn a_client_sees_itself_and_the_others() {
 }
 
 #[test]
+fn a_client_that_says_so_leaves_no_trace_and_stays() {
+    let mut session = Store::new().session();
+    let flags = |session: &mut Session| field(&text(session.call(["CLIENT", "INFO"])), "flags");
+    assert_eq!(session.call(["CLIENT", "NO-EVICT", "on"]), Reply::OK);
+    assert_eq!(session.call(["CLIENT", "NO-TOUCH", "ON"]), Reply::OK);
+    assert_eq!(flags(&mut session), "eT");
+    assert_eq!(session.call(["CLIENT", "no-touch", "off"]), Reply::OK);
+    assert_eq!(flags(&mut session), "e");
+    assert_eq!(error(&mut session, &["CLIENT", "NO-TOUCH", "x"]), "ERR syntax error");
+}
+
+#[test]
 fn a_clients_library_can_be_told_since_7_2() {
     let mut session = Store::new().session();
     let set = ["CLIENT", "SETINFO", "lib-name", "redis py"];
