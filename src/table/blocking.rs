@@ -41,7 +41,7 @@ const fn waits(
     keys: Keys,
     run: fn(&mut Call<'_>) -> Result<Blocked, ErrorReply>,
 ) -> Row {
-    Row { name, arity, older: None, flags, keys, since: (1, 0), run: Run::Waits(run) }
+    Row { name, arity, older: None, flags, keys, since: (1, 0), valkey: (1, 0), run: Run::Waits(run) }
 }
 
 /// BLPOP, BRPOP, BZPOPMIN, BZPOPMAX: the key, and the element or the member with its score, in one array.

@@ -4,8 +4,8 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
 use super::command::help;
-use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
-use super::row::{Keys, Row, container, row};
+use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE, VALKEY_NO_MULTI};
+use super::row::{Compat, Keys, Row, container, row};
 use super::session::Silence;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     row("client|info", 2, OWN, Keys::NONE, info).since(6, 2),
     row("client|list", -2, ADMIN | OWN, Keys::NONE, list).since(2, 4),
     row("client|no-evict", 3, ADMIN | OWN, Keys::NONE, no_evict).since(7, 0),
-    row("client|reply", 3, OWN, Keys::NONE, reply).since(3, 2),
+    row("client|reply", 3, OWN | VALKEY_NO_MULTI, Keys::NONE, reply).since(3, 2),
     row("client|setinfo", 4, OWN, Keys::NONE, set_info).since(7, 2),
     row("client|setname", 3, OWN, Keys::NONE, set_name).since(2, 6),
     row("client|trackinginfo", 2, OWN, Keys::NONE, tracking_info).since(6, 2),
@@ -95,8 +95,13 @@ fn list(call: &mut Call<'_>) -> Answer {
             }
         }
         [option, names @ ..] if is(option, "ID") && !names.is_empty() => {
-            let error = ErrorReply::known("ERR Invalid client ID");
-            let parse = |name: &Bytes| number::parse_i64(name).ok_or(error.clone());
+            let is_valkey = call.compat() == Compat::Valkey9;
+            let parse = |name: &Bytes| match number::parse_i64(name) {
+                Some(..=0) if is_valkey => Err(ErrorReply::known("ERR client-id should be greater than 0")),
+                // What is no id would be the next filter there.
+                None if is_valkey => Err(ErrorReply::SYNTAX),
+                id => id.ok_or(ErrorReply::known("ERR Invalid client ID")),
+            };
             ids = Some(names.iter().map(parse).collect::<Result<Vec<i64>, _>>()?);
         }
         _ => return Err(ErrorReply::SYNTAX),

@@ -3,7 +3,7 @@
 use super::args::is;
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
-use super::row::{Keys, Row, counted, row};
+use super::row::{Compat, Keys, Row, counted, row};
 use crate::Error;
 use crate::command::list::{self, PositionOptions, Side};
 use crate::keyspace::writer::Absent;
@@ -90,9 +90,13 @@ fn range(call: &mut Call<'_>) -> Answer {
     Ok(Reply::bulks(call.read(key, |view, key| list::range(view, key, start, stop))?))
 }
 
-/// LSET: that the index is no number is an error only where there is a list.
+/// LSET: that the index is no number is an error only where there is a list. Since 7.2 servers keep its lower
+/// 32 bits only.
 fn set(call: &mut Call<'_>) -> Answer {
-    let (key, index) = (call.key()?, call.args.integer());
+    let (key, mut index) = (call.key()?, call.args.integer());
+    if call.compat() != Compat::Redis70 {
+        index = index.map(|index| i64::from(index as i32));
+    }
     let element = call.args.next()?.clone();
     call.write(key, |writer, key| match index {
         Ok(index) => list::set(writer, key, index, element),
@@ -118,7 +122,7 @@ fn insert(call: &mut Call<'_>) -> Answer {
 /// LREM: from the front, or below zero from the back; 0 is all.
 fn remove(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let count = if call.compat().redis() < (8, 0) { call.args.integer()? } else { call.args.symmetric()? };
+    let count = if call.compat().has_since(8, 0) { call.args.symmetric()? } else { call.args.integer()? };
     let value = call.args.next()?;
     let end = if count < 0 { End::Back } else { End::Front };
     let limit = (count != 0).then(|| usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX));

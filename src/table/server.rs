@@ -4,7 +4,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::command::help;
 use super::row::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE};
-use super::row::{Keys, Row, container, row};
+use super::row::{Compat, Keys, Row, container, row};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
     row("cluster|getkeysinslot", 4, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("cluster|help", 2, LOADING | STALE, Keys::NONE, no_cluster).since(5, 0),
     row("cluster|info", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
-    row("cluster|keyslot", 3, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|keyslot", 3, STALE, Keys::NONE, slot).since(3, 0),
     row("cluster|links", 2, STALE, Keys::NONE, no_cluster).since(7, 0),
     row("cluster|myid", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("cluster|myshardid", 2, STALE, Keys::NONE, no_cluster).since(7, 2),
@@ -39,8 +39,8 @@ pub(super) const ROWS: &[Row] = &[
     container("module").since(4, 0),
     row("module|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("module|list", 2, ADMIN | NOSCRIPT, Keys::NONE, nothing).since(4, 0),
-    row("readonly", 1, LOADING | STALE | FAST, Keys::NONE, no_cluster).since(3, 0),
-    row("readwrite", 1, LOADING | STALE | FAST, Keys::NONE, no_cluster).since(3, 0),
+    row("readonly", 1, LOADING | STALE | FAST, Keys::NONE, read_only).since(3, 0),
+    row("readwrite", 1, LOADING | STALE | FAST, Keys::NONE, read_only).since(3, 0),
     row("replicaof", 3, REPLICA, Keys::NONE, replica_of).since(5, 0),
     row("role", 1, NOSCRIPT | LOADING | STALE | FAST, Keys::NONE, role).since(2, 8),
     row("slaveof", 3, REPLICA, Keys::NONE, replica_of),
@@ -61,6 +61,31 @@ fn nothing(_: &mut Call<'_>) -> Answer {
 
 fn no_cluster(_: &mut Call<'_>) -> Answer {
     Err(ErrorReply::known("ERR This instance has cluster support disabled"))
+}
+
+/// Valkey takes them without a cluster too.
+fn read_only(call: &mut Call<'_>) -> Answer {
+    if call.compat() == Compat::Valkey9 { Ok(Reply::OK) } else { no_cluster(call) }
+}
+
+fn slot(call: &mut Call<'_>) -> Answer {
+    if call.compat() != Compat::Valkey9 {
+        return no_cluster(call);
+    }
+    Ok(Reply::Integer(cluster_slot(call.args.next()?).into()))
+}
+
+/// The slot of a key in a cluster: that of what stands between the first braces, if anything does.
+fn cluster_slot(key: &[u8]) -> u16 {
+    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
+        let behind = key.get(open + 1..)?;
+        behind.get(..behind.iter().position(|byte| *byte == b'}')?).filter(|tag| !tag.is_empty())
+    });
+    // CRC16 of XMODEM.
+    let crc = tag.unwrap_or(key).iter().fold(0_u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| (crc << 1) ^ (0x1021 * (crc >> 15)))
+    });
+    crc % 16_384
 }
 
 fn seconds(millis: u64) -> Reply {

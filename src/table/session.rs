@@ -218,6 +218,7 @@ impl Session {
             other => other,
         };
         let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        let checked = checked.and_then(|row| self.check_queues(row));
         let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
             Err(error) => {
@@ -278,6 +279,18 @@ impl Session {
             return Ok(row);
         }
         Err(ErrorReply::known("NOAUTH Authentication required."))
+    }
+
+    fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.queue.is_none() || !row.is_barred_from_multi(self.compat) {
+            return Ok(row);
+        }
+        Err(match self.compat {
+            Compat::Valkey9 => {
+                ErrorReply::new(format!("ERR Command '{}' not allowed inside a transaction", row.name))
+            }
+            _ => ErrorReply::known("ERR Command not allowed inside a transaction"),
+        })
     }
 
     /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that

@@ -141,6 +141,7 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
             let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER);
             deadline = match amount.and_then(|amount| call.deadline(amount, unit)) {
                 Ok(deadline) => deadline,
+                Err(error) if call.compat() == Compat::Valkey9 => return Err(error),
                 // Redis looks at the key first.
                 Err(error) => return call.read(key, string::get)?.map_or(Ok(Reply::Nil), |_| Err(error)),
             };

@@ -1,5 +1,8 @@
 //! What Redis tells of its commands beside what the rows say: `COMMAND DOCS`, and the categories of `ACL CAT`.
 
+use crate::table::Compat;
+use crate::table::row::flag::{ALLOW_BUSY, BLOCKING, LOADING, NOSCRIPT};
+
 /// A group of commands: its name, the category of its commands if they have one, and their names.
 pub(super) struct Group {
     pub name: &'static str,
@@ -165,6 +168,39 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception { command: "waitaof", also: &["connection"], not: &["keyspace"] },
 ];
 
+/// Flags that are told otherwise by some servers.
+pub(super) struct Told {
+    pub by: fn(Compat) -> bool,
+    pub commands: &'static str,
+    pub also: u32,
+    pub not: u32,
+}
+
+const AFTER_70: fn(Compat) -> bool = |compat| compat != Compat::Redis70;
+const SINCE_82: fn(Compat) -> bool = |compat| compat.has_since(8, 2);
+const REDIS_82: fn(Compat) -> bool = |compat| compat.redis() >= (8, 2);
+const VALKEY: fn(Compat) -> bool = |compat| compat == Compat::Valkey9;
+
+#[rustfmt::skip]
+pub(super) const FLAGS: &[Told] = &[
+    Told {
+        by: AFTER_70,
+        commands: "blmove blpop brpop brpoplpush bzpopmax bzpopmin wait waitaof",
+        also: 0,
+        not: NOSCRIPT,
+    },
+    Told { by: AFTER_70, commands: "wait waitaof", also: BLOCKING, not: 0 },
+    Told { by: SINCE_82, commands: "cluster|shards cluster|slots", also: LOADING, not: 0 },
+    Told {
+        by: VALKEY,
+        commands: "client|getname client|getredir client|id client|no-evict client|reply client|setinfo \
+            client|setname select",
+        also: ALLOW_BUSY,
+        not: 0,
+    },
+    Told { by: VALKEY, commands: "cluster|info cluster|myid cluster|myshardid cluster|nodes", also: LOADING, not: 0 },
+];
+
 /// Commands that came with a version between two that the rows tell apart.
 #[rustfmt::skip]
 pub(super) const SINCE: &[(&str, &str)] = &[
@@ -183,6 +219,31 @@ pub(super) const SINCE: &[(&str, &str)] = &[
     ("3.2.1", "touch"),
     ("3.2.10", "georadius_ro georadiusbymember_ro"),
     ("6.0.6", "lpos"),
+];
+
+/// Tips that some servers give in place of the others.
+#[rustfmt::skip]
+pub(super) const OTHER_TIPS: &[(fn(Compat) -> bool, &[&str], &str)] = &[
+    (
+        AFTER_70,
+        &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        "client|setinfo client|setname config|resetstat config|rewrite",
+    ),
+    (AFTER_70, &["nondeterministic_output"], "cluster|myshardid"),
+    (AFTER_70, &["request_policy:all_nodes", "response_policy:agg_sum"], "latency|reset"),
+    (AFTER_70, &[], "msetnx"),
+    (
+        AFTER_70,
+        &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
+        "randomkey",
+    ),
+    (
+        AFTER_70,
+        &["nondeterministic_output", "request_policy:special", "response_policy:special"],
+        "scan",
+    ),
+    (AFTER_70, &["request_policy:all_shards", "response_policy:agg_min"], "waitaof"),
+    (REDIS_82, &["nondeterministic_output"], "hpttl httl"),
 ];
 
 /// What clients are told of how to use a command: the tips, and the commands that they are given for.
