@@ -8,6 +8,8 @@
 pub(crate) mod bitmap;
 pub(crate) mod blocking;
 pub(crate) mod hash;
+#[cfg(feature = "commands")]
+pub(crate) mod increase;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod lock;

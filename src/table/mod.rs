@@ -17,6 +17,7 @@ mod config;
 mod connection;
 mod expiry;
 mod hash;
+mod increx;
 mod info;
 mod keys;
 mod list;
@@ -57,7 +58,9 @@ const FAMILIES: &[&[Row]] = &[
     config::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    hash::IMPORT_ROWS,
     hash::ROWS,
+    increx::ROWS,
     info::ROWS,
     keys::ROWS,
     list::ROWS,

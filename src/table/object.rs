@@ -1,7 +1,8 @@
-//! OBJECT and MEMORY USAGE: what a server tells of how it keeps a key.
+//! OBJECT and MEMORY: what a server tells of how it keeps a key.
 
 use super::args::is;
 use super::call::{Answer, Call};
+use super::command;
 use super::row::flag::{LOADING, READONLY, STALE};
 use super::row::{Compat, Keys, Row, container, row};
 use crate::command::object::{self, Manner};
@@ -13,6 +14,8 @@ const SECOND: Keys = Keys::range(2, 2, 1);
 
 pub(super) const ROWS: &[Row] = &[
     container("memory").since(4, 0),
+    row("memory|help", 2, LOADING | STALE, Keys::NONE, command::help).since(4, 0),
+    row("memory|purge", 2, 0, Keys::NONE, |_| Ok(Reply::OK)).since(4, 0),
     row("memory|usage", -3, READONLY, SECOND, usage).since(4, 0),
     container("object").since(2, 2),
     row("object|encoding", 3, READONLY, SECOND, encoding).since(2, 2),

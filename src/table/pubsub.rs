@@ -1,6 +1,7 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
 use super::call::{Answer, Call};
+use super::command;
 use super::row::flag::{FAST, LISTENS, LOADING, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
@@ -16,6 +17,7 @@ pub(super) const ROWS: &[Row] = &[
     row("publish", 3, PUBSUB | LOADING | STALE | FAST, Keys::NONE, publish).since(2, 0),
     Row { run: Run::Container, ..row("pubsub", -2, 0, Keys::NONE, channels) }.since(2, 8),
     row("pubsub|channels", -2, LOOK, Keys::NONE, channels).since(2, 8),
+    row("pubsub|help", 2, LOADING | STALE, Keys::NONE, command::help).since(6, 2),
     row("pubsub|numpat", 2, LOOK, Keys::NONE, patterns).since(2, 8),
     row("pubsub|numsub", -2, LOOK, Keys::NONE, subscribers).since(2, 8),
     row("punsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, &PATTERNS)).since(2, 0),

@@ -203,10 +203,15 @@ impl Keys {
 
 /// The places of keys whose number is the word at `at`, and which stand behind it; none if they are not so many.
 pub(crate) fn counted(words: &[Bytes], at: usize) -> Vec<usize> {
+    counted_by(words, at, 1)
+}
+
+/// The same where the next key is `step` words further on.
+pub(crate) fn counted_by(words: &[Bytes], at: usize, step: usize) -> Vec<usize> {
     let count =
         words.get(at).and_then(|count| parse_i64(count)).and_then(|count| usize::try_from(count).ok());
-    let end = count.and_then(|count| count.checked_add(at + 1)).filter(|end| *end <= words.len());
-    (at + 1..end.unwrap_or(0)).collect()
+    let end = count.and_then(|count| count.checked_mul(step)?.checked_add(at + 1));
+    (at + 1..end.filter(|end| *end <= words.len()).unwrap_or(0)).step_by(step).collect()
 }
 
 /// A command that answers at once.

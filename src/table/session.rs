@@ -8,6 +8,7 @@ use super::args::{Args, is};
 use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
 use super::find;
+use super::hash::Fieldsets;
 use super::row::{Compat, Row, Run, flag};
 use super::shared::Shared;
 use super::transaction::Queue;
@@ -52,6 +53,8 @@ pub struct Session {
     pub(super) silence: Silence,
     /// Where the messages of channels come in, once there are any.
     pub(super) subscription: Option<Subscription>,
+    /// What `HIMPORT PREPARE` has been told.
+    pub(super) fieldsets: Fieldsets,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
 }
@@ -109,6 +112,7 @@ impl Session {
             watched: Vec::new(),
             subscription: None,
             silence: Silence::No,
+            fieldsets: Fieldsets::new(),
             is_over: false,
         }
     }
@@ -328,6 +332,7 @@ impl Session {
         self.queue = None;
         self.forget_watched();
         self.subscription = None;
+        self.fieldsets.clear();
         self.select(0)?;
         self.protocol = Protocol::default();
         self.silence = Silence::No;

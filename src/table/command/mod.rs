@@ -1,6 +1,7 @@
 //! COMMAND: what the table knows of itself, and the HELP of each container.
 
 mod facts;
+mod key_specs;
 
 use super::args::is;
 use super::call::{Answer, Call};
@@ -73,7 +74,7 @@ fn infos(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Array(names.iter().map(of).collect()))
 }
 
-/// What COMMAND INFO tells of a command. How keys are to be found beyond first, last and step is not told.
+/// What COMMAND INFO tells of a command.
 fn info(call: &Call<'_>, row: &'static Row) -> Reply {
     let statuses =
         |names: Vec<String>| Reply::Set(names.into_iter().map(|name| Reply::Status(name.into())).collect());
@@ -95,7 +96,7 @@ fn info(call: &Call<'_>, row: &'static Row) -> Reply {
     facts.extend([
         statuses(categories),
         Reply::Set(tips(row, compat).iter().map(Reply::text).collect()),
-        Reply::Array(Vec::new()),
+        key_specs::reply(row.name, compat),
         Reply::Array(subcommands(call, row.name).map(|row| info(call, row)).collect()),
     ]);
     Reply::Array(facts)

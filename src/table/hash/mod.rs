@@ -1,6 +1,8 @@
 //! HSET, HGET, HINCRBY and their kin.
 
 mod expiry;
+mod import;
+mod valkey;
 
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
@@ -13,6 +15,8 @@ use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::long_double::LongDouble;
 use crate::value::hash::Field;
+
+pub(super) use import::{Fieldsets, ROWS as IMPORT_ROWS};
 
 pub(super) const ROWS: &[Row] = &[
     row("hdel", -3, WRITE | FAST, Keys::ONE, delete).since(2, 0),
@@ -70,8 +74,12 @@ fn insert(
     condition: FieldsIf,
     deadline: Deadline,
 ) -> Result<Option<usize>, ErrorReply> {
-    let pairs: Vec<_> = pairs.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let pairs = self::pairs(pairs);
     Ok(call.write(key, |writer, key| hash::insert(writer, key, &pairs, condition, deadline))?)
+}
+
+fn pairs(words: &[Bytes]) -> Vec<(Bytes, Bytes)> {
+    words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 
 fn get(call: &mut Call<'_>) -> Answer {

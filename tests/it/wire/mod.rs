@@ -18,6 +18,7 @@ mod fill;
 mod hashes;
 mod keys;
 mod lists;
+mod newer;
 mod object;
 mod redis;
 mod scan;
