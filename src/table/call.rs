@@ -119,6 +119,12 @@ impl<'c> Call<'c> {
         self.db().write(keys, op)
     }
 
+    /// A score as the server reads it; `nan` is none.
+    pub(crate) fn score(&self, text: &Bytes) -> std::result::Result<f64, ErrorReply> {
+        let score = Args::new(std::slice::from_ref(text)).float()?;
+        self.compat().parse_score(text).map(|_| score).ok_or(ErrorReply::NOT_A_FLOAT)
+    }
+
     /// What Redis says of a command that has not as many words as it takes.
     pub(crate) fn wrong_arity(&self) -> ErrorReply {
         ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", self.name))

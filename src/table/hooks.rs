@@ -255,5 +255,5 @@ pub(crate) fn category(name: &str) -> Option<&'static str> {
 
 /// Whether a command is of a category.
 pub(crate) fn is_of(row: &Row, category: &str) -> bool {
-    categories(row).contains(&category)
+    categories(row, Compat::default()).contains(&category)
 }

@@ -21,6 +21,7 @@ mod hash;
 #[cfg(feature = "testing")]
 mod hooks;
 mod hyperloglog;
+mod increx;
 mod info;
 mod keys;
 mod list;
@@ -66,8 +67,10 @@ const FAMILIES: &[&[Row]] = &[
     connection::ROWS,
     expiry::ROWS,
     geo::ROWS,
+    hash::IMPORT_ROWS,
     hash::ROWS,
     hyperloglog::ROWS,
+    increx::ROWS,
     info::ROWS,
     keys::ROWS,
     list::ROWS,

@@ -2,8 +2,8 @@
 
 use super::call::{Answer, Call};
 use super::row::flag::{LOADING, READONLY, STALE};
-use super::row::{Keys, Row, container, row};
-use crate::command::object;
+use super::row::{Compat, Keys, Row, container, row};
+use crate::command::object::{self, Manner};
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::reply::{ErrorReply, Reply};
@@ -48,14 +48,22 @@ fn tell<T>(
     found.map_or(Ok(Reply::Nil), reply)
 }
 
+fn manner(compat: Compat) -> Manner {
+    let with_key = match compat {
+        Compat::Valkey9 => Some(113),
+        _ => (compat.redis() >= (8, 2)).then_some(41),
+    };
+    Manner { version: compat.redis(), with_key }
+}
+
 fn encoding(call: &mut Call<'_>) -> Answer {
-    let version = call.compat().redis();
-    tell(call, |view, key| object::encoding(view, key, version), |name| Ok(Reply::text(name)))
+    let manner = manner(call.compat());
+    tell(call, |view, key| object::encoding(view, key, manner), |name| Ok(Reply::text(name)))
 }
 
 fn references(call: &mut Call<'_>) -> Answer {
-    let version = call.compat().redis();
-    tell(call, |view, key| object::references(view, key, version), |count| Ok(Reply::Integer(count)))
+    let manner = manner(call.compat());
+    tell(call, |view, key| object::references(view, key, manner), |count| Ok(Reply::Integer(count)))
 }
 
 fn idle_time(call: &mut Call<'_>) -> Answer {

@@ -8,6 +8,7 @@ use super::args::{Args, is};
 use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
 use super::find;
+use super::hash::Fieldsets;
 use super::row::{Compat, Row, Run, flag};
 use super::shared::Shared;
 use super::transaction::Queue;
@@ -52,6 +53,8 @@ pub struct Session {
     pub(super) silence: Silence,
     /// Where the messages of channels come in, once there are any.
     pub(super) subscription: Option<Subscription>,
+    /// What `HIMPORT PREPARE` has been told.
+    pub(super) fieldsets: Fieldsets,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
     /// What a test's faults have made of its connection.
@@ -114,6 +117,7 @@ impl Session {
             watched: Vec::new(),
             subscription: None,
             silence: Silence::No,
+            fieldsets: Fieldsets::new(),
             is_over: false,
         }
     }
@@ -240,6 +244,7 @@ impl Session {
             return outcome;
         }
         let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        let checked = checked.and_then(|row| self.check_queues(row));
         let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
             Err(error) => {
@@ -302,6 +307,18 @@ impl Session {
         Err(ErrorReply::known("NOAUTH Authentication required."))
     }
 
+    fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.queue.is_none() || !row.is_barred_from_multi(self.compat) {
+            return Ok(row);
+        }
+        Err(match self.compat {
+            Compat::Valkey9 => {
+                ErrorReply::new(format!("ERR Command '{}' not allowed inside a transaction", row.name))
+            }
+            _ => ErrorReply::known("ERR Command not allowed inside a transaction"),
+        })
+    }
+
     /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that
     /// it was to carry out.
     pub(super) fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
@@ -337,6 +354,7 @@ impl Session {
         self.queue = None;
         self.forget_watched();
         self.subscription = None;
+        self.fieldsets.clear();
         self.select(0)?;
         self.protocol = Protocol::default();
         self.silence = Silence::No;

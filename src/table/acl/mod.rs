@@ -31,7 +31,8 @@ fn cat(call: &mut Call<'_>) -> Answer {
     match call.args.take_rest() {
         [] => Ok(Reply::Array(CATEGORIES.iter().map(Reply::text).collect())),
         [name] if CATEGORIES.iter().any(|category| is(name, category)) => {
-            let is_of = |row: &&Row| command::categories(row).iter().any(|category| is(name, category));
+            let is_of =
+                |row: &&Row| command::categories(row, compat).iter().any(|category| is(name, category));
             let rows = all().filter(|row| row.is_in(compat)).filter(is_of);
             Ok(Reply::Array(rows.map(|row| Reply::text(row.name)).collect()))
         }
@@ -54,7 +55,7 @@ fn flags(call: &Call<'_>) -> (Vec<&'static str>, Vec<String>) {
     if password.is_none() {
         flags.push("nopass");
     }
-    if call.compat() != Compat::Redis70 {
+    if !matches!(call.compat(), Compat::Redis70 | Compat::Valkey9) {
         flags.push("sanitize-payload");
     }
     (flags, password.iter().map(|password| sha256::hex(password)).collect())
@@ -73,7 +74,7 @@ fn get_user(call: &mut Call<'_>) -> Answer {
     }
     let (flags, hashes) = flags(call);
     let texts = |texts: &[&str]| texts.iter().map(Reply::text).collect::<Vec<_>>();
-    let facts = [
+    let mut facts = vec![
         ("flags", Reply::Set(texts(&flags))),
         ("passwords", Reply::Array(hashes.iter().map(Reply::text).collect())),
         ("commands", Reply::text("+@all")),
@@ -81,6 +82,9 @@ fn get_user(call: &mut Call<'_>) -> Answer {
         ("channels", Reply::text("&*")),
         ("selectors", Reply::Array(Vec::new())),
     ];
+    if call.compat() == Compat::Valkey9 {
+        facts.insert(5, ("databases", Reply::text("alldbs")));
+    }
     Ok(Reply::Map(facts.into_iter().map(|(name, fact)| (Reply::text(name), fact)).collect()))
 }
 

@@ -18,7 +18,10 @@ fn transactions_of_connections_are_byte_for_byte_those_of_redis() {
         1 => words![chance.pick(&["EXEC", "RESET", "MULTI", "AUTH"])],
         _ => loop {
             let words = draw(chance);
-            if !super::is_one_of(words.first(), &["HELLO"])
+            // Redis 8.2 forgets to answer what was no right password.
+            let logs_in = words.len() == 3 && super::is_one_of(words.first(), &["AUTH"]);
+            if !logs_in
+                && !super::is_one_of(words.first(), &["HELLO"])
                 && !super::is_one_of(words.get(1), &["LIST", "INFO"])
             {
                 return words;
