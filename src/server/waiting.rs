@@ -26,6 +26,16 @@ pub(super) async fn wait(waiting: Waiting, clock: &Clock) -> Reply {
     }
 }
 
+/// Waits until the script that a command is held up by has ended, or is late.
+#[cfg(feature = "lua")]
+pub(super) async fn hold(held: crate::script::Held, clock: &Clock) {
+    tokio::select! {
+        biased;
+        () = poll_fn(|context| held.poll(context)) => {}
+        () = reach(clock, held.deadline) => {}
+    }
+}
+
 /// Ends when a clock has reached the deadline.
 pub(super) async fn reach(clock: &Clock, deadline: u64) {
     match clock {

@@ -43,15 +43,19 @@ pub(crate) mod flag {
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 15;
     pub(crate) const SKIP_MONITOR: u32 = 1 << 16;
     pub(crate) const SKIP_SLOWLOG: u32 = 1 << 17;
+    pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// Is also the first word of others; see [`Run::Container`](super::Run::Container).
     pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
     pub(crate) const RUNS_IN_MULTI: u32 = 1 << 31;
+    /// Runs scripts. That is ours to know as well.
+    #[cfg(feature = "lua")]
+    pub(crate) const SCRIPTS: u32 = 1 << 27;
     /// Is open to a client that listens to channels in RESP2. That is ours to know too.
     pub(crate) const LISTENS: u32 = 1 << 29;
 
     /// The names of those, in the order in which Redis lists them.
-    pub(crate) const NAMES: [(u32, &str); 18] = [
+    pub(crate) const NAMES: [(u32, &str); 19] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -67,6 +71,7 @@ pub(crate) mod flag {
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),
         (NO_MULTI, "no_multi"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (MOVABLEKEYS, "movablekeys"),
         (ALLOW_BUSY, "allow_busy"),
         (NO_ASYNC_LOADING, "no_async_loading"),
@@ -131,12 +136,12 @@ impl Compat {
     }
 
     /// The name that it introduces itself by.
-    pub(super) fn server(self) -> &'static str {
+    pub(crate) fn server(self) -> &'static str {
         if self == Compat::Valkey9 { "valkey" } else { "redis" }
     }
 
     /// The version that it introduces itself as.
-    pub(super) fn version(self) -> &'static str {
+    pub(crate) fn version(self) -> &'static str {
         match self {
             Compat::Redis70 => "7.0.15",
             Compat::Redis72 => "7.2.11",

@@ -54,6 +54,8 @@ pub struct Session {
     pub(super) subscription: Option<Subscription>,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
+    #[cfg(feature = "lua")]
+    pub(super) scripting: super::script::Scripting,
 }
 
 /// Which replies a client does not want: `CLIENT REPLY`.
@@ -72,6 +74,9 @@ pub(crate) enum Outcome {
     Reply(Reply),
     /// It waits, until it is served or the deadline has come.
     Waits(Waiting),
+    /// It has not been carried out, since somebody's script runs: it waits for that, and is to be tried again.
+    #[cfg(feature = "lua")]
+    Held(crate::script::Held),
 }
 
 /// A command that waits.
@@ -110,6 +115,8 @@ impl Session {
             subscription: None,
             silence: Silence::No,
             is_over: false,
+            #[cfg(feature = "lua")]
+            scripting: Default::default(),
         }
     }
 
@@ -195,9 +202,11 @@ impl Session {
     /// ```
     pub fn call<A: IntoValue>(&mut self, words: impl IntoIterator<Item = A>) -> Reply {
         let words = words.into_iter().map(IntoValue::into_value).collect::<crate::Result<Vec<Bytes>>>();
-        match words.map(|words| self.execute(&words)) {
+        match words.map(|words| self.execute_now(&words)) {
             Err(error) => error.into(),
             Ok(Outcome::Reply(reply)) => reply,
+            #[cfg(feature = "lua")]
+            Ok(Outcome::Held(_)) => Reply::Nil,
             Ok(Outcome::Waits(Waiting { ticket, deadline, served, nothing })) => {
                 let got = ticket.wait(self.db.space().clock(), deadline);
                 self.wake();
@@ -210,14 +219,32 @@ impl Session {
         }
     }
 
+    /// Runs a command; while somebody's script runs the thread waits for that.
+    fn execute_now(&mut self, words: &[Bytes]) -> Outcome {
+        #[cfg(feature = "lua")]
+        loop {
+            match self.execute(words) {
+                Outcome::Held(held) => held.wait(self.db.space().clock()),
+                outcome => return outcome,
+            }
+        }
+        #[cfg(not(feature = "lua"))]
+        self.execute(words)
+    }
+
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
+        let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        #[cfg(feature = "lua")]
+        let (checked, _passed) = match self.pass(checked) {
+            Ok(passed) => passed,
+            Err(held) => return Outcome::Held(held),
+        };
         self.silence = match self.silence {
             Silence::Next => Silence::This,
             Silence::This => Silence::No,
             other => other,
         };
-        let checked = self.look_up(words).and_then(|row| self.check_known(row));
         let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
             Err(error) => {
@@ -262,6 +289,23 @@ impl Session {
         self.tell(&mut facts, command);
         facts.at = self.db.space().clock().now();
         facts
+    }
+
+    #[cfg(feature = "lua")]
+    pub(super) fn of(db: Database, client: Arc<Client>, compat: Compat) -> Self {
+        Session {
+            db,
+            compat,
+            protocol: Protocol::default(),
+            queue: None,
+            watched: Vec::new(),
+            client,
+            is_known: true,
+            silence: Silence::No,
+            subscription: None,
+            is_over: false,
+            scripting: Default::default(),
+        }
     }
 
     pub(super) fn shared(&self) -> &Shared {

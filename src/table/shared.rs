@@ -11,6 +11,8 @@ use crate::sync::Mutex;
 pub(crate) struct Shared {
     pub clients: Clients,
     pub settings: Settings,
+    #[cfg(feature = "lua")]
+    pub scripts: crate::script::Scripts,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
     /// 40 hexadecimal digits that no other store has.
@@ -25,6 +27,8 @@ impl Shared {
         Shared {
             clients: Clients::default(),
             settings: Settings::default(),
+            #[cfg(feature = "lua")]
+            scripts: crate::script::Scripts::new(),
             counted: Mutex::default(),
             run_id: hex(40),
             since: clock.now(),

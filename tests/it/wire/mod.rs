@@ -18,6 +18,8 @@ mod lists;
 mod object;
 mod redis;
 mod scan;
+#[cfg(feature = "lua")]
+mod scripts;
 mod server;
 mod sets;
 mod sort;

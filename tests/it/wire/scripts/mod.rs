@@ -1,0 +1,46 @@
+//! EVAL, SCRIPT, FUNCTION and FCALL.
+
+mod corpus;
+mod functions;
+mod kill;
+mod libraries;
+mod recipes;
+
+use larder::{Protocol, Store};
+
+use super::redis::Redis;
+use super::{Words, answer, compat, script, words};
+use crate::differential::server::Server;
+
+/// Runs the same commands here and on a real Redis, in both protocols, and shows all replies that differ.
+fn compare_all(commands: &[Words]) {
+    let Some(server) = Server::own() else { return };
+    let mut differences = Vec::new();
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        let mut redis = Redis::connect(server.port(), protocol);
+        for words in [words!["FLUSHALL"], words!["SCRIPT", "FLUSH"], words!["FUNCTION", "FLUSH"]] {
+            redis.ask(&words);
+        }
+        let store = Store::builder().seed(7).build();
+        let mut session = store.session().compat(compat(&redis));
+        if protocol == Protocol::Resp3 {
+            session.call(["HELLO", "3"]);
+        }
+        for words in commands {
+            let reply = answer(&mut session, words);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(words));
+            if ours != theirs {
+                let (ours, theirs) = (ours.escape_ascii(), theirs.escape_ascii());
+                let command = script(std::slice::from_ref(words));
+                differences.push(format!("{protocol:?} {command}  larder \"{ours}\"\n  Redis  \"{theirs}\""));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{} differ\n{}", differences.len(), differences.join("\n"));
+}
+
+/// Scripts without keys and arguments.
+fn compare_scripts<'s>(scripts: impl IntoIterator<Item = &'s str>) {
+    let commands: Vec<Words> = scripts.into_iter().map(|script| words!["EVAL", script, "0"]).collect();
+    compare_all(&commands);
+}
