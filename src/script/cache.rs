@@ -70,10 +70,6 @@ impl Cache {
         Some(oldest)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.scripts.len()
-    }
-
     pub(super) fn clear(&mut self) {
         *self = Cache::default();
     }
@@ -99,6 +95,6 @@ mod tests {
         let expected: Vec<String> = (0..11).map(|at: u32| at.to_string()).collect();
         assert_eq!(gone, expected);
         assert!(cache.has("loaded") && cache.has("later") && cache.has("used") && !cache.has("10"));
-        assert_eq!(cache.len(), KEPT + 2);
+        assert_eq!(cache.scripts.len(), KEPT + 2);
     }
 }

@@ -176,11 +176,6 @@ impl Scripts {
         self.state.lock().cache.has(&String::from_utf8_lossy(sha).to_ascii_lowercase())
     }
 
-    /// How many scripts are kept.
-    pub(crate) fn len(&self) -> usize {
-        self.state.lock().cache.len()
-    }
-
     /// Forgets all scripts.
     pub(crate) fn flush(&self) {
         let mut state = self.state.lock();

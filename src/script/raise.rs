@@ -50,7 +50,6 @@ pub(super) fn argument(lua: &Lua, at: usize, what: &str) -> Error {
 
 /// A place in a script.
 pub(super) struct Place {
-    pub source: String,
     pub short: String,
     pub line: usize,
 }
@@ -60,8 +59,7 @@ pub(super) fn place(lua: &Lua, level: usize) -> Option<Place> {
     let place = lua.inspect_stack(level, |debug| {
         let line = debug.current_line()?;
         let source = debug.source();
-        let text = |text: Option<std::borrow::Cow<'_, str>>| text.unwrap_or_default().into_owned();
-        Some(Place { source: text(source.source), short: text(source.short_src), line })
+        Some(Place { short: source.short_src.unwrap_or_default().into_owned(), line })
     });
     place.flatten()
 }

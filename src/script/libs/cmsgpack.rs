@@ -145,8 +145,9 @@ fn unpack(lua: &Lua, given: &MultiValue, limit: i64, offset: i64) -> mlua::Resul
             Ok(value) => values.push_back(value),
             Err(Bad::Short) => return Err(raise::at_caller(lua, "Missing bytes in input.")),
             Err(Bad::Format) => return Err(raise::at_caller(lua, "Bad data format in input.")),
-            Err(Bad::Deep) => {
-                return Err(raise::at_caller(lua, "stack overflow (in function mp_decode_to_lua_type)"));
+            Err(Bad::Deep(what)) => {
+                let text = format!("stack overflow (in function mp_decode_to_lua_{what})");
+                return Err(raise::at_caller(lua, &text));
             }
             Err(Bad::Lua(error)) => return Err(error),
         }
@@ -161,7 +162,7 @@ fn unpack(lua: &Lua, given: &MultiValue, limit: i64, offset: i64) -> mlua::Resul
 enum Bad {
     Short,
     Format,
-    Deep,
+    Deep(&'static str),
     Lua(mlua::Error),
 }
 
@@ -172,9 +173,6 @@ impl From<mlua::Error> for Bad {
 }
 
 fn take(lua: &Lua, left: &mut &[u8], depth: usize) -> Result<Value, Bad> {
-    if depth > MOST {
-        return Err(Bad::Deep);
-    }
     let [tag] = *fixed::<1>(left)?;
     let number = |value: f64| Ok(Value::Number(value));
     match tag {
@@ -219,6 +217,9 @@ fn text(lua: &Lua, len: usize, left: &mut &[u8]) -> Result<Value, Bad> {
 }
 
 fn array(lua: &Lua, len: usize, left: &mut &[u8], depth: usize) -> Result<Value, Bad> {
+    if depth >= MOST {
+        return Err(Bad::Deep("array"));
+    }
     let table = lua.create_table()?;
     for at in 1..=len {
         table.raw_set(at, take(lua, left, depth + 1)?)?;
@@ -227,6 +228,9 @@ fn array(lua: &Lua, len: usize, left: &mut &[u8], depth: usize) -> Result<Value,
 }
 
 fn map(lua: &Lua, len: usize, left: &mut &[u8], depth: usize) -> Result<Value, Bad> {
+    if depth >= MOST {
+        return Err(Bad::Deep("hash"));
+    }
     let table = lua.create_table()?;
     for _ in 0..len {
         let key = take(lua, left, depth + 1)?;

@@ -101,7 +101,9 @@ impl<'f> Format<'f> {
     }
 }
 
-fn pack(lua: &Lua, given: MultiValue) -> mlua::Result<mlua::String> {
+fn pack(lua: &Lua, mut given: MultiValue) -> mlua::Result<mlua::String> {
+    // What is missing is nil there, not nothing.
+    given.push_back(Value::Nil);
     let text = bytes(lua, &given, 1)?;
     let mut format = Format::new(lua, &text);
     let mut out = Vec::new();
@@ -227,10 +229,10 @@ fn size(lua: &Lua, given: MultiValue) -> mlua::Result<f64> {
     while let Some((letter, size)) = format.next()? {
         at = at.saturating_add(format.padding(at, letter, size));
         if letter == b's' {
-            return Err(raise::argument(lua, 1, "variable-size format in 'size'"));
+            return Err(raise::argument(lua, 1, "option 's' has no fixed size"));
         }
         if letter == b'c' && size == 0 {
-            return Err(raise::argument(lua, 1, "variable-length format in 'size'"));
+            return Err(raise::argument(lua, 1, "option 'c0' has no fixed size"));
         }
         if !letter.is_ascii_alphanumeric() {
             format.control(letter)?;
