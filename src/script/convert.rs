@@ -9,7 +9,7 @@ use crate::resp::{Dialect, Protocol, double};
 use crate::text::number;
 
 /// How deep a reply can be nested. Redis's own bound is that of Lua's stack.
-const DEPTH: usize = 500;
+const DEPTH: usize = 128;
 
 /// What a script gets for a reply. An error is a table here too: whether it is raised is the caller's.
 pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect) -> mlua::Result<Value> {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mlua::{ChunkMode, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{
+    ChunkMode, Debug, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
+};
 
 use super::libs;
 use super::random::Random;
@@ -171,7 +173,8 @@ impl Engine {
                 Ended { reply: failure_reply(&failure, job.name).into(), is_spoilt: killed }
             }
             // The one error that the handler is not asked about.
-            Ok((false, _)) | Err(_) => out_of_memory(),
+            Ok((false, _)) | Err(mlua::Error::MemoryError(_)) => out_of_memory(),
+            Err(error) => Ended { reply: ErrorReply::new(format!("ERR {error}")).into(), is_spoilt: true },
         }
     }
 
@@ -194,16 +197,18 @@ const OUT_OF_MEMORY: &str = "ERR not enough memory: the scripts of a store have 
 fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
     let signals = Arc::clone(signals);
     let triggers = HookTriggers::new().every_nth_instruction(STEP);
-    lua.set_global_hook(triggers, move |lua, _| {
-        if !signals.kill.load(Ordering::Relaxed) {
+    // The sandbox's own code is to go on: it ends the run.
+    let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some("=sandbox");
+    lua.set_global_hook(triggers, move |lua, debug| {
+        if !signals.kill.load(Ordering::Relaxed) || is_ours(debug) {
             return Ok(VmState::Continue);
         }
         let text = match signals.is_function.load(Ordering::Relaxed) {
             true => "ERR Script killed by user with FUNCTION KILL.",
             false => "ERR Script killed by user with SCRIPT KILL.",
         };
-        lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, _| {
-            Err(raise::reply(text))
+        lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, debug| {
+            if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
         })?;
         Err(raise::reply(text))
     })

@@ -126,14 +126,18 @@ impl Gate {
         Ok(inside)
     }
 
-    /// Takes the turn, and waits until those who are inside have left.
+    /// Takes the turn, and waits until those who are inside have left; nothing if this thread has it already, as
+    /// what is called by a listener that is told of a script's effects.
     ///
     /// # Errors
     /// [`Shut`], if somebody else has it.
-    pub(crate) fn begin(&self, clock: &Clock, threshold: impl Fn() -> u64) -> Result<Turn, Shut> {
+    pub(crate) fn begin(&self, clock: &Clock, threshold: impl Fn() -> u64) -> Result<Option<Turn>, Shut> {
         let Some(me) = self.me.upgrade() else { return Err(Shut::Busy { is_function: false }) };
         loop {
             let mut state = self.state.lock();
+            if state.turn.as_ref().is_some_and(|turn| turn.by == thread::current().id()) {
+                return Ok(None);
+            }
             if state.turn.is_none() {
                 let since = clock.now();
                 state.turn = Some(Taken { by: thread::current().id(), since, runs: None });
@@ -152,7 +156,7 @@ impl Gate {
             }
             thread::yield_now();
         }
-        Ok(Turn(me))
+        Ok(Some(Turn(me)))
     }
 
     /// Why a command of this thread does not pass; nothing if it does.

@@ -54,11 +54,14 @@ pub(super) struct Place {
     pub line: usize,
 }
 
-/// Where the function at that level of the stack is; none for one that is not Lua's.
+/// Where the function at that level of the stack is; none for one that is not of a script.
 pub(super) fn place(lua: &Lua, level: usize) -> Option<Place> {
     let place = lua.inspect_stack(level, |debug| {
         let line = debug.current_line()?;
         let source = debug.source();
+        if source.source.as_deref() == Some("=sandbox") {
+            return None;
+        }
         Some(Place { short: source.short_src.unwrap_or_default().into_owned(), line })
     });
     place.flatten()

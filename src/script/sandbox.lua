@@ -3,9 +3,9 @@
 
 local native, libraries = ...
 local error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
-      tostring, load, loadstring, byte =
+      tostring, unpack, load, loadstring, byte, gsub =
       error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
-      tostring, load, loadstring, string.byte
+      tostring, unpack, load, loadstring, string.byte, string.gsub
 local resume = coroutine.resume
 
 local READONLY = "Attempt to modify a readonly table"
@@ -37,12 +37,30 @@ local function check_table(name, ...)
   end
 end
 
--- An error as a script may see it.
+-- An error as a script may see it, without a place in here.
 local function value_of(caught)
   if type(caught) == 'userdata' then
     return native.value_of(caught)
+  elseif type(caught) == 'string' then
+    return (gsub(caught, '^sandbox:%d+: ', ''))
   end
   return caught
+end
+
+-- Lua's own pcall pushes a flag behind however many results there are, and aborts where it is built with checks of
+-- its own: so many go through it in a table.
+local MANY = 16
+
+local function few(...)
+  local count = select('#', ...)
+  if count < MANY then
+    return count, ...
+  end
+  return count, { ... }
+end
+
+local function run(...)
+  return few((...)(select(2, ...)))
 end
 
 local function resumed(ok, ...)
@@ -53,11 +71,13 @@ local function resumed(ok, ...)
 end
 
 -- pcall gives the text of an error of Redis's own, not its table.
-local function called(ok, ...)
-  if ok then
+local function called(ok, count, ...)
+  if ok and count < MANY then
     return true, ...
+  elseif ok then
+    return true, unpack((...), 1, count)
   end
-  local caught = value_of((...))
+  local caught = value_of(count)
   if type(caught) == 'table' then
     local text = rawget(caught, 'err')
     if type(text) == 'string' or type(text) == 'number' then
@@ -141,7 +161,7 @@ function base.pairs(...)
 end
 
 function base.pcall(...)
-  return called(pcall(...))
+  return called(pcall(run, ...))
 end
 
 function base.rawget(...)
@@ -173,8 +193,17 @@ function base.setmetatable(...)
   return table
 end
 
+local function handled(ok, count, ...)
+  if ok and count < MANY then
+    return true, ...
+  elseif ok then
+    return true, unpack((...), 1, count)
+  end
+  return false, count
+end
+
 function base.xpcall(body, handler)
-  return xpcall(body, function(caught) return handler(value_of(caught)) end)
+  return handled(xpcall(function() return run(body) end, function(caught) return handler(value_of(caught)) end))
 end
 
 local coroutines = {}
@@ -245,7 +274,7 @@ common.__redis__err__handler = nil
 local _, function_all = globals(common)
 
 -- A library that is being loaded can do little but register.
-local load_api = guard(native.load_api)
+local load_api = guard(setmetatable(native.load_api, { __index = missing }))
 local load_all = setmetatable({}, { __index = missing })
 load_all[native.name] = load_api
 if native.also then

@@ -8,7 +8,7 @@ use crate::script::raise;
 /// Tables nested deeper than this are packed as nothing.
 const DEPTH: usize = 16;
 /// How deep what is unpacked can be nested.
-const MOST: usize = 500;
+const MOST: usize = 200;
 
 pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     let cmsgpack = lua.create_table()?;
@@ -174,6 +174,31 @@ impl From<mlua::Error> for Bad {
 
 fn take(lua: &Lua, left: &mut &[u8], depth: usize) -> Result<Value, Bad> {
     let [tag] = *fixed::<1>(left)?;
+    match tag {
+        0x90..=0x9f => array(lua, usize::from(tag & 15), left, depth),
+        0xdc | 0xdd => {
+            let len = len(tag == 0xdc, left)?;
+            array(lua, len, left, depth)
+        }
+        0x80..=0x8f => map(lua, usize::from(tag & 15), left, depth),
+        0xde | 0xdf => {
+            let len = len(tag == 0xde, left)?;
+            map(lua, len, left, depth)
+        }
+        _ => single(lua, tag, left),
+    }
+}
+
+/// A length in 16 bits or 32.
+fn len(is_short: bool, left: &mut &[u8]) -> Result<usize, Bad> {
+    Ok(match is_short {
+        true => usize::from(u16::from_be_bytes(*fixed(left)?)),
+        false => u32::from_be_bytes(*fixed(left)?) as usize,
+    })
+}
+
+/// A value that holds no others; its code stands by itself, so that the others take little of the stack.
+fn single(lua: &Lua, tag: u8, left: &mut &[u8]) -> Result<Value, Bad> {
     let number = |value: f64| Ok(Value::Number(value));
     match tag {
         0..=0x7f => number(f64::from(tag)),
@@ -191,15 +216,9 @@ fn take(lua: &Lua, left: &mut &[u8], depth: usize) -> Result<Value, Bad> {
         0xd2 => number(f64::from(i32::from_be_bytes(*fixed(left)?))),
         0xd3 => number(i64::from_be_bytes(*fixed(left)?) as f64),
         0xa0..=0xbf => text(lua, usize::from(tag & 31), left),
-        0xd9 | 0xc4 => text(lua, usize::from(u8::from_be_bytes(*fixed(left)?)), left),
-        0xda | 0xc5 => text(lua, usize::from(u16::from_be_bytes(*fixed(left)?)), left),
-        0xdb | 0xc6 => text(lua, u32::from_be_bytes(*fixed(left)?) as usize, left),
-        0x90..=0x9f => array(lua, usize::from(tag & 15), left, depth),
-        0xdc => array(lua, usize::from(u16::from_be_bytes(*fixed(left)?)), left, depth),
-        0xdd => array(lua, u32::from_be_bytes(*fixed(left)?) as usize, left, depth),
-        0x80..=0x8f => map(lua, usize::from(tag & 15), left, depth),
-        0xde => map(lua, usize::from(u16::from_be_bytes(*fixed(left)?)), left, depth),
-        0xdf => map(lua, u32::from_be_bytes(*fixed(left)?) as usize, left, depth),
+        0xd9 => text(lua, usize::from(u8::from_be_bytes(*fixed(left)?)), left),
+        0xda => text(lua, usize::from(u16::from_be_bytes(*fixed(left)?)), left),
+        0xdb => text(lua, u32::from_be_bytes(*fixed(left)?) as usize, left),
         _ => Err(Bad::Format),
     }
 }

@@ -103,7 +103,9 @@ impl<'f> Format<'f> {
 
 fn pack(lua: &Lua, mut given: MultiValue) -> mlua::Result<mlua::String> {
     // What is missing is nil there, not nothing.
-    given.push_back(Value::Nil);
+    if !given.is_empty() {
+        given.push_back(Value::Nil);
+    }
     let text = bytes(lua, &given, 1)?;
     let mut format = Format::new(lua, &text);
     let mut out = Vec::new();

@@ -27,7 +27,7 @@ pub(in crate::table) struct Scripting {
 pub(in crate::table) enum Passed {
     Freely,
     Inside { _inside: Inside },
-    Turn { _turn: Turn },
+    Turn { _turn: Option<Turn> },
 }
 
 type Checked = Result<&'static Row, ErrorReply>;

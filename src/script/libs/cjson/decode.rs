@@ -147,7 +147,9 @@ impl Decoder<'_> {
         if depth <= self.options.decode_depth {
             return Ok(());
         }
-        Err(raise::at_caller(self.lua, &format!("Found too many nested data structures ({depth})")))
+        let at = self.begun + 1;
+        let text = format!("Found too many nested data structures ({depth}) at character {at}");
+        Err(raise::at_caller(self.lua, &text))
     }
 
     /// The name of a member, and the colon behind it.

@@ -103,7 +103,10 @@ impl Encoder<'_> {
     fn table(&mut self, table: &Table, value: &Value) -> mlua::Result<()> {
         let depth = self.open.len() as i64 + 1;
         if depth > self.options.encode_depth {
-            return Err(raise::at_caller(self.lua, &format!("Cannot serialise, excessive depth ({depth})")));
+            return Err(raise::at_caller(
+                self.lua,
+                &format!("Cannot serialise, excessive nesting ({depth})"),
+            ));
         }
         let pairs = table.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
         let len = self.array_length(&pairs, value)?;

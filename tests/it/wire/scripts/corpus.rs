@@ -1,5 +1,7 @@
 //! Small scripts: what comes of values, of errors, and of what they must not do.
 
+use larder::{ErrorReply, Reply, Store};
+
 use super::{compare_all, compare_scripts};
 use crate::wire::{Words, words};
 
@@ -208,6 +210,14 @@ fn errors_are_those_of_redis() {
         "local ok, e = pcall(function() return foo end) return {tostring(ok), e}",
         "local ok, e = pcall(function() local x = nil; return x.y end) return {tostring(ok), e}",
         "return {pcall(function() return 1, 2 end)}",
+        "local t = {} for i = 1, 50 do t[i] = i end return {pcall(unpack, t)}",
+        "local t = {} for i = 1, 50 do t[i] = i end return {xpcall(function() return unpack(t) end, error)}",
+        "return {pcall(function() return 1, nil, 2, nil end)}",
+        "return {select('#', pcall(function() return 1, nil, 2, nil end))}",
+        "return {pcall(5)}",
+        "pcall()",
+        "return {pcall(function() error('at its caller', 2) end)}",
+        "return {pcall(error)}",
         "return {xpcall(function() error('foo') end, function(e) return 'caught ' .. e end)}",
         "return {xpcall(function() return redis.call('foo') end, function(e) return type(e) .. e.err end)}",
         "local ok, e = xpcall(function() return 5 end, function(e) return e end) return e",
@@ -332,6 +342,16 @@ fn errors_are_those_of_redis() {
         "return _G == _G._G and 1 or 0",
         "return _VERSION",
     ]);
+}
+
+#[test]
+fn a_reply_is_not_nested_without_end() {
+    let mut session = Store::new().session();
+    let mut reply = session.call(["EVAL", "local t = {} t[1] = t return t", "0"]);
+    while let Reply::Array(mut items) = reply {
+        reply = items.remove(0);
+    }
+    assert_eq!(reply, Reply::Error(ErrorReply::new("ERR reached lua stack limit")));
 }
 
 #[test]
