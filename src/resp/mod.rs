@@ -5,7 +5,7 @@ mod encode;
 #[cfg(any(feature = "redis", feature = "server"))]
 mod parse;
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "lua", feature = "redis"))]
 pub(crate) use encode::double;
 pub(crate) use encode::{Dialect, encode};
 #[cfg(any(feature = "redis", feature = "server"))]

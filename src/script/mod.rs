@@ -61,6 +61,9 @@ pub(crate) struct Given<'g> {
     pub words: &'g [Bytes],
 }
 
+/// Functions of a library, by their names.
+pub(crate) type Functions = Vec<(String, Function)>;
+
 /// The digits of a text's SHA1, in small letters.
 pub(crate) fn sha1(text: &[u8]) -> String {
     sha1_smol::Sha1::from(text).digest().to_string()
@@ -234,7 +237,7 @@ impl Scripts {
     }
 
     /// All libraries with their functions, in the order of their names.
-    pub(crate) fn all_libraries(&self) -> Vec<(String, Library, Vec<(String, Function)>)> {
+    pub(crate) fn all_libraries(&self) -> Vec<(String, Library, Functions)> {
         let state = self.state.lock();
         let functions = |library: &Library| {
             let of = |name: &String| Some((name.clone(), state.libraries.functions.get(name)?.clone()));

@@ -6,7 +6,7 @@ local error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, 
       tostring, unpack, load, loadstring, byte, gsub =
       error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
       tostring, unpack, load, loadstring, string.byte, string.gsub
-local resume = coroutine.resume
+local create, resume, running, yield = coroutine.create, coroutine.resume, coroutine.running, coroutine.yield
 
 local READONLY = "Attempt to modify a readonly table"
 
@@ -63,12 +63,6 @@ local function run(...)
   return few((...)(select(2, ...)))
 end
 
-local function resumed(ok, ...)
-  if ok then
-    return true, ...
-  end
-  return false, value_of((...))
-end
 
 -- pcall gives the text of an error of Redis's own, not its table.
 local function called(ok, count, ...)
@@ -206,12 +200,43 @@ function base.xpcall(body, handler)
   return handled(xpcall(function() return run(body) end, function(caught) return handler(value_of(caught)) end))
 end
 
+-- As pcall does, resume pushes a flag to the values of a coroutine.
+local made = setmetatable({}, { __mode = 'k' })
+
+local function resumed(ok, count, ...)
+  if ok and count < MANY then
+    return true, ...
+  elseif ok then
+    return true, unpack((...), 1, count)
+  end
+  return false, value_of(count)
+end
+
 local coroutines = {}
 for name, member in pairs(coroutine) do
   coroutines[name] = member
 end
+function coroutines.create(body)
+  if type(body) ~= 'function' then
+    error("bad argument #1 to 'create' (Lua function expected)", 2)
+  end
+  local thread = create(function(...) return few(body(...)) end)
+  made[thread] = true
+  return thread
+end
 function coroutines.resume(...)
-  return resumed(resume(...))
+  local thread = ...
+  if thread ~= nil and made[thread] then
+    return resumed(resume(...))
+  end
+  return resume(...)
+end
+function coroutines.yield(...)
+  local thread = running()
+  if thread and made[thread] then
+    return yield(few(...))
+  end
+  return yield(...)
 end
 libraries.coroutine = coroutines
 

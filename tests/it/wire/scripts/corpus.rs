@@ -225,6 +225,15 @@ fn errors_are_those_of_redis() {
         "local c = coroutine.create(function() redis.call('foo') end) local a, b = coroutine.resume(c) return b.err",
         "local c = coroutine.wrap(function() coroutine.yield(1) return 2 end) return {c(), c()}",
         "local c = coroutine.wrap(function() redis.call('foo') end) c()",
+        "local c = coroutine.wrap(function() error('in it') end) c()",
+        "local c = coroutine.create(function(a) local t = {} for i = 1, 50 do t[i] = i + a end \
+         coroutine.yield(unpack(t)) return unpack(t) end) \
+         return {{coroutine.resume(c, 5)}, {coroutine.resume(c)}, {coroutine.resume(c)}, coroutine.status(c)}",
+        "local c = coroutine.create(function(...) local a, b = coroutine.yield(...) return a + b, nil, 1 end) \
+         return {{coroutine.resume(c, 1, 2)}, {coroutine.resume(c, 3, 4)}}",
+        "coroutine.create(5)",
+        "coroutine.yield(1)",
+        "return {coroutine.resume(coroutine.create(function() coroutine.yield() end))}",
         "local t = nil return t.x",
         "local t = nil t.x = 1",
         "local t = {} t.x.y = 1",
