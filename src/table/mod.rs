@@ -30,6 +30,8 @@ mod object;
 mod pubsub;
 mod row;
 mod scan;
+#[cfg(feature = "lua")]
+mod script;
 mod server;
 mod session;
 mod set;
@@ -78,6 +80,8 @@ const FAMILIES: &[&[Row]] = &[
     object::ROWS,
     pubsub::ROWS,
     scan::ROWS,
+    #[cfg(feature = "lua")]
+    script::ROWS,
     server::ROWS,
     set::ROWS,
     sort::ROWS,

@@ -24,6 +24,8 @@ mod newer;
 mod object;
 mod redis;
 mod scan;
+#[cfg(feature = "lua")]
+mod scripts;
 mod server;
 mod sets;
 mod sort;
