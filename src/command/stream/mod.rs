@@ -213,10 +213,11 @@ pub(crate) fn set_id(
     last: StreamId,
     added: Option<u64>,
     max_deleted: Option<StreamId>,
+    version: (u8, u8),
 ) -> Result<()> {
     let set = writer.update(key, Absent::Skip, |stream: &mut Stream| {
         let facts = stream.facts();
-        if last < facts.max_deleted {
+        if last < facts.max_deleted && version >= (7, 2) {
             const TEXT: &str = "The ID specified in XSETID is smaller than current max_deleted_entry_id";
             return Err(Error::Invalid(TEXT));
         }

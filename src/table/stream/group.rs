@@ -56,7 +56,12 @@ pub(super) fn set(call: &mut Call<'_>) -> Answer {
     let (key, name) = (call.key()?, call.args.next()?);
     let options = options(call, false)?;
     check_group(call, key, name)?;
-    let start = start(&options.start)?;
+    // Unlike CREATE, it takes the ends of a range.
+    let start = match &options.start[..] {
+        b"-" => GroupStart::After(StreamId::MIN),
+        b"+" => GroupStart::After(StreamId::MAX),
+        text => start(text)?,
+    };
     call.write(key, |writer, key| stream::set_group(writer, key, name, start, options.read))?;
     Ok(Reply::OK)
 }
@@ -79,7 +84,7 @@ pub(super) fn delete_consumer(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(removed.unwrap_or(0)))
 }
 
-const HELP: [&str; 17] = [
+const HELP: [&str; 16] = [
     "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <count>]",
     "    A new group, which reads what comes after the id, or from now on.",
@@ -94,14 +99,12 @@ const HELP: [&str; 17] = [
     "SETID <key> <group> <id|$> [ENTRIESREAD <count>]",
     "    Has the group read on from another id.",
     "    ENTRIESREAD: as above.",
-    "",
     "HELP",
     "    These lines.",
 ];
 
 pub(super) fn help(_: &mut Call<'_>) -> Answer {
-    let lines = HELP.into_iter().filter(|line| !line.is_empty());
-    Ok(Reply::Array(lines.map(|line| Reply::Status(line.into())).collect()))
+    Ok(Reply::Array(HELP.into_iter().map(|line| Reply::Status(line.into())).collect()))
 }
 
 pub(super) fn acknowledge(call: &mut Call<'_>) -> Answer {

@@ -28,6 +28,9 @@ fn lag(stream: &Stream, group: &Group, version: (u8, u8)) -> Reply {
 
 pub(super) fn stream(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
+    if call.read(key, |view, key| command::look(view, key, |_| ()))?.is_none() {
+        return Err(Error::NoSuchKey.into());
+    }
     let mut full = None;
     if !call.args.is_empty() {
         let is_full = call.args.keyword("FULL");

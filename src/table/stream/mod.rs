@@ -169,7 +169,8 @@ fn set_id(call: &mut Call<'_>) -> Answer {
             return Err(ErrorReply::SYNTAX);
         }
     }
-    call.write(key, |writer, key| stream::set_id(writer, key, last, added, max_deleted))?;
+    let version = call.compat().streams();
+    call.write(key, |writer, key| stream::set_id(writer, key, last, added, max_deleted, version))?;
     Ok(Reply::OK)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::parse::strict_id;
-use super::{Bytes, Call, ErrorReply, Reply, is, of_item};
+use super::{Bytes, Call, ErrorReply, Reply, StreamId, is, of_item};
 use crate::command::blocking::{Attempt, Served};
 use crate::command::stream;
 use crate::command::stream::read::{Gone, GroupRead, ReadFrom, Reads};
@@ -102,9 +102,12 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
             options.count = usize::try_from(call.args.integer()?).unwrap_or(0);
         } else if is(word, "STREAMS") && more > 0 {
             if more % 2 == 1 {
-                let (name, sign) = if by_group { ("xreadgroup", '>') } else { ("xread", '$') };
-                let name =
-                    if call.compat().redis() < (7, 0) { name.to_owned() } else { unbalanced(call, name) };
+                // Up to 7.0 both went by one name.
+                let (name, sign) = match call.compat().redis() >= (7, 2) {
+                    false => ("XREAD", '$'),
+                    true if by_group => ("xreadgroup", '>'),
+                    true => ("xread", '$'),
+                };
                 return Err(ErrorReply::new(format!(
                     "ERR Unbalanced {name} list of streams: for each stream key an ID or '{sign}' must be specified."
                 )));
@@ -128,11 +131,6 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
         }
     }
     Ok(options)
-}
-
-/// How Redis writes the name there: in capitals up to 7.0.
-fn unbalanced(call: &Call<'_>, name: &str) -> String {
-    if call.compat().redis() < (7, 2) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
 
 /// How long it waits, given in milliseconds; `None` for ever.
@@ -167,7 +165,11 @@ fn read_from(id: &[u8], by_group: bool, version: (u8, u8)) -> Result<ReadFrom, E
         b">" if !by_group => Err(UNREAD),
         b"$" | b">" => Ok(ReadFrom::New),
         b"+" if version >= (7, 4) => Ok(ReadFrom::Last),
-        id => strict_id(id).map(ReadFrom::After),
+        // To Redis the last id that there is and `>` are one and the same.
+        id => strict_id(id).map(|id| match id {
+            StreamId::MAX if by_group => ReadFrom::New,
+            id => ReadFrom::After(id),
+        }),
     }
 }
 
