@@ -195,6 +195,7 @@ pub use command::hash::FieldExpiry;
 pub use command::keys::ExpireIf;
 pub use command::list::PositionOptions;
 pub use command::sorted_set::{Aggregate, Combine, InsertCount, InsertIf, Inserted, Window};
+pub use command::stream::Removal;
 pub use error::{DecodeError, Error, NoGroup, Result};
 pub use event::KeyEvent;
 pub use key::Key;

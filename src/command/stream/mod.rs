@@ -11,9 +11,9 @@ use crate::keyspace::writer::{Absent, Writer};
 use crate::value::stream::{Entry, Facts, Keep, References, Stream, StreamId, Trim};
 use crate::{Bytes, Error, Result};
 
-pub(crate) use claim::{AutoClaim, Claim, Claimed, auto_claim, claim};
+pub(crate) use claim::{AutoClaim, Claim, auto_claim, claim};
 pub(crate) use group::{
-    GroupStart, NO_STREAM, Negate, Pendings, Recount, Sought, Summary, acknowledge, acknowledge_and_delete,
+    GroupStart, NO_STREAM, Negate, Pendings, Recount, Sought, acknowledge, acknowledge_and_delete,
     add_consumer, create_group, delete_consumer, destroy_group, negate, pendings, set_group, summary,
 };
 

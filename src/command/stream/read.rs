@@ -52,7 +52,7 @@ pub(crate) type Found = Vec<(Bytes, Vec<Item>)>;
 #[derive(Debug)]
 pub(crate) enum Gone {
     Key(NoGroup),
-    WrongType(NoGroup),
+    WrongType,
     Group(NoGroup),
 }
 
@@ -106,7 +106,7 @@ impl Reads {
         let why = || NoGroup::new(key.bytes, group);
         match writer.value(key) {
             None => Some(Gone::Key(why())),
-            Some(value) if value.kind() != Type::Stream => Some(Gone::WrongType(why())),
+            Some(value) if value.kind() != Type::Stream => Some(Gone::WrongType),
             Some(ValueRef::Whole(crate::value::Value::Stream(stream))) if stream.group(group).is_none() => {
                 Some(Gone::Group(why()))
             }

@@ -104,7 +104,7 @@ impl Effects {
 pub(super) const PARTS: usize = if crate::TINY { 2 } else { 256 };
 
 /// What an operation does with a key that is missing.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {
     /// Starts with an empty value.
     Create,

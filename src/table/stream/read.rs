@@ -209,13 +209,13 @@ fn reply<const RESP3: bool, const OLD: bool>(served: Served) -> Reply {
 
 fn gone_text(gone: Gone, old: bool) -> ErrorReply {
     match gone {
-        Gone::Key(_) | Gone::WrongType(_) if old => {
+        Gone::Key(_) | Gone::WrongType if old => {
             ErrorReply::known("UNBLOCKED the stream key no longer exists")
         }
         Gone::Group(_) if old => {
             ErrorReply::known("NOGROUP the consumer group this client was blocked on no longer exists")
         }
-        Gone::WrongType(_) => crate::Error::WrongType.into(),
+        Gone::WrongType => crate::Error::WrongType.into(),
         Gone::Key(group) | Gone::Group(group) => ErrorReply::no_group(&group.key, &group.group, IN_READ),
     }
 }

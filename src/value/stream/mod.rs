@@ -200,7 +200,10 @@ impl Inner {
         if has_room {
             self.change(last, |chunk| chunk.push(id, fields));
         } else {
-            self.change(last, Chunk::close);
+            // One that a clone shares is not copied for that.
+            if self.chunks.get_mut(last).is_some_and(|chunk| Arc::get_mut(chunk).is_some()) {
+                self.change(last, Chunk::close);
+            }
             let chunk = Arc::new(Chunk::of(id, fields));
             self.held += bytes_of_chunk(&chunk);
             self.chunks.push_back(chunk);

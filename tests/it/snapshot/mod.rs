@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use larder::{Error, ManualClock, SnapshotError, Store, Sweeping, Ttl};
+use larder::{Error, GroupStart, ManualClock, SnapshotError, Store, Sweeping, Ttl};
 use proptest::prelude::*;
 
 use crate::support::{Content, Folder, Picture, manual_store, picture};
@@ -47,6 +47,13 @@ fn fill(store: &Store) {
     hash.insert("f", "1").unwrap();
     hash.insert_ex("g", "2", millis(3_000)).unwrap();
     store.sorted_set::<String>("zset").insert_many([("m", 1.5), ("n", f64::INFINITY)]).unwrap();
+    let stream = store.stream::<String, u32>("stream");
+    let ids: Vec<_> = (0..5).map(|n| stream.add([("n", n), ("other", 7)]).unwrap()).collect();
+    stream.group("g").create(GroupStart::First).unwrap();
+    stream.group("h").create(GroupStart::New).unwrap();
+    stream.group("g").consumer("ann").read(3).unwrap();
+    stream.group("g").consumer("bob").claim([ids[1]], Duration::ZERO).unwrap();
+    stream.remove(ids[4]).unwrap();
     store.db(1).unwrap().insert("string", "of database 1").unwrap();
 }
 
@@ -261,6 +268,7 @@ fn insert(store: &Store, key: &[u8], content: &Content) {
             let members = members.iter().map(|(member, score)| (member, *score));
             assert!(store.sorted_set::<Vec<u8>>(key).insert_many(members).unwrap() > 0);
         }
+        Content::Stream(..) => panic!("none is drawn"),
     }
 }
 

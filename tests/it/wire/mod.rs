@@ -22,6 +22,7 @@ mod server;
 mod sets;
 mod sort;
 mod sorted_sets;
+mod stream_waits;
 mod streams;
 mod strings;
 mod transaction;
