@@ -112,9 +112,9 @@ impl Keyspace {
             }
         };
         drop(tables);
-        if !missed.is_empty() {
+        if let Some(space) = self.me.upgrade().filter(|_| !missed.is_empty()) {
             // Those who wait for what was there are told.
-            self.when_free(move |space| {
+            space.when_free(move |space| {
                 for (db, name) in missed {
                     let key = space.key_ref(&name);
                     // Fails only inside a transaction, and this waits for its end.
