@@ -40,8 +40,8 @@ fn entries_of_one_group_go_to_one_consumer_each_and_are_claimed() -> Result {
     assert_eq!(b.claim([StreamId::new(1, 0), StreamId::new(2, 0)], millis(51))?, []);
     assert_eq!(b.claim([StreamId::new(1, 0), StreamId::new(2, 0)], millis(50))?.len(), 1);
     jobs.remove(StreamId::new(4, 0))?;
-    let (claimed, next) = a.auto_claim(millis(10), StreamId::MIN, 2)?;
-    assert_eq!((claimed[0].id.ms, next), (3, Some(StreamId::new(5, 0))));
+    let claimed = a.auto_claim(millis(10), StreamId::MIN, 2)?;
+    assert_eq!((claimed.entries[0].id.ms, claimed.next), (3, Some(StreamId::new(5, 0))));
     let info = workers.info()?.expect("it is there");
     assert_eq!((info.consumers, info.pending, info.lag), (2, 3, Some(0)));
     // What cannot be read is pending all the same.

@@ -40,6 +40,18 @@ pub struct StreamConsumer<'a, F, V> {
     pub(super) name: Bytes,
 }
 
+/// What [`StreamConsumer::auto_claim`] gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AutoClaimed<F, V> {
+    /// The entries that the consumer has now.
+    pub entries: Vec<StreamEntry<F, V>>,
+    /// Where to go on; `None` once all have been looked at.
+    pub next: Option<StreamId>,
+    /// What was pending and had been removed: it is pending no more.
+    pub deleted: Vec<StreamId>,
+}
+
 impl<F, V> StreamConsumer<'_, F, V> {
     /// The name of the consumer. O(1)
     ///
@@ -215,8 +227,8 @@ impl<F: Encode + Decode, V: Encode + Decode> StreamConsumer<'_, F, V> {
         decode_items(items)
     }
 
-    /// Takes up to `count` entries over that have been pending for at least so long, from an id on; gives them, and
-    /// the id to go on with: `None` once all have been looked at. `XAUTOCLAIM`, O(count * log pending).
+    /// Takes up to `count` entries over that have been pending for at least so long, from an id on. `XAUTOCLAIM`,
+    /// O(count * log pending).
     ///
     /// ```
     /// use std::time::Duration;
@@ -228,20 +240,15 @@ impl<F: Encode + Decode, V: Encode + Decode> StreamConsumer<'_, F, V> {
     /// let workers = jobs.group("workers");
     /// workers.create(GroupStart::First)?;
     /// workers.consumer("w1").read(1)?;
-    /// let (claimed, next) = workers.consumer("w2").auto_claim(Duration::ZERO, StreamId::MIN, 10)?;
-    /// assert_eq!((claimed.len(), next), (1, None));
+    /// let claimed = workers.consumer("w2").auto_claim(Duration::ZERO, StreamId::MIN, 10)?;
+    /// assert_eq!((claimed.entries.len(), claimed.next), (1, None));
     /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
     /// Those of [`read`](Self::read).
     #[doc(alias = "XAUTOCLAIM")]
-    pub fn auto_claim(
-        &self,
-        min_idle: Duration,
-        start: StreamId,
-        count: usize,
-    ) -> Result<(Vec<StreamEntry<F, V>>, Option<StreamId>)> {
+    pub fn auto_claim(&self, min_idle: Duration, start: StreamId, count: usize) -> Result<AutoClaimed<F, V>> {
         let claim = AutoClaim {
             consumer: &self.name,
             min_idle: millis(min_idle),
@@ -255,7 +262,8 @@ impl<F: Encode + Decode, V: Encode + Decode> StreamConsumer<'_, F, V> {
             .stream
             .handle
             .write(|writer, key| stream::auto_claim(writer, key, &self.group.name, &claim))?;
-        Ok((decode_items(claimed.items)?, claimed.next))
+        let entries = decode_items(claimed.items)?;
+        Ok(AutoClaimed { entries, next: claimed.next, deleted: claimed.deleted })
     }
 
     fn read_from(&self, from: ReadFrom, count: usize) -> Result<Vec<StreamEntry<F, V>>> {

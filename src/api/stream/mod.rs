@@ -12,7 +12,7 @@ use super::handle::{Handle, decode, public_handle};
 use crate::command::stream::Item;
 use crate::{Bytes, Decode, Encode, Key, Result, StreamId};
 
-pub use consumer::StreamConsumer;
+pub use consumer::{AutoClaimed, StreamConsumer};
 pub use group::{ConsumerInfo, GroupInfo, GroupStart, PendingEntry, StreamGroup};
 pub use options::{AddOptions, StreamTrim};
 

@@ -184,8 +184,10 @@ impl Group {
         assert!(self.consumers().is_sorted_by_key(|(_, consumer)| &consumer.name));
         for (number, consumer) in self.consumers() {
             consumer.pending.check();
-            let of = |(id, ())| self.pending.get(id).expect("is pending").consumer == Some(number);
-            assert!(consumer.pending.from(StreamId::MIN).map(|(id, ())| (id, ())).all(of));
+            let of = |(id, ()): (StreamId, &())| {
+                self.pending.get(id).expect("is pending").consumer == Some(number)
+            };
+            assert!(consumer.pending.from(StreamId::MIN).all(of));
         }
         let owned =
             self.pending.from(StreamId::MIN).filter(|(_, pending)| pending.consumer.is_some()).count();

@@ -10,12 +10,15 @@ use crate::Bytes;
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// A group's last id, its consumers, and what is pending for whom.
+type Grouped = (StreamId, BTreeMap<Vec<u8>, u64>, BTreeMap<StreamId, (Vec<u8>, u64)>);
+
 /// What a stream should hold: its entries, and what is pending in each group by consumer.
 #[derive(Clone, Debug, Default)]
 struct Model {
     entries: BTreeMap<StreamId, Fields>,
     facts: Facts,
-    groups: BTreeMap<Vec<u8>, (StreamId, BTreeMap<Vec<u8>, u64>, BTreeMap<StreamId, (Vec<u8>, u64)>)>,
+    groups: BTreeMap<Vec<u8>, Grouped>,
 }
 
 #[derive(Clone, Debug)]
