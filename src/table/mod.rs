@@ -38,6 +38,7 @@ mod set;
 mod shared;
 mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 mod transaction;
 
@@ -86,6 +87,7 @@ const FAMILIES: &[&[Row]] = &[
     set::ROWS,
     sort::ROWS,
     sorted_set::ROWS,
+    stream::ROWS,
     string::ROWS,
     transaction::ROWS,
 ];
