@@ -162,6 +162,8 @@ mod key;
 mod keyspace;
 mod load;
 mod pubsub;
+#[cfg(feature = "commands")]
+mod rdb;
 mod records;
 #[cfg(feature = "redis")]
 mod redis_rs;
@@ -201,6 +203,8 @@ pub use key::Key;
 pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "commands")]
+pub use rdb::{RdbError, RdbReport, RdbSkipped};
 #[cfg(feature = "redis")]
 pub use redis_rs::RedisConnection;
 #[cfg(feature = "commands")]

@@ -19,6 +19,8 @@ mod metrics;
 mod pins;
 mod pubsub;
 mod rate_limit;
+#[cfg(feature = "commands")]
+mod rdb;
 mod scan;
 mod set;
 mod snapshot;
@@ -43,6 +45,8 @@ pub use keys::{CopyOptions, ExpiresAt, Ttl};
 pub use list::{List, ListIter};
 pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
+#[cfg(feature = "commands")]
+pub use rdb::{RdbOptions, RdbUnsupported};
 pub use scan::Scan;
 pub use set::{Set, SetIter};
 pub use snapshot::{Autosave, Saving};

@@ -27,7 +27,7 @@ const SORTED_SET: u8 = 4;
 
 /// One moment, on the wall's clock and on the monotonic line.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     pub wall: u64,
     pub now: u64,
 }

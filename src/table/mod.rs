@@ -15,6 +15,7 @@ mod clients;
 mod command;
 mod config;
 mod connection;
+mod dump;
 mod expiry;
 mod hash;
 mod info;
@@ -56,6 +57,7 @@ const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     config::ROWS,
     connection::ROWS,
+    dump::ROWS,
     expiry::ROWS,
     hash::ROWS,
     info::ROWS,

@@ -43,6 +43,8 @@ pub(crate) mod flag {
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 15;
     pub(crate) const SKIP_MONITOR: u32 = 1 << 16;
     pub(crate) const SKIP_SLOWLOG: u32 = 1 << 17;
+    /// Is for a slot that is on its way here.
+    pub(crate) const ASKING: u32 = 1 << 18;
     /// Is also the first word of others; see [`Run::Container`](super::Run::Container).
     pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
@@ -51,7 +53,7 @@ pub(crate) mod flag {
     pub(crate) const LISTENS: u32 = 1 << 29;
 
     /// The names of those, in the order in which Redis lists them.
-    pub(crate) const NAMES: [(u32, &str); 18] = [
+    pub(crate) const NAMES: [(u32, &str); 19] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -63,6 +65,7 @@ pub(crate) mod flag {
         (STALE, "stale"),
         (SKIP_MONITOR, "skip_monitor"),
         (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),
@@ -131,12 +134,12 @@ impl Compat {
     }
 
     /// The name that it introduces itself by.
-    pub(super) fn server(self) -> &'static str {
+    pub(crate) fn server(self) -> &'static str {
         if self == Compat::Valkey9 { "valkey" } else { "redis" }
     }
 
     /// The version that it introduces itself as.
-    pub(super) fn version(self) -> &'static str {
+    pub(crate) fn version(self) -> &'static str {
         match self {
             Compat::Redis70 => "7.0.15",
             Compat::Redis72 => "7.2.11",

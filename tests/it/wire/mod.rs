@@ -11,11 +11,13 @@ mod channels;
 mod commands;
 mod config;
 mod connection;
+mod dumps;
 mod fill;
 mod hashes;
 mod keys;
 mod lists;
 mod object;
+mod rdb;
 mod redis;
 mod scan;
 mod server;
@@ -126,6 +128,8 @@ fn rule(words: &Words) -> Rule {
         "HSCAN" | "ZSCAN" => Rule::TurnOfPairs,
         // They tell of Redis's own insides.
         "OBJECT" | "MEMORY" => Rule::Kind,
+        // Which bytes compress a string, and in which order a set has its members, is each server's own.
+        "DUMP" => Rule::Kind,
         name if name.starts_with('Z') => Rule::Zero,
         "SPOP" => Rule::Taken,
         _ => Rule::Same,
