@@ -125,7 +125,7 @@ impl Store {
     /// let error = store.save_rdb(&path, Compat::Redis70).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "key \"cart\" of database 0 has a hash with fields that expire, which that server cannot hold"
+    ///     "key b\"cart\" of database 0 has a hash with fields that expire, which that server cannot hold"
     /// );
     /// store.save_rdb(&path, Compat::Redis82)?;
     /// # std::fs::remove_file(&path).unwrap();

@@ -18,7 +18,7 @@ pub type Contents = BTreeMap<(u16, Vec<u8>), Vec<Value>>;
 pub fn contents(compat: Compat, ask: Ask<'_>) -> Contents {
     let mut all = Contents::new();
     for db in 0..16 {
-        ask(&words!["SELECT", db]);
+        ask(&words!["SELECT", u32::from(db)]);
         for key in parsed(ask, &words!["KEYS", "*"]).texts() {
             let of = content(compat, ask, &key);
             all.insert((db, key), of);
