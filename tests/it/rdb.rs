@@ -98,7 +98,9 @@ fn the_old_file_stays_where_the_new_one_cannot_be_written() {
     fs::write(&path, "old").unwrap();
     let store = Store::new();
     fill(&store, true);
-    let Err(Error::Rdb(error)) = store.save_rdb(&path, Compat::Redis70) else { panic!("7.0 has no such fields") };
+    let Err(Error::Rdb(error)) = store.save_rdb(&path, Compat::Redis70) else {
+        panic!("7.0 has no such fields")
+    };
     let RdbError::Refused { what, db: 0, .. } = *error else { panic!("{error}") };
     assert_eq!(what, "a hash with fields that expire");
     assert_eq!(fs::read(&path).unwrap(), b"old");

@@ -10,10 +10,10 @@ use std::fs;
 
 use larder::{Compat, Error, RdbError, RdbOptions, RdbUnsupported, Session, Store};
 
+use super::value::Value;
 use super::{SEED, Words, answer, word, words};
 use crate::differential::chance::Chance;
 use crate::support::Folder;
-use super::value::Value;
 use contents::{content, contents, fill};
 use live::{KINDS, Live};
 
@@ -70,8 +70,14 @@ fn a_payload_is_restored_by_the_server_and_back() {
             let from_us = content(compat, &mut |words| live.ask(words), b"b");
             let from_them = content(compat, &mut |words| ask(&mut ours, words), b"b");
             let original = content(compat, &mut |words| ask(&mut ours, words), b"a");
-            for (restored, where_to) in [(from_us, "ours, restored there"), (from_them, "theirs, restored here")] {
-                assert!(restored == original, "{compat:?} {seed}: {where_to}: {}", first_difference(&restored, &original));
+            for (restored, where_to) in
+                [(from_us, "ours, restored there"), (from_them, "theirs, restored here")]
+            {
+                assert!(
+                    restored == original,
+                    "{compat:?} {seed}: {where_to}: {}",
+                    first_difference(&restored, &original)
+                );
             }
         }
     }
@@ -84,7 +90,8 @@ fn first_difference(one: &[Value], other: &[Value]) -> String {
         Value::Many(_, items) => items.iter().map(texts).collect::<Vec<_>>(),
         one => vec![texts(one)],
     };
-    let (one, other): (Vec<_>, Vec<_>) = (one.iter().flat_map(parts).collect(), other.iter().flat_map(parts).collect());
+    let (one, other): (Vec<_>, Vec<_>) =
+        (one.iter().flat_map(parts).collect(), other.iter().flat_map(parts).collect());
     let differs = one.iter().zip(&other).enumerate().find(|(_, (one, other))| one != other);
     format!("{differs:?}, {} and {} in all", one.len(), other.len())
 }
