@@ -56,6 +56,17 @@ pub enum KeyEvent {
     ZInterStore,
     ZUnionStore,
     ZDiffStore,
+    XAdd,
+    XDel,
+    XTrim,
+    XSetId,
+    XGroupCreate,
+    XGroupCreateConsumer,
+    XGroupSetId,
+    XGroupDelConsumer,
+    XGroupDestroy,
+    /// What is pending in a group of a stream has changed: Redis tells nobody.
+    XPending,
 }
 
 impl KeyEvent {
@@ -121,6 +132,16 @@ impl KeyEvent {
             ZInterStore => "zinterstore",
             ZUnionStore => "zunionstore",
             ZDiffStore => "zdiffstore",
+            XAdd => "xadd",
+            XDel => "xdel",
+            XTrim => "xtrim",
+            XSetId => "xsetid",
+            XGroupCreate => "xgroup-create",
+            XGroupCreateConsumer => "xgroup-createconsumer",
+            XGroupSetId => "xgroup-setid",
+            XGroupDelConsumer => "xgroup-delconsumer",
+            XGroupDestroy => "xgroup-destroy",
+            XPending => "xpending",
         }
     }
 
@@ -128,5 +149,10 @@ impl KeyEvent {
     /// under way (a refresh that outlives the old value must be kept); every other change does.
     pub(crate) const fn is_loss(self) -> bool {
         matches!(self, KeyEvent::Expired | KeyEvent::Evicted | KeyEvent::HExpired)
+    }
+
+    /// Whether nobody is told: neither those who watch the key, nor those who wait for it, nor subscribers.
+    pub(crate) const fn is_silent(self) -> bool {
+        matches!(self, KeyEvent::XPending)
     }
 }

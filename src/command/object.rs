@@ -50,6 +50,7 @@ pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, version: (u8, u8)) -> O
         Value::List(_) => "quicklist",
         Value::Set(_) | Value::Hash(_) => "hashtable",
         Value::SortedSet(_) => "skiplist",
+        Value::Stream(_) => "stream",
     })
 }
 
