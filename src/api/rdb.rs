@@ -30,7 +30,7 @@ pub struct RdbOptions {
     unsupported: RdbUnsupported,
 }
 
-/// What is done about what an RDB file has and no store can hold: streams, values of modules, libraries of
+/// What is done about what an RDB file has and no store can hold: values of modules, libraries of
 /// functions.
 ///
 /// ```

@@ -67,9 +67,7 @@ impl Attempt {
                 let popped = sorted_set::pop(writer, key, *end, *count)?;
                 Ok(popped.map(|popped| Served::Scored(Bytes::from(key.bytes), popped, deadline)))
             }
-            Attempt::Read(reads) => {
-                Ok(reads.run(writer, &[Bytes::from(key.bytes)])?.map(Served::Entries))
-            }
+            Attempt::Read(reads) => Ok(reads.run(writer, &[Bytes::from(key.bytes)])?.map(Served::Entries)),
         }
     }
 

@@ -43,6 +43,7 @@ impl<R: BufRead> Decoder<'_, R> {
             LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2 => Value::List(self.list(kind)?),
             SET | SET_INTSET | SET_LISTPACK => Value::Set(self.set(kind)?),
             ZSET | ZSET_2 | ZSET_ZIPLIST | ZSET_LISTPACK => Value::SortedSet(self.sorted_set(kind)?),
+            STREAM | STREAM_2 | STREAM_3 => Value::Stream(super::stream::read(self.reader, kind)?),
             HASH_LISTPACK_EX_OLD if self.version.is_valkey() => return Ok(None),
             HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK | HASH_22..=HASH_LISTPACK_EX => {
                 let mut fields =
@@ -60,7 +61,8 @@ impl<R: BufRead> Decoder<'_, R> {
             Value::Set(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
             Value::SortedSet(set) => set.is_empty(),
-            _ => false,
+            // A stream may have nothing in it.
+            Value::String(_) | Value::Stream(_) => false,
         };
         Ok(Some(if is_empty { Decoded::Empty } else { Decoded::Value(value) }))
     }

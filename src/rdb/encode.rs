@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::kind::*;
 use super::listpack::Builder;
-use super::{Version, intset, lzf};
+use super::{Version, intset, lzf, stream};
 use crate::clock::{Clock, NEVER};
 use crate::command::object::{is_of_integers, is_small_hash, is_small_set, is_small_sorted_set};
 use crate::text::number::{IntegerBuffer, format_general, format_score, parse_i64};
@@ -63,6 +63,7 @@ impl<'e> Encoding<'e> {
             ValueRef::Whole(Value::Set(set)) => self.set(out, set),
             ValueRef::Whole(Value::Hash(hash)) => self.hash(out, hash),
             ValueRef::Whole(Value::SortedSet(set)) => self.sorted_set(out, set),
+            ValueRef::Whole(Value::Stream(stream)) => stream::write(out, stream, self.kind),
         }
     }
 
@@ -221,6 +222,11 @@ fn kind(value: &Value, version: Version, now: u64) -> Result<u8, &'static str> {
         }
         Value::SortedSet(set) if is_small_sorted_set(set) => ZSET_LISTPACK,
         Value::SortedSet(_) => ZSET_2,
+        Value::Stream(stream) if stream::has_unowned(stream) => {
+            return Err("a stream with entries that are pending for nobody");
+        }
+        Value::Stream(_) if version.0 == 10 => STREAM_2,
+        Value::Stream(_) => STREAM_3,
     })
 }
 

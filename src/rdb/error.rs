@@ -47,7 +47,7 @@ pub enum RdbError {
     #[error("the RDB file has {what} in database {db}, key {key:?}, at byte {at}, which cannot be loaded")]
     #[non_exhaustive]
     Unsupported {
-        /// What it is: `a stream`, `a value of the module ReJSON-RL`.
+        /// What it is: `an array`, `a value of the module type ReJSON-RL`.
         what: String,
         /// The number of the database.
         db: u64,

@@ -67,7 +67,6 @@ pub(super) fn since(kind: u8, is_valkey: bool) -> u16 {
 pub(super) fn name(kind: u8, is_valkey: bool) -> String {
     match kind {
         MODULE_OLD => "a value of a module, in the form of a candidate of Redis 4.0".into(),
-        STREAM | STREAM_2 | STREAM_3 => "a stream".into(),
         23 if is_valkey => "a path hash".into(),
         26 | 27 => "a stream of Redis 8.6 or later".into(),
         28 => "an array".into(),

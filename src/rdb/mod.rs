@@ -31,6 +31,7 @@ mod lzf;
 mod reader;
 mod save;
 mod skip;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod ziplist;

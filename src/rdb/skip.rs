@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use super::Version;
 use super::error::Fault;
-use super::kind::{self, *};
+use super::kind::{self, MODULE};
 use super::reader::Reader;
 use crate::Bytes;
 
@@ -36,7 +36,6 @@ pub(super) fn value(
     match of {
         _ if limit == Skipping::Not => Err(Fault::Unsupported(name)),
         MODULE => module(reader).map(|()| name),
-        STREAM | STREAM_2 | STREAM_3 => stream(reader, of).map(|()| name),
         _ => Err(Fault::Unsupported(name)),
     }
 }
@@ -101,37 +100,6 @@ fn module(reader: &mut Reader<impl BufRead>) -> Result<(), Fault> {
 fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..9).rev().map(|at| char::from(LETTERS[(id >> (10 + 6 * at) & 63) as usize])).collect()
-}
-
-/// The nodes of a stream with their first ids, its numbers, and its groups with their consumers.
-fn stream(reader: &mut Reader<impl BufRead>, kind: u8) -> Result<(), Fault> {
-    let lengths =
-        |reader: &mut Reader<_>, count: usize| (0..count).try_for_each(|_| reader.length().map(drop));
-    for _ in 0..reader.length()? {
-        reader.string()?;
-        reader.string()?;
-    }
-    lengths(reader, if kind == STREAM { 3 } else { 8 })?;
-    for _ in 0..reader.length()? {
-        reader.string()?;
-        lengths(reader, if kind == STREAM { 2 } else { 3 })?;
-        for _ in 0..reader.length()? {
-            reader.array::<16>()?;
-            reader.array::<8>()?;
-            reader.length()?;
-        }
-        for _ in 0..reader.length()? {
-            reader.string()?;
-            reader.array::<8>()?;
-            if kind == STREAM_3 {
-                reader.array::<8>()?;
-            }
-            for _ in 0..reader.length()? {
-                reader.array::<16>()?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

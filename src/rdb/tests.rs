@@ -162,9 +162,15 @@ fn what_a_server_does_not_take() {
     let listpack = [&[kind::SET_LISTPACK], packed(&[b"a"]).as_slice()].concat();
     assert!(content(&listpack, Compat::Redis70), "it came with 7.2");
     assert!(!content(&listpack, Compat::Redis72));
-    for body in
-        [&b""[..], b"\x02\x00", b"\x02\x02\x01a\x01a", b"\x03\x01\x01a\xfd", b"\x08\x01a", b"\x0f\x00"]
-    {
+    for body in [
+        &b""[..],
+        b"\x02\x00",
+        b"\x02\x02\x01a\x01a",
+        b"\x03\x01\x01a\xfd",
+        b"\x08\x01a",
+        b"\x0f\x00",
+        b"\x07\x00\x00",
+    ] {
         assert!(content(body, Compat::Redis810), "{}", body.escape_ascii());
     }
 }

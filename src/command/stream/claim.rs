@@ -38,7 +38,8 @@ pub(crate) fn claim(
     claim: &Claim<'_>,
 ) -> Result<Vec<Item>> {
     let now = wall(writer);
-    let time = claim.time.and_then(|time| u64::try_from(time).ok()).filter(|time| *time <= now).unwrap_or(now);
+    let time =
+        claim.time.and_then(|time| u64::try_from(time).ok()).filter(|time| *time <= now).unwrap_or(now);
     change(writer, key, name, |stream| {
         let mut asked = Asking::new(stream, name, claim.consumer, now, claim.version);
         if let Some(last) = claim.last {

@@ -13,8 +13,8 @@ use crate::{Bytes, Error, Result};
 
 pub(crate) use claim::{AutoClaim, Claim, Claimed, auto_claim, claim};
 pub(crate) use group::{
-    GroupStart, Pendings, Sought, Summary, acknowledge, acknowledge_and_delete, add_consumer, create_group,
-    delete_consumer, destroy_group, negate, Negate, pendings, set_group, summary,
+    GroupStart, Negate, Pendings, Sought, Summary, acknowledge, acknowledge_and_delete, add_consumer,
+    create_group, delete_consumer, destroy_group, negate, pendings, set_group, summary,
 };
 
 /// The newest Redis whose ways streams know.
@@ -221,10 +221,13 @@ pub(crate) fn set_id(
             return Err(Error::Invalid(TEXT));
         }
         if stream.last().is_some_and(|top| last < top) {
-            return Err(Error::Invalid("The ID specified in XSETID is smaller than the target stream top item"));
+            return Err(Error::Invalid(
+                "The ID specified in XSETID is smaller than the target stream top item",
+            ));
         }
         if !stream.is_empty() && added.is_some_and(|added| stream.len() as u64 > added) {
-            const TEXT: &str = "The entries_added specified in XSETID is smaller than the target stream length";
+            const TEXT: &str =
+                "The entries_added specified in XSETID is smaller than the target stream length";
             return Err(Error::Invalid(TEXT));
         }
         stream.set_facts(Facts {

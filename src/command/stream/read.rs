@@ -159,7 +159,9 @@ impl Reads {
     }
 
     fn behind(&self, writer: &mut Writer<'_>, key: KeyRef<'_>, after: StreamId) -> Result<Option<Vec<Item>>> {
-        let (Some(stream), Some(start)) = (writer.find::<Stream>(key)?, after.next()) else { return Ok(None) };
+        let (Some(stream), Some(start)) = (writer.find::<Stream>(key)?, after.next()) else {
+            return Ok(None);
+        };
         let items: Vec<_> = stream.range(start, StreamId::MAX).take(self.count).map(Item::of).collect();
         Ok((!items.is_empty()).then_some(items))
     }
@@ -242,7 +244,8 @@ impl Reads {
     ) -> Result<bool> {
         let Some(stream) = writer.find::<Stream>(key)? else { return Ok(false) };
         let Some(group) = stream.group(&reader.group) else { return Ok(false) };
-        let is_new = group.last.next().is_some_and(|start| stream.range(start, StreamId::MAX).next().is_some());
+        let is_new =
+            group.last.next().is_some_and(|start| stream.range(start, StreamId::MAX).next().is_some());
         let is_idle = |idle: u64| {
             let mut pending = group.pending().from(StreamId::MIN);
             pending.any(|(id, pending)| now.saturating_sub(pending.time) >= idle && stream.get(id).is_some())

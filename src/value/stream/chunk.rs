@@ -143,7 +143,8 @@ impl Chunk {
     /// Removes the entry of that id; whether it was there. O(bytes)
     pub(super) fn remove(&mut self, id: StreamId) -> bool {
         let mut entries = self.entries();
-        let Some((at, _)) = entries.by_ref().find(|(_, entry)| entry.id >= id).filter(|(_, entry)| entry.id == id)
+        let Some((at, _)) =
+            entries.by_ref().find(|(_, entry)| entry.id >= id).filter(|(_, entry)| entry.id == id)
         else {
             return false;
         };

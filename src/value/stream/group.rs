@@ -93,7 +93,8 @@ impl Group {
             Ok(place) => return (self.order.get(place).copied().unwrap_or_default(), false),
             Err(place) => place,
         };
-        let consumer = Consumer { name: Bytes::from(name), seen: now, active: None, pending: Sorted::default() };
+        let consumer =
+            Consumer { name: Bytes::from(name), seen: now, active: None, pending: Sorted::default() };
         self.held += bytes_of(&consumer);
         let consumer = Some(Arc::new(consumer));
         let number = match self.consumers.iter().position(Option::is_none) {
@@ -154,7 +155,8 @@ impl Group {
 
     /// Notes that an entry which is pending was delivered to the same consumer once more. O(log n)
     pub(crate) fn redeliver(&mut self, id: StreamId, time: u64) {
-        self.pending.update(id, |pending| (pending.time, pending.count) = (time, pending.count.saturating_add(1)));
+        self.pending
+            .update(id, |pending| (pending.time, pending.count) = (time, pending.count.saturating_add(1)));
     }
 
     /// Forgets that an entry is pending; whether it was. O(log n)
@@ -185,7 +187,8 @@ impl Group {
             let of = |(id, ())| self.pending.get(id).expect("is pending").consumer == Some(number);
             assert!(consumer.pending.from(StreamId::MIN).map(|(id, ())| (id, ())).all(of));
         }
-        let owned = self.pending.from(StreamId::MIN).filter(|(_, pending)| pending.consumer.is_some()).count();
+        let owned =
+            self.pending.from(StreamId::MIN).filter(|(_, pending)| pending.consumer.is_some()).count();
         assert_eq!(owned, consumers().map(|consumer| consumer.pending.len()).sum::<usize>());
     }
 

@@ -49,8 +49,7 @@ fn op() -> impl Strategy<Value = Op> {
         (0_u64..20).prop_map(Keep::Len),
         (ms.clone(), seq.clone()).prop_map(|(ms, seq)| Keep::From(StreamId::new(ms, seq)))
     ];
-    let references =
-        prop_oneof![3 => Just(References::Keep), 1 => Just(References::Remove), 1 => Just(References::Acknowledged)];
+    let references = prop_oneof![3 => Just(References::Keep), 1 => Just(References::Remove), 1 => Just(References::Acknowledged)];
     prop_oneof![
         12 => (prop_oneof![9 => 0_u64..3, 1 => Just(1 << 40)], 0_u64..5, fields())
             .prop_map(|(ms, seq, fields)| Op::Add(ms, seq, fields)),
@@ -83,7 +82,11 @@ fn apply(op: Op, stream: &mut Stream, model: &mut Model, clones: &mut Vec<(Strea
         Op::Add(ms, seq, fields) => {
             let last = model.facts.last;
             let Some(next) = last.next() else { return };
-            let id = if ms == 0 { StreamId::new(next.ms, next.seq + seq) } else { StreamId::new(last.ms + ms, seq) };
+            let id = if ms == 0 {
+                StreamId::new(next.ms, next.seq + seq)
+            } else {
+                StreamId::new(last.ms + ms, seq)
+            };
             let parts: Vec<_> = fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
             stream.push(id, &parts);
             model.facts.last = id;
@@ -125,7 +128,8 @@ fn apply(op: Op, stream: &mut Stream, model: &mut Model, clones: &mut Vec<(Strea
         Op::AddConsumer(group, consumer) => {
             let name = named(consumer);
             let added = stream.change_group(&named(group), |group| group.find_or_add(&name, 5).1);
-            let expected = model.groups.get_mut(&named(group)).map(|(_, all, _)| all.insert(name, 5).is_none());
+            let expected =
+                model.groups.get_mut(&named(group)).map(|(_, all, _)| all.insert(name, 5).is_none());
             assert_eq!(added, expected);
         }
         Op::RemoveConsumer(group, consumer) => {
@@ -154,7 +158,8 @@ fn apply(op: Op, stream: &mut Stream, model: &mut Model, clones: &mut Vec<(Strea
         Op::Acknowledge(group, ms, seq) => {
             let id = StreamId::new(ms, seq);
             let was = stream.change_group(&named(group), |group| group.acknowledge(id));
-            let expected = model.groups.get_mut(&named(group)).map(|(_, _, pending)| pending.remove(&id).is_some());
+            let expected =
+                model.groups.get_mut(&named(group)).map(|(_, _, pending)| pending.remove(&id).is_some());
             assert_eq!(was, expected);
         }
         Op::Clone => clones.push((stream.clone(), model.clone())),
