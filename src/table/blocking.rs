@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// A command that may wait.
-const fn waits(
+pub(super) const fn waits(
     name: &'static str,
     arity: i32,
     flags: u32,
@@ -57,7 +57,7 @@ fn pop(call: &mut Call<'_>, attempt: Attempt) -> Result<Blocked, ErrorReply> {
                 .flat_map(|(score, member)| [Reply::Bulk(member), Reply::Double(score)]);
             Reply::Array(std::iter::once(Reply::Bulk(key)).chain(members).collect())
         }
-        Served::Moved(element) => Reply::Bulk(element),
+        other => each_by_itself(other),
     };
     Ok(Blocked { keys: keys.to_vec(), attempt, timeout, served, nothing: Reply::NilArray })
 }
@@ -121,6 +121,8 @@ fn each_by_itself(served: Served) -> Reply {
             Reply::Array(vec![Reply::Bulk(key), Reply::Array(members.collect())])
         }
         Served::Moved(element) => Reply::Bulk(element),
+        // That is not what these commands wait for.
+        Served::Entries(_) | Served::Gone(_) => Reply::Nil,
     }
 }
 

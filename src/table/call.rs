@@ -21,6 +21,8 @@ pub(crate) type Answer = std::result::Result<Reply, ErrorReply>;
 
 /// See the [module](self).
 pub(crate) struct Call<'c> {
+    /// The whole command as it was sent.
+    pub words: &'c [Bytes],
     /// What follows the name, and the container's.
     pub args: Args<'c>,
     /// Whose call it is.
@@ -33,7 +35,7 @@ pub(crate) struct Call<'c> {
 pub(crate) struct Blocked {
     pub keys: Vec<Bytes>,
     pub attempt: Attempt,
-    /// `None` for ever.
+    /// `None` for ever; zero is not to wait at all.
     pub timeout: Option<Duration>,
     /// What it answers if it is served.
     pub served: fn(Served) -> Reply,
@@ -120,6 +122,16 @@ impl<'c> Call<'c> {
     /// What Redis says of a command that has not as many words as it takes.
     pub(crate) fn wrong_arity(&self) -> ErrorReply {
         ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", self.name))
+    }
+
+    /// What Redis says of a subcommand whose arguments make no sense; it names both as they were sent.
+    pub(crate) fn wrong_subcommand(&self) -> ErrorReply {
+        let word = |at: usize| self.words.get(at).map(|word| &word[..]).unwrap_or_default();
+        let (name, sub) = (word(0).to_ascii_uppercase(), word(1));
+        let sub = &sub[..sub.len().min(128)];
+        let text =
+            [b"ERR unknown subcommand or wrong number of arguments for '", sub, b"'. Try ", &name, b" HELP."];
+        ErrorReply::of_bytes(text.concat())
     }
 
     /// The command's name as errors about deadlines have it.

@@ -31,6 +31,7 @@ mod set;
 mod shared;
 mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 mod transaction;
 
@@ -70,6 +71,7 @@ const FAMILIES: &[&[Row]] = &[
     set::ROWS,
     sort::ROWS,
     sorted_set::ROWS,
+    stream::ROWS,
     string::ROWS,
     transaction::ROWS,
 ];

@@ -1,6 +1,7 @@
 //! What one client is to the store: a database, a transaction it queues, what it watches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -327,7 +328,7 @@ impl Session {
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let named = 1 + usize::from(row.name.contains('|'));
         let args = Args::new(words.get(named..).unwrap_or_default());
-        let mut call = Call { args, session: self, name: row.name };
+        let mut call = Call { words, args, session: self, name: row.name };
         let outcome = match row.run {
             Run::Plain(run) => run(&mut call).map(Outcome::Reply),
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
@@ -410,7 +411,8 @@ impl Session {
             return Ok(Outcome::Reply(got.map_or(nothing, served)));
         }
         let deadline = timeout.map_or(NEVER, |timeout| space.clock().now().saturating_add(millis(timeout)));
-        Ok(match blocking::start(space, self.db.index(), keys, attempt, Patience::Waits)? {
+        let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
+        Ok(match blocking::start(space, self.db.index(), keys, attempt, patience)? {
             Start::Served(got) => Outcome::Reply(served(got)),
             Start::Nothing => Outcome::Reply(nothing),
             // Who has waited in vain gets this, also where nothing is something else elsewhere.

@@ -13,8 +13,8 @@ use crate::{Bytes, Error, Result};
 
 pub(crate) use claim::{AutoClaim, Claim, Claimed, auto_claim, claim};
 pub(crate) use group::{
-    GroupStart, Negate, Pendings, Sought, Summary, acknowledge, acknowledge_and_delete, add_consumer,
-    create_group, delete_consumer, destroy_group, negate, pendings, set_group, summary,
+    GroupStart, NO_STREAM, Negate, Pendings, Recount, Sought, Summary, acknowledge, acknowledge_and_delete,
+    add_consumer, create_group, delete_consumer, destroy_group, negate, pendings, set_group, summary,
 };
 
 /// The newest Redis whose ways streams know.
@@ -35,7 +35,7 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    fn of(entry: Entry<'_>) -> Item {
+    pub(crate) fn of(entry: Entry<'_>) -> Item {
         let fields = entry.fields().map(|(name, value)| (Bytes::from(name), Bytes::from(value)));
         Item { id: entry.id, fields: Some(fields.collect()), delivered: None }
     }
@@ -213,10 +213,11 @@ pub(crate) fn set_id(
     last: StreamId,
     added: Option<u64>,
     max_deleted: Option<StreamId>,
+    version: (u8, u8),
 ) -> Result<()> {
     let set = writer.update(key, Absent::Skip, |stream: &mut Stream| {
         let facts = stream.facts();
-        if last < facts.max_deleted {
+        if last < facts.max_deleted && version >= (7, 2) {
             const TEXT: &str = "The ID specified in XSETID is smaller than current max_deleted_entry_id";
             return Err(Error::Invalid(TEXT));
         }

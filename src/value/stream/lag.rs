@@ -20,7 +20,7 @@ impl Stream {
             }
         }
         let read = match group.read {
-            Some(read) if !self.has_hole(group.last, version) => read,
+            Some(read) if !self.has_hole(group.last) => read,
             _ => self.read_until(group.last, version)?,
         };
         // Told by hand it may be any number: a negative one wraps here and is turned back by who shows it.
@@ -37,9 +37,9 @@ impl Stream {
     ) -> Option<u64> {
         let newer = version >= NEWER;
         let known = read.filter(|_| match self.first() {
-            _ if !newer => !self.has_hole(id, version),
-            Some(first) => last >= first && !self.has_hole(last, version),
-            None => !self.has_hole(last, version),
+            _ if !newer => !self.has_hole(id),
+            Some(first) => last >= first && !self.has_hole(last),
+            None => !self.has_hole(last),
         });
         match known {
             Some(read) => Some(read.saturating_add(1)),
@@ -75,9 +75,9 @@ impl Stream {
     }
 
     /// Whether something was removed by name from an id on.
-    fn has_hole(&self, from: StreamId, version: (u8, u8)) -> bool {
+    fn has_hole(&self, from: StreamId) -> bool {
         let deleted = self.facts().max_deleted;
         let Some(first) = self.first().filter(|_| deleted > StreamId::MIN) else { return false };
-        !(version >= NEWER && first > deleted) && from <= deleted
+        deleted >= first && from <= deleted
     }
 }

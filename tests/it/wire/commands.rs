@@ -105,7 +105,8 @@ fn an_older_server_does_not_know_what_came_later() {
 #[test]
 fn help_names_what_there_is() {
     let mut session = Store::new().session();
-    for container in ["ACL", "CLIENT", "COMMAND", "CONFIG", "LATENCY", "MODULE", "SLOWLOG"] {
+    for container in ["ACL", "CLIENT", "COMMAND", "CONFIG", "LATENCY", "MODULE", "SLOWLOG", "XGROUP", "XINFO"]
+    {
         let Reply::Array(lines) = session.call([container, "HELP"]) else { panic!("no lines") };
         let help = Reply::Status(format!("{container} HELP").into());
         assert!(lines.len() > 1 && lines.contains(&help), "{lines:?}");
