@@ -185,10 +185,10 @@ impl Builder {
 /// How many bytes an element's length takes behind it.
 fn back_width(length: usize) -> usize {
     match length {
-        ..=127 => 1,
-        ..0x3fff => 2,
-        ..0x1f_ffff => 3,
-        ..0x0fff_ffff => 4,
+        0..=127 => 1,
+        128..0x3fff => 2,
+        0x3fff..0x1f_ffff => 3,
+        0x1f_ffff..0x0fff_ffff => 4,
         _ => 5,
     }
 }
