@@ -15,6 +15,7 @@ mod clients;
 mod command;
 mod config;
 mod connection;
+mod dump;
 mod expiry;
 mod geo;
 mod hash;
@@ -68,6 +69,7 @@ const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     config::ROWS,
     connection::ROWS,
+    dump::ROWS,
     expiry::ROWS,
     geo::ROWS,
     hash::IMPORT_ROWS,

@@ -10,6 +10,8 @@ mod hash;
 mod keys;
 mod list;
 mod load;
+#[cfg(feature = "commands")]
+mod rdb;
 mod recipes;
 #[cfg(feature = "redis")]
 mod redis_rs;

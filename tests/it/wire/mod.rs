@@ -14,6 +14,7 @@ mod channels;
 mod commands;
 mod config;
 mod connection;
+mod dumps;
 mod fill;
 mod geo;
 mod hashes;
@@ -22,6 +23,7 @@ mod keys;
 mod lists;
 mod newer;
 mod object;
+mod rdb;
 mod redis;
 mod scan;
 #[cfg(feature = "lua")]
@@ -142,6 +144,8 @@ fn rule(words: &Words) -> Rule {
         "OBJECT" | "MEMORY" => Rule::Kind,
         // What modules they are built with.
         "MODULE" if is_one_of(words.get(1), &["LIST"]) => Rule::Kind,
+        // Which bytes compress a string, and in which order a set has its members, is each server's own.
+        "DUMP" => Rule::Kind,
         name if name.starts_with('Z') => Rule::Zero,
         "SPOP" => Rule::Taken,
         _ => Rule::Same,
