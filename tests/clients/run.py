@@ -14,22 +14,19 @@ HERE = pathlib.Path(__file__).parent
 CLIENTS = HERE.parent.parent / "target" / "clients"
 ENVIRONMENT = os.environ | {"NODE_PATH": str(CLIENTS / "node_modules"), "PYTHONPATH": str(CLIENTS / "python")}
 
-# What a store has of that which not all programs need.
-HAS = set()
-
-# Programs, and what they need. Each takes the server's address, and ends with "ok".
+# Each takes the server's address, and ends with "ok".
 PROGRAMS = [
-    ("redis_cli.py", set()),
-    ("redis_py.py", set()),
-    ("redis_py_recipes.py", set()),
-    ("flask_sessions.py", set()),
-    ("ioredis.js", set()),
-    ("node_redis.js", set()),
-    ("redis_py_scripts.py", {"scripts"}),
-    ("scripts.js", {"scripts"}),
-    ("celery_tasks.py", {"scripts"}),
-    ("rq_jobs.py", {"scripts", "streams"}),
-    ("bullmq.js", {"scripts", "streams"}),
+    "redis_cli.py",
+    "redis_py.py",
+    "redis_py_recipes.py",
+    "flask_sessions.py",
+    "ioredis.js",
+    "node_redis.js",
+    "redis_py_scripts.py",
+    "scripts.js",
+    "celery_tasks.py",
+    "rq_jobs.py",
+    "bullmq.js",
 ]
 
 
@@ -78,13 +75,12 @@ def run(server, *command):
     return done.stdout
 
 
-def run_programs(server, has):
-    for program, needs in PROGRAMS:
-        if needs <= has:
-            language = "node" if program.endswith(".js") else sys.executable
-            last = run(server, language, str(HERE / program), server.url).splitlines()[-1:]
-            if last != ["ok"]:
-                raise SystemExit(f"{server.name}, {program} ended early")
+def run_programs(server):
+    for program in PROGRAMS:
+        language = "node" if program.endswith(".js") else sys.executable
+        last = run(server, language, str(HERE / program), server.url).splitlines()[-1:]
+        if last != ["ok"]:
+            raise SystemExit(f"{server.name}, {program} ended early")
 
 
 def run_benchmark(server):
@@ -112,10 +108,10 @@ def main():
     program = sys.argv[1]
     compare_replies(program)
     with real() as server:
-        run_programs(server, {"scripts", "streams"})
+        run_programs(server)
         run_benchmark(server)
     with ours(program) as server:
-        run_programs(server, HAS)
+        run_programs(server)
         run_benchmark(server)
 
 
