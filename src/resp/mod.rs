@@ -10,6 +10,8 @@ pub(crate) use encode::double;
 pub(crate) use encode::{Dialect, encode};
 #[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;
+#[cfg(feature = "server")]
+pub(crate) use parse::split_words;
 
 /// Which version of the protocol a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -25,6 +25,7 @@ mod list;
 mod object;
 mod pubsub;
 mod row;
+mod saving;
 mod scan;
 mod server;
 mod session;
@@ -39,9 +40,11 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 pub use row::Compat;
+pub use saving::{SaveFile, Shutdown};
 pub use session::Session;
 #[cfg(feature = "server")]
 pub(crate) use {
+    config::{eviction_of, names, read_at_start, start},
     pubsub::message,
     session::{Outcome, Waiting},
 };
@@ -69,6 +72,7 @@ const FAMILIES: &[&[Row]] = &[
     list::ROWS,
     object::ROWS,
     pubsub::ROWS,
+    saving::ROWS,
     scan::ROWS,
     server::ROWS,
     set::ROWS,

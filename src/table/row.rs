@@ -135,8 +135,12 @@ impl Compat {
         if self == Compat::Valkey9 { "valkey" } else { "redis" }
     }
 
-    /// The version that it introduces itself as.
-    pub(super) fn version(self) -> &'static str {
+    /// The version that it introduces itself as. O(1)
+    ///
+    /// ```
+    /// assert!(larder::Compat::Redis70.version().starts_with("7.0."));
+    /// ```
+    pub fn version(self) -> &'static str {
         match self {
             Compat::Redis70 => "7.0.15",
             Compat::Redis72 => "7.2.11",

@@ -28,7 +28,6 @@ pub(super) const ROWS: &[Row] = &[
     row("cluster|shards", 2, STALE, Keys::NONE, no_cluster).since(7, 0),
     row("cluster|slaves", 3, ADMIN | STALE, Keys::NONE, no_cluster).since(3, 0),
     row("cluster|slots", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
-    row("lastsave", 1, LOADING | STALE | FAST, Keys::NONE, last_save),
     container("latency").since(2, 8),
     row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
     row("latency|help", 2, LOADING | STALE, Keys::NONE, help).since(2, 8),
@@ -61,15 +60,6 @@ fn nothing(_: &mut Call<'_>) -> Answer {
 
 fn no_cluster(_: &mut Call<'_>) -> Answer {
     Err(ErrorReply::known("ERR This instance has cluster support disabled"))
-}
-
-fn seconds(millis: u64) -> Reply {
-    Reply::Integer(i64::try_from(millis / 1_000).unwrap_or(i64::MAX))
-}
-
-/// The store was saved at no time that it knows of: Redis tells its start then.
-fn last_save(call: &mut Call<'_>) -> Answer {
-    Ok(seconds(call.shared().since_wall))
 }
 
 fn time(call: &mut Call<'_>) -> Answer {

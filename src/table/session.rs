@@ -9,6 +9,7 @@ use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
 use super::find;
 use super::row::{Compat, Row, Run, flag};
+use super::saving::Shutdown;
 use super::shared::Shared;
 use super::transaction::Queue;
 use crate::api::{Database, Store};
@@ -54,6 +55,9 @@ pub struct Session {
     pub(super) subscription: Option<Subscription>,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
+    /// It is a client of a server, which can be shut down; and has asked for that.
+    pub(super) is_served: bool,
+    pub(super) shuts_down: Option<Shutdown>,
     /// What a test's faults have made of its connection.
     #[cfg(feature = "testing")]
     pub(super) link: super::hooks::Link,
@@ -115,6 +119,8 @@ impl Session {
             subscription: None,
             silence: Silence::No,
             is_over: false,
+            is_served: false,
+            shuts_down: None,
         }
     }
 
@@ -391,6 +397,19 @@ impl Session {
     /// How its client is written to.
     pub(crate) fn dialect(&self) -> Dialect {
         Dialect { protocol: self.protocol, compat: self.compat }
+    }
+
+    /// The same session as that of a client of a server.
+    #[cfg(feature = "server")]
+    pub(crate) fn served(mut self) -> Self {
+        self.is_served = true;
+        self
+    }
+
+    /// How its server is to end, if its client has said so.
+    #[cfg(feature = "server")]
+    pub(crate) fn shuts_down(&self) -> Option<Shutdown> {
+        self.shuts_down
     }
 
     /// The database that is selected.

@@ -2,6 +2,7 @@
 
 use super::clients::Clients;
 use super::config::Settings;
+use super::saving::Saving;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng::{self, Rng};
@@ -11,6 +12,7 @@ use crate::sync::Mutex;
 pub(crate) struct Shared {
     pub clients: Clients,
     pub settings: Settings,
+    pub saving: Saving,
     /// What a test has set up.
     #[cfg(feature = "testing")]
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
@@ -20,7 +22,6 @@ pub(crate) struct Shared {
     pub run_id: String,
     /// When the store was made: on its clock's line, and in milliseconds since 1970.
     pub since: u64,
-    pub since_wall: u64,
 }
 
 impl Shared {
@@ -35,12 +36,12 @@ impl Shared {
         Shared {
             clients: Clients::default(),
             settings: Settings::default(),
+            saving: Saving::new(clock),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             counted: Mutex::default(),
             run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
             since: clock.now(),
-            since_wall: clock.wall(),
         }
     }
 }
