@@ -139,12 +139,16 @@ impl Clock {
     /// When the system's clock will have come to a deadline of this one, as things are: never, where there is none,
     /// where it is too far off, and while the clock stands still.
     pub(crate) fn system_time_of(&self, deadline: u64) -> Option<Instant> {
-        let on_line = match self {
-            _ if deadline == NEVER => return None,
-            Clock::System => deadline,
-            Clock::Manual(clock) => clock.0.system_line(deadline)?,
-        };
-        origin().checked_add(Duration::from_millis(on_line))
+        origin().checked_add(Duration::from_millis(self.system_line(deadline)?))
+    }
+
+    /// The same, on the system clock's line.
+    pub(crate) fn system_line(&self, deadline: u64) -> Option<u64> {
+        match self {
+            _ if deadline == NEVER => None,
+            Clock::System => Some(deadline),
+            Clock::Manual(clock) => clock.0.system_line(deadline),
+        }
     }
 
     /// The next moment after this one for which an alarm of somebody's deadline is set; [`NEVER`] if there is none.

@@ -63,6 +63,31 @@ pub enum Error {
     /// `ERR increment would produce NaN or Infinity`
     #[error("ERR increment would produce NaN or Infinity")]
     NanOrInfinity,
+    /// The key holds a string that is no HyperLogLog.
+    ///
+    /// `WRONGTYPE Key is not a valid HyperLogLog string value.`
+    #[error("WRONGTYPE Key is not a valid HyperLogLog string value.")]
+    NotAHyperLogLog,
+    /// The key holds a string that begins as a HyperLogLog does, and goes on as none can.
+    ///
+    /// `INVALIDOBJ Corrupted HLL object detected`
+    #[error("INVALIDOBJ Corrupted HLL object detected")]
+    CorruptedHyperLogLog,
+    /// A longitude beyond 180 degrees, or a latitude beyond 85.05112878: there a position cannot be stored.
+    ///
+    /// `ERR invalid longitude,latitude pair ...,...`
+    #[error("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}")]
+    InvalidPosition {
+        /// In degrees.
+        longitude: f64,
+        /// In degrees.
+        latitude: f64,
+    },
+    /// The member from which others are searched for is not there.
+    ///
+    /// `ERR could not decode requested zset member`
+    #[error("ERR could not decode requested zset member")]
+    NoSuchMember,
     /// The sum of two scores is not a number (`inf` and `-inf`).
     ///
     /// `ERR resulting score is not a number (NaN)`

@@ -56,6 +56,9 @@ pub enum KeyEvent {
     ZInterStore,
     ZUnionStore,
     ZDiffStore,
+    GeoRadiusStore,
+    GeoSearchStore,
+    PfAdd,
 }
 
 impl KeyEvent {
@@ -121,6 +124,9 @@ impl KeyEvent {
             ZInterStore => "zinterstore",
             ZUnionStore => "zunionstore",
             ZDiffStore => "zdiffstore",
+            GeoRadiusStore => "georadiusstore",
+            GeoSearchStore => "geosearchstore",
+            PfAdd => "pfadd",
         }
     }
 

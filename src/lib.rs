@@ -30,7 +30,8 @@
 //!
 //! - [`Store`]: making, saving, clearing and watching a store; loads; messages. It dereferences to
 //! - [`Database`]: all that is done with keys and values, in a store as in a transaction ([`Tx`]).
-//! - Handles on one key: [`List`], [`Set`], [struct@Hash], [`SortedSet`], [`Counter`], [`Text`], [`Bitmap`].
+//! - Handles on one key: [`List`], [`Set`], [struct@Hash], [`SortedSet`], [`Counter`], [`Text`], [`Bitmap`],
+//!   [`HyperLogLog`], [`Geo`].
 //! - [`Record`] turns serde on for a type of yours; [`Encode`] and [`Decode`] are for types with a form
 //!   of their own; [`Element`] says what a collection takes; [`Bytes`] and [`Key`] are what values and
 //!   names are made of.
@@ -131,6 +132,7 @@
 //! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
+//! | `redis-aio` | `Store::redis_async_connection`: the same for redis-rs's async commands |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
 //! | `testing` | `larder::testing`: faults, the log of commands, strict modes, the data as text and what differs |
 //!
@@ -139,7 +141,7 @@
 //! # What it is not
 //!
 //! - Not durable write by write: what was written after the last snapshot is gone after a crash.
-//! - Not all of Redis: no streams, HyperLogLogs, geo sets, scripts or modules.
+//! - Not all of Redis: no streams, scripts or modules.
 
 // A promise of the README's first page.
 #![forbid(unsafe_code)]
@@ -185,6 +187,8 @@ pub mod testing;
 mod text;
 mod trace;
 mod value;
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+mod waiting;
 mod wake;
 
 /// Small structures turn into larger ones early, and those are cut into small parts, so that tests cross
@@ -205,6 +209,8 @@ pub use key::Key;
 pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "redis-aio")]
+pub use redis_rs::RedisAsyncConnection;
 #[cfg(feature = "redis")]
 pub use redis_rs::RedisConnection;
 #[cfg(feature = "commands")]
@@ -219,5 +225,6 @@ pub use table::{Compat, SaveFile, Session, Shutdown};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};
+pub use value::geo::{Distance, Position};
 pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;

@@ -43,6 +43,9 @@ pub enum Reply {
     Set(Vec<Reply>),
     /// A number that need not be whole; its text in RESP2.
     Double(f64),
+    /// A longitude or a latitude: a [`Double`](Reply::Double), which servers other than Redis from 8 on write with up
+    /// to 17 decimals and no exponent.
+    Coordinate(f64),
     /// 1 or 0 in RESP2.
     Boolean(bool),
     /// A text for people, with its format (`txt` or `mkd`); a byte string in RESP2.

@@ -29,6 +29,9 @@ pub(crate) enum Attempt {
     Pop(End, usize),
     /// BLMOVE: an element of a list, which goes on to another.
     Move { from: End, to: End, destination: Bytes },
+    /// BLMOVEM: several elements of a list, which go on to another.
+    #[cfg(feature = "commands")]
+    MoveSeveral { ends: [End; 2], several: list::Several, destination: Bytes },
     /// BZPOPMIN, BZPOPMAX, BZMPOP: so many of the outermost members of a sorted set, at most.
     PopScored(End, usize),
 }
@@ -39,6 +42,9 @@ pub(crate) enum Served {
     Elements(Bytes, list::Popped, Option<u64>),
     /// This element, which is in the destination now.
     Moved(Bytes),
+    /// These elements, which are in the destination now.
+    #[cfg(feature = "commands")]
+    MovedSeveral(Vec<Bytes>),
     /// These members, with their scores, of the sorted set at this key, which had this deadline.
     Scored(Bytes, sorted_set::Popped, Option<u64>),
 }
@@ -56,6 +62,11 @@ impl Attempt {
                 let destination = writer.space().key_ref(destination);
                 Ok(list::move_(writer, key, destination, *from, *to)?.map(Served::Moved))
             }
+            #[cfg(feature = "commands")]
+            Attempt::MoveSeveral { ends, several, destination } => {
+                let destination = writer.space().key_ref(destination);
+                Ok(list::move_several(writer, key, destination, *ends, *several)?.map(Served::MovedSeveral))
+            }
             Attempt::PopScored(end, count) => {
                 let deadline = writer.deadline(key);
                 let popped = sorted_set::pop(writer, key, *end, *count)?;
@@ -68,6 +79,8 @@ impl Attempt {
     pub(crate) fn destination(&self) -> Option<&Bytes> {
         match self {
             Attempt::Move { destination, .. } => Some(destination),
+            #[cfg(feature = "commands")]
+            Attempt::MoveSeveral { destination, .. } => Some(destination),
             Attempt::Pop(..) | Attempt::PopScored(..) => None,
         }
     }
@@ -75,8 +88,19 @@ impl Attempt {
     fn kind(&self) -> Type {
         match self {
             Attempt::Pop(..) | Attempt::Move { .. } => Type::List,
+            #[cfg(feature = "commands")]
+            Attempt::MoveSeveral { .. } => Type::List,
             Attempt::PopScored(..) => Type::SortedSet,
         }
+    }
+
+    /// Whether it may leave what there is to others, since it is too little.
+    fn is_choosy(&self) -> bool {
+        #[cfg(feature = "commands")]
+        if let Attempt::MoveSeveral { several, .. } = self {
+            return several.least > 1;
+        }
+        false
     }
 
     /// Puts back what was taken for a waiter who is no longer there, where it was taken.
@@ -215,6 +239,19 @@ pub(crate) fn try_each(
 }
 
 impl Ticket {
+    /// That of one who waits for no key: only for its time.
+    #[cfg(feature = "commands")]
+    pub(crate) fn of_nobody(space: &Arc<Keyspace>) -> Self {
+        let waiter = Arc::new(Waiter {
+            db: 0,
+            keys: Vec::new(),
+            attempt: Attempt::Pop(End::Front, 1),
+            state: Mutex::new(State { phase: Phase::Waiting, task: None, place: None }),
+            woken: Arc::default(),
+        });
+        Ticket { space: Arc::clone(space), waiter }
+    }
+
     /// Parks the thread until it is served or the deadline has come.
     pub(crate) fn wait(self, clock: &Clock, deadline: u64) -> Result<Option<Served>> {
         let alarm: Arc<dyn Alarm> = Arc::<Waiter>::clone(&self.waiter);
@@ -320,7 +357,10 @@ impl Waiter {
 
 impl Waiting for Waiter {
     fn wants(&self, kind: Type) -> bool {
-        kind == self.attempt.kind() && matches!(self.state.lock().phase, Phase::Waiting)
+        // What is enough for one who is choosy, it has got already.
+        kind == self.attempt.kind()
+            && !self.attempt.is_choosy()
+            && matches!(self.state.lock().phase, Phase::Waiting)
     }
 
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve {

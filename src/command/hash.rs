@@ -161,7 +161,7 @@ pub(crate) fn insert(
     replaced.into_iter().for_each(|old| writer.discard_value(Value::String(old)));
     let inserted = inserted.flatten();
     if let (Some(_), Deadline::At(at)) = (inserted, deadline) {
-        expire(writer, key, &timed, at, ExpireIf::Always)?;
+        expire(writer, key, &timed, at, &[])?;
     }
     Ok(inserted)
 }
@@ -223,7 +223,7 @@ pub(crate) fn get_and_expire(
                     let had = hash.set_deadline(name, NEVER);
                     event = event.or((had != Some(NEVER)).then_some(KeyEvent::HPersist));
                 } else {
-                    event = event.or(event_of(expire_one(hash, name, deadline, now, ExpireIf::Always)));
+                    event = event.or(event_of(expire_one(hash, name, deadline, now, &[])));
                 }
                 Some(value)
             };
@@ -233,18 +233,30 @@ pub(crate) fn get_and_expire(
     Ok(got.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
+/// HIMPORT SET: these fields and no others, without deadlines, whatever the hash was before.
+#[cfg(feature = "commands")]
+pub(crate) fn replace(writer: &mut Writer<'_>, key: KeyRef<'_>, pairs: &[(Bytes, Bytes)]) -> Result<()> {
+    writer.find::<Hash>(key)?;
+    let mut hash = Hash::default();
+    for (name, value) in pairs {
+        hash.put(name, value);
+    }
+    writer.set(key, Value::Hash(hash), Deadline::Clear, KeyEvent::HSet)?;
+    Ok(())
+}
+
 /// HPEXPIRE, HPEXPIREAT
 pub(crate) fn expire(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
     fields: &[Bytes],
     deadline: u64,
-    condition: ExpireIf,
+    conditions: &[ExpireIf],
 ) -> Result<Vec<FieldExpiry>> {
     let now = writer.now();
     let expired =
         writer.update_parts(key, Absent::Skip, fields.iter().map(|name| &name[..]), |hash: &mut Hash| {
-            let expire = |name: &Bytes| expire_one(hash, name, deadline, now, condition);
+            let expire = |name: &Bytes| expire_one(hash, name, deadline, now, conditions);
             let expired: Vec<FieldExpiry> = fields.iter().map(expire).collect();
             // Either all that meet the condition are removed, or none.
             let event = expired.iter().find_map(|expired| event_of(*expired));
@@ -331,9 +343,9 @@ fn time(view: &View<'_>, hash: &Hash) -> u64 {
     if hash.next_deadline() == NEVER { 0 } else { view.now() }
 }
 
-fn expire_one(hash: &mut Hash, name: &[u8], deadline: u64, now: u64, condition: ExpireIf) -> FieldExpiry {
+fn expire_one(hash: &mut Hash, name: &[u8], deadline: u64, now: u64, conditions: &[ExpireIf]) -> FieldExpiry {
     let Some(old) = hash.deadline(name, 0) else { return FieldExpiry::Missing };
-    if !condition.admits(old, deadline) {
+    if !conditions.iter().all(|condition| condition.admits(old, deadline)) {
         return FieldExpiry::ConditionNotMet;
     }
     if deadline <= now {
@@ -400,9 +412,9 @@ mod tests {
         assert_eq!(events(), "hset hexpire ");
         set(&store, "e", Deadline::At(100));
         assert_eq!(events(), "hset hdel ");
-        write(&store, |w, k| expire(w, k, &names("ax"), 120, ExpireIf::Forever));
+        write(&store, |w, k| expire(w, k, &names("ax"), 120, &[ExpireIf::Forever]));
         assert_eq!(events(), "hexpire ");
-        write(&store, |w, k| expire(w, k, &names("ax"), 130, ExpireIf::Forever));
+        write(&store, |w, k| expire(w, k, &names("ax"), 130, &[ExpireIf::Forever]));
         assert_eq!(events(), "");
         write(&store, |w, k| persist(w, k, &names("ab")));
         assert_eq!(events(), "hpersist ");
@@ -421,7 +433,7 @@ mod tests {
         clock.advance(Duration::from_millis(10));
         write(&store, |w, k| increase(w, k, "b".into(), 1));
         assert_eq!(events(), "hexpired hincrby ");
-        write(&store, |w, k| expire(w, k, &names("b"), 0, ExpireIf::Always));
+        write(&store, |w, k| expire(w, k, &names("b"), 0, &[ExpireIf::Always]));
         assert_eq!(events(), "hdel del ");
         set(&store, "a", Deadline::At(0));
         assert_eq!(events(), "hset hdel del ");

@@ -119,6 +119,70 @@ pub(crate) fn move_(
     Ok(popped.and_then(|popped| popped.into_taken().pop()))
 }
 
+/// How several elements are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(feature = "commands")]
+pub(crate) struct Several {
+    /// So many at most.
+    pub most: usize,
+    /// Nothing is moved if there are fewer.
+    pub least: usize,
+    /// In the order in which they stand; else one after the other.
+    pub in_order: bool,
+}
+
+/// LMOVEM: the elements as they stand in the destination now; `None` if there are too few.
+#[cfg(feature = "commands")]
+pub(crate) fn move_several(
+    writer: &mut Writer<'_>,
+    source: KeyRef<'_>,
+    destination: KeyRef<'_>,
+    [from, to]: [End; 2],
+    several: Several,
+) -> Result<Option<Vec<Bytes>>> {
+    if writer.find::<List>(source)?.is_none_or(|list| list.len() < several.least.max(1)) {
+        return Ok(None);
+    }
+    writer.admit(destination, 0)?;
+    writer.admit_all();
+    // The destination's type is an error before anything is moved.
+    writer.find::<List>(destination)?;
+    let Some(list) = writer.find::<List>(source)? else { return Ok(None) };
+    let count = several.most.min(list.len());
+    let range = if from == End::Front { 0..count } else { list.len() - count..list.len() };
+    let mut moved: Vec<Bytes> = list.range(range).map(Bytes::from).collect();
+    // In the order in which they are popped, and then as they come to stand when each is pushed by itself.
+    if !several.in_order && from == End::Back {
+        moved.reverse();
+    }
+    if !several.in_order && to == End::Front {
+        moved.reverse();
+    }
+    if source.bytes == destination.bytes {
+        writer.update(source, Absent::Skip, |list: &mut List| {
+            (0..count).for_each(|_| drop(list.pop(from)));
+            push_all(list, to, &moved);
+            Ok(((), Some(popped_at(from))))
+        })?;
+        return Ok(Some(moved));
+    }
+    writer.update(destination, Absent::Create, |list: &mut List| {
+        push_all(list, to, &moved);
+        Ok(((), Some(pushed_at(to))))
+    })?;
+    pop(writer, source, from, count)?;
+    Ok(Some(moved))
+}
+
+/// Has elements stand at an end, in this order.
+#[cfg(feature = "commands")]
+fn push_all(list: &mut List, end: End, elements: &[Bytes]) {
+    match end {
+        End::Front => elements.iter().rev().for_each(|element| list.push(end, element.clone())),
+        End::Back => elements.iter().for_each(|element| list.push(end, element.clone())),
+    }
+}
+
 /// LLEN
 pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
     Ok(view.find::<List>(key)?.map_or(0, List::len))

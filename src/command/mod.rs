@@ -7,7 +7,11 @@
 
 pub(crate) mod bitmap;
 pub(crate) mod blocking;
+pub(crate) mod geo;
 pub(crate) mod hash;
+pub(crate) mod hyperloglog;
+#[cfg(feature = "commands")]
+pub(crate) mod increase;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod lock;

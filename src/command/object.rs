@@ -26,14 +26,31 @@ const BLOCK: usize = 8 * 1024;
 const AROUND: usize = 7;
 /// The longest string that is one allocation with its header.
 const EMBEDDED: usize = 44;
+/// From so many bytes on, a key's length takes two more.
+const LONG_KEY: usize = 32;
 /// Strings that are integers below it are objects that all share.
 const SHARED: i64 = 10_000;
 
-/// OBJECT ENCODING, as that version of Redis has it.
-pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, version: (u8, u8)) -> Option<&'static str> {
+/// How a server keeps values.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    /// As that version of Redis does, but for what follows.
+    pub version: (u8, u8),
+    /// How many bytes a key and its string have at most if they stand in one allocation; `None` where a string
+    /// has one with its own header.
+    pub with_key: Option<usize>,
+}
+
+/// OBJECT ENCODING
+pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Option<&'static str> {
+    let Manner { version, with_key } = manner;
     let entry = view.glance(key)?;
     if let Some(string) = Bytes::of(entry.value) {
-        return Some(encoding_of_string(&string));
+        let most = with_key.map_or(Some(EMBEDDED), |room| {
+            let deadline = if entry.deadline == NEVER { 0 } else { size_of::<u64>() };
+            room.checked_sub(key.bytes.len() + if key.bytes.len() < LONG_KEY { 0 } else { 2 } + deadline)
+        });
+        return Some(encoding_of_string(&string, most));
     }
     let ValueRef::Whole(value) = entry.value else { return None };
     let packs = version >= (7, 2);
@@ -54,11 +71,11 @@ pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, version: (u8, u8)) -> O
 }
 
 /// OBJECT REFCOUNT
-pub(crate) fn references(view: &View<'_>, key: KeyRef<'_>, version: (u8, u8)) -> Option<i64> {
+pub(crate) fn references(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Option<i64> {
     let entry = view.glance(key)?;
     let number = Bytes::of(entry.value).and_then(|string| parse_i64(&string));
-    // Since 8.2 a value stands with its key, and is nobody else's.
-    let is_shared = version < (8, 2) && number.is_some_and(|number| (0..SHARED).contains(&number));
+    // What stands with its key is nobody else's.
+    let is_shared = manner.with_key.is_none() && number.is_some_and(|number| (0..SHARED).contains(&number));
     Some(if is_shared { i64::from(i32::MAX) } else { 1 })
 }
 
@@ -97,21 +114,24 @@ pub(super) fn is_small_sorted_set(set: &SortedSet) -> bool {
     set.len() <= MEMBERS && set.iter().all(|(_, member)| member.len() <= ELEMENT)
 }
 
-fn encoding_of_string(string: &StringRef<'_>) -> &'static str {
+fn encoding_of_string(string: &StringRef<'_>, most: Option<usize>) -> &'static str {
     if parse_i64(string).is_some() {
         "int"
-    } else if string.len() <= EMBEDDED {
+    } else if most.is_some_and(|most| string.len() <= most) {
         "embstr"
     } else {
         "raw"
     }
 }
 
+/// As for a list to which one element after the other was added at the back: when one comes, it counts without
+/// what is around it.
 fn is_one_block(list: &List) -> bool {
     let mut bytes = AROUND;
     list.iter().all(|element| {
+        let fits = bytes + element.len() <= BLOCK;
         bytes += bytes_in_block(&element);
-        bytes <= BLOCK
+        fits
     })
 }
 

@@ -193,6 +193,21 @@ pub(crate) fn intersection_len(view: &View<'_>, keys: &[KeyRef<'_>], limit: Opti
     Ok(Set::intersection(sets).take(limit.unwrap_or(usize::MAX)).count())
 }
 
+/// SUNIONCARD, SDIFFCARD: how many members there are, counted up to `limit`.
+#[cfg(feature = "commands")]
+pub(crate) fn combined_len(
+    view: &View<'_>,
+    how: Combine,
+    keys: &[KeyRef<'_>],
+    limit: Option<usize>,
+) -> Result<usize> {
+    let len = match combined(view, how, keys)? {
+        Combined::Of(members) => members.len(),
+        Combined::Made(set) => set.len(),
+    };
+    Ok(len.min(limit.unwrap_or(usize::MAX)))
+}
+
 /// Members as they stand in the sources, or a set that was made of them.
 enum Combined<'v> {
     Of(Vec<Member<'v>>),

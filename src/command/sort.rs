@@ -14,7 +14,6 @@ use crate::value::{Kind, Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
 /// How elements are sorted, and what is given for each.
-#[derive(Default)]
 pub(crate) struct Order<'o> {
     /// A pattern of keys whose values are compared in place of the elements. One without a star has nothing
     /// sorted at all.
@@ -26,9 +25,16 @@ pub(crate) struct Order<'o> {
     pub descending: bool,
     /// As bytes, not as numbers.
     pub alpha: bool,
+    /// Reads a number; `None` for what is none.
+    pub weight: fn(&[u8]) -> Option<f64>,
 }
 
 impl Order<'_> {
+    /// By numbers from the least on, as `weight` reads them.
+    pub(crate) fn by_numbers(weight: fn(&[u8]) -> Option<f64>) -> Self {
+        Order { by: None, limit: None, get: Vec::new(), descending: false, alpha: false, weight }
+    }
+
     /// Whether keys are read that only the elements tell.
     pub(crate) fn reads_others(&self) -> bool {
         let reads = |pattern: &&[u8]| **pattern != *b"#" && pattern.contains(&b'*');
@@ -107,7 +113,7 @@ fn sorted(view: &View<'_>, key: KeyRef<'_>, order: &Order<'_>, stores: bool) -> 
     let mut sorted = if order.alpha || !order.sorts() {
         by_text(view, all, by, order.descending, stores)
     } else {
-        by_number(view, all, by, order.descending)?
+        by_number(view, all, by, order)?
     };
     sorted.truncate(range.end);
     Ok(sorted.split_off(range.start.min(sorted.len())))
@@ -127,19 +133,21 @@ fn by_number(
     view: &View<'_>,
     elements: Vec<Bytes>,
     by: Option<&[u8]>,
-    descending: bool,
+    order: &Order<'_>,
 ) -> Result<Vec<Bytes>> {
     const NO_NUMBER: Error = Error::Invalid("One or more scores can't be converted into double");
     let weight = |element: &Bytes| match by {
-        None => number(element).ok_or(NO_NUMBER),
+        None => (order.weight)(element).ok_or(NO_NUMBER),
         // What is missing counts as zero.
-        Some(by) => look_up(view, by, element).map_or(Ok(0.0), |found| number(&found).ok_or(NO_NUMBER)),
+        Some(by) => {
+            look_up(view, by, element).map_or(Ok(0.0), |found| (order.weight)(&found).ok_or(NO_NUMBER))
+        }
     };
     let weighed = elements.into_iter().map(|element| Ok((weight(&element)?, element)));
     let mut weighed = weighed.collect::<Result<Vec<_>>>()?;
     weighed.sort_by(|(a, element), (b, other)| {
-        let order = a.partial_cmp(b).unwrap_or(Ordering::Equal).then_with(|| element.cmp(other));
-        if descending { order.reverse() } else { order }
+        let ordering = a.partial_cmp(b).unwrap_or(Ordering::Equal).then_with(|| element.cmp(other));
+        if order.descending { ordering.reverse() } else { ordering }
     });
     Ok(weighed.into_iter().map(|(_, element)| element).collect())
 }
@@ -202,7 +210,7 @@ fn look_up(view: &View<'_>, pattern: &[u8], element: &Bytes) -> Option<Bytes> {
 }
 
 /// A number as C's `strtod` reads it: spaces before it do not matter, and nothing is zero.
-fn number(text: &[u8]) -> Option<f64> {
+pub(crate) fn weight(text: &[u8]) -> Option<f64> {
     let text = until_zero(text);
     if text.is_empty() {
         return Some(0.0);
@@ -212,6 +220,6 @@ fn number(text: &[u8]) -> Option<f64> {
     parse_f64(text.get(start..)?)
 }
 
-fn until_zero(text: &[u8]) -> &[u8] {
+pub(crate) fn until_zero(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == 0).next().unwrap_or_default()
 }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use smallvec::SmallVec;
+#[cfg(feature = "commands")]
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::keys;
 use crate::bytes::INLINE;
@@ -28,6 +30,12 @@ pub(crate) enum Condition {
     Equal(Bytes),
     /// Nothing, or another string (IFNE).
     NotEqual(Bytes),
+    /// A string of this digest (IFDEQ); none is no string's.
+    #[cfg(feature = "commands")]
+    DigestEqual(Option<u64>),
+    /// Nothing, or a string of another digest (IFDNE).
+    #[cfg(feature = "commands")]
+    DigestNotEqual(Option<u64>),
 }
 
 impl Condition {
@@ -40,6 +48,14 @@ impl Condition {
             Condition::Present => writer.value(key).is_some(),
             Condition::Equal(bytes) => writer.find::<Bytes>(key)?.is_some_and(|held| *bytes == *held),
             Condition::NotEqual(bytes) => writer.find::<Bytes>(key)?.is_none_or(|held| *bytes != *held),
+            #[cfg(feature = "commands")]
+            Condition::DigestEqual(digest) => {
+                writer.find::<Bytes>(key)?.is_some_and(|held| Some(xxh3_64(&held)) == *digest)
+            }
+            #[cfg(feature = "commands")]
+            Condition::DigestNotEqual(digest) => {
+                writer.find::<Bytes>(key)?.is_none_or(|held| Some(xxh3_64(&held)) != *digest)
+            }
         })
     }
 }
@@ -48,6 +64,12 @@ impl Condition {
 #[inline(always)]
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     Ok(view.find::<Bytes>(key)?.map(StringRef::to_bytes))
+}
+
+/// DIGEST
+#[cfg(feature = "commands")]
+pub(crate) fn digest(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<u64>> {
+    Ok(view.find::<Bytes>(key)?.map(|string| xxh3_64(&string)))
 }
 
 /// GET and PTTL at one instant: the value, and its deadline on the monotonic line.
@@ -178,6 +200,12 @@ pub(crate) fn increase_float(writer: &mut Writer<'_>, key: KeyRef<'_>, by: LongD
     let new = add(b"0")?;
     writer.set(key, Value::String(new.clone()), Deadline::Clear, KeyEvent::IncrByFloat)?;
     Ok(new)
+}
+
+/// The same, `None` if there is no such key.
+#[cfg(feature = "commands")]
+pub(crate) fn len_if_any(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<usize>> {
+    Ok(view.find::<Bytes>(key)?.map(|string| string.len()))
 }
 
 /// STRLEN

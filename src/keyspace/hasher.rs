@@ -61,8 +61,7 @@ mod tests {
     #[test]
     fn a_seeded_hash_spreads_names() {
         let hasher = Hasher::new(Some(7));
-        let names = (0..50_000)
-            .flat_map(|n| [format!("user:{n}"), format!("{n}"), "x".repeat(n % 700)]);
+        let names = (0..50_000).flat_map(|n| [format!("user:{n}"), format!("{n}"), "x".repeat(n % 700)]);
         let names: HashSet<String> = names.collect();
         let hashes: Vec<u64> = names.iter().map(|name| hasher.hash(name.as_bytes())).collect();
         let low: HashSet<u32> = hashes.iter().map(|hash| *hash as u32).collect();

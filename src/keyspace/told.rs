@@ -92,11 +92,11 @@ fn class(event: KeyEvent) -> u8 {
         Expired => b'x',
         Evicted => b'e',
         Del | Expire | Persist | RenameFrom | RenameTo | MoveFrom | MoveTo | CopyTo | Restore => b'g',
-        Set | Append | SetRange | SetBit | IncrBy | IncrByFloat => b'$',
+        Set | Append | SetRange | SetBit | IncrBy | IncrByFloat | PfAdd => b'$',
         LPush | RPush | LPop | RPop | LInsert | LSet | LRem | LTrim | SortStore => b'l',
         SAdd | SRem | SPop | SInterStore | SUnionStore | SDiffStore => b's',
         HSet | HDel | HIncrBy | HIncrByFloat | HExpire | HExpired | HPersist => b'h',
         ZAdd | ZIncr | ZRem | ZRemRangeByRank | ZRemRangeByScore | ZRemRangeByLex | ZPopMin | ZPopMax
-        | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore => b'z',
+        | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore | GeoRadiusStore | GeoSearchStore => b'z',
     }
 }

@@ -50,6 +50,8 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
         }
         Reply::Double(value) if resp3 => line(b',', &double(*value, dialect.compat), out),
         Reply::Double(value) => bulk(&double(*value, dialect.compat), out),
+        Reply::Coordinate(value) if resp3 => line(b',', &coordinate(*value, dialect.compat), out),
+        Reply::Coordinate(value) => bulk(&coordinate(*value, dialect.compat), out),
         Reply::Boolean(value) if resp3 => line(b'#', if *value { b"t" } else { b"f" }, out),
         Reply::Boolean(value) => integer(b':', i64::from(*value), out),
         Reply::Verbatim(format, text) if resp3 => {
@@ -68,6 +70,14 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
 pub(crate) fn double(value: f64, compat: Compat) -> Bytes {
     match compat {
         Compat::Redis70 => number::format_general(value),
+        _ => number::format_score(value),
+    }
+}
+
+/// A longitude or a latitude, as that server writes it.
+pub(crate) fn coordinate(value: f64, compat: Compat) -> Bytes {
+    match compat {
+        Compat::Redis70 | Compat::Redis72 | Compat::Valkey9 => number::format_decimals(value),
         _ => number::format_score(value),
     }
 }

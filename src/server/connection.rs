@@ -13,12 +13,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::Shared;
-use super::waiting::{reach, wait};
 use crate::clock::{NEVER, millis};
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
 use crate::table::{Outcome, message};
+use crate::waiting::{reach, wait};
 use crate::{Message, Session};
 
 /// Bytes that are read at a time.

@@ -1,10 +1,10 @@
 //! What a test's faults do to a connection.
 
 use super::connection::{Connection, Gone};
-use super::waiting::reach;
 use crate::Bytes;
 use crate::reply::Reply;
 use crate::table::{Ahead, Behind, End, Loss};
+use crate::waiting::reach;
 
 impl Connection<'_> {
     /// What comes before a command is carried out.

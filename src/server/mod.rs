@@ -8,7 +8,6 @@ mod config;
 mod connection;
 #[cfg(feature = "testing")]
 mod faults;
-mod waiting;
 
 use std::fmt;
 use std::io;
@@ -339,7 +338,7 @@ async fn save_at_points(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>)
         tokio::select! {
             biased;
             _ = stopped.wait_for(|stopped| *stopped) => return,
-            () = waiting::reach(space.clock(), next) => {}
+            () = crate::waiting::reach(space.clock(), next) => {}
         }
         if saving.is_due(space) {
             // It goes on where one is under way already; INFO tells of one that fails.

@@ -3,7 +3,7 @@
 use super::args::{Args, is};
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
-use super::row::{Keys, Row, row};
+use super::row::{Compat, Keys, Row, row};
 use crate::command::bitmap::{self, FieldOp};
 use crate::command::string;
 use crate::key::KeyRef;
@@ -48,7 +48,17 @@ fn bit(number: i64) -> Option<bool> {
 fn count(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
     let older = is_older(call);
-    let range = match count_range(&mut call.args, older) {
+    // Valkey reads them as BITPOS does.
+    let range = if call.compat() == Compat::Valkey9 {
+        within(&mut call.args).map(|within| match within {
+            Within::All => None,
+            Within::From(start) => Some((start, -1, BitUnit::Byte)),
+            Within::Range(start, stop, unit) => Some((start, stop, unit)),
+        })
+    } else {
+        count_range(&mut call.args, older)
+    };
+    let range = match range {
         Ok(range) => range,
         Err(error) => return key_first(call, key, Reply::Integer(0), error),
     };
@@ -202,8 +212,11 @@ fn overflow_named(word: &Bytes) -> Result<Overflow, ErrorReply> {
 fn place(call: &mut Call<'_>) -> Result<(BitInt, u64), ErrorReply> {
     const NO_TYPE: &str = "ERR Invalid bitfield type. Use something like i16 u8. \
                            Note that u64 is not supported but i64 is.";
-    // Redis's string ends with the first zero byte there.
-    let text = call.args.next()?.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut text: &[u8] = call.args.next()?;
+    if call.compat() != Compat::Valkey9 {
+        // Redis's string ends with the first zero byte there.
+        text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    }
     let int = BitInt::parse(text).ok_or(ErrorReply::known(NO_TYPE))?;
     Ok((int, offset(call, Some(int))?))
 }

@@ -22,6 +22,7 @@ const NUMKEYS: Keys = Keys::Find { told: (0, 0, 0), find: |words| counted(words,
 
 pub(super) const ROWS: &[Row] = &[
     waits("blmove", 6, POP | DENYOOM, TWO, lmove).since(6, 2),
+    waits("blmovem", -6, WRITE | DENYOOM | BLOCKING, TWO, move_several).since(8, 10),
     waits("blmpop", -5, MULTI_POP, NUMKEYS, multi_pop).since(7, 0),
     waits("blpop", -3, POP, BUT_LAST, |call| pop(call, Attempt::Pop(End::Front, 1))).since(2, 0),
     waits("brpop", -3, POP, BUT_LAST, |call| pop(call, Attempt::Pop(End::Back, 1))).since(2, 0),
@@ -41,7 +42,7 @@ const fn waits(
     keys: Keys,
     run: fn(&mut Call<'_>) -> Result<Blocked, ErrorReply>,
 ) -> Row {
-    Row { name, arity, older: None, flags, keys, since: (1, 0), run: Run::Waits(run) }
+    Row { name, arity, older: None, flags, keys, since: (1, 0), valkey: (1, 0), run: Run::Waits(run) }
 }
 
 /// BLPOP, BRPOP, BZPOPMIN, BZPOPMAX: the key, and the element or the member with its score, in one array.
@@ -58,6 +59,7 @@ fn pop(call: &mut Call<'_>, attempt: Attempt) -> Result<Blocked, ErrorReply> {
             Reply::Array(std::iter::once(Reply::Bulk(key)).chain(members).collect())
         }
         Served::Moved(element) => Reply::Bulk(element),
+        Served::MovedSeveral(elements) => Reply::bulks(elements),
     };
     Ok(Blocked { keys: keys.to_vec(), attempt, timeout, served, nothing: Reply::NilArray })
 }
@@ -84,6 +86,16 @@ fn move_between(
     let timeout = timeout(call, seconds)?;
     let attempt = Attempt::Move { from, to, destination };
     Ok(Blocked { keys: vec![source], attempt, timeout, served: each_by_itself, nothing: Reply::Nil })
+}
+
+fn move_several(call: &mut Call<'_>) -> Result<Blocked, ErrorReply> {
+    let (source, destination) = (call.args.next()?.clone(), call.args.next()?.clone());
+    let ends = [call.args.end(list::ENDS)?, call.args.end(list::ENDS)?];
+    let seconds = call.args.next()?;
+    let several = list::several(&mut call.args)?;
+    let timeout = timeout(call, seconds)?;
+    let attempt = Attempt::MoveSeveral { ends, several, destination };
+    Ok(Blocked { keys: vec![source], attempt, timeout, served: each_by_itself, nothing: Reply::NilArray })
 }
 
 fn multi_pop(call: &mut Call<'_>) -> Result<Blocked, ErrorReply> {
@@ -121,6 +133,7 @@ fn each_by_itself(served: Served) -> Reply {
             Reply::Array(vec![Reply::Bulk(key), Reply::Array(members.collect())])
         }
         Served::Moved(element) => Reply::Bulk(element),
+        Served::MovedSeveral(elements) => Reply::bulks(elements),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Call<'c> {
     pub session: &'c mut Session,
     /// The name in small letters, as errors have it: `config|get`.
     pub name: &'static str,
+    /// The name as the client wrote it, without the container's.
+    pub said: &'c [u8],
 }
 
 /// What a command that may wait wants.
@@ -117,9 +119,28 @@ impl<'c> Call<'c> {
         self.db().write(keys, op)
     }
 
+    /// A score as the server reads it; `nan` is none.
+    pub(crate) fn score(&self, text: &Bytes) -> std::result::Result<f64, ErrorReply> {
+        let score = Args::new(std::slice::from_ref(text)).float()?;
+        self.compat().parse_score(text).map(|_| score).ok_or(ErrorReply::NOT_A_FLOAT)
+    }
+
     /// What Redis says of a command that has not as many words as it takes.
     pub(crate) fn wrong_arity(&self) -> ErrorReply {
         ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", self.name))
+    }
+
+    /// What Redis says of a subcommand that takes not so many words.
+    pub(crate) fn wrong_subcommand(&self) -> ErrorReply {
+        let container = self.name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let text = [
+            b"ERR unknown subcommand or wrong number of arguments for '",
+            self.said,
+            b"'. Try ",
+            container.as_bytes(),
+            b" HELP.",
+        ];
+        ErrorReply::of_bytes(text.concat())
     }
 
     /// The command's name as errors about deadlines have it.

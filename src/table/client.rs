@@ -4,8 +4,8 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
 use super::command::help;
-use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
-use super::row::{Keys, Row, container, row};
+use super::row::flag::{ADMIN, ALLOW_BUSY, LOADING, NOSCRIPT, STALE, VALKEY_NO_MULTI};
+use super::row::{Compat, Keys, Row, container, row};
 use super::session::Silence;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -15,14 +15,17 @@ const OWN: u32 = NOSCRIPT | LOADING | STALE;
 
 pub(super) const ROWS: &[Row] = &[
     container("client").since(2, 4),
+    row("client|capa", -3, OWN | ALLOW_BUSY, Keys::NONE, |_| Ok(Reply::OK)).only_valkey(8, 0),
     row("client|getname", 2, OWN, Keys::NONE, get_name).since(2, 6),
     row("client|getredir", 2, OWN, Keys::NONE, |_| Ok(Reply::Integer(-1))).since(6, 0),
     row("client|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("client|id", 2, OWN, Keys::NONE, id).since(5, 0),
+    row("client|import-source", 3, OWN, Keys::NONE, import_source).only_valkey(8, 1),
     row("client|info", 2, OWN, Keys::NONE, info).since(6, 2),
     row("client|list", -2, ADMIN | OWN, Keys::NONE, list).since(2, 4),
     row("client|no-evict", 3, ADMIN | OWN, Keys::NONE, no_evict).since(7, 0),
-    row("client|reply", 3, OWN, Keys::NONE, reply).since(3, 2),
+    row("client|no-touch", 3, OWN, Keys::NONE, no_touch).since(7, 2),
+    row("client|reply", 3, OWN | VALKEY_NO_MULTI, Keys::NONE, reply).since(3, 2),
     row("client|setinfo", 4, OWN, Keys::NONE, set_info).since(7, 2),
     row("client|setname", 3, OWN, Keys::NONE, set_name).since(2, 6),
     row("client|trackinginfo", 2, OWN, Keys::NONE, tracking_info).since(6, 2),
@@ -95,8 +98,13 @@ fn list(call: &mut Call<'_>) -> Answer {
             }
         }
         [option, names @ ..] if is(option, "ID") && !names.is_empty() => {
-            let error = ErrorReply::known("ERR Invalid client ID");
-            let parse = |name: &Bytes| number::parse_i64(name).ok_or(error.clone());
+            let is_valkey = call.compat() == Compat::Valkey9;
+            let parse = |name: &Bytes| match number::parse_i64(name) {
+                Some(..=0) if is_valkey => Err(ErrorReply::known("ERR client-id should be greater than 0")),
+                // What is no id would be the next filter there.
+                None if is_valkey => Err(ErrorReply::SYNTAX),
+                id => id.ok_or(ErrorReply::known("ERR Invalid client ID")),
+            };
             ids = Some(names.iter().map(parse).collect::<Result<Vec<i64>, _>>()?);
         }
         _ => return Err(ErrorReply::SYNTAX),
@@ -121,12 +129,29 @@ fn no_evict(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
+/// Uses count all the same here: of this too the flag is left.
+fn no_touch(call: &mut Call<'_>) -> Answer {
+    let leaves_no_trace = on_or_off(call.args.next()?)?;
+    call.session.client.note(|facts| facts.leaves_no_trace = leaves_no_trace);
+    Ok(Reply::OK)
+}
+
 fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
     match word {
         word if is(word, "ON") => Ok(true),
         word if is(word, "OFF") => Ok(false),
         _ => Err(ErrorReply::SYNTAX),
     }
+}
+
+/// Nothing expires otherwise for one who moves keys in from elsewhere; a server can be told that there are such.
+fn import_source(call: &mut Call<'_>) -> Answer {
+    let word = call.args.next()?;
+    let imports = *super::config::value(call.space(), "import-mode") == *b"yes";
+    if !imports && !is(word, "OFF") {
+        return Err(ErrorReply::known("ERR Server is not in import mode"));
+    }
+    on_or_off(word).map(|_| Reply::OK)
 }
 
 fn reply(call: &mut Call<'_>) -> Answer {

@@ -60,6 +60,8 @@ pub(super) struct Facts {
     pub waits: bool,
     /// It has said `CLIENT NO-EVICT ON`.
     pub stays: bool,
+    /// It has said `CLIENT NO-TOUCH ON`.
+    pub leaves_no_trace: bool,
 }
 
 impl Clients {
@@ -180,12 +182,19 @@ impl Facts {
             watched: 0,
             waits: false,
             stays: false,
+            leaves_no_trace: false,
         }
     }
 
     fn flags(&self) -> String {
         let listens = self.channels + self.patterns > 0;
-        let all = [(listens, 'P'), (self.queued.is_some(), 'x'), (self.waits, 'b'), (self.stays, 'e')];
+        let all = [
+            (listens, 'P'),
+            (self.queued.is_some(), 'x'),
+            (self.waits, 'b'),
+            (self.stays, 'e'),
+            (self.leaves_no_trace, 'T'),
+        ];
         let flags: String = all.into_iter().filter_map(|(has, flag)| has.then_some(flag)).collect();
         if flags.is_empty() { "N".into() } else { flags }
     }

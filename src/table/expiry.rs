@@ -38,7 +38,7 @@ fn expire(call: &mut Call<'_>, unit: Unit) -> Answer {
 }
 
 /// NX, XX, GT, LT, of which some go together.
-fn conditions(args: &mut Args<'_>) -> Result<Vec<ExpireIf>, ErrorReply> {
+pub(super) fn conditions(args: &mut Args<'_>) -> Result<Vec<ExpireIf>, ErrorReply> {
     let mut conditions = Vec::new();
     while let Some(word) = args.take() {
         let known = [

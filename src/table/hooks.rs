@@ -206,14 +206,20 @@ impl Session {
     pub(super) fn endure_reply(&mut self, reply: Reply) -> Reply {
         let Some(Behind { until, end }) = self.reply(&reply) else { return reply };
         pause::until(self.db().space().clock(), until);
-        let loss = match end {
-            None => return reply,
+        match self.loss_of(end, &reply) {
+            Some(loss) => self.without_reply(loss),
+            None => reply,
+        }
+    }
+
+    /// Why a reply that ends so does not come.
+    pub(crate) fn loss_of(&self, end: Option<End>, reply: &Reply) -> Option<Loss> {
+        match end? {
             // It is all there, though nothing comes behind it.
-            Some(End::Cut(bytes)) if self.encode(&reply).len() <= bytes => return reply,
-            Some(End::Close | End::Cut(_)) => Loss::Closed,
-            Some(End::Drop) => Loss::Silence,
-        };
-        self.without_reply(loss)
+            End::Cut(bytes) if self.encode(reply).len() <= bytes => None,
+            End::Close | End::Cut(_) => Some(Loss::Closed),
+            End::Drop => Some(Loss::Silence),
+        }
     }
 
     fn without_reply(&mut self, loss: Loss) -> Reply {
@@ -249,5 +255,5 @@ pub(crate) fn category(name: &str) -> Option<&'static str> {
 
 /// Whether a command is of a category.
 pub(crate) fn is_of(row: &Row, category: &str) -> bool {
-    categories(row).contains(&category)
+    categories(row, Compat::default()).contains(&category)
 }

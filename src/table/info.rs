@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::args::is;
 use super::call::{Answer, Call};
 use super::config;
+use super::memory;
 use super::row::flag::{LOADING, STALE};
 use super::row::{Compat, Keys, Row, row};
 use crate::Bytes;
@@ -19,19 +20,24 @@ type Line = (Cow<'static, str>, String);
 /// A section: its title, and how its lines are gathered.
 type Section = (&'static str, fn(&Call<'_>, &Stats) -> Vec<Line>);
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 13] = [
     ("Server", server),
     ("Clients", clients),
-    ("Memory", memory),
+    ("Memory", of_memory),
     ("Persistence", persistence),
     ("Stats", stats),
     ("Replication", replication),
     ("CPU", cpu),
     ("Modules", |_, _| Vec::new()),
+    ("Commandstats", |_, _| Vec::new()),
     ("Errorstats", |_, _| Vec::new()),
+    ("Latencystats", |_, _| Vec::new()),
     ("Cluster", |_, _| vec![line("cluster_enabled", 0)]),
     ("Keyspace", keyspace),
 ];
+
+/// Those that come only when they are asked for, by name or with ALL.
+const MORE: [&str; 2] = ["Commandstats", "Latencystats"];
 
 fn line(name: &'static str, fact: impl ToString) -> Line {
     (name.into(), fact.to_string())
@@ -39,12 +45,13 @@ fn line(name: &'static str, fact: impl ToString) -> Line {
 
 fn info(call: &mut Call<'_>) -> Answer {
     let asked = call.args.take_rest();
-    let is_all = |word: &Bytes| ["DEFAULT", "ALL", "EVERYTHING"].iter().any(|all| is(word, all));
-    let has_all = asked.is_empty() || asked.iter().any(is_all);
+    let has_all = asked.iter().any(|word| is(word, "ALL") || is(word, "EVERYTHING"));
+    let has_most = asked.is_empty() || asked.iter().any(|word| is(word, "DEFAULT"));
     let counted = counted(call)?;
     let mut text = String::new();
     for (title, lines) in SECTIONS {
-        if !has_all && !asked.iter().any(|word| is(word, title)) {
+        let is_part = has_all || has_most && !MORE.contains(&title);
+        if !is_part && !asked.iter().any(|word| is(word, title)) {
             continue;
         }
         if !text.is_empty() {
@@ -91,8 +98,14 @@ fn server(call: &Call<'_>, _: &Stats) -> Vec<Line> {
         _ => vec![line("redis_version", compat.version()), line("redis_mode", "standalone")],
     };
     lines.extend([
+        line("redis_git_sha1", "00000000"),
+        line("redis_git_dirty", 0),
+        line("redis_build_id", "0000000000000000"),
         line("os", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         line("arch_bits", usize::BITS),
+        line("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" }),
+        line("atomicvar_api", "c11-builtin"),
+        line("gcc_version", "0.0.0"),
         line("process_id", std::process::id()),
         line("run_id", &shared.run_id),
         line("tcp_port", setting(call, "port")),
@@ -101,6 +114,8 @@ fn server(call: &Call<'_>, _: &Stats) -> Vec<Line> {
         line("uptime_in_days", uptime / 86_400),
         line("hz", setting(call, "hz")),
         line("configured_hz", setting(call, "hz")),
+        line("lru_clock", (call.space().clock().wall() / 1_000) & 0x00ff_ffff),
+        line("executable", std::env::current_exe().unwrap_or_default().display()),
         line("config_file", ""),
         line("io_threads_active", 0),
     ]);
@@ -123,18 +138,42 @@ fn clients(call: &Call<'_>, _: &Stats) -> Vec<Line> {
     ]
 }
 
-fn memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
+fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let most = config::max_memory(call.space());
+    let used = counted.bytes;
+    let peak = memory::peak(call, used);
+    let rss = memory::resident().unwrap_or(used);
+    let system = memory::installed().unwrap_or(0);
     vec![
-        line("used_memory", counted.bytes),
-        line("used_memory_human", human(counted.bytes)),
-        line("used_memory_dataset", counted.bytes),
+        line("used_memory", used),
+        line("used_memory_human", human(used)),
+        line("used_memory_rss", rss),
+        line("used_memory_rss_human", human(rss)),
+        line("used_memory_peak", peak),
+        line("used_memory_peak_human", human(peak)),
+        line("used_memory_peak_perc", format!("{:.2}%", memory::ratio(used, peak) * 100.0)),
+        line("used_memory_overhead", 0),
+        line("used_memory_startup", 0),
+        line("used_memory_dataset", used),
+        line("used_memory_dataset_perc", "100.00%"),
+        line("total_system_memory", system),
+        line("total_system_memory_human", human(system)),
+        line("used_memory_lua", 0),
+        line("used_memory_lua_human", human(0)),
+        line("used_memory_scripts", 0),
+        line("used_memory_scripts_human", human(0)),
+        line("number_of_cached_scripts", 0),
+        line("number_of_functions", 0),
+        line("number_of_libraries", 0),
         line("maxmemory", most),
         line("maxmemory_human", human(most)),
         line("maxmemory_policy", setting(call, "maxmemory-policy")),
+        line("mem_fragmentation_ratio", format!("{:.2}", memory::ratio(rss, used))),
+        line("mem_fragmentation_bytes", rss.saturating_sub(used)),
         line("mem_allocator", "unknown"),
         line("active_defrag_running", 0),
         line("lazyfree_pending_objects", 0),
+        line("lazyfreed_objects", 0),
     ]
 }
 
@@ -177,6 +216,12 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     vec![
         line("total_connections_received", clients.count()),
         line("total_commands_processed", commands),
+        line("instantaneous_ops_per_sec", call.shared().pace.lock().of(commands, call.space().clock().now())),
+        // Bytes are counted nowhere.
+        line("total_net_input_bytes", 0),
+        line("total_net_output_bytes", 0),
+        line("instantaneous_input_kbps", "0.00"),
+        line("instantaneous_output_kbps", "0.00"),
         line("rejected_connections", 0),
         line("sync_full", 0),
         line("sync_partial_ok", 0),
@@ -194,12 +239,39 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     ]
 }
 
+/// How many commands there are in a second, as it was between the last two looks.
+pub(crate) struct Pace {
+    commands: u64,
+    at: u64,
+    was: u64,
+}
+
+impl Pace {
+    pub(super) fn from(now: u64) -> Self {
+        Pace { commands: 0, at: now, was: 0 }
+    }
+
+    fn of(&mut self, commands: u64, now: u64) -> u64 {
+        // Looks that follow each other closely, or that come after a reset, say what the last one said.
+        let passed = now.saturating_sub(self.at);
+        if passed >= 100 || commands < self.commands {
+            self.was = commands.saturating_sub(self.commands).saturating_mul(1_000) / passed.max(1);
+            (self.commands, self.at) = (commands, now);
+        }
+        self.was
+    }
+}
+
+fn replication_id(call: &Call<'_>) -> String {
+    call.shared().replication_id.lock().clone().unwrap_or_else(|| call.shared().run_id.clone())
+}
+
 fn replication(call: &Call<'_>, _: &Stats) -> Vec<Line> {
     vec![
         line("role", "master"),
         line("connected_slaves", 0),
         line("master_failover_state", "no-failover"),
-        line("master_replid", &call.shared().run_id),
+        line("master_replid", replication_id(call)),
         line("master_replid2", "0".repeat(40)),
         line("master_repl_offset", 0),
         line("second_repl_offset", -1),
@@ -217,7 +289,12 @@ fn cpu(_: &Call<'_>, _: &Stats) -> Vec<Line> {
     let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     // In hundredths of a second, to programs.
     let seconds = |at| Some(fields.split(' ').nth(at)?.parse::<u64>().ok()? as f64 / 100.0);
-    let lines = [("used_cpu_sys", seconds(12)), ("used_cpu_user", seconds(11))];
+    let lines = [
+        ("used_cpu_sys", seconds(12)),
+        ("used_cpu_user", seconds(11)),
+        ("used_cpu_sys_children", seconds(14)),
+        ("used_cpu_user_children", seconds(13)),
+    ];
     lines.into_iter().filter_map(|(name, used)| Some((name.into(), format!("{:.6}", used?)))).collect()
 }
 
@@ -229,4 +306,20 @@ fn keyspace(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         (format!("db{}", of.index).into(), facts)
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_between_two_looks_and_starts_again_after_a_reset() {
+        let mut pace = Pace::from(1_000);
+        assert_eq!(pace.of(50, 1_500), 100);
+        assert_eq!(pace.of(70, 1_599), 100); // too soon
+        assert_eq!(pace.of(70, 1_600), 200);
+        assert_eq!(pace.of(70, 2_600), 0);
+        assert_eq!(pace.of(3, 2_600), 0);
+        assert_eq!(pace.of(13, 3_600), 10);
+    }
 }

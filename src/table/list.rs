@@ -1,11 +1,11 @@
 //! LPUSH, LRANGE, LMOVE and their kin; those that wait stand in [`blocking`](super::blocking).
 
-use super::args::is;
+use super::args::{Args, is};
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
-use super::row::{Keys, Row, counted, row};
+use super::row::{Compat, Keys, Row, counted, row};
 use crate::Error;
-use crate::command::list::{self, PositionOptions, Side};
+use crate::command::list::{self, PositionOptions, Several, Side};
 use crate::keyspace::writer::Absent;
 use crate::reply::{ErrorReply, Reply};
 use crate::value::list::End;
@@ -18,6 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     row("linsert", 5, WRITE | DENYOOM, Keys::ONE, insert).since(2, 2),
     row("llen", 2, READONLY | FAST, Keys::ONE, len),
     row("lmove", 5, WRITE | DENYOOM, Keys::range(1, 2, 1), lmove).since(6, 2),
+    row("lmovem", -5, WRITE | DENYOOM, Keys::range(1, 2, 1), move_several).since(8, 10),
     row("lmpop", -4, WRITE | MOVABLEKEYS, NUMKEYS, multi_pop).since(7, 0),
     row("lpop", -2, WRITE | FAST, Keys::ONE, |call| pop(call, End::Front)),
     row("lpos", -3, READONLY, Keys::ONE, position).since(6, 0),
@@ -90,9 +91,13 @@ fn range(call: &mut Call<'_>) -> Answer {
     Ok(Reply::bulks(call.read(key, |view, key| list::range(view, key, start, stop))?))
 }
 
-/// LSET: that the index is no number is an error only where there is a list.
+/// LSET: that the index is no number is an error only where there is a list. Since 7.2 servers keep its lower
+/// 32 bits only.
 fn set(call: &mut Call<'_>) -> Answer {
-    let (key, index) = (call.key()?, call.args.integer());
+    let (key, mut index) = (call.key()?, call.args.integer());
+    if call.compat() != Compat::Redis70 {
+        index = index.map(|index| i64::from(index as i32));
+    }
     let element = call.args.next()?.clone();
     call.write(key, |writer, key| match index {
         Ok(index) => list::set(writer, key, index, element),
@@ -118,7 +123,7 @@ fn insert(call: &mut Call<'_>) -> Answer {
 /// LREM: from the front, or below zero from the back; 0 is all.
 fn remove(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let count = if call.compat().redis() < (8, 0) { call.args.integer()? } else { call.args.symmetric()? };
+    let count = if call.compat().has_since(8, 0) { call.args.symmetric()? } else { call.args.integer()? };
     let value = call.args.next()?;
     let end = if count < 0 { End::Back } else { End::Front };
     let limit = (count != 0).then(|| usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX));
@@ -172,6 +177,39 @@ fn lmove(call: &mut Call<'_>) -> Answer {
     let names = call.args.take_many(2)?;
     let (from, to) = (call.args.end(ENDS)?, call.args.end(ENDS)?);
     move_between(call, names, from, to)
+}
+
+/// LMOVEM: an array in any case, but nothing if there are not exactly so many.
+fn move_several(call: &mut Call<'_>) -> Answer {
+    let keys = [call.key()?, call.key()?];
+    let ends = [call.args.end(ENDS)?, call.args.end(ENDS)?];
+    let several = several(&mut call.args)?;
+    let [source, destination] = keys;
+    let moved =
+        call.write_all(&keys, |writer| list::move_several(writer, source, destination, ends, several))?;
+    Ok(match moved {
+        Some(elements) => Reply::bulks(elements),
+        None if several.least > 0 => Reply::NilArray,
+        None => Reply::Array(Vec::new()),
+    })
+}
+
+/// How many elements are moved, and in which order; one if nothing is said. It is the end of the arguments.
+pub(super) fn several(args: &mut Args<'_>) -> Result<Several, ErrorReply> {
+    let (is_exact, count, order) = match args.take_rest() {
+        [] => return Ok(Several { most: 1, least: 0, in_order: true }),
+        [which, count, order] if is(which, "COUNT") => (false, count, order),
+        [which, count, order] if is(which, "EXACTLY") => (true, count, order),
+        _ => return Err(ErrorReply::SYNTAX),
+    };
+    let count = Args::new(std::slice::from_ref(count));
+    let most = { count }.count(1, ErrorReply::known("ERR count should be greater than 0"))?;
+    let in_order = match order {
+        order if is(order, "BULK") => true,
+        order if is(order, "OBO") => false,
+        _ => return Err(ErrorReply::SYNTAX),
+    };
+    Ok(Several { most, least: if is_exact { most } else { 0 }, in_order })
 }
 
 fn rpoplpush(call: &mut Call<'_>) -> Answer {

@@ -15,13 +15,18 @@ mod clients;
 mod command;
 mod config;
 mod connection;
+mod debug;
 mod expiry;
+mod geo;
 mod hash;
 #[cfg(feature = "testing")]
 mod hooks;
+mod hyperloglog;
+mod increx;
 mod info;
 mod keys;
 mod list;
+mod memory;
 mod object;
 mod pubsub;
 mod row;
@@ -39,15 +44,15 @@ mod transaction;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+#[cfg(feature = "server")]
+pub(crate) use pubsub::message;
 pub use row::Compat;
 pub use saving::{SaveFile, Shutdown};
 pub use session::Session;
 #[cfg(feature = "server")]
-pub(crate) use {
-    config::{eviction_of, names, read_at_start, start},
-    pubsub::message,
-    session::{Outcome, Waiting},
-};
+pub(crate) use config::{eviction_of, names, read_at_start, start};
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+pub(crate) use session::{Outcome, Waiting};
 
 #[cfg(all(feature = "server", feature = "testing"))]
 pub(crate) use hooks::{Ahead, Behind};
@@ -65,11 +70,17 @@ const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     config::ROWS,
     connection::ROWS,
+    debug::ROWS,
     expiry::ROWS,
+    geo::ROWS,
+    hash::IMPORT_ROWS,
     hash::ROWS,
+    hyperloglog::ROWS,
+    increx::ROWS,
     info::ROWS,
     keys::ROWS,
     list::ROWS,
+    memory::ROWS,
     object::ROWS,
     pubsub::ROWS,
     saving::ROWS,

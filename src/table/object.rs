@@ -1,10 +1,9 @@
-//! OBJECT and MEMORY USAGE: what a server tells of how it keeps a key.
+//! OBJECT: what a server tells of how it keeps a key.
 
-use super::args::is;
 use super::call::{Answer, Call};
 use super::row::flag::{LOADING, READONLY, STALE};
-use super::row::{Keys, Row, container, row};
-use crate::command::object;
+use super::row::{Compat, Keys, Row, container, row};
+use crate::command::object::{self, Manner};
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::reply::{ErrorReply, Reply};
@@ -12,8 +11,6 @@ use crate::reply::{ErrorReply, Reply};
 const SECOND: Keys = Keys::range(2, 2, 1);
 
 pub(super) const ROWS: &[Row] = &[
-    container("memory").since(4, 0),
-    row("memory|usage", -3, READONLY, SECOND, usage).since(4, 0),
     container("object").since(2, 2),
     row("object|encoding", 3, READONLY, SECOND, encoding).since(2, 2),
     row("object|freq", 3, READONLY, SECOND, frequency).since(4, 0),
@@ -51,14 +48,22 @@ fn tell<T>(
     found.map_or(Ok(Reply::Nil), reply)
 }
 
+fn manner(compat: Compat) -> Manner {
+    let with_key = match compat {
+        Compat::Valkey9 => Some(113),
+        _ => (compat.redis() >= (8, 2)).then_some(41),
+    };
+    Manner { version: compat.redis(), with_key }
+}
+
 fn encoding(call: &mut Call<'_>) -> Answer {
-    let version = call.compat().redis();
-    tell(call, |view, key| object::encoding(view, key, version), |name| Ok(Reply::text(name)))
+    let manner = manner(call.compat());
+    tell(call, |view, key| object::encoding(view, key, manner), |name| Ok(Reply::text(name)))
 }
 
 fn references(call: &mut Call<'_>) -> Answer {
-    let version = call.compat().redis();
-    tell(call, |view, key| object::references(view, key, version), |count| Ok(Reply::Integer(count)))
+    let manner = manner(call.compat());
+    tell(call, |view, key| object::references(view, key, manner), |count| Ok(Reply::Integer(count)))
 }
 
 fn idle_time(call: &mut Call<'_>) -> Answer {
@@ -77,16 +82,4 @@ fn frequency(call: &mut Call<'_>) -> Answer {
             ))
         },
     )
-}
-
-/// The number of samples makes no difference: all is counted anyway.
-fn usage(call: &mut Call<'_>) -> Answer {
-    let key = call.key()?;
-    while let Some(word) = call.args.take() {
-        if !is(word, "SAMPLES") || call.args.is_empty() || call.args.integer()? < 0 {
-            return Err(ErrorReply::SYNTAX);
-        }
-    }
-    let bytes = call.read(key, |view, key| Ok(object::bytes(view, key)))?;
-    Ok(bytes.map_or(Reply::Nil, Reply::count))
 }

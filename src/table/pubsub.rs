@@ -1,12 +1,13 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
 use super::call::{Answer, Call};
+use super::command::help;
 use super::row::flag::{FAST, LISTENS, LOADING, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
 use crate::Bytes;
 use crate::pubsub::{Backlog, Hub, Message, Subscription};
-use crate::reply::{ErrorReply, Reply};
+use crate::reply::Reply;
 
 const LISTEN: u32 = LISTENS | PUBSUB | NOSCRIPT | LOADING | STALE;
 const LOOK: u32 = PUBSUB | LOADING | STALE;
@@ -16,8 +17,12 @@ pub(super) const ROWS: &[Row] = &[
     row("publish", 3, PUBSUB | LOADING | STALE | FAST, Keys::NONE, publish).since(2, 0),
     Row { run: Run::Container, ..row("pubsub", -2, 0, Keys::NONE, channels) }.since(2, 8),
     row("pubsub|channels", -2, LOOK, Keys::NONE, channels).since(2, 8),
+    row("pubsub|help", 2, LOADING | STALE, Keys::NONE, help).since(6, 2),
     row("pubsub|numpat", 2, LOOK, Keys::NONE, patterns).since(2, 8),
     row("pubsub|numsub", -2, LOOK, Keys::NONE, subscribers).since(2, 8),
+    // There are no shard channels.
+    row("pubsub|shardchannels", -2, LOOK, Keys::NONE, no_channels).since(7, 0),
+    row("pubsub|shardnumsub", -2, LOOK, Keys::NONE, no_subscribers).since(7, 0),
     row("punsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, &PATTERNS)).since(2, 0),
     row("subscribe", -2, LISTEN, Keys::NONE, |call| subscribe(call, &CHANNELS)).since(2, 0),
     row("unsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, &CHANNELS)).since(2, 0),
@@ -142,7 +147,7 @@ fn publish(call: &mut Call<'_>) -> Answer {
 fn channels(call: &mut Call<'_>) -> Answer {
     let pattern = call.args.take();
     if !call.args.is_empty() {
-        return Err(wrong_number(call));
+        return Err(call.wrong_subcommand());
     }
     let pattern = pattern.map_or(&b"*"[..], |pattern| pattern);
     Ok(Reply::bulks(call.space().hub().channels(pattern)))
@@ -160,6 +165,12 @@ fn patterns(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(call.space().hub().patterns()))
 }
 
-fn wrong_number(call: &Call<'_>) -> ErrorReply {
-    ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", call.name))
+fn no_channels(call: &mut Call<'_>) -> Answer {
+    call.args.take();
+    if call.args.is_empty() { Ok(Reply::Array(Vec::new())) } else { Err(call.wrong_subcommand()) }
+}
+
+fn no_subscribers(call: &mut Call<'_>) -> Answer {
+    let names = call.args.take_rest();
+    Ok(Reply::Array(names.iter().flat_map(|name| [Reply::Bulk(name.clone()), Reply::Integer(0)]).collect()))
 }

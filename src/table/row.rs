@@ -3,7 +3,7 @@
 use super::call::{Answer, Blocked, Call};
 use crate::Bytes;
 use crate::reply::ErrorReply;
-use crate::text::number::parse_i64;
+use crate::text::number::{self, parse_i64};
 
 /// See the [module](super).
 pub(crate) struct Row {
@@ -16,8 +16,10 @@ pub(crate) struct Row {
     /// A sum of the constants of [`flag`].
     pub flags: u32,
     pub keys: Keys,
-    /// The version of Redis that it came with.
+    /// The version of Redis that it came with; none has it if that is [`NEVER`].
     pub since: (u8, u8),
+    /// The version of Valkey that has it first; none has it if that is [`NEVER`].
+    pub valkey: (u8, u8),
     pub run: Run,
 }
 
@@ -43,6 +45,8 @@ pub(crate) mod flag {
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 15;
     pub(crate) const SKIP_MONITOR: u32 = 1 << 16;
     pub(crate) const SKIP_SLOWLOG: u32 = 1 << 17;
+    /// [`NO_MULTI`] in Valkey, and in no Redis.
+    pub(crate) const VALKEY_NO_MULTI: u32 = 1 << 28;
     /// Is also the first word of others; see [`Run::Container`](super::Run::Container).
     pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
@@ -72,6 +76,12 @@ pub(crate) mod flag {
         (NO_ASYNC_LOADING, "no_async_loading"),
     ];
 }
+
+/// A version that does not come.
+const NEVER: (u8, u8) = (u8::MAX, u8::MAX);
+
+/// The version of Redis that Valkey left at: it has all that Redis had then.
+const PARTED: (u8, u8) = (7, 2);
 
 /// Where a command's keys are among its words.
 #[derive(Clone, Copy)]
@@ -118,16 +128,30 @@ pub enum Compat {
 }
 
 impl Compat {
-    /// The version of Redis whose commands it has.
+    /// The version of Redis whose texts and formats it has.
     pub(crate) fn redis(self) -> (u8, u8) {
         match self {
             Compat::Redis70 => (7, 0),
             Compat::Redis72 => (7, 2),
             Compat::Redis82 => (8, 2),
             Compat::Redis810 => (8, 10),
-            // It left at 7.2, and has since gained what the rows say.
-            Compat::Valkey9 => (7, 2),
+            Compat::Valkey9 => PARTED,
         }
+    }
+
+    /// Whether it has what Redis has since that version and Valkey, by now, too.
+    pub(super) fn has_since(self, major: u8, minor: u8) -> bool {
+        self == Compat::Valkey9 || self.redis() >= (major, minor)
+    }
+
+    /// The version of Valkey, if it is one.
+    pub(crate) fn valkey(self) -> Option<(u8, u8)> {
+        (self == Compat::Valkey9).then_some((9, 1))
+    }
+
+    /// Reads a score or a weight; `nan` may be one, which no command takes.
+    pub(super) fn parse_score(self, text: &[u8]) -> Option<f64> {
+        if self == Compat::Valkey9 { number::parse_decimal(text) } else { number::parse_f64(text) }
     }
 
     /// The name that it introduces itself by.
@@ -144,9 +168,9 @@ impl Compat {
         match self {
             Compat::Redis70 => "7.0.15",
             Compat::Redis72 => "7.2.11",
-            Compat::Redis82 => "8.2.2",
+            Compat::Redis82 => "8.2.3",
             Compat::Redis810 => "8.10.0",
-            Compat::Valkey9 => "9.0.0",
+            Compat::Valkey9 => "9.1.2",
         }
     }
 }
@@ -183,10 +207,15 @@ impl Keys {
 
 /// The places of keys whose number is the word at `at`, and which stand behind it; none if they are not so many.
 pub(crate) fn counted(words: &[Bytes], at: usize) -> Vec<usize> {
+    counted_by(words, at, 1)
+}
+
+/// The same where the next key is `step` words further on.
+pub(crate) fn counted_by(words: &[Bytes], at: usize, step: usize) -> Vec<usize> {
     let count =
         words.get(at).and_then(|count| parse_i64(count)).and_then(|count| usize::try_from(count).ok());
-    let end = count.and_then(|count| count.checked_add(at + 1)).filter(|end| *end <= words.len());
-    (at + 1..end.unwrap_or(0)).collect()
+    let end = count.and_then(|count| count.checked_mul(step)?.checked_add(at + 1));
+    (at + 1..end.filter(|end| *end <= words.len()).unwrap_or(0)).step_by(step).collect()
 }
 
 /// A command that answers at once.
@@ -197,19 +226,42 @@ pub(super) const fn row(
     keys: Keys,
     run: fn(&mut Call<'_>) -> Answer,
 ) -> Row {
-    Row { name, arity, older: None, flags, keys, since: (1, 0), run: Run::Plain(run) }
+    Row { name, arity, older: None, flags, keys, since: (1, 0), valkey: (1, 0), run: Run::Plain(run) }
 }
 
 /// The first word of others, which stand beside it as `name|other`.
 pub(super) const fn container(name: &'static str) -> Row {
-    Row { name, arity: -2, older: None, flags: 0, keys: Keys::NONE, since: (1, 0), run: Run::Container }
+    Row {
+        name,
+        arity: -2,
+        older: None,
+        flags: 0,
+        keys: Keys::NONE,
+        since: (1, 0),
+        valkey: (1, 0),
+        run: Run::Container,
+    }
 }
 
 impl Row {
-    /// The version of Redis that it came with.
+    /// The version of Redis that it came with. Valkey has it too if that was before they parted; what it has
+    /// taken over later, [`valkey`](Row::valkey) says behind this.
     pub(super) const fn since(mut self, major: u8, minor: u8) -> Row {
         self.since = (major, minor);
+        self.valkey = if major < PARTED.0 || major == PARTED.0 && minor <= PARTED.1 { (1, 0) } else { NEVER };
         self
+    }
+
+    /// The version of Valkey that has it first.
+    pub(super) const fn valkey(mut self, major: u8, minor: u8) -> Row {
+        self.valkey = (major, minor);
+        self
+    }
+
+    /// It came with that version of Valkey, and no Redis has it.
+    pub(super) const fn only_valkey(mut self, major: u8, minor: u8) -> Row {
+        self.since = NEVER;
+        self.valkey(major, minor)
     }
 
     /// Its arity was another one before that version.
@@ -226,6 +278,11 @@ impl Row {
         }
     }
 
+    /// Whether it has no place in a transaction there.
+    pub(super) fn is_barred_from_multi(&self, compat: Compat) -> bool {
+        self.has(flag::NO_MULTI) || compat == Compat::Valkey9 && self.has(flag::VALKEY_NO_MULTI)
+    }
+
     pub(crate) const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
@@ -239,6 +296,9 @@ impl Row {
 
     /// Whether a server of that kind has it.
     pub(crate) fn is_in(&self, compat: Compat) -> bool {
-        self.since <= compat.redis()
+        match compat.valkey() {
+            Some(version) => self.valkey <= version,
+            None => self.since <= compat.redis(),
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::glob::Pattern;
-use crate::text::number::{format_general, format_score};
+use crate::text::number::{format_general, format_score, parse_i64};
 use crate::{Bytes, Result, Type};
 
 pub(super) const ROWS: &[Row] = &[
@@ -44,7 +44,7 @@ fn options<'c>(
     compat: Compat,
 ) -> std::result::Result<Options<'c>, ErrorReply> {
     let mut options = Options { count: COUNT, pattern: None, kind: None, is_bare: false };
-    let knows_values = compat == Compat::Valkey9 || compat.redis() >= (7, 4);
+    let knows_values = compat.has_since(7, 4);
     while let Some(word) = args.take() {
         let has_more = !args.is_empty();
         if is(word, "COUNT") && has_more {
@@ -80,11 +80,21 @@ fn options<'c>(
     Ok(options)
 }
 
-/// A cursor as C's `strtoul` reads it, but for spaces in front: nothing is 0, and negative numbers wrap.
-fn cursor(args: &mut Args<'_>) -> std::result::Result<u64, ErrorReply> {
-    let text = args.next()?.split(|byte| *byte == 0).next().unwrap_or_default();
+/// A cursor as C's `strtoul` reads it: negative numbers wrap. Up to 7.2 nothing is 0, and there are no spaces in
+/// front; later servers refuse numbers below zero that are written as Redis writes numbers.
+fn cursor(args: &mut Args<'_>, compat: Compat) -> std::result::Result<u64, ErrorReply> {
+    let mut text = args.next()?.split(|byte| *byte == 0).next().unwrap_or_default();
+    if compat.has_since(7, 4) {
+        if parse_i64(text).is_some_and(|number| number < 0) {
+            return Err(ErrorReply::known("ERR invalid cursor"));
+        }
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+        let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+        text = &text[start..];
+    } else if text.is_empty() {
+        return Ok(0);
+    }
     let (is_negative, digits) = match text {
-        [] => return Ok(0),
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] | digits => (false, digits),
     };
@@ -102,7 +112,7 @@ fn reply(cursor: impl ToString, found: Vec<Bytes>) -> Reply {
 
 fn scan_keys(call: &mut Call<'_>) -> Answer {
     let compat = call.compat();
-    let cursor = cursor(&mut call.args)?;
+    let cursor = cursor(&mut call.args, compat)?;
     let options = options(&mut call.args, None, compat)?;
     let mut found = Vec::new();
     let next = call.space().walk_on(call.held(), call.db().index(), cursor, options.count, |entry| {
@@ -122,7 +132,7 @@ fn walk<T>(
     words: impl Fn(T, &Options<'_>, bool) -> Option<(Bytes, Option<Bytes>)>,
 ) -> Answer {
     let (key, compat) = (call.key()?, call.compat());
-    let cursor = usize::try_from(cursor(&mut call.args)?).unwrap_or(usize::MAX);
+    let cursor = usize::try_from(cursor(&mut call.args, compat)?).unwrap_or(usize::MAX);
     let options = options(&mut call.args, Some(of), compat);
     let count = options.as_ref().map_or(1, |options| options.count);
     let turn = call.read(key, |view, key| turn(view, key, cursor, count))?;

@@ -3,34 +3,55 @@
 use super::args::is;
 use super::call::{Answer, Call};
 use super::command::help;
-use super::row::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE};
-use super::row::{Keys, Row, container, row};
+use super::row::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE, WRITE};
+use super::row::{Compat, Keys, Row, container, row};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
 
 const WATCHED: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
+const MIGRATES: u32 = ADMIN | STALE | NO_ASYNC_LOADING;
 const REPLICA: u32 = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
 
 pub(super) const ROWS: &[Row] = &[
     row("asking", 1, FAST, Keys::NONE, no_cluster).since(3, 0),
     container("cluster").since(3, 0),
+    row("cluster|cancelslotmigrations", 2, MIGRATES, Keys::NONE, no_cluster).only_valkey(9, 0),
     row("cluster|countkeysinslot", 3, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|flushslot", -3, WRITE | ADMIN | NO_ASYNC_LOADING, Keys::NONE, no_cluster).only_valkey(9, 0),
     row("cluster|getkeysinslot", 4, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|getslotmigrations", 2, MIGRATES, Keys::NONE, no_cluster).only_valkey(9, 0),
     row("cluster|help", 2, LOADING | STALE, Keys::NONE, no_cluster).since(5, 0),
     row("cluster|info", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
-    row("cluster|keyslot", 3, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|keyslot", 3, STALE, Keys::NONE, slot).since(3, 0),
     row("cluster|links", 2, STALE, Keys::NONE, no_cluster).since(7, 0),
+    row("cluster|migrateslots", -4, MIGRATES, Keys::NONE, no_cluster).only_valkey(9, 0),
     row("cluster|myid", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("cluster|myshardid", 2, STALE, Keys::NONE, no_cluster).since(7, 2),
     row("cluster|nodes", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("cluster|replicas", 3, ADMIN | STALE, Keys::NONE, no_cluster).since(5, 0),
     row("cluster|shards", 2, STALE, Keys::NONE, no_cluster).since(7, 0),
     row("cluster|slaves", 3, ADMIN | STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|slot-stats", -4, LOADING | STALE, Keys::NONE, no_cluster).since(8, 2).valkey(8, 0),
     row("cluster|slots", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
+    row("cluster|syncslots", -3, MIGRATES, Keys::NONE, no_cluster).only_valkey(9, 0),
+    row("clusterscan", -2, READONLY, Keys::ONE, no_cluster).only_valkey(9, 1),
+    container("commandlog").only_valkey(8, 1),
+    row("commandlog|get", 4, ADMIN | LOADING | STALE, Keys::NONE, command_log_get).only_valkey(8, 1),
+    row("commandlog|help", 2, LOADING | STALE, Keys::NONE, help).only_valkey(8, 1),
+    row("commandlog|len", 3, ADMIN | LOADING | STALE, Keys::NONE, |call| {
+        log_kind(call).map(|()| Reply::Integer(0))
+    })
+    .only_valkey(8, 1),
+    row("commandlog|reset", 3, ADMIN | LOADING | STALE, Keys::NONE, |call| {
+        log_kind(call).map(|()| Reply::OK)
+    })
+    .only_valkey(8, 1),
     container("latency").since(2, 8),
+    row("latency|doctor", 2, WATCHED, Keys::NONE, latency_doctor).since(2, 8),
     row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
     row("latency|help", 2, LOADING | STALE, Keys::NONE, help).since(2, 8),
+    row("latency|histogram", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Map(Vec::new()))).since(7, 0),
     row("latency|history", 3, WATCHED, Keys::NONE, nothing).since(2, 8),
     row("latency|latest", 2, WATCHED, Keys::NONE, nothing).since(2, 8),
     row("latency|reset", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 8),
@@ -38,8 +59,8 @@ pub(super) const ROWS: &[Row] = &[
     container("module").since(4, 0),
     row("module|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("module|list", 2, ADMIN | NOSCRIPT, Keys::NONE, nothing).since(4, 0),
-    row("readonly", 1, LOADING | STALE | FAST, Keys::NONE, no_cluster).since(3, 0),
-    row("readwrite", 1, LOADING | STALE | FAST, Keys::NONE, no_cluster).since(3, 0),
+    row("readonly", 1, LOADING | STALE | FAST, Keys::NONE, read_only).since(3, 0),
+    row("readwrite", 1, LOADING | STALE | FAST, Keys::NONE, read_only).since(3, 0),
     row("replicaof", 3, REPLICA, Keys::NONE, replica_of).since(5, 0),
     row("role", 1, NOSCRIPT | LOADING | STALE | FAST, Keys::NONE, role).since(2, 8),
     row("slaveof", 3, REPLICA, Keys::NONE, replica_of),
@@ -60,6 +81,35 @@ fn nothing(_: &mut Call<'_>) -> Answer {
 
 fn no_cluster(_: &mut Call<'_>) -> Answer {
     Err(ErrorReply::known("ERR This instance has cluster support disabled"))
+}
+
+/// Valkey takes them without a cluster too.
+fn read_only(call: &mut Call<'_>) -> Answer {
+    if call.compat() == Compat::Valkey9 { Ok(Reply::OK) } else { no_cluster(call) }
+}
+
+fn slot(call: &mut Call<'_>) -> Answer {
+    if call.compat() != Compat::Valkey9 {
+        return no_cluster(call);
+    }
+    Ok(Reply::Integer(cluster_slot(call.args.next()?).into()))
+}
+
+/// The slot of a key in a cluster: that of what stands between the first braces, if anything does.
+fn cluster_slot(key: &[u8]) -> u16 {
+    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
+        let behind = key.get(open + 1..)?;
+        behind.get(..behind.iter().position(|byte| *byte == b'}')?).filter(|tag| !tag.is_empty())
+    });
+    // CRC16 of XMODEM.
+    let crc = tag.unwrap_or(key).iter().fold(0_u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| (crc << 1) ^ (0x1021 * (crc >> 15)))
+    });
+    crc % 16_384
+}
+
+fn seconds(millis: u64) -> Reply {
+    Reply::Integer(i64::try_from(millis / 1_000).unwrap_or(i64::MAX))
 }
 
 fn time(call: &mut Call<'_>) -> Answer {
@@ -83,6 +133,10 @@ fn replica_of(call: &mut Call<'_>) -> Answer {
     })
 }
 
+fn latency_doctor(_: &mut Call<'_>) -> Answer {
+    Ok(Reply::Verbatim("txt", Bytes::from("Latencies are not watched here: there is nothing to tell.\n")))
+}
+
 fn latency_graph(call: &mut Call<'_>) -> Answer {
     let event = String::from_utf8_lossy(call.args.next()?);
     Err(ErrorReply::new(format!("ERR No samples available for event '{event}'")))
@@ -91,7 +145,7 @@ fn latency_graph(call: &mut Call<'_>) -> Answer {
 fn slowlog_get(call: &mut Call<'_>) -> Answer {
     let count = call.args.take();
     if !call.args.is_empty() {
-        return Err(wrong_arguments("SLOWLOG", "GET"));
+        return Err(call.wrong_subcommand());
     }
     match count.map(|count| number::parse_i64(count)) {
         None | Some(Some(-1..)) => nothing(call),
@@ -99,11 +153,19 @@ fn slowlog_get(call: &mut Call<'_>) -> Answer {
     }
 }
 
-/// What is said of a subcommand that has too many arguments.
-pub(super) fn wrong_arguments(container: &str, name: &str) -> ErrorReply {
-    ErrorReply::new(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
-    ))
+/// COMMANDLOG GET: as SLOWLOG GET, of one of the kinds.
+fn command_log_get(call: &mut Call<'_>) -> Answer {
+    let count = number::parse_i64(call.args.next()?).filter(|count| *count >= -1);
+    count.ok_or(ErrorReply::known("ERR count should be greater than or equal to -1"))?;
+    log_kind(call)?;
+    nothing(call)
+}
+
+fn log_kind(call: &mut Call<'_>) -> Result<(), ErrorReply> {
+    const UNKNOWN: &str = "ERR type should be one of the following: slow, large-request, large-reply";
+    let kind = call.args.next()?;
+    let is_known = ["slow", "large-request", "large-reply"].iter().any(|known| is(kind, known));
+    if is_known { Ok(()) } else { Err(ErrorReply::known(UNKNOWN)) }
 }
 
 fn timeout(call: &mut Call<'_>) -> Result<(), ErrorReply> {

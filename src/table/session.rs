@@ -8,6 +8,7 @@ use super::args::{Args, is};
 use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
 use super::find;
+use super::hash::Fieldsets;
 use super::row::{Compat, Row, Run, flag};
 use super::saving::Shutdown;
 use super::shared::Shared;
@@ -53,11 +54,15 @@ pub struct Session {
     pub(super) silence: Silence,
     /// Where the messages of channels come in, once there are any.
     pub(super) subscription: Option<Subscription>,
+    /// What `HIMPORT PREPARE` has been told.
+    pub(super) fieldsets: Fieldsets,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
     /// It is a client of a server, which can be shut down; and has asked for that.
     pub(super) is_served: bool,
     pub(super) shuts_down: Option<Shutdown>,
+    /// Until when its last command has it wait, by DEBUG SLEEP.
+    pub(super) sleeps: Option<u64>,
     /// What a test's faults have made of its connection.
     #[cfg(feature = "testing")]
     pub(super) link: super::hooks::Link,
@@ -118,9 +123,11 @@ impl Session {
             watched: Vec::new(),
             subscription: None,
             silence: Silence::No,
+            fieldsets: Fieldsets::new(),
             is_over: false,
             is_served: false,
             shuts_down: None,
+            sleeps: None,
         }
     }
 
@@ -246,6 +253,7 @@ impl Session {
             return outcome;
         }
         let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        let checked = checked.and_then(|row| self.check_queues(row));
         let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
             Err(error) => {
@@ -308,6 +316,18 @@ impl Session {
         Err(ErrorReply::known("NOAUTH Authentication required."))
     }
 
+    fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.queue.is_none() || !row.is_barred_from_multi(self.compat) {
+            return Ok(row);
+        }
+        Err(match self.compat {
+            Compat::Valkey9 => {
+                ErrorReply::new(format!("ERR Command '{}' not allowed inside a transaction", row.name))
+            }
+            _ => ErrorReply::known("ERR Command not allowed inside a transaction"),
+        })
+    }
+
     /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that
     /// it was to carry out.
     pub(super) fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
@@ -343,6 +363,7 @@ impl Session {
         self.queue = None;
         self.forget_watched();
         self.subscription = None;
+        self.fieldsets.clear();
         self.select(0)?;
         self.protocol = Protocol::default();
         self.silence = Silence::No;
@@ -355,9 +376,10 @@ impl Session {
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let named = 1 + usize::from(row.name.contains('|'));
         let args = Args::new(words.get(named..).unwrap_or_default());
-        let mut call = Call { args, session: self, name: row.name };
+        let said = words.get(named - 1).map_or(&[][..], |name| name);
+        let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
-            Run::Plain(run) => run(&mut call).map(Outcome::Reply),
+            Run::Plain(run) => run(&mut call).map(|reply| self.reply(reply)),
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
             Run::Container => Err(unknown_subcommand(words)),
         };
@@ -437,6 +459,17 @@ impl Session {
         let result = task(self);
         self.db = self.db.outside();
         result
+    }
+
+    /// The reply to a command, at once or when it has slept.
+    fn reply(&mut self, reply: Reply) -> Outcome {
+        match self.sleeps.take() {
+            None => Outcome::Reply(reply),
+            Some(deadline) => {
+                let ticket = Ticket::of_nobody(self.db.space());
+                Outcome::Waits(Waiting { ticket, deadline, served: |_| Reply::Nil, nothing: reply })
+            }
+        }
     }
 
     fn wait(&self, blocked: Blocked) -> Result<Outcome, ErrorReply> {

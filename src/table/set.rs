@@ -7,6 +7,7 @@ use super::row::{Keys, Row, counted, row};
 use crate::Bytes;
 use crate::command::Draw;
 use crate::command::set::{self, Combine};
+use crate::key::KeyRef;
 use crate::reply::{ErrorReply, Reply};
 
 const NUMKEYS: Keys = Keys::Find { told: (0, 0, 0), find: |words| counted(words, 1) };
@@ -15,6 +16,8 @@ pub(super) const ROWS: &[Row] = &[
     row("sadd", -3, WRITE | DENYOOM | FAST, Keys::ONE, add),
     row("scard", 2, READONLY | FAST, Keys::ONE, len),
     row("sdiff", -2, READONLY, Keys::ALL, |call| combine(call, Combine::Difference)),
+    row("sdiffcard", -3, READONLY | MOVABLEKEYS, NUMKEYS, |call| combined_len(call, Combine::Difference))
+        .since(8, 10),
     row("sdiffstore", -3, WRITE | DENYOOM, Keys::ALL, |call| combine_into(call, Combine::Difference)),
     row("sinter", -2, READONLY, Keys::ALL, |call| combine(call, Combine::Intersection)),
     row("sintercard", -3, READONLY | MOVABLEKEYS, NUMKEYS, intersection_len).since(7, 0),
@@ -27,6 +30,8 @@ pub(super) const ROWS: &[Row] = &[
     row("srandmember", -2, READONLY, Keys::ONE, random),
     row("srem", -3, WRITE | FAST, Keys::ONE, remove),
     row("sunion", -2, READONLY, Keys::ALL, |call| combine(call, Combine::Union)),
+    row("sunioncard", -3, READONLY | MOVABLEKEYS, NUMKEYS, |call| combined_len(call, Combine::Union))
+        .since(8, 10),
     row("sunionstore", -3, WRITE | DENYOOM, Keys::ALL, |call| combine_into(call, Combine::Union)),
 ];
 
@@ -114,6 +119,21 @@ fn combine_into(call: &mut Call<'_>, how: Combine) -> Answer {
 
 /// SINTERCARD: counted up to the limit; one of 0 is none.
 fn intersection_len(call: &mut Call<'_>) -> Answer {
+    let (keys, limit) = counted_keys(call, false)?;
+    Ok(Reply::count(call.read_all(&keys, |view| set::intersection_len(view, &keys, limit))?))
+}
+
+/// SUNIONCARD, SDIFFCARD: the same. What may be told roughly is told exactly.
+fn combined_len(call: &mut Call<'_>, how: Combine) -> Answer {
+    let (keys, limit) = counted_keys(call, how == Combine::Union)?;
+    Ok(Reply::count(call.read_all(&keys, |view| set::combined_len(view, how, &keys, limit))?))
+}
+
+/// Keys behind their number, and up to how many members are counted.
+fn counted_keys<'c>(
+    call: &mut Call<'c>,
+    may_be_rough: bool,
+) -> Result<(Vec<KeyRef<'c>>, Option<usize>), ErrorReply> {
     let count = call.args.count(1, ErrorReply::known("ERR numkeys should be greater than 0"))?;
     let names = call
         .args
@@ -121,14 +141,16 @@ fn intersection_len(call: &mut Call<'_>) -> Answer {
         .map_err(|_| ErrorReply::known("ERR Number of keys can't be greater than number of args"))?;
     let mut limit = None;
     while let Some(word) = call.args.take() {
+        if may_be_rough && is(word, "APPROX") {
+            continue;
+        }
         if !is(word, "LIMIT") || call.args.is_empty() {
             return Err(ErrorReply::SYNTAX);
         }
         let most = call.args.count(0, ErrorReply::known("ERR LIMIT can't be negative"))?;
         limit = Some(most).filter(|most| *most > 0);
     }
-    let keys = call.key_refs(names);
-    Ok(Reply::count(call.read_all(&keys, |view| set::intersection_len(view, &keys, limit))?))
+    Ok((call.key_refs(names), limit))
 }
 
 fn as_set(members: impl IntoIterator<Item = Bytes>) -> Reply {

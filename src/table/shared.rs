@@ -2,11 +2,13 @@
 
 use super::clients::Clients;
 use super::config::Settings;
+use super::info::Pace;
 use super::saving::Saving;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng::{self, Rng};
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicUsize;
 
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
 pub(crate) struct Shared {
@@ -18,8 +20,13 @@ pub(crate) struct Shared {
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
+    /// The highest number of bytes that the store was seen to take.
+    pub peak: AtomicUsize,
+    pub pace: Mutex<Pace>,
     /// 40 hexadecimal digits that no other store has, but for forks and those of the same seed.
     pub run_id: String,
+    /// What takes its place since DEBUG CHANGE-REPL-ID.
+    pub replication_id: Mutex<Option<String>>,
     /// When the store was made: on its clock's line, and in milliseconds since 1970.
     pub since: u64,
 }
@@ -40,7 +47,10 @@ impl Shared {
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             counted: Mutex::default(),
+            peak: AtomicUsize::new(0),
+            pace: Mutex::new(Pace::from(clock.now())),
             run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
+            replication_id: Mutex::default(),
             since: clock.now(),
         }
     }

@@ -3,10 +3,11 @@
 use super::args::is;
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, MOVABLEKEYS, READONLY, WRITE};
-use super::row::{Keys, Row, row};
+use super::row::{Compat, Keys, Row, row};
 use crate::Bytes;
 use crate::command::sort::{self, Order};
 use crate::reply::{ErrorReply, Reply};
+use crate::text::number;
 
 const FIRST: (i32, i32, i32) = (1, 1, 1);
 
@@ -58,7 +59,7 @@ fn sort(call: &mut Call<'_>, may_store: bool) -> Answer {
 }
 
 fn order<'c>(call: &mut Call<'c>, may_store: bool) -> Result<(Order<'c>, Option<&'c Bytes>), ErrorReply> {
-    let (mut order, mut destination) = (Order::default(), None);
+    let (mut order, mut destination) = (Order::by_numbers(weight(call.compat())), None);
     while let Some(word) = call.args.take() {
         let left = call.args.len();
         if is(word, "ASC") {
@@ -80,4 +81,13 @@ fn order<'c>(call: &mut Call<'c>, may_store: bool) -> Result<(Order<'c>, Option<
         }
     }
     Ok((order, destination))
+}
+
+/// How the server reads what elements are sorted by: until a zero byte in any case.
+fn weight(compat: Compat) -> fn(&[u8]) -> Option<f64> {
+    match compat {
+        Compat::Valkey9 => |text| number::parse_decimal(sort::until_zero(text)),
+        _ if compat.redis() >= (8, 0) => |text| number::parse_bound(text, true),
+        _ => sort::weight,
+    }
 }

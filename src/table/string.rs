@@ -2,9 +2,10 @@
 
 use super::args::is;
 use super::call::{Answer, Call, Unit};
-use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
-use super::row::{Compat, Keys, Row, row};
+use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
+use super::row::{Compat, Keys, Row, counted_by, row};
 use crate::command::string::{self, Condition};
+use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::long_double::LongDouble;
@@ -12,10 +13,16 @@ use crate::text::number;
 use crate::value::lcs;
 use crate::{Bytes, Error};
 
+/// The names of counted pairs.
+const PAIRS: Keys = Keys::Find { told: (0, 0, 0), find: |words| counted_by(words, 1, 2) };
+
 pub(super) const ROWS: &[Row] = &[
     row("append", 3, WRITE | DENYOOM | FAST, Keys::ONE, append).since(2, 0),
     row("decr", 2, WRITE | DENYOOM | FAST, Keys::ONE, |call| increase(call, -1)),
     row("decrby", 3, WRITE | DENYOOM | FAST, Keys::ONE, decr_by),
+    row("delex", -2, WRITE | FAST, Keys::ONE, remove_if).since(8, 4),
+    row("delifeq", 3, WRITE | FAST, Keys::ONE, remove_if_equal).only_valkey(9, 0),
+    row("digest", 2, READONLY | FAST, Keys::ONE, digest).since(8, 4),
     row("get", 2, READONLY | FAST, Keys::ONE, get),
     row("getdel", 2, WRITE | FAST, Keys::ONE, get_del).since(6, 2),
     row("getex", -2, WRITE | FAST, Keys::ONE, get_ex).since(6, 2),
@@ -27,6 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     row("lcs", -3, READONLY, Keys::range(1, 2, 1), lcs).since(7, 0),
     row("mget", -2, READONLY | FAST, Keys::ALL, mget),
     row("mset", -3, WRITE | DENYOOM, Keys::range(1, -1, 2), mset).since(1, 1),
+    row("msetex", -4, WRITE | DENYOOM | MOVABLEKEYS, PAIRS, mset_ex).since(8, 4).valkey(9, 1),
     row("msetnx", -3, WRITE | DENYOOM, Keys::range(1, -1, 2), mset_nx).since(1, 1),
     row("psetex", 4, WRITE | DENYOOM, Keys::ONE, |call| set_for(call, Unit::Millis)).since(2, 6),
     row("set", -3, WRITE | DENYOOM, Keys::ONE, set),
@@ -62,10 +70,8 @@ fn set(call: &mut Call<'_>) -> Answer {
             condition = Condition::Absent;
         } else if is(word, "XX") && (is_free || is_xx) {
             condition = Condition::Present;
-        } else if is(word, "IFEQ") && is_free && compares(call) {
-            condition = Condition::Equal(call.args.next()?.clone());
-        } else if is(word, "IFNE") && is_free && call.compat().redis() >= (8, 4) {
-            condition = Condition::NotEqual(call.args.next()?.clone());
+        } else if let Some(named) = comparison(call, word).filter(|_| is_free) {
+            condition = named(call.args.next()?)?;
         } else if is(word, "GET") {
             gets = true;
         } else if is(word, "KEEPTTL") && expiry.is_none() {
@@ -78,13 +84,7 @@ fn set(call: &mut Call<'_>) -> Answer {
             expiry = Some((unit, call.args.next()?));
         }
     }
-    let deadline = match expiry {
-        None if keeps => Deadline::Keep,
-        None => Deadline::Clear,
-        Some((unit, amount)) => {
-            call.deadline(number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER)?, unit)?
-        }
-    };
+    let deadline = deadline(call, expiry, keeps)?;
     if gets {
         let old = call.write(key, |writer, key| string::swap(writer, key, value, &condition, deadline))?;
         return Ok(Reply::bulk_or_nil(old));
@@ -93,9 +93,109 @@ fn set(call: &mut Call<'_>) -> Answer {
     Ok(if done { Reply::OK } else { Reply::Nil })
 }
 
-/// Whether SET knows IFEQ: Valkey since 8.1, Redis since 8.4.
-fn compares(call: &Call<'_>) -> bool {
-    matches!(call.compat(), Compat::Redis810 | Compat::Valkey9)
+/// A condition, of the word behind its name.
+type Comparison = fn(&Bytes) -> Result<Condition, ErrorReply>;
+
+/// The condition of that name, if the server has it: Valkey but IFEQ, Redis all four since 8.4.
+fn comparison(call: &Call<'_>, name: &[u8]) -> Option<Comparison> {
+    let known: [(&str, Comparison); 4] = [
+        ("IFEQ", |value| Ok(Condition::Equal(value.clone()))),
+        ("IFNE", |value| Ok(Condition::NotEqual(value.clone()))),
+        ("IFDEQ", |value| parse_digest(value).map(Condition::DigestEqual)),
+        ("IFDNE", |value| parse_digest(value).map(Condition::DigestNotEqual)),
+    ];
+    let len = match call.compat() {
+        Compat::Valkey9 => 1,
+        compat if compat.redis() >= (8, 4) => known.len(),
+        _ => 0,
+    };
+    known.into_iter().take(len).find_map(|(known, condition)| is(name, known).then_some(condition))
+}
+
+/// 16 hexadecimal digits. Redis looks at their number only: others are the digest of nothing.
+fn parse_digest(text: &Bytes) -> Result<Option<u64>, ErrorReply> {
+    if text.len() != 16 {
+        return Err(ErrorReply::known("ERR must be exactly 16 hexadecimal characters"));
+    }
+    let digits =
+        std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    Ok(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()))
+}
+
+/// DELEX: a key of any type, or a string under a condition.
+fn remove_if(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    let condition = match call.args.take_rest() {
+        [] => Condition::Always,
+        [name, value] => {
+            const NO_STRING: &str = "ERR Key should be of string type if conditions are specified";
+            const UNKNOWN: &str = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
+            match call.read(key, string::len_if_any) {
+                Ok(Some(_)) => comparison(call, name).ok_or(ErrorReply::known(UNKNOWN))?(value)?,
+                Ok(None) => return Ok(Reply::Integer(0)),
+                Err(Error::WrongType) => return Err(ErrorReply::known(NO_STRING)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        _ => return Err(call.wrong_arity()),
+    };
+    remove_under(call, key, &condition)
+}
+
+fn remove_if_equal(call: &mut Call<'_>) -> Answer {
+    let (key, value) = (call.key()?, call.args.next()?.clone());
+    remove_under(call, key, &Condition::Equal(value))
+}
+
+fn remove_under(call: &Call<'_>, key: KeyRef<'_>, condition: &Condition) -> Answer {
+    Ok(Reply::flag(call.write(key, |writer, key| string::remove_if(writer, key, condition))?))
+}
+
+fn digest(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    let digest = call.read(key, string::digest)?;
+    Ok(digest.map_or(Reply::Nil, |digest| Reply::text(format!("{digest:016x}"))))
+}
+
+/// MSETEX: 1 if all were set, 0 if none was.
+fn mset_ex(call: &mut Call<'_>) -> Answer {
+    let numkeys = ErrorReply::known("ERR invalid numkeys value or out of range");
+    let count = call.args.count(1, numkeys.clone())?;
+    if count > i32::MAX as usize {
+        return Err(numkeys);
+    }
+    let pairs = call.args.take_many(count.saturating_mul(2))?.chunks_exact(2);
+    let (mut condition, mut expiry, mut keeps) = (Condition::Always, None, false);
+    while let Some(word) = call.args.take() {
+        if is(word, "NX") && !matches!(condition, Condition::Present) {
+            condition = Condition::Absent;
+        } else if is(word, "XX") && !matches!(condition, Condition::Absent) {
+            condition = Condition::Present;
+        } else if is(word, "KEEPTTL") && expiry.is_none() {
+            keeps = true;
+        } else {
+            let unit = Unit::from_keyword(word).filter(|_| !keeps).ok_or(ErrorReply::SYNTAX)?;
+            if expiry.is_some_and(|(other, _)| other != unit) {
+                return Err(ErrorReply::SYNTAX);
+            }
+            expiry = Some((unit, call.args.next()?));
+        }
+    }
+    let deadline = deadline(call, expiry, keeps)?;
+    let pairs: Vec<_> = pairs.map(|pair| (call.key_ref(&pair[0]), pair[1].clone())).collect();
+    let keys: Vec<_> = pairs.iter().map(|(key, _)| *key).collect();
+    Ok(Reply::flag(call.write_all(&keys, |writer| string::set_many(writer, pairs, &condition, deadline))?))
+}
+
+/// What SET and MSETEX are told of the deadline.
+fn deadline(call: &Call<'_>, expiry: Option<(Unit, &Bytes)>, keeps: bool) -> Result<Deadline, ErrorReply> {
+    match expiry {
+        None if keeps => Ok(Deadline::Keep),
+        None => Ok(Deadline::Clear),
+        Some((unit, amount)) => {
+            call.deadline(number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER)?, unit)
+        }
+    }
 }
 
 fn set_for(call: &mut Call<'_>, unit: Unit) -> Answer {
@@ -141,6 +241,7 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
             let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER);
             deadline = match amount.and_then(|amount| call.deadline(amount, unit)) {
                 Ok(deadline) => deadline,
+                Err(error) if call.compat() == Compat::Valkey9 => return Err(error),
                 // Redis looks at the key first.
                 Err(error) => return call.read(key, string::get)?.map_or(Ok(Reply::Nil), |_| Err(error)),
             };

@@ -1,7 +1,9 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 use super::call::{Answer, Call};
-use super::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, RUNS_IN_MULTI, SKIP_SLOWLOG, STALE};
+use super::row::flag::{
+    ALLOW_BUSY, FAST, LOADING, NOSCRIPT, RUNS_IN_MULTI, SKIP_SLOWLOG, STALE, VALKEY_NO_MULTI,
+};
 use super::row::{Keys, Row, row};
 use super::session::{Outcome, Session};
 use crate::Bytes;
@@ -11,10 +13,10 @@ use crate::reply::{ErrorReply, Reply};
 const PART: u32 = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | RUNS_IN_MULTI;
 
 pub(super) const ROWS: &[Row] = &[
-    row("multi", 1, PART, Keys::NONE, multi).since(1, 2),
+    row("multi", 1, PART | VALKEY_NO_MULTI, Keys::NONE, multi).since(1, 2),
     row("exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_IN_MULTI, Keys::NONE, exec).since(1, 2),
     row("discard", 1, PART, Keys::NONE, discard).since(2, 0),
-    row("watch", -2, PART | NO_MULTI, Keys::ALL, watch).since(2, 2),
+    row("watch", -2, PART | VALKEY_NO_MULTI, Keys::ALL, watch).since(2, 2),
     row("unwatch", 1, PART & !RUNS_IN_MULTI, Keys::NONE, unwatch).since(2, 2),
 ];
 

@@ -114,6 +114,45 @@ impl LongDouble {
         self.finite().and_then(double).unwrap_or(infinity)
     }
 
+    #[cfg(feature = "commands")]
+    pub(crate) const ZERO: LongDouble =
+        LongDouble { negative: false, size: Size::Finite { mantissa: 0, exponent: 0 } };
+
+    /// The largest finite number there is, or below zero its opposite.
+    #[cfg(feature = "commands")]
+    pub(crate) fn largest(negative: bool) -> LongDouble {
+        LongDouble { negative, size: Size::Finite { mantissa: u64::MAX, exponent: 16_383 - 63 } }
+    }
+
+    #[cfg(feature = "commands")]
+    pub(crate) fn negated(self) -> LongDouble {
+        LongDouble { negative: !self.negative, size: self.size }
+    }
+
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    /// Which of two is the larger; there is one zero. O(1)
+    #[cfg(feature = "commands")]
+    pub(crate) fn compare(&self, other: &LongDouble) -> std::cmp::Ordering {
+        // By exponent first, as the leading bit is set; zero is below all.
+        let rank = |number: &LongDouble| match number.finite() {
+            None => (2, 0, 0),
+            Some((0, _)) => (0, 0, 0),
+            Some((mantissa, exponent)) => (1, exponent, mantissa),
+        };
+        let sign = |number: &LongDouble| match rank(number) {
+            (0, ..) => 0,
+            _ if number.negative => -1,
+            _ => 1,
+        };
+        let by_size =
+            || if self.negative { rank(other).cmp(&rank(self)) } else { rank(self).cmp(&rank(other)) };
+        sign(self).cmp(&sign(other)).then_with(by_size)
+    }
+
     /// Whether it is a number that has an end.
     #[cfg(feature = "commands")]
     pub(crate) fn is_finite(&self) -> bool {

@@ -93,21 +93,33 @@ pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
     (value.is_finite() && !vanished).then_some(value)
 }
 
-/// Reads the end of a range of scores as Redis does, by C's `strtod`: what [`parse_f64`] reads, and besides it
-/// spaces in front, nothing at all (as 0), numbers that overflow (as infinite) or vanish, and whatever follows
-/// a zero byte. `None` (`ERR min or max is not a float`) for the rest. O(n).
+/// The same without hexadecimal numbers, as Valkey reads scores. O(n).
 #[cfg(feature = "commands")]
-pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
+pub(crate) fn parse_decimal(text: &[u8]) -> Option<f64> {
+    // No other number, nor infinity, has the letter.
+    parse_f64(text).filter(|_| !text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'x')))
+}
+
+/// Reads the end of a range of scores as Redis does up to 7.4, by C's `strtod`: what [`parse_f64`] reads, and besides it
+/// spaces in front, nothing at all (as 0), numbers that overflow (as infinite) or vanish, and whatever follows
+/// a zero byte. `None` (`ERR min or max is not a float`) for the rest. Later ones are `strict`: they take no
+/// spaces and no hexadecimal numbers. O(n).
+#[cfg(feature = "commands")]
+pub(crate) fn parse_bound(text: &[u8], strict: bool) -> Option<f64> {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Some(0.0);
     }
     let start = text.iter().position(|byte| !matches!(byte, b' ' | b'\t'..=b'\r')).unwrap_or(text.len());
+    if strict && start > 0 {
+        return None;
+    }
     let text = text.get(start..)?;
     let literal = float::scan(text)?;
     let magnitude = match literal.magnitude {
         Magnitude::Infinity => f64::INFINITY,
         Magnitude::Decimal(_) => return std::str::from_utf8(text).ok()?.parse().ok(),
+        Magnitude::Hex { .. } if strict => return None,
         Magnitude::Hex { wide, sticky, exponent } => {
             float::to_double(false, wide, sticky, exponent).unwrap_or(f64::INFINITY)
         }
@@ -138,6 +150,17 @@ pub(crate) fn format_general(value: f64) -> Bytes {
         format!("{}e{sign}{:02}", without_zeros(digits), exponent.unsigned_abs())
     };
     text.into()
+}
+
+/// Writes a double without an exponent, with 17 decimals but for zeros at their end. O(1), but for a number far
+/// beyond those that stand for degrees.
+#[cfg(feature = "commands")]
+pub(crate) fn format_decimals(value: f64) -> Bytes {
+    let text = format!("{value:.17}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => Bytes::from("0"),
+        short => Bytes::from(short),
+    }
 }
 
 /// Writes a double as Redis does from 7.2 on: a whole number up to 2^62 as an integer, everything else with
@@ -307,7 +330,7 @@ mod tests {
             ("nan", None),
         ];
         for (text, value) in table {
-            assert_eq!(parse_bound(text.as_bytes()), value, "{text:?}");
+            assert_eq!(parse_bound(text.as_bytes(), false), value, "{text:?}");
         }
     }
 

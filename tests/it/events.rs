@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_core::Stream;
 use larder::{
-    Backlog, BitInt, BitOp, Combine, CopyOptions, End, Error, ExpireIf, FixedWindow, HashOptions, InsertIf,
-    InsertOptions, KeyEvents, ManualClock, Store, Subscription, Sweeping,
+    Area, Backlog, BitInt, BitOp, Combine, CopyOptions, Distance, End, Error, ExpireIf, FixedWindow,
+    HashOptions, InsertIf, InsertOptions, KeyEvents, ManualClock, Position, Store, Subscription, Sweeping,
 };
 
 use crate::support::manual_store;
@@ -460,4 +460,24 @@ fn sorted_sets_tell() {
             (|s| s.sorted_set::<String>("one").difference_into("one", ["z"]).map(drop), &["one del"]),
         ],
     );
+}
+
+#[test]
+fn hyperloglogs_and_positions_tell_of_changes_alone() {
+    let (_clock, store) = telling_store();
+    let events = store.psubscribe(["__keyspace@0__:*"]);
+    let log = store.hyper_log_log::<u32>("log");
+    log.insert_many([1, 2]).unwrap();
+    log.insert(1).unwrap();
+    let watched = store.watch(["log"]).unwrap();
+    assert_eq!(log.count().unwrap(), 2); // kept from now on, which is no change
+    assert!(watched.transaction(|_| Ok::<_, Error>(())).unwrap().is_some());
+    store.hyper_log_log::<u32>("both").merge([&log]).unwrap();
+    let places = store.geo::<u32>("places");
+    places.insert(1, Position::new(1.0, 1.0)).unwrap();
+    places.insert(1, Position::new(1.0, 1.0)).unwrap();
+    let area = Area::radius(Distance::from_meters(1.0));
+    assert_eq!(places.search_into("near", Position::new(1.0, 1.0), area).unwrap(), 1);
+    assert_eq!(places.search_into("near", Position::new(2.0, 1.0), area).unwrap(), 0);
+    assert_eq!(payloads(&events), ["pfadd", "pfadd", "zadd", "geosearchstore", "del"]);
 }

@@ -491,7 +491,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         condition: ExpireIf,
     ) -> Result<Vec<FieldExpiry>> {
         let names = sought(fields)?;
-        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, condition))
+        self.handle.write(|writer, key| fields::expire(writer, key, &names, deadline, &[condition]))
     }
 
     fn get_and_time(&self, names: Vec<Bytes>, deadline: u64) -> Result<Vec<Option<V>>> {

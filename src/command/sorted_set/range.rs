@@ -117,7 +117,7 @@ pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<SortedSet> {
 
 /// Makes the destination a sorted set of these members, which are in order; removes it if there are
 /// none. Gives their number.
-pub(super) fn store(
+pub(in crate::command) fn store(
     writer: &mut Writer<'_>,
     destination: KeyRef<'_>,
     members: Vec<Scored>,

@@ -216,7 +216,8 @@ impl<'w> Writer<'w> {
     /// Changes a key's value in place: makes it if it is missing and `absent` says so, removes it if
     /// it has become empty, and announces the change. `None` if the key is missing and stays so.
     ///
-    /// `change` must leave the value as it was when it gives an error or no event.
+    /// `change` must leave the value as it was when it gives an error, and so that it means the same when it
+    /// gives no event.
     ///
     /// # Errors
     /// [`Error::WrongType`], and whatever `change` gives.

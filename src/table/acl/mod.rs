@@ -8,7 +8,6 @@ use super::call::{Answer, Call};
 use super::command::{self, CATEGORIES, help};
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
-use super::server::wrong_arguments;
 use crate::reply::{ErrorReply, Reply};
 
 const TELLS: u32 = NOSCRIPT | LOADING | STALE;
@@ -32,7 +31,8 @@ fn cat(call: &mut Call<'_>) -> Answer {
     match call.args.take_rest() {
         [] => Ok(Reply::Array(CATEGORIES.iter().map(Reply::text).collect())),
         [name] if CATEGORIES.iter().any(|category| is(name, category)) => {
-            let is_of = |row: &&Row| command::categories(row).iter().any(|category| is(name, category));
+            let is_of =
+                |row: &&Row| command::categories(row, compat).iter().any(|category| is(name, category));
             let rows = all().filter(|row| row.is_in(compat)).filter(is_of);
             Ok(Reply::Array(rows.map(|row| Reply::text(row.name)).collect()))
         }
@@ -40,7 +40,7 @@ fn cat(call: &mut Call<'_>) -> Answer {
             let name = String::from_utf8_lossy(name);
             Err(ErrorReply::new(format!("ERR Unknown category '{name}'")))
         }
-        _ => Err(wrong_arguments("ACL", "CAT")),
+        _ => Err(call.wrong_subcommand()),
     }
 }
 
@@ -55,7 +55,7 @@ fn flags(call: &Call<'_>) -> (Vec<&'static str>, Vec<String>) {
     if password.is_none() {
         flags.push("nopass");
     }
-    if call.compat() != Compat::Redis70 {
+    if !matches!(call.compat(), Compat::Redis70 | Compat::Valkey9) {
         flags.push("sanitize-payload");
     }
     (flags, password.iter().map(|password| sha256::hex(password)).collect())
@@ -74,7 +74,7 @@ fn get_user(call: &mut Call<'_>) -> Answer {
     }
     let (flags, hashes) = flags(call);
     let texts = |texts: &[&str]| texts.iter().map(Reply::text).collect::<Vec<_>>();
-    let facts = [
+    let mut facts = vec![
         ("flags", Reply::Set(texts(&flags))),
         ("passwords", Reply::Array(hashes.iter().map(Reply::text).collect())),
         ("commands", Reply::text("+@all")),
@@ -82,13 +82,16 @@ fn get_user(call: &mut Call<'_>) -> Answer {
         ("channels", Reply::text("&*")),
         ("selectors", Reply::Array(Vec::new())),
     ];
+    if call.compat() == Compat::Valkey9 {
+        facts.insert(5, ("databases", Reply::text("alldbs")));
+    }
     Ok(Reply::Map(facts.into_iter().map(|(name, fact)| (Reply::text(name), fact)).collect()))
 }
 
 /// A random password of so many bits, 256 if nothing is said.
 fn gen_pass(call: &mut Call<'_>) -> Answer {
     if call.args.len() > 1 {
-        return Err(wrong_arguments("ACL", "GENPASS"));
+        return Err(call.wrong_subcommand());
     }
     let bits = if call.args.is_empty() { 256 } else { call.args.integer()? };
     let digits = (1..=MOST_BITS).contains(&bits).then(|| (bits as usize).div_ceil(4));

@@ -1,5 +1,8 @@
 //! What Redis tells of its commands beside what the rows say: `COMMAND DOCS`, and the categories of `ACL CAT`.
 
+use crate::table::Compat;
+use crate::table::row::flag::{ALLOW_BUSY, BLOCKING, LOADING, NOSCRIPT};
+
 /// A group of commands: its name, the category of its commands if they have one, and their names.
 pub(super) struct Group {
     pub name: &'static str,
@@ -49,7 +52,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "cluster",
         category: None,
-        commands: "asking cluster readonly readwrite",
+        commands: "asking cluster clusterscan readonly readwrite",
     },
     Group {
         name: "connection",
@@ -72,7 +75,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "hash",
         category: Some("hash"),
-        commands: "hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex hincrby hincrbyfloat \
+        commands: "hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex himport hincrby hincrbyfloat increx \
             hkeys hlen hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset \
             hsetex hsetnx hstrlen httl hvals",
     },
@@ -84,7 +87,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "list",
         category: Some("list"),
-        commands: "blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx \
+        commands: "blmove blmovem blmpop blpop brpop brpoplpush lindex linsert llen lmove lmovem lmpop lpop lpos lpush lpushx \
             lrange lrem lset ltrim rpop rpoplpush rpush rpushx",
     },
     Group {
@@ -100,15 +103,15 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "server",
         category: None,
-        commands: "acl bgrewriteaof bgsave command config dbsize debug failover flushall flushdb info lastsave \
+        commands: "acl bgrewriteaof bgsave command commandlog config dbsize debug failover flushall flushdb info lastsave \
             latency lolwut memory module monitor psync replconf replicaof restore-asking role save shutdown \
             slaveof slowlog swapdb sync time",
     },
     Group {
         name: "set",
         category: Some("set"),
-        commands: "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove \
-            spop srandmember srem sscan sunion sunionstore",
+        commands: "sadd scard sdiff sdiffcard sdiffstore sinter sintercard sinterstore sismember smembers smismember smove \
+            spop srandmember srem sscan sunion sunioncard sunionstore",
     },
     Group {
         name: "sorted-set",
@@ -141,6 +144,8 @@ pub(super) const GROUPS: &[Group] = &[
 #[rustfmt::skip]
 pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception { command: "asking", also: &["connection"], not: &[] },
+    Exception { command: "cluster|flushslot", also: &["keyspace"], not: &[] },
+    Exception { command: "clusterscan", also: &["keyspace"], not: &[] },
     Exception { command: "command", also: &["connection"], not: &[] },
     Exception { command: "dbsize", also: &["keyspace"], not: &[] },
     Exception { command: "eval_ro", also: &[], not: &["read"] },
@@ -148,6 +153,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception { command: "fcall_ro", also: &[], not: &["read"] },
     Exception { command: "flushall", also: &["dangerous", "keyspace"], not: &[] },
     Exception { command: "flushdb", also: &["dangerous", "keyspace"], not: &[] },
+    Exception { command: "himport", also: &["hash"], not: &[] },
     Exception { command: "info", also: &["dangerous"], not: &[] },
     Exception { command: "keys", also: &["dangerous"], not: &[] },
     Exception { command: "lastsave", also: &["admin", "dangerous"], not: &[] },
@@ -163,6 +169,42 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception { command: "swapdb", also: &["dangerous", "keyspace"], not: &[] },
     Exception { command: "wait", also: &["connection"], not: &["keyspace"] },
     Exception { command: "waitaof", also: &["connection"], not: &["keyspace"] },
+];
+
+/// Flags that are told otherwise by some servers.
+pub(super) struct Told {
+    pub by: Servers,
+    pub commands: &'static str,
+    pub also: u32,
+    pub not: u32,
+}
+
+/// Some servers.
+pub(super) type Servers = fn(Compat) -> bool;
+
+const AFTER_70: Servers = |compat| compat != Compat::Redis70;
+const SINCE_82: Servers = |compat| compat.has_since(8, 2);
+const REDIS_82: Servers = |compat| compat.redis() >= (8, 2);
+const VALKEY: Servers = |compat| compat == Compat::Valkey9;
+
+#[rustfmt::skip]
+pub(super) const FLAGS: &[Told] = &[
+    Told {
+        by: AFTER_70,
+        commands: "blmove blpop brpop brpoplpush bzpopmax bzpopmin wait waitaof",
+        also: 0,
+        not: NOSCRIPT,
+    },
+    Told { by: AFTER_70, commands: "wait waitaof", also: BLOCKING, not: 0 },
+    Told { by: SINCE_82, commands: "cluster|shards cluster|slots", also: LOADING, not: 0 },
+    Told {
+        by: VALKEY,
+        commands: "client|getname client|getredir client|id client|no-evict client|reply client|setinfo \
+            client|setname select",
+        also: ALLOW_BUSY,
+        not: 0,
+    },
+    Told { by: VALKEY, commands: "cluster|info cluster|myid cluster|myshardid cluster|nodes memory|purge", also: LOADING, not: 0 },
 ];
 
 /// Commands that came with a version between two that the rows tell apart.
@@ -185,6 +227,31 @@ pub(super) const SINCE: &[(&str, &str)] = &[
     ("6.0.6", "lpos"),
 ];
 
+/// Tips that some servers give in place of the others.
+#[rustfmt::skip]
+pub(super) const OTHER_TIPS: &[(Servers, &[&str], &str)] = &[
+    (
+        AFTER_70,
+        &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        "client|setinfo client|setname config|resetstat config|rewrite",
+    ),
+    (AFTER_70, &["nondeterministic_output"], "cluster|myshardid"),
+    (AFTER_70, &["request_policy:all_nodes", "response_policy:agg_sum"], "latency|reset"),
+    (AFTER_70, &[], "msetnx"),
+    (
+        AFTER_70,
+        &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
+        "randomkey",
+    ),
+    (
+        AFTER_70,
+        &["nondeterministic_output", "request_policy:special", "response_policy:special"],
+        "scan",
+    ),
+    (AFTER_70, &["request_policy:all_shards", "response_policy:agg_min"], "waitaof"),
+    (REDIS_82, &["nondeterministic_output"], "hpttl httl"),
+];
+
 /// What clients are told of how to use a command: the tips, and the commands that they are given for.
 #[rustfmt::skip]
 pub(super) const TIPS: &[(&[&str], &str)] = &[
@@ -205,6 +272,14 @@ pub(super) const TIPS: &[(&[&str], &str)] = &[
         "function|stats info memory|doctor memory|malloc-stats memory|stats",
     ),
     (
+        &["nondeterministic_output", "request_policy:all_shards"],
+        "cluster|slot-stats",
+    ),
+    (
+        &["nondeterministic_output", "request_policy:special", "response_policy:special"],
+        "clusterscan",
+    ),
+    (
         &["nondeterministic_output", "request_policy:special"],
         "scan",
     ),
@@ -215,15 +290,15 @@ pub(super) const TIPS: &[(&[&str], &str)] = &[
     ),
     (
         &["request_policy:all_nodes", "nondeterministic_output"],
-        "slowlog|get",
+        "commandlog|get slowlog|get",
     ),
     (
         &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
-        "slowlog|len",
+        "commandlog|len slowlog|len",
     ),
     (
         &["request_policy:all_nodes", "response_policy:all_succeeded"],
-        "config|set latency|reset script|flush script|load slowlog|reset",
+        "config|set latency|reset script|flush script|load commandlog|reset slowlog|reset",
     ),
     (
         &["request_policy:all_shards", "nondeterministic_output"],
@@ -268,6 +343,6 @@ pub(super) const TIPS: &[(&[&str], &str)] = &[
     ),
     (
         &["request_policy:multi_shard", "response_policy:all_succeeded"],
-        "mset",
+        "mset msetex",
     ),
 ];

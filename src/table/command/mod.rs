@@ -1,11 +1,14 @@
 //! COMMAND: what the table knows of itself, and the HELP of each container.
 
 mod facts;
+mod key_specs;
 
 use super::args::is;
 use super::call::{Answer, Call};
-use super::row::flag::{self, ADMIN, BLOCKING, CONTAINER, FAST, LOADING, PUBSUB, READONLY, STALE, WRITE};
-use super::row::{Keys, Row, Run, row};
+use super::row::flag::{
+    self, ADMIN, BLOCKING, CONTAINER, FAST, LOADING, NO_MULTI, PUBSUB, READONLY, SKIP_SLOWLOG, STALE, WRITE,
+};
+use super::row::{Compat, Keys, Row, Run, row};
 use super::{all, find};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -19,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     row("command", -1, TELLS | CONTAINER, Keys::NONE, infos).since(2, 8),
     row("command|count", 2, TELLS, Keys::NONE, count).since(2, 8),
     row("command|docs", -2, TELLS, Keys::NONE, docs).since(7, 0),
-    row("command|getkeys", -4, TELLS, Keys::NONE, get_keys).since(2, 8),
+    row("command|getkeys", -3, TELLS, Keys::NONE, get_keys).since(2, 8).arity_before(7, 2, -4),
     row("command|help", 2, TELLS, Keys::NONE, help).since(5, 0),
     row("command|info", -2, TELLS, Keys::NONE, infos).since(2, 8),
     row("command|list", -2, TELLS, Keys::NONE, list).since(7, 0),
@@ -67,30 +70,35 @@ fn infos(call: &mut Call<'_>) -> Answer {
     if names.is_empty() {
         return Ok(Reply::Array(commands(call).map(|row| info(call, row)).collect()));
     }
-    let of = |name: &Bytes| known(call, name).map_or(Reply::NilArray, |row| info(call, row));
+    let of = |name: &Bytes| known(call, name).map_or(Reply::Nil, |row| info(call, row));
     Ok(Reply::Array(names.iter().map(of).collect()))
 }
 
-/// What COMMAND INFO tells of a command. How keys are to be found beyond first, last and step is not told.
+/// What COMMAND INFO tells of a command.
 fn info(call: &Call<'_>, row: &'static Row) -> Reply {
     let statuses =
         |names: Vec<String>| Reply::Set(names.into_iter().map(|name| Reply::Status(name.into())).collect());
-    let flags =
-        flag::NAMES.iter().filter(|(flag, _)| row.has(*flag)).map(|(_, name)| (*name).into()).collect();
+    let compat = call.compat();
+    let told = flags(row, compat);
+    let flags = flag::NAMES.iter().filter(|(flag, _)| told & flag != 0).map(|(flag, name)| match *flag {
+        SKIP_SLOWLOG if compat == Compat::Valkey9 => "skip_commandlog".into(),
+        _ => (*name).into(),
+    });
     let (first, last, step) = match row.keys {
         Keys::Range { first, last, step } => (first, last, step),
         Keys::Find { told, .. } => told,
     };
-    let categories = categories(row).into_iter().map(|category| format!("@{category}")).collect();
+    let categories = categories(row, compat).into_iter().map(|category| format!("@{category}")).collect();
     let keys = [first, last, step].map(|number| Reply::Integer(number.into()));
     let mut facts =
-        vec![Reply::text(row.name), Reply::Integer(row.arity_in(call.compat()).into()), statuses(flags)];
+        vec![Reply::text(row.name), Reply::Integer(row.arity_in(compat).into()), statuses(flags.collect())];
     facts.extend(keys);
+    let subcommands: Vec<_> = subcommands(call, row.name).map(|row| info(call, row)).collect();
     facts.extend([
         statuses(categories),
-        Reply::Set(tips(row).iter().map(Reply::text).collect()),
-        Reply::Array(Vec::new()),
-        Reply::Array(subcommands(call, row.name).map(|row| info(call, row)).collect()),
+        Reply::Set(tips(row, compat).iter().map(Reply::text).collect()),
+        key_specs::reply(row.name, compat),
+        if subcommands.is_empty() { Reply::Set(subcommands) } else { Reply::Array(subcommands) },
     ]);
     Reply::Array(facts)
 }
@@ -105,8 +113,15 @@ fn group(row: &Row) -> Option<&'static facts::Group> {
     facts::GROUPS.iter().find(|group| names(group.commands, name))
 }
 
+/// A command's flags as that server tells them.
+fn flags(row: &Row, compat: Compat) -> u32 {
+    let barred = if row.is_barred_from_multi(compat) { NO_MULTI } else { 0 };
+    let told = facts::FLAGS.iter().filter(|told| (told.by)(compat) && names(told.commands, row.name));
+    told.fold(row.flags | barred, |flags, told| flags & !told.not | told.also)
+}
+
 /// The categories of a command, in the order in which Redis lists them.
-pub(super) fn categories(row: &Row) -> Vec<&'static str> {
+pub(super) fn categories(row: &Row, compat: Compat) -> Vec<&'static str> {
     let by_flags = [
         (WRITE, "write"),
         (READONLY, "read"),
@@ -116,8 +131,9 @@ pub(super) fn categories(row: &Row) -> Vec<&'static str> {
         (BLOCKING, "blocking"),
         (FAST, "fast"),
     ];
+    let told = flags(row, compat);
     let mut found: Vec<_> =
-        by_flags.iter().filter(|(flag, _)| row.has(*flag)).map(|(_, name)| *name).collect();
+        by_flags.iter().filter(|(flag, _)| told & flag != 0).map(|(_, name)| *name).collect();
     if !row.has(FAST) {
         found.push("slow");
     }
@@ -135,12 +151,20 @@ pub(super) fn categories(row: &Row) -> Vec<&'static str> {
     CATEGORIES.into_iter().filter(|category| found.contains(category)).collect()
 }
 
-fn tips(row: &Row) -> &'static [&'static str] {
+fn tips(row: &Row, compat: Compat) -> &'static [&'static str] {
+    let other = facts::OTHER_TIPS.iter().find(|(by, _, commands)| by(compat) && names(commands, row.name));
+    if let Some((_, tips, _)) = other {
+        return tips;
+    }
     let told = facts::TIPS.iter().find(|(_, commands)| names(commands, row.name));
     told.map_or(&[], |(tips, _)| *tips)
 }
 
-fn since(row: &Row) -> String {
+fn since(row: &Row, compat: Compat) -> String {
+    // What Valkey has from Redis, it has since Redis had it.
+    if let (Compat::Valkey9, (major @ 8.., minor)) = (compat, row.valkey) {
+        return format!("{major}.{minor}.0");
+    }
     let exact = facts::SINCE.iter().find(|(_, commands)| names(commands, row.name));
     exact.map_or_else(|| format!("{}.{}.0", row.since.0, row.since.1), |(since, _)| (*since).into())
 }
@@ -158,7 +182,7 @@ fn docs(call: &mut Call<'_>) -> Answer {
 
 fn doc(call: &Call<'_>, row: &'static Row) -> Reply {
     let mut facts = vec![
-        (Reply::text("since"), Reply::text(since(row))),
+        (Reply::text("since"), Reply::text(since(row, call.compat()))),
         (Reply::text("group"), Reply::text(group(row).map_or("generic", |group| group.name))),
     ];
     let subs: Vec<_> =
@@ -178,7 +202,7 @@ fn list(call: &mut Call<'_>) -> Answer {
         // There are no modules.
         [word, by, _] if is(word, "FILTERBY") && is(by, "MODULE") => Vec::new(),
         [word, by, name] if is(word, "FILTERBY") && is(by, "ACLCAT") => {
-            rows.filter(|row| categories(row).iter().any(|category| is(name, category))).collect()
+            rows.filter(|row| categories(row, compat).iter().any(|category| is(name, category))).collect()
         }
         [word, by, glob] if is(word, "FILTERBY") && is(by, "PATTERN") => {
             let glob = glob.to_ascii_lowercase();

@@ -57,7 +57,12 @@ impl Settings {
         if !self.has_password() {
             return None;
         }
-        self.changed.read().get("requirepass").cloned()
+        self.changed("requirepass")
+    }
+
+    /// The value that a parameter was given, if any.
+    pub(super) fn changed(&self, name: &str) -> Option<Bytes> {
+        self.changed.read().get(name).cloned()
     }
 
     /// What it has been set to.
@@ -81,17 +86,28 @@ impl Settings {
 }
 
 impl Parameter {
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        [self.name].into_iter().chain(self.other)
+    fn names(&self, compat: Compat) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.other).chain(self.newer.filter(|_| compat != Compat::Redis70))
     }
 
-    fn is_in(&self, compat: Compat) -> bool {
-        self.since <= compat.redis()
+    fn default_in(&self, compat: Compat) -> &'static str {
+        if compat == Compat::Valkey9 { self.default_in_valkey } else { self.default }
     }
 }
 
-/// What a parameter is at present.
+/// What a parameter is at present, or by default in Redis.
 pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
+    let default = || PARAMETERS.iter().find(|parameter| parameter.name == name).map(|known| known.default);
+    own_value(space, name).unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
+}
+
+/// The same in that server.
+fn value_in(space: &Keyspace, parameter: &Parameter, compat: Compat) -> Bytes {
+    own_value(space, parameter.name).unwrap_or_else(|| Bytes::from(parameter.default_in(compat)))
+}
+
+/// What it is as the store was made, or since it has been set.
+fn own_value(space: &Keyspace, name: &str) -> Option<Bytes> {
     let limits = space.limits();
     let own = match name {
         "databases" => Some(limits.databases.to_string()),
@@ -102,12 +118,7 @@ pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
         "proto-max-bulk-len" => Some(limits.value.to_string()),
         _ => None,
     };
-    if let Some(own) = own {
-        return Bytes::from(own);
-    }
-    let changed = space.shared().settings.changed.read().get(name).cloned();
-    let default = || PARAMETERS.iter().find(|parameter| parameter.name == name).map(|known| known.default);
-    changed.unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
+    own.map(Bytes::from).or_else(|| space.shared().settings.changed(name))
 }
 
 /// The limit in bytes; 0 if there is none, or one of another kind.
@@ -152,12 +163,12 @@ fn policy(eviction: Eviction) -> &'static str {
 fn get(call: &mut Call<'_>) -> Answer {
     let patterns: Vec<Vec<u8>> = call.args.take_rest().iter().map(|glob| glob.to_ascii_lowercase()).collect();
     let is_asked = |name: &str| patterns.iter().any(|glob| Pattern::new(glob).matches(name.as_bytes()));
-    let known = PARAMETERS.iter().filter(|parameter| parameter.is_in(call.compat()));
+    let compat = call.compat();
+    let known = PARAMETERS.iter().filter(|parameter| (parameter.is_in)(compat));
     let found = known.flat_map(|parameter| {
-        parameter
-            .names()
-            .filter(|name| is_asked(name))
-            .map(|name| (Reply::text(name), Reply::Bulk(value(call.space(), parameter.name))))
+        let value = || Reply::Bulk(value_in(call.space(), parameter, compat));
+        let asked = parameter.names(compat).filter(|name| is_asked(name));
+        asked.map(|name| (Reply::text(name), value())).collect::<Vec<_>>()
     });
     Ok(Reply::Map(found.collect()))
 }
@@ -189,7 +200,7 @@ fn set(call: &mut Call<'_>) -> Answer {
     }
     let mut values = Vec::with_capacity(chosen.len());
     for (name, parameter, text) in chosen {
-        let read = parameter.kind.read(text).map_err(|why| failed(name, &why))?;
+        let read = parameter.kind.read(text, call.compat()).map_err(|why| failed(name, &why))?;
         if is_built_in(call.space(), parameter.name) && read != value(call.space(), parameter.name) {
             return Err(failed(name, "can't set immutable config"));
         }
@@ -202,8 +213,8 @@ fn set(call: &mut Call<'_>) -> Answer {
 }
 
 fn find(name: &[u8], compat: Compat) -> Result<(&'static str, &'static Parameter), ErrorReply> {
-    let known = PARAMETERS.iter().filter(|parameter| parameter.is_in(compat));
-    let mut names = known.flat_map(|parameter| parameter.names().map(move |name| (name, parameter)));
+    let known = PARAMETERS.iter().filter(|parameter| (parameter.is_in)(compat));
+    let mut names = known.flat_map(|parameter| parameter.names(compat).map(move |name| (name, parameter)));
     names.find(|(known, _)| is(name, known)).ok_or_else(|| {
         let name = String::from_utf8_lossy(name);
         ErrorReply::new(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'"))

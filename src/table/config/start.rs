@@ -70,10 +70,7 @@ impl Parameter {
 
 /// The names of all that a server of that kind knows.
 pub(crate) fn names(compat: Compat) -> impl Iterator<Item = &'static str> {
-    PARAMETERS
-        .iter()
-        .map(|parameter| parameter.name)
-        .filter(move |name| find(name.as_bytes(), compat).is_ok())
+    PARAMETERS.iter().filter(move |parameter| (parameter.is_in)(compat)).map(|parameter| parameter.name)
 }
 
 /// Reads the value of a parameter from the words behind its name; `before` is what it has been set to so far.
@@ -96,10 +93,10 @@ pub(crate) fn read_at_start(
     let value = match name {
         "client-output-buffer-limit" => {
             let known = || Bytes::from(parameter.default);
-            buffer_limits(&before(name).unwrap_or_else(known), &text)?
+            buffer_limits(&before(name).unwrap_or_else(known), &text, compat)?
         }
         "unixsocketperm" => permissions(&text)?,
-        _ => parameter.kind_at_start().read(&text)?,
+        _ => parameter.kind_at_start().read(&text, compat)?,
     };
     match REFUSED.iter().find(|(refused, asked, _)| *refused == name && value == *asked.as_bytes()) {
         Some((.., why)) => Err((*why).into()),
@@ -118,7 +115,7 @@ fn permissions(text: &[u8]) -> Result<Bytes, String> {
 }
 
 /// The limits so far, with those of the classes that are named in place of their own.
-fn buffer_limits(before: &[u8], text: &[u8]) -> Result<Bytes, String> {
+fn buffer_limits(before: &[u8], text: &[u8], compat: Compat) -> Result<Bytes, String> {
     let lower = text.to_ascii_lowercase();
     let words: Vec<&[u8]> = lower.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
     if words.is_empty() || words.len() % 4 != 0 {
@@ -130,7 +127,7 @@ fn buffer_limits(before: &[u8], text: &[u8]) -> Result<Bytes, String> {
         let class_name = if class[0] == b"replica" { b"slave" } else { class[0] };
         let at = limits.chunks_exact(4).position(|known| known[0].as_bytes() == class_name);
         let at = at.ok_or("Invalid client class specified in buffer limit configuration.")? * 4;
-        let bytes = |word: &[u8]| Kind::Memory(0, u64::MAX).read(&Bytes::from(word)).ok();
+        let bytes = |word: &[u8]| Kind::Memory(0, u64::MAX).read(&Bytes::from(word), compat).ok();
         let seconds = number::parse_i64(class[3]).filter(|seconds| *seconds >= 0);
         let (Some(hard), Some(soft), Some(seconds)) = (bytes(class[1]), bytes(class[2]), seconds) else {
             return Err("Error in hard, soft or soft_seconds setting in buffer limit configuration.".into());

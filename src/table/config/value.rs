@@ -2,7 +2,10 @@
 
 use crate::Bytes;
 use crate::keyspace::Told;
+use crate::table::Compat;
 use crate::text::number;
+
+const BELOW_ZERO: &str = "argument must be greater or equal to 0";
 
 /// The kind of a parameter.
 #[derive(Clone, Copy)]
@@ -11,8 +14,12 @@ pub(crate) enum Kind {
     Flag,
     /// A whole number between two.
     Number(i64, i64),
+    /// The same without a sign, as the server keeps it.
+    Size(i64, i64),
     /// A number of bytes between two, perhaps with a unit.
     Memory(u64, u64),
+    /// The same without a sign, as the server keeps it.
+    MemorySize(u64, u64),
     /// One word of these.
     Choice(&'static [&'static str]),
     /// Seconds and numbers of changes.
@@ -33,7 +40,7 @@ impl Kind {
     ///
     /// # Errors
     /// What Redis says of one that makes no sense.
-    pub(super) fn read(self, text: &Bytes) -> Result<Bytes, String> {
+    pub(super) fn read(self, text: &Bytes, compat: Compat) -> Result<Bytes, String> {
         let lower = String::from_utf8_lossy(text).to_ascii_lowercase();
         match self {
             Kind::Flag => match &*lower {
@@ -44,8 +51,24 @@ impl Kind {
                 let value = number::parse_i64(text).ok_or("argument couldn't be parsed into an integer")?;
                 within(value, least, most)
             }
-            Kind::Memory(least, most) => {
-                within(memory(&lower).ok_or("argument must be a memory value")?, least, most)
+            Kind::Size(least, most) => {
+                let value = number::parse_i64(text).ok_or("argument couldn't be parsed into an integer")?;
+                if value < 0 && compat.redis() >= (7, 2) && compat != Compat::Valkey9 {
+                    return Err(BELOW_ZERO.into());
+                }
+                within(value, least, most)
+            }
+            Kind::Memory(least, most) | Kind::MemorySize(least, most) => {
+                let no_memory = "argument must be a memory value";
+                let (value, overflows) = memory(&lower).ok_or(no_memory)?;
+                if overflows && compat == Compat::Valkey9 {
+                    return Err(no_memory.into());
+                }
+                // It was taken for a number below zero.
+                if overflows && compat.redis() >= (7, 2) && matches!(self, Kind::MemorySize(..)) {
+                    return Err(BELOW_ZERO.into());
+                }
+                within(value, least, most)
             }
             Kind::Choice(words) => match words.iter().find(|word| **word == lower) {
                 Some(word) => Ok(Bytes::from(*word)),
@@ -69,8 +92,8 @@ fn within<T: PartialOrd + ToString>(value: T, least: T, most: T) -> Result<Bytes
     Ok(Bytes::from(value.to_string()))
 }
 
-/// A number of bytes: `100`, `100mb` (of 1024 * 1024), `100m` (of 1000 * 1000).
-fn memory(text: &str) -> Option<u64> {
+/// A number of bytes: `100`, `100mb` (of 1024 * 1024), `100m` (of 1000 * 1000); and whether it was too large.
+fn memory(text: &str) -> Option<(u64, bool)> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits);
     let unit = match unit {
@@ -84,8 +107,8 @@ fn memory(text: &str) -> Option<u64> {
         _ => return None,
     };
     // As C reads numbers: none is 0, and one too large the largest.
-    let number = if digits.is_empty() { 0 } else { digits.parse::<u64>().unwrap_or(u64::MAX) };
-    Some(number.saturating_mul(unit))
+    let number = if digits.is_empty() { Some(0) } else { digits.parse::<u64>().ok() };
+    Some((number.unwrap_or(u64::MAX).saturating_mul(unit), number.is_none()))
 }
 
 /// Pairs of seconds and changes, or nothing.

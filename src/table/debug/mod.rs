@@ -24,7 +24,7 @@ const FORBIDDEN: ErrorReply = ErrorReply::known(
      local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
 );
 
-const HELP: [&str; 19] = [
+const HELP: [&str; 17] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    A new replication id.",
@@ -42,8 +42,6 @@ const HELP: [&str; 19] = [
     "    This client's commands wait so long, on the store's clock.",
     "HELP",
     "    These lines.",
-    "",
-    "Not here: what tells of Redis's own insides, and what ends the process.",
 ];
 
 fn debug(call: &mut Call<'_>) -> Answer {
@@ -54,7 +52,7 @@ fn debug(call: &mut Call<'_>) -> Answer {
             Ok(Reply::Array(HELP.into_iter().map(|line| Reply::Status(line.into())).collect()))
         }
         [] if is(sub, "CHANGE-REPL-ID") => {
-            call.shared().change_replication_id(call.space().random_hex(40));
+            *call.shared().replication_id.lock() = Some(call.space().random_hex(40));
             Ok(Reply::OK)
         }
         [] if is(sub, "DIGEST") => {

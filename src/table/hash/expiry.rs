@@ -2,7 +2,7 @@
 //!
 //! Up to 8.2 Redis wants the words in one order, later ones find `FIELDS` anywhere, with errors of their own.
 
-use super::{bulks_or_nil, insert};
+use super::{bulks_or_nil, insert, pairs, valkey};
 use crate::Bytes;
 use crate::clock::NEVER;
 use crate::command::hash::{self, FieldExpiry, FieldsIf, LAST_EXPIRY};
@@ -12,6 +12,7 @@ use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
 use crate::table::args::{Args, is};
 use crate::table::call::{Answer, Call, Unit};
+use crate::table::row::Compat;
 use crate::text::number;
 
 const MISPLACED: ErrorReply =
@@ -44,8 +45,14 @@ pub(super) fn expire_at_millis(call: &mut Call<'_>) -> Answer {
 
 fn expire_in(call: &mut Call<'_>, unit: Unit) -> Answer {
     let key = call.key()?;
-    let (deadline, condition, fields) = expire_options(call, unit).map_err(|e| type_first(call, key, e))?;
-    let expired = call.write(key, |writer, key| hash::expire(writer, key, fields, deadline, condition))?;
+    let (deadline, conditions, fields) = if is_valkey(call) {
+        valkey::expire(call, unit)?
+    } else {
+        let (deadline, condition, fields) =
+            expire_options(call, unit).map_err(|error| type_first(call, key, error))?;
+        (deadline, vec![condition], fields)
+    };
+    let expired = call.write(key, |writer, key| hash::expire(writer, key, fields, deadline, &conditions))?;
     let number = |expired| match expired {
         FieldExpiry::Missing => -2,
         FieldExpiry::ConditionNotMet => 0,
@@ -118,7 +125,10 @@ pub(super) fn time_millis(call: &mut Call<'_>) -> Answer {
 /// The fields' deadlines in this unit, -1 for a field without and -2 for none; seconds are rounded up.
 fn deadlines(call: &mut Call<'_>, unit: Unit) -> Answer {
     let key = call.key()?;
-    let fields = fields(&mut call.args, NOT_POSITIVE).map_err(|error| type_first(call, key, error))?;
+    let fields = match is_valkey(call) {
+        true => valkey::fields_of_deadlines(call)?,
+        false => fields(&mut call.args, NOT_POSITIVE).map_err(|error| type_first(call, key, error))?,
+    };
     let found = call.read(key, |view, key| hash::deadlines(view, key, fields))?;
     let clock = call.space().clock();
     let (now, wall) = (clock.now(), if unit.is_time() { clock.wall() } else { 0 });
@@ -140,7 +150,7 @@ fn deadlines(call: &mut Call<'_>, unit: Unit) -> Answer {
 /// HPERSIST: 1 for each field that had a deadline, -1 for one that had none, -2 for no field.
 pub(super) fn persist(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let fields = fields(&mut call.args, NOT_POSITIVE).map_err(|error| type_first(call, key, error))?;
+    let fields = fields_of_values(call, key)?;
     let old = call.write(key, |writer, key| hash::persist(writer, key, fields))?;
     let number = |old: Option<u64>| match old {
         None => -2,
@@ -152,15 +162,19 @@ pub(super) fn persist(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn get_and_delete(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let fields = fields(&mut call.args, NOT_POSITIVE).map_err(|error| type_first(call, key, error))?;
+    let fields = fields_of_values(call, key)?;
     let taken = call.write(key, |writer, key| hash::take(writer, key, fields))?;
     Ok(bulks_or_nil(taken.into_iter().map(|taken| taken.map(|taken| taken.value)).collect()))
 }
 
 pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let options = if finds_fields(call) { options(call, false) } else { get_options(call) };
-    let Options { deadline, fields, .. } = options.map_err(|error| type_first(call, key, error))?;
+    let Options { deadline, fields, .. } = if is_valkey(call) {
+        valkey_options(call, key)?
+    } else {
+        let options = if finds_fields(call) { options(call, false) } else { get_options(call) };
+        options.map_err(|error| type_first(call, key, error))?
+    };
     let deadline = match deadline {
         Deadline::Keep => {
             return Ok(bulks_or_nil(call.read(key, |view, key| hash::get_many(view, key, fields))?));
@@ -173,6 +187,23 @@ pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
+    if is_valkey(call) {
+        let options = valkey::Options::parse(call, true)?;
+        let pairs = pairs(options.fields);
+        let deadline = options.deadline(call, true);
+        // The key comes first, and a time is read last.
+        let new = call.write(key, |writer, key| {
+            let exists = hash::len(&writer.view(), key)? > 0;
+            if options.key_exists.is_some_and(|wanted| wanted != exists) {
+                return Ok(Ok(None));
+            }
+            match deadline {
+                Ok(deadline) => hash::insert(writer, key, &pairs, options.fields_if, deadline).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        })?;
+        return Ok(Reply::flag(new?.is_some()));
+    }
     let Options { deadline, condition, fields } = options(call, true)?;
     Ok(Reply::flag(insert(call, key, fields, condition, deadline)?.is_some()))
 }
@@ -183,6 +214,14 @@ struct Options<'c> {
     condition: FieldsIf,
     /// With their values behind them, if they are to be set.
     fields: &'c [Bytes],
+}
+
+/// Those of HGETEX in Valkey, which looks at the key before it reads a time.
+fn valkey_options<'c>(call: &mut Call<'c>, key: KeyRef<'_>) -> Result<Options<'c>, ErrorReply> {
+    let options = valkey::Options::parse(call, false)?;
+    call.read(key, hash::len)?;
+    let deadline = options.deadline(call, false)?;
+    Ok(Options { deadline, condition: FieldsIf::Always, fields: options.fields })
 }
 
 /// HGETEX's as Redis 8.2 reads them.
@@ -280,6 +319,18 @@ fn field_deadline(call: &mut Call<'_>, unit: Unit) -> Result<u64, ErrorReply> {
     let at = millis.and_then(|millis| millis.checked_add(start)).filter(|at| *at <= LAST_EXPIRY);
     let ahead = at.ok_or_else(|| call.invalid_expire())?.saturating_sub(wall);
     Ok(if ahead == 0 { 0 } else { clock.now().saturating_add(ahead) })
+}
+
+/// Those of HPERSIST and HGETDEL.
+fn fields_of_values<'c>(call: &mut Call<'c>, key: KeyRef<'_>) -> Result<&'c [Bytes], ErrorReply> {
+    if is_valkey(call) {
+        return valkey::fields_of_values(call);
+    }
+    fields(&mut call.args, NOT_POSITIVE).map_err(|error| type_first(call, key, error))
+}
+
+fn is_valkey(call: &Call<'_>) -> bool {
+    call.compat() == Compat::Valkey9
 }
 
 /// Whether the words may stand in any order.

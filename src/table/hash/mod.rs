@@ -1,6 +1,8 @@
 //! HSET, HGET, HINCRBY and their kin.
 
 mod expiry;
+mod import;
+mod valkey;
 
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
@@ -14,33 +16,35 @@ use crate::reply::{ErrorReply, Reply};
 use crate::text::long_double::LongDouble;
 use crate::value::hash::Field;
 
+pub(super) use import::{Fieldsets, ROWS as IMPORT_ROWS};
+
 pub(super) const ROWS: &[Row] = &[
     row("hdel", -3, WRITE | FAST, Keys::ONE, delete).since(2, 0),
     row("hexists", 3, READONLY | FAST, Keys::ONE, exists).since(2, 0),
-    row("hexpire", -6, WRITE | DENYOOM | FAST, Keys::ONE, expiry::expire).since(7, 4),
-    row("hexpireat", -6, WRITE | DENYOOM | FAST, Keys::ONE, expiry::expire_at).since(7, 4),
-    row("hexpiretime", -5, READONLY | FAST, Keys::ONE, expiry::time).since(7, 4),
+    row("hexpire", -6, WRITE | FAST, Keys::ONE, expiry::expire).since(7, 4).valkey(9, 0),
+    row("hexpireat", -6, WRITE | FAST, Keys::ONE, expiry::expire_at).since(7, 4).valkey(9, 0),
+    row("hexpiretime", -5, READONLY | FAST, Keys::ONE, expiry::time).since(7, 4).valkey(9, 0),
     row("hget", 3, READONLY | FAST, Keys::ONE, get).since(2, 0),
     row("hgetall", 2, READONLY, Keys::ONE, get_all).since(2, 0),
-    row("hgetdel", -5, WRITE | FAST, Keys::ONE, expiry::get_and_delete).since(8, 0),
-    row("hgetex", -5, WRITE | FAST, Keys::ONE, expiry::get_and_expire).since(8, 0),
+    row("hgetdel", -5, WRITE | FAST, Keys::ONE, expiry::get_and_delete).since(8, 0).valkey(9, 1),
+    row("hgetex", -5, WRITE | FAST, Keys::ONE, expiry::get_and_expire).since(8, 0).valkey(9, 0),
     row("hincrby", 4, WRITE | DENYOOM | FAST, Keys::ONE, increase).since(2, 0),
     row("hincrbyfloat", 4, WRITE | DENYOOM | FAST, Keys::ONE, increase_float).since(2, 6),
     row("hkeys", 2, READONLY, Keys::ONE, keys).since(2, 0),
     row("hlen", 2, READONLY | FAST, Keys::ONE, len).since(2, 0),
     row("hmget", -3, READONLY | FAST, Keys::ONE, get_many).since(2, 0),
     row("hmset", -4, WRITE | DENYOOM | FAST, Keys::ONE, |call| set(call).map(|_| Reply::OK)).since(2, 0),
-    row("hpersist", -5, WRITE | FAST, Keys::ONE, expiry::persist).since(7, 4),
-    row("hpexpire", -6, WRITE | DENYOOM | FAST, Keys::ONE, expiry::expire_millis).since(7, 4),
-    row("hpexpireat", -6, WRITE | DENYOOM | FAST, Keys::ONE, expiry::expire_at_millis).since(7, 4),
-    row("hpexpiretime", -5, READONLY | FAST, Keys::ONE, expiry::time_millis).since(7, 4),
-    row("hpttl", -5, READONLY | FAST, Keys::ONE, expiry::ttl_millis).since(7, 4),
+    row("hpersist", -5, WRITE | FAST, Keys::ONE, expiry::persist).since(7, 4).valkey(9, 0),
+    row("hpexpire", -6, WRITE | FAST, Keys::ONE, expiry::expire_millis).since(7, 4).valkey(9, 0),
+    row("hpexpireat", -6, WRITE | FAST, Keys::ONE, expiry::expire_at_millis).since(7, 4).valkey(9, 0),
+    row("hpexpiretime", -5, READONLY | FAST, Keys::ONE, expiry::time_millis).since(7, 4).valkey(9, 0),
+    row("hpttl", -5, READONLY | FAST, Keys::ONE, expiry::ttl_millis).since(7, 4).valkey(9, 0),
     row("hrandfield", -2, READONLY, Keys::ONE, random).since(6, 2),
     row("hset", -4, WRITE | DENYOOM | FAST, Keys::ONE, |call| set(call).map(Reply::count)).since(2, 0),
-    row("hsetex", -6, WRITE | DENYOOM | FAST, Keys::ONE, expiry::set_and_expire).since(8, 0),
+    row("hsetex", -6, WRITE | DENYOOM | FAST, Keys::ONE, expiry::set_and_expire).since(8, 0).valkey(9, 0),
     row("hsetnx", 4, WRITE | DENYOOM | FAST, Keys::ONE, set_nx).since(2, 0),
     row("hstrlen", 3, READONLY | FAST, Keys::ONE, value_len).since(3, 2),
-    row("httl", -5, READONLY | FAST, Keys::ONE, expiry::ttl).since(7, 4),
+    row("httl", -5, READONLY | FAST, Keys::ONE, expiry::ttl).since(7, 4).valkey(9, 0),
     row("hvals", 2, READONLY, Keys::ONE, values).since(2, 0),
 ];
 
@@ -70,8 +74,12 @@ fn insert(
     condition: FieldsIf,
     deadline: Deadline,
 ) -> Result<Option<usize>, ErrorReply> {
-    let pairs: Vec<_> = pairs.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let pairs = self::pairs(pairs);
     Ok(call.write(key, |writer, key| hash::insert(writer, key, &pairs, condition, deadline))?)
+}
+
+fn pairs(words: &[Bytes]) -> Vec<(Bytes, Bytes)> {
+    words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 
 fn get(call: &mut Call<'_>) -> Answer {

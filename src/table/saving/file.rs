@@ -60,14 +60,14 @@ impl SaveFile {
         match self {
             _ if !self.path().exists() => Ok(builder.build()),
             SaveFile::Snapshot(path) => builder.load(path),
-            SaveFile::Rdb(path) => builder.load_rdb(path),
+            SaveFile::Rdb(path) => builder.load(path),
         }
     }
 
     pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<()> {
         match self {
             SaveFile::Snapshot(path) => store.save(path).map(drop),
-            SaveFile::Rdb(path) => store.save_rdb(path, compat).map(drop),
+            SaveFile::Rdb(path) => {let _ = compat; store.save(path).map(drop)}
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::key::KeyRef;
 use crate::reply::{ErrorReply, Reply};
 use crate::table::args::{Args, is};
 use crate::table::call::{Answer, Call};
-use crate::text::number;
 
 /// What becomes of several sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub(super) fn inter_card(call: &mut Call<'_>) -> Answer {
 
 fn read(call: &mut Call<'_>, kind: Kind) -> Answer {
     let keys = sources(call)?;
-    let options = options(&mut call.args, kind, keys.len(), false);
+    let options = options(call, kind, keys.len(), false);
     let Options { how, with_scores } = options.map_err(|error| types_first(call, &keys, error))?;
     let found = call.read_all(&keys, |view| several::combine(view, &keys, kind.operation(&how)))?;
     Ok(members(found, with_scores))
@@ -67,7 +66,7 @@ fn read(call: &mut Call<'_>, kind: Kind) -> Answer {
 fn store(call: &mut Call<'_>, kind: Kind) -> Answer {
     let destination = call.key()?;
     let keys = sources(call)?;
-    let options = options(&mut call.args, kind, keys.len(), true);
+    let options = options(call, kind, keys.len(), true);
     let Options { how, .. } = options.map_err(|error| types_first(call, &keys, error))?;
     let locked: Vec<_> = keys.iter().copied().chain([destination]).collect();
     let len = call.write_all(&locked, |writer| {
@@ -102,9 +101,13 @@ fn types_first(call: &Call<'_>, keys: &[KeyRef<'_>], error: ErrorReply) -> Error
     call.read_all(keys, |view| several::check(view, keys)).err().map_or(error, ErrorReply::from)
 }
 
-fn options(args: &mut Args<'_>, kind: Kind, keys: usize, stores: bool) -> Result<Options, ErrorReply> {
+fn options(call: &mut Call<'_>, kind: Kind, keys: usize, stores: bool) -> Result<Options, ErrorReply> {
     let mut options = Options { how: Combine::new(), with_scores: false };
     let scores = kind != Kind::Difference;
+    let compat = call.compat();
+    let args = &mut call.args;
+    let weight =
+        |text: &Bytes| compat.parse_score(text).ok_or(ErrorReply::known("ERR weight value is not a float"));
     while let Some(word) = args.take() {
         if is(word, "WEIGHTS") && scores && args.len() >= keys {
             let weights = args.take_many(keys)?.iter().map(weight).collect::<Result<Vec<_>, _>>()?;
@@ -118,10 +121,6 @@ fn options(args: &mut Args<'_>, kind: Kind, keys: usize, stores: bool) -> Result
         }
     }
     Ok(options)
-}
-
-fn weight(text: &Bytes) -> Result<f64, ErrorReply> {
-    number::parse_f64(text).ok_or(ErrorReply::known("ERR weight value is not a float"))
 }
 
 fn aggregate(word: &[u8]) -> Result<Aggregate, ErrorReply> {

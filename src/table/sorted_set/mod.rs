@@ -125,7 +125,7 @@ fn add(call: &mut Call<'_>, increases: bool) -> Answer {
     }
     let mut entries = Vec::with_capacity(pairs.len() / 2);
     for pair in pairs.chunks_exact(2) {
-        entries.push((pair[1].clone(), Args::new(&pair[..1]).float()?));
+        entries.push((pair[1].clone(), call.score(&pair[0])?));
     }
     if let (true, Some((member, by))) = (increases, entries.first()) {
         let new =

@@ -7,8 +7,9 @@ use crate::Bytes;
 use crate::command::sorted_set::Window;
 use crate::command::sorted_set::range::{self as ranges, Select};
 use crate::reply::{ErrorReply, Reply};
-use crate::table::args::{Args, is};
+use crate::table::args::is;
 use crate::table::call::{Answer, Call};
+use crate::table::row::Compat;
 use crate::text::number;
 
 /// What the ends of a range are.
@@ -52,7 +53,7 @@ pub(super) fn by_member_reversed(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn store(call: &mut Call<'_>) -> Answer {
     let (destination, source) = (call.key()?, call.key()?);
-    let Wanted { select, window, .. } = wanted(&mut call.args, None, None, true)?;
+    let Wanted { select, window, .. } = wanted(call, None, None, true)?;
     let len = call.write_all(&[destination, source], |writer| {
         ranges::range_into(writer, destination, source, &select, window)
     })?;
@@ -81,20 +82,20 @@ pub(super) fn remove_by_member(call: &mut Call<'_>) -> Answer {
 
 fn read(call: &mut Call<'_>, by: Option<By>, reversed: Option<bool>) -> Answer {
     let key = call.key()?;
-    let Wanted { select, window, with_scores } = wanted(&mut call.args, by, reversed, false)?;
+    let Wanted { select, window, with_scores } = wanted(call, by, reversed, false)?;
     let found = call.read(key, |view, key| ranges::range(view, key, &select, window))?;
     Ok(members(found, with_scores))
 }
 
 fn count(call: &mut Call<'_>, by: By) -> Answer {
     let key = call.key()?;
-    let select = select(by, call.args.next()?, call.args.next()?)?;
+    let select = select(by, call.args.next()?, call.args.next()?, call.compat())?;
     Ok(Reply::count(call.read(key, |view, key| ranges::count(view, key, &select))?))
 }
 
 fn remove(call: &mut Call<'_>, by: By) -> Answer {
     let key = call.key()?;
-    let select = select(by, call.args.next()?, call.args.next()?)?;
+    let select = select(by, call.args.next()?, call.args.next()?, call.compat())?;
     let gone = call.write(key, |writer, key| ranges::remove_range(writer, key, &select))?;
     Ok(Reply::count(gone.map_or(0, |gone| gone.len())))
 }
@@ -102,11 +103,13 @@ fn remove(call: &mut Call<'_>, by: By) -> Answer {
 /// The two ends and the options behind them, which are read first: they say what the ends are, as far as the
 /// command's name does not.
 fn wanted(
-    args: &mut Args<'_>,
+    call: &mut Call<'_>,
     by: Option<By>,
     reversed: Option<bool>,
     stores: bool,
 ) -> Result<Wanted, ErrorReply> {
+    let compat = call.compat();
+    let args = &mut call.args;
     let (first, second) = (args.next()?, args.next()?);
     let (mut chosen, mut turned) = (by, reversed);
     let (mut with_scores, mut offset, mut count) = (false, 0, -1);
@@ -137,7 +140,8 @@ fn wanted(
         ));
     }
     let turned_ends = reversed && by != By::Rank;
-    let select = if turned_ends { select(by, second, first) } else { select(by, first, second) }?;
+    let select =
+        if turned_ends { select(by, second, first, compat) } else { select(by, first, second, compat) }?;
     let mut window = if reversed { Window::new().reversed() } else { Window::new() };
     if by != By::Rank {
         // From an offset below zero, Redis skips all there is; a count below zero is none.
@@ -147,14 +151,14 @@ fn wanted(
     Ok(Wanted { select, window, with_scores })
 }
 
-fn select(by: By, low: &Bytes, high: &Bytes) -> Result<Select, ErrorReply> {
+fn select(by: By, low: &Bytes, high: &Bytes, compat: Compat) -> Result<Select, ErrorReply> {
     match by {
         By::Rank => {
             let end = |text| number::parse_i64(text).ok_or(ErrorReply::NOT_AN_INTEGER);
             Ok(Select::Rank(end(low)?, end(high)?))
         }
         By::Score => {
-            let bounds = score_bound(low).zip(score_bound(high));
+            let bounds = score_bound(low, compat).zip(score_bound(high, compat));
             Ok(Select::Score(bounds.ok_or(ErrorReply::known("ERR min or max is not a float"))?))
         }
         By::Member => {
@@ -170,10 +174,11 @@ fn select(by: By, low: &Bytes, high: &Bytes) -> Result<Select, ErrorReply> {
     }
 }
 
-fn score_bound(text: &[u8]) -> Option<Bound<f64>> {
+fn score_bound(text: &[u8], compat: Compat) -> Option<Bound<f64>> {
+    let strict = compat.has_since(8, 0);
     match text {
-        [b'(', text @ ..] => number::parse_bound(text).map(Bound::Excluded),
-        text => number::parse_bound(text).map(Bound::Included),
+        [b'(', text @ ..] => number::parse_bound(text, strict).map(Bound::Excluded),
+        text => number::parse_bound(text, strict).map(Bound::Included),
     }
 }
 

@@ -164,7 +164,7 @@ impl From<&Reply> for Answered {
                 Answered::Items(items.len())
             }
             Reply::Map(pairs) | Reply::Pairs(pairs) => Answered::Items(pairs.len()),
-            Reply::Double(value) => Answered::Other(value.to_string()),
+            Reply::Double(value) | Reply::Coordinate(value) => Answered::Other(value.to_string()),
             Reply::Boolean(value) => Answered::Other(value.to_string()),
         }
     }

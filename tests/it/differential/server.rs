@@ -1,15 +1,22 @@
-//! The Redis that is compared with.
+//! The servers that are compared with.
 
 use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::client::{Cmd, Connection, cmd};
 use super::outcome::Outcome;
 
-/// Names the program if it is not the `redis-server` in the `PATH`.
-const PROGRAM: &str = "LARDER_REDIS_SERVER";
+/// Who is compared with: the name, the variable that names the program, and where it is if none does.
+type Oracle = (&'static str, &'static str, Option<&'static str>);
+
+const REDIS: Oracle = ("Redis", "LARDER_REDIS_SERVER", Some("redis-server"));
+
+/// What comes behind the Redis that stands in the `PATH`.
+#[cfg(feature = "commands")]
+const OTHERS: [Oracle; 2] =
+    [("Redis 8.2", "LARDER_REDIS_82_SERVER", None), ("Valkey", "LARDER_VALKEY_SERVER", None)];
 
 /// A child of this process on a free port of the loopback, which keeps nothing on disk and ends with
 /// this value.
@@ -26,22 +33,15 @@ impl Server {
     pub fn shared() -> Option<Arc<Server>> {
         static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = shared.upgrade().or_else(|| Server::start().map(Arc::new));
-        match &server {
-            Some(server) => *shared = Arc::downgrade(server),
-            None => say_that_it_is_skipped(),
-        }
-        server
+        let server = shared.upgrade().or_else(|| Server::start(REDIS).map(Arc::new))?;
+        *shared = Arc::downgrade(&server);
+        Some(server)
     }
 
-    /// One of the test's own; nothing, and a line that says so, where there is none.
+    /// One of each kind, the test's own; a line says of which there is none.
     #[cfg(feature = "commands")]
-    pub fn own() -> Option<Server> {
-        let server = Server::start();
-        if server.is_none() {
-            say_that_it_is_skipped();
-        }
-        server
+    pub fn each() -> Vec<Server> {
+        [REDIS].into_iter().chain(OTHERS).filter_map(Server::start).collect()
     }
 
     /// The port of the loopback that it listens on.
@@ -50,9 +50,13 @@ impl Server {
         self.port
     }
 
-    fn start() -> Option<Server> {
-        let named = std::env::var_os(PROGRAM);
-        let program = named.clone().unwrap_or_else(|| "redis-server".into());
+    fn start(oracle: Oracle) -> Option<Server> {
+        let (_, variable, usual) = oracle;
+        let named = std::env::var_os(variable);
+        let Some(program) = named.clone().or(usual.map(Into::into)) else {
+            say_that_it_is_skipped(oracle);
+            return None;
+        };
         // Somebody else may take the port before the server does; hardly three times in a row.
         for _ in 0..3 {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -68,8 +72,11 @@ impl Server {
                 .spawn();
             let mut child = match spawned {
                 Ok(child) => child,
-                Err(error) if named.is_some() => panic!("{PROGRAM} is {program:?}: {error}"),
-                Err(_) => return None,
+                Err(error) if named.is_some() => panic!("{variable} is {program:?}: {error}"),
+                Err(_) => {
+                    say_that_it_is_skipped(oracle);
+                    return None;
+                }
             };
             let log = BufReader::new(child.stdout.take().unwrap());
             let mut server = Server { child, port, log };
@@ -109,13 +116,17 @@ impl Drop for Server {
     }
 }
 
-/// Past the test harness, which shows nothing of what a passing test prints.
-fn say_that_it_is_skipped() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let missing = "redis-server is not in the PATH, and LARDER_REDIS_SERVER does not name one";
-        writeln!(stderr(), "\nskipped: the comparison with a real Redis; {missing}").ok();
-    });
+/// Once for each; past the test harness, which shows nothing of what a passing test prints.
+fn say_that_it_is_skipped((name, variable, usual): Oracle) {
+    static SAID: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.contains(&variable) {
+        return;
+    }
+    said.push(variable);
+    let missing = usual.map_or(String::new(), |usual| format!("{usual} is not in the PATH, and "));
+    writeln!(stderr(), "\nskipped: the comparison with a real {name}; {missing}{variable} does not name one")
+        .ok();
 }
 
 /// A connection to the server.

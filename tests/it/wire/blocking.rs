@@ -103,8 +103,9 @@ fn timeouts_are_read_as_redis_reads_them() {
         "+5",
         " 5",
     ];
-    let Some(server) = Server::own() else { return };
-    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+    let servers = Server::each();
+    let both = |server| [(server, Protocol::Resp2), (server, Protocol::Resp3)];
+    for (server, protocol) in servers.iter().flat_map(both) {
         let commands = SECONDS.iter().map(|seconds| words!["BLPOP", "k", *seconds]);
         let commands: Vec<_> =
             [words!["MULTI"]].into_iter().chain(commands).chain([words!["EXEC"]]).collect();

@@ -41,6 +41,90 @@ fn right(chance: &mut Chance) -> Words {
     }
 }
 
+#[test]
+fn fields_that_expire_are_byte_for_byte_those_of_redis() {
+    compare("fields that expire", |chance| {
+        let words = expiring(chance);
+        spoil(chance, words)
+    });
+}
+
+fn expiring(chance: &mut Chance) -> Words {
+    let key = chance.key();
+    match chance.below(16) {
+        0 | 1 => [words!["HSET", key], pairs(chance)].concat(),
+        2..=5 => {
+            let (name, at) = chance.pick(&[
+                ("HEXPIRE", false),
+                ("HPEXPIRE", false),
+                ("HEXPIREAT", true),
+                ("HPEXPIREAT", true),
+            ]);
+            let condition = match chance.below(4) {
+                0 => words![chance.pick(&["NX", "xx", "GT", "LT", "ZZ"])],
+                _ => words![],
+            };
+            [words![name, key, field_time(chance, name, at)], condition, fields(chance)].concat()
+        }
+        6 | 7 => {
+            let name = chance.pick(&["HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME", "HPERSIST", "HPERSIST"]);
+            [words![name, key], fields(chance)].concat()
+        }
+        8 => [words!["HGETDEL", key], fields(chance)].concat(),
+        9 | 10 => [words!["HGETEX", key], expiry(chance, "PERSIST"), fields(chance)].concat(),
+        11..=13 => {
+            let condition = match chance.below(4) {
+                0 => words![chance.pick(&["FNX", "fxx", "NX"])],
+                _ => words![],
+            };
+            let pairs = chance.many(1, 3, |chance| words![chance.member(), chance.value()]);
+            let count = if chance.one_in(10) { wrong_count(chance) } else { word(&pairs.len()) };
+            let fields = [words!["FIELDS", count], pairs.concat()].concat();
+            [words!["HSETEX", key], condition, expiry(chance, "KEEPTTL"), fields].concat()
+        }
+        14 => words!["HGETALL", key],
+        _ => words![chance.pick(&["HLEN", "HGETALL"]), key],
+    }
+}
+
+fn expiry(chance: &mut Chance, last: &str) -> Words {
+    match chance.below(7) {
+        0 => words!["EX", field_time(chance, "HEXPIRE", false)],
+        1 => words!["px", field_time(chance, "HPEXPIRE", false)],
+        2 => words!["EXAT", field_time(chance, "HEXPIRE", true)],
+        3 => words!["PXAT", field_time(chance, "HPEXPIRE", true)],
+        4 => words![last],
+        _ => words![],
+    }
+}
+
+/// Far ahead, or long past, or no time. What Redis has no room for, Valkey takes; but no more than larder has.
+fn field_time(chance: &mut Chance, name: &str, is_time: bool) -> Vec<u8> {
+    let is_millis = name.starts_with("HP");
+    match chance.below(12) {
+        0 => word(&chance.pick(&["-1", "abc", "", "1.5"])),
+        1 if is_millis => word("70368744177664"),
+        1 => word("9223372036854775807"),
+        2 if is_time => word("1"),
+        2 => word("0"),
+        _ => {
+            let seconds = 100_000 * (1 + chance.below(4) as u64) + if is_time { 4_000_000_000 } else { 0 };
+            word(&if is_millis { seconds * 1_000 } else { seconds })
+        }
+    }
+}
+
+fn fields(chance: &mut Chance) -> Words {
+    let fields = chance.members();
+    let count = if chance.one_in(10) { wrong_count(chance) } else { word(&fields.len()) };
+    let name = if chance.one_in(20) { "FIELD" } else { "FIELDS" };
+    [words![name, count], fields].concat()
+}
+
+fn wrong_count(chance: &mut Chance) -> Vec<u8> {
+    word(&chance.pick(&["0", "-1", "x", "7", "99999999999"]))
+}
+
 fn pairs(chance: &mut Chance) -> Words {
     chance.many(1, 4, |chance| words![chance.member(), chance.value()]).concat()
 }

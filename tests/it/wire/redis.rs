@@ -3,26 +3,22 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-use larder::Protocol;
+use larder::{Compat, Protocol};
 
 use super::{Words, words};
 
 pub struct Redis {
     input: BufReader<TcpStream>,
-    /// Major and minor.
-    pub version: (u32, u32),
+    /// Whom larder is to be like.
+    pub compat: Compat,
 }
 
 impl Redis {
     pub fn connect(port: u16, protocol: Protocol) -> Redis {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut redis = Redis { input: BufReader::new(stream), version: (0, 0) };
-        let info = redis.ask(&words!["INFO", "server"]);
-        let info = String::from_utf8_lossy(&info);
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
-        let mut numbers = version.split('.').map(|number| number.parse().unwrap());
-        redis.version = (numbers.next().unwrap(), numbers.next().unwrap());
+        let mut redis = Redis { input: BufReader::new(stream), compat: Compat::default() };
+        redis.compat = compat(&String::from_utf8_lossy(&redis.ask(&words!["INFO", "server"])));
         if protocol == Protocol::Resp3 {
             redis.ask(&words!["HELLO", "3"]);
         }
@@ -75,5 +71,21 @@ impl Redis {
             _ => 0,
         };
         (0..parts).for_each(|_| self.read(reply));
+    }
+}
+
+/// Of a server that tells this of itself.
+fn compat(info: &str) -> Compat {
+    let fact = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
+    if fact("server_name:") == Some("valkey") {
+        return Compat::Valkey9;
+    }
+    let version = fact("redis_version:").expect("a server has a version");
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().expect("versions are numbers"));
+    match (numbers.next(), numbers.next()) {
+        (Some(7), Some(0)) => Compat::Redis70,
+        (Some(7), _) => Compat::Redis72,
+        (Some(8), Some(0..=3)) => Compat::Redis82,
+        _ => Compat::Redis810,
     }
 }

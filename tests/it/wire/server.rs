@@ -13,7 +13,7 @@ fn servers_are_byte_for_byte_those_of_redis() {
 }
 
 fn draw(chance: &mut Chance) -> Words {
-    match chance.below(19) {
+    match chance.below(21) {
         0 => words![chance.pick(&["READONLY", "readwrite", "ASKING", "ROLE", "MODULE"])],
         1 => [words!["CLUSTER", cluster(chance)], some(chance)].concat(),
         2 => words!["CLUSTER"],
@@ -24,7 +24,7 @@ fn draw(chance: &mut Chance) -> Words {
         ],
         4 => [words!["SLOWLOG", "GET"], chance.many(0, 1, number).concat_words()].concat(),
         5 => words!["SLOWLOG", chance.pick(&["LEN", "RESET", "len", "WHAT"])],
-        6 => words!["SLOWLOG", "GET", number(chance), "7"],
+        6 => words!["SLOWLOG", chance.pick(&["GET", "get"]), number(chance), "7"],
         7 => words!["LATENCY", chance.pick(&["LATEST", "RESET", "HISTORY", "WHAT"])],
         8 => {
             words!["LATENCY", chance.pick(&["HISTORY", "GRAPH", "RESET"]), chance.pick(&["command", "what"])]
@@ -33,11 +33,13 @@ fn draw(chance: &mut Chance) -> Words {
         10 => words!["ACL", chance.pick(&["WHOAMI", "USERS", "LIST", "whoami", "CAT", "WHAT"])],
         11 => words!["ACL", "GETUSER", chance.pick(&["default", "Default", "ann"])],
         12 => [words!["ACL", "GENPASS"], chance.many(0, 2, number).concat_words()].concat(),
-        13 => words!["ACL", "CAT", chance.pick(&["what", ""])],
+        13 => words!["ACL", chance.pick(&["CAT", "cat"]), chance.pick(&["what", ""])],
         14 => words!["MODULE", chance.pick(&["LIST", "WHAT"])],
         15 => words![chance.pick(&["LASTSAVE", "TIME"]), "x"],
         16 => words!["INFO", chance.pick(&["server", "what", "KEYSPACE", "all"])],
         17 => [words!["COMMAND", "GETKEYS"], getkeys(chance)].concat(),
+        18 => words!["MEMORY", chance.pick(&["PURGE", "purge", "WHAT"])],
+        19 => words!["memory", chance.pick(&["stats", "doctor", "purge", "malloc-stats"]), "x"],
         _ => words!["COMMAND", chance.pick(&["LIST", "WHAT"]), "FILTERBY", "MODULE", "x"],
     }
 }
@@ -137,6 +139,13 @@ fn info_tells_the_facts() {
     }
     assert_eq!(fact(&store, "run_id").len(), 40);
     assert_ne!(fact(&store, "run_id"), fact(&Store::new(), "run_id"));
+
+    let used = |name| fact(&store, name).parse::<usize>().unwrap();
+    let before = used("used_memory");
+    store.insert("large", "x".repeat(1 << 20)).unwrap();
+    let peak = used("used_memory_peak");
+    store.remove("large").unwrap();
+    assert!(peak >= before + (1 << 20) && used("used_memory_peak") == peak && used("used_memory") < peak);
 
     session.call(["CONFIG", "RESETSTAT"]);
     assert_eq!((fact(&store, "keyspace_hits"), fact(&store, "expired_keys")), ("0".into(), "0".into()));

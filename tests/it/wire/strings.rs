@@ -10,7 +10,23 @@ fn strings_are_byte_for_byte_those_of_redis() {
 
 fn draw(chance: &mut Chance) -> Words {
     let (key, other) = (chance.key(), chance.key());
-    match chance.below(24) {
+    match chance.below(27) {
+        24 => words!["DELIFEQ", key, chance.value()],
+        25 | 26 => {
+            let pairs = chance.many(1, 3, |chance| words![chance.key(), chance.value()]);
+            let count = if chance.one_in(8) {
+                word(&chance.pick(&["0", "-1", "x", "5", "2147483648"]))
+            } else {
+                word(&pairs.len())
+            };
+            let options = chance.many(0, 2, |chance| match chance.below(4) {
+                0 => words!["NX"],
+                1 => words!["xx"],
+                2 => words!["KEEPTTL"],
+                _ => expiry(chance),
+            });
+            [words!["MSETEX", count], pairs.concat(), options.concat()].concat()
+        }
         0 => words!["GET", key],
         1 => [words!["mGet"], chance.keys().iter().map(word).collect()].concat(),
         2..=5 => [words!["SET", key, chance.value()], options(chance)].concat(),
@@ -64,7 +80,9 @@ fn expiry(chance: &mut Chance) -> Words {
 }
 
 fn options(chance: &mut Chance) -> Words {
-    let options = chance.many(0, 3, |chance| match chance.below(6) {
+    let options = chance.many(0, 3, |chance| match chance.below(8) {
+        6 => words!["IFEQ", chance.value()],
+        7 => words!["ifne"],
         0 => words!["NX"],
         1 => words!["xx"],
         2 => words!["GET"],

@@ -3,12 +3,10 @@
 use larder::{Error, Protocol, Reply, Store};
 
 use super::redis::Redis;
-use super::{Words, answer, compat, script, words};
+use super::{Words, again, answer, each_round, script, words};
 use crate::differential::chance::Chance;
-use crate::differential::server::Server;
-use crate::differential::variable;
 
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 40;
 
 /// Which of the two, and what it says.
 fn draw(chance: &mut Chance) -> (usize, Words) {
@@ -53,13 +51,11 @@ fn a_session_that_watches_may_go_within_a_transaction_of_its_store() {
 
 #[test]
 fn transactions_are_byte_for_byte_those_of_redis() {
-    let Some(server) = Server::own() else { return };
-    let first = variable("LARDER_SEED").unwrap_or(super::SEED);
-    for seed in (0..variable("LARDER_ROUNDS").unwrap_or(ROUNDS)).map(|round| first.wrapping_add(round)) {
+    each_round(ROUNDS, |server, seed| {
         let mut redis = [0, 1].map(|_| Redis::connect(server.port(), Protocol::Resp2));
         redis[0].ask(&words!["FLUSHALL"]);
         let store = Store::new();
-        let mut sessions = [0, 1].map(|_| store.session().compat(compat(&redis[0])));
+        let mut sessions = [0, 1].map(|_| store.session().compat(redis[0].compat));
         let mut chance = Chance::new(seed);
         let mut said = Vec::new();
         for _ in 0..200 {
@@ -70,9 +66,11 @@ fn transactions_are_byte_for_byte_those_of_redis() {
             assert_eq!(
                 ours.escape_ascii().to_string(),
                 theirs.escape_ascii().to_string(),
-                "LARDER_SEED={seed} LARDER_ROUNDS=1\n{}",
+                "{:?}, {}\n{}",
+                redis[0].compat,
+                again(seed),
                 script(&said)
             );
         }
-    }
+    });
 }

@@ -1,9 +1,15 @@
 //! redis-rs without a socket: its connection trait over a session.
 
+#[cfg(feature = "redis-aio")]
+mod aio;
+
+#[cfg(feature = "redis-aio")]
+pub use aio::RedisAsyncConnection;
+
 use redis::{Arg, Cmd, ConnectionLike, PushKind, RedisError, RedisResult, Value, VerbatimFormat};
 
 use crate::reply::Reply;
-use crate::resp::{Dialect, Protocol, Requests, double};
+use crate::resp::{Dialect, Protocol, Requests, coordinate, double};
 use crate::{Bytes, Session, Store};
 
 /// A connection of redis-rs to a store in the same process: no server, no socket, no thread.
@@ -26,7 +32,22 @@ use crate::{Bytes, Session, Store};
 /// ```
 ///
 /// Commands that block have the thread wait. Messages of channels do not come this way, as redis-rs takes
-/// those from its own connection alone: use [`Store::subscribe`](crate::Store::subscribe).
+/// those from its own connection alone; a [`Subscription`](crate::Subscription) of the store hears what is
+/// published here, and what it publishes is heard by all:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use larder::Store;
+/// use redis::Commands;
+///
+/// let store = Store::new();
+/// let news = store.subscribe(["news"]);
+/// let heard: u64 = store.redis_connection().publish("news", "hello")?;
+/// assert_eq!(heard, 1);
+/// let message = news.recv_timeout(Duration::from_secs(5)).expect("a message");
+/// assert_eq!((&*message.channel, &*message.payload), (&b"news"[..], &b"hello"[..]));
+/// # Ok::<(), redis::RedisError>(())
+/// ```
 #[derive(Debug)]
 pub struct RedisConnection(Session);
 
@@ -58,41 +79,18 @@ impl From<Session> for RedisConnection {
 impl ConnectionLike for RedisConnection {
     fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
         let mut values = self.run_packed(cmd)?;
-        values.pop().ok_or_else(|| io_error("no command"))
+        values.pop().ok_or_else(no_command)
     }
 
     fn req_packed_commands(&mut self, cmd: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-        let values = self.run_packed(cmd)?;
-        // What comes before the offset only tells that commands were queued. The first that was not says
-        // why the transaction did not happen.
-        let mut wanted = Vec::new();
-        for (at, value) in values.into_iter().enumerate().take(offset.saturating_add(count)) {
-            match value {
-                Value::ServerError(error) if at < offset => return Err(error.into()),
-                value if at >= offset => wanted.push(value),
-                _ => {}
-            }
-        }
-        Ok(wanted)
+        wanted(self.run_packed(cmd)?, offset, count)
     }
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
-        let words: Option<Vec<Bytes>> = cmd
-            .args_iter()
-            .map(|arg| match arg {
-                Arg::Simple(word) => Some(Bytes::from(word)),
-                _ => None,
-            })
-            .collect();
-        match words {
-            Some(words) => {
-                #[cfg(feature = "testing")]
-                self.0.begin_trip();
-                self.run(&words)
-            }
-            // Only the command itself knows where its cursor stands.
-            None => self.req_packed_command(&cmd.get_packed_command()),
-        }
+        let words = words(cmd, self.0.longest_argument())?;
+        #[cfg(feature = "testing")]
+        self.0.begin_trip();
+        self.run(&words)
     }
 
     fn get_db(&self) -> i64 {
@@ -113,40 +111,91 @@ impl ConnectionLike for RedisConnection {
 
 impl RedisConnection {
     fn run_packed(&mut self, bytes: &[u8]) -> RedisResult<Vec<Value>> {
-        let mut requests = Requests::new(self.0.longest_argument());
-        requests.feed(bytes);
-        let mut values = Vec::new();
+        let all = read(bytes, self.0.longest_argument())?;
         #[cfg(feature = "testing")]
         self.0.begin_trip();
-        #[cfg(feature = "testing")]
-        let mut lost = None;
-        while let Some(words) = requests.next().map_err(|error| io_error(error.to_string()))? {
-            let value = self.run(&words);
-            // A client that waits for a reply in vain has sent the rest nevertheless.
-            #[cfg(feature = "testing")]
-            if let Err(error) = &value {
-                if error.is_timeout() {
-                    lost = value.err();
-                    continue;
-                }
-            }
-            values.push(value?);
-        }
-        #[cfg(feature = "testing")]
-        if let Some(error) = lost {
-            return Err(error);
-        }
-        Ok(values)
+        replies(all.iter().map(|words| self.run(words)))
     }
 
     fn run(&mut self, words: &[Bytes]) -> RedisResult<Value> {
         let reply = self.0.call_words(words);
         #[cfg(feature = "testing")]
         if let Some(loss) = self.0.take_loss() {
-            return Err(std::io::Error::from(loss.kind()).into());
+            return Err(lost(loss));
         }
         to_value(reply, self.0.dialect())
     }
+}
+
+/// The words of a command.
+fn words(cmd: &Cmd, longest: usize) -> RedisResult<Vec<Bytes>> {
+    let words: Option<Vec<Bytes>> = cmd
+        .args_iter()
+        .map(|arg| match arg {
+            Arg::Simple(word) => Some(Bytes::from(word)),
+            _ => None,
+        })
+        .collect();
+    match words {
+        Some(words) => Ok(words),
+        // Only the command itself knows where its cursor stands.
+        None => read(&cmd.get_packed_command(), longest)?.pop().ok_or_else(no_command),
+    }
+}
+
+/// The commands that are packed in some bytes.
+fn read(bytes: &[u8], longest: usize) -> RedisResult<Vec<Vec<Bytes>>> {
+    let mut requests = Requests::new(longest);
+    requests.feed(bytes);
+    let mut all = Vec::new();
+    while let Some(words) = requests.next().map_err(|error| io_error(error.to_string()))? {
+        all.push(words);
+    }
+    Ok(all)
+}
+
+/// The replies to a pipeline.
+#[cfg(not(feature = "testing"))]
+fn replies(all: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Value>> {
+    all.collect()
+}
+
+/// The same; a client that waits for a reply in vain has sent the rest nevertheless.
+#[cfg(feature = "testing")]
+fn replies(all: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Value>> {
+    let mut lost = None;
+    let mut values = Vec::new();
+    for value in all {
+        match value {
+            Err(error) if error.is_timeout() => lost = Some(error),
+            value => values.push(value?),
+        }
+    }
+    lost.map_or(Ok(values), Err)
+}
+
+/// What comes before the offset only tells that commands were queued. The first that was not says why the
+/// transaction did not happen.
+fn wanted(values: Vec<Value>, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+    let mut wanted = Vec::new();
+    for (at, value) in values.into_iter().enumerate().take(offset.saturating_add(count)) {
+        match value {
+            Value::ServerError(error) if at < offset => return Err(error.into()),
+            value if at >= offset => wanted.push(value),
+            _ => {}
+        }
+    }
+    Ok(wanted)
+}
+
+/// What a connection gives that a fault has hit.
+#[cfg(feature = "testing")]
+fn lost(loss: crate::table::Loss) -> RedisError {
+    std::io::Error::from(loss.kind()).into()
+}
+
+fn no_command() -> RedisError {
+    io_error("no command")
 }
 
 fn io_error(text: impl Into<String>) -> RedisError {
@@ -192,6 +241,8 @@ fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
         Reply::Map(pairs) | Reply::Pairs(pairs) => Value::Array(flat(pairs)?),
         Reply::Double(value) if resp3 => Value::Double(value),
         Reply::Double(value) => Value::BulkString(double(value, dialect.compat).into()),
+        Reply::Coordinate(value) if resp3 => Value::Double(value),
+        Reply::Coordinate(value) => Value::BulkString(coordinate(value, dialect.compat).into()),
         Reply::Boolean(value) if resp3 => Value::Boolean(value),
         Reply::Boolean(value) => Value::Int(value.into()),
         Reply::Verbatim(format, text) if resp3 => {

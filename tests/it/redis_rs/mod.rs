@@ -1,5 +1,10 @@
 //! redis-rs's commands, pipelines and transactions on a connection without a socket.
 
+#[cfg(feature = "redis-aio")]
+mod aio;
+#[cfg(feature = "server")]
+mod socket;
+
 use std::time::Duration;
 
 use larder::{ManualClock, Store};

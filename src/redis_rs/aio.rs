@@ -1,0 +1,181 @@
+//! The same for redis-rs's async commands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use tokio::sync::Mutex;
+
+#[cfg(feature = "testing")]
+use super::lost;
+use super::{read, replies, to_value, wanted, words};
+#[cfg(feature = "testing")]
+use crate::reply::Reply;
+use crate::table::Outcome;
+#[cfg(feature = "testing")]
+use crate::table::{Ahead, Behind};
+#[cfg(feature = "testing")]
+use crate::waiting::reach;
+use crate::waiting::wait;
+use crate::{Bytes, Session, Store};
+
+/// An async connection of redis-rs to a store in the same process: no server, no socket, no thread.
+///
+/// What is written against `redis::AsyncCommands`, `redis::pipe()` or `redis::aio::transaction_async` runs on it, on
+/// any runtime. Clones are one and the same connection, as those of redis-rs's `MultiplexedConnection` are: each
+/// command waits until those before it are answered, so a command that blocks wants a connection of its own.
+///
+/// ```
+/// use larder::Store;
+/// use redis::AsyncCommands;
+///
+/// async fn greet(con: &mut impl AsyncCommands, name: &str) -> redis::RedisResult<u64> {
+///     con.incr(format!("greeted:{name}"), 1).await
+/// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+/// # runtime.block_on(async {
+/// let mut con = Store::new().redis_async_connection();
+/// assert_eq!(greet(&mut con, "ann").await?, 1);
+/// assert_eq!(greet(&mut con, "ann").await?, 2);
+/// # Ok::<(), redis::RedisError>(())
+/// # }).unwrap();
+/// ```
+///
+/// A command that blocks lets its task wait, and no thread; it follows the store's clock. Who drops its future
+/// withdraws it: nothing is taken for it any more, and what it had just been given goes back. What stands behind
+/// it in a pipeline is not run then.
+///
+/// Messages of channels do not come this way: await those of a [`Subscription`](crate::Subscription).
+#[derive(Debug, Clone)]
+pub struct RedisAsyncConnection(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    session: Mutex<Session>,
+    /// The database that is selected, for those who ask in between.
+    db: AtomicU16,
+}
+
+impl Store {
+    /// An async connection of redis-rs to this store, with this handle's database selected. O(1)
+    ///
+    /// ```
+    /// use larder::Store;
+    /// use redis::AsyncCommands;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    /// # runtime.block_on(async {
+    /// let store = Store::new();
+    /// let mut con = store.redis_async_connection();
+    /// let (): () = con.set("answer", 42).await?;
+    /// assert_eq!(store.get("answer").expect("a string"), Some(42));
+    /// # Ok::<(), redis::RedisError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn redis_async_connection(&self) -> RedisAsyncConnection {
+        self.session().into()
+    }
+}
+
+/// For a session with settings of its own.
+impl From<Session> for RedisAsyncConnection {
+    fn from(session: Session) -> Self {
+        let db = AtomicU16::new(session.db().index());
+        RedisAsyncConnection(Arc::new(Shared { session: Mutex::new(session), db }))
+    }
+}
+
+impl ConnectionLike for RedisAsyncConnection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let mut session = self.0.session.lock().await;
+            let words = words(cmd, session.longest_argument())?;
+            #[cfg(feature = "testing")]
+            session.begin_trip();
+            self.0.run(&mut session, &words).await
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            // Held until the last is answered: nobody's commands come in between.
+            let mut session = self.0.session.lock().await;
+            let all = read(&pipeline.get_packed_pipeline(), session.longest_argument())?;
+            #[cfg(feature = "testing")]
+            session.begin_trip();
+            let mut values = Vec::new();
+            for words in all {
+                let value = self.0.run(&mut session, &words).await;
+                let is_timeout = value.as_ref().is_err_and(RedisError::is_timeout);
+                let is_lost = value.is_err() && !(cfg!(feature = "testing") && is_timeout);
+                values.push(value);
+                if is_lost {
+                    break;
+                }
+            }
+            wanted(replies(values.into_iter())?, offset, count)
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.db.load(Ordering::Relaxed).into()
+    }
+}
+
+impl Shared {
+    async fn run(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<Value> {
+        #[cfg(feature = "testing")]
+        self.endure(session, words).await?;
+        let reply = match session.execute(words) {
+            Outcome::Reply(reply) => reply,
+            Outcome::Waits(waiting) => {
+                let awake = Awake(session);
+                wait(waiting, awake.0.db().space().clock()).await
+            }
+        };
+        self.db.store(session.db().index(), Ordering::Relaxed);
+        #[cfg(feature = "testing")]
+        self.endure_reply(session, &reply).await?;
+        to_value(reply, session.dialect())
+    }
+}
+
+/// What a test's faults do to the connection.
+#[cfg(feature = "testing")]
+impl Shared {
+    async fn endure(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<()> {
+        let Some(Ahead { until, loss }) = session.receive(words) else { return Ok(()) };
+        pass(session, until).await;
+        loss.map_or(Ok(()), |loss| Err(lost(loss)))
+    }
+
+    async fn endure_reply(&self, session: &mut Session, reply: &Reply) -> RedisResult<()> {
+        let Some(Behind { until, end }) = session.reply(reply) else { return Ok(()) };
+        pass(session, until).await;
+        session.loss_of(end, reply).map_or(Ok(()), |loss| Err(lost(loss)))
+    }
+}
+
+/// Waits for a moment of the store's clock, if there is one to wait for.
+#[cfg(feature = "testing")]
+async fn pass(session: &Session, until: u64) {
+    if until > 0 {
+        reach(session.db().space().clock(), until).await;
+    }
+}
+
+/// Whether it was served or given up: others see that the session waits no more.
+struct Awake<'s>(&'s Session);
+
+impl Drop for Awake<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}

@@ -1,0 +1,210 @@
+//! redis-rs's async commands on a connection without a socket.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use larder::{ManualClock, Store};
+use redis::aio::ConnectionLike;
+use redis::{AsyncCommands, ConnectionLike as _, RedisResult};
+
+async fn visits(con: &mut impl AsyncCommands, page: &str) -> RedisResult<u64> {
+    con.incr(format!("visits:{page}"), 1).await
+}
+
+/// Ends when somebody waits.
+async fn until_waiting(store: &Store) {
+    while store.waiting().unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn code_for_a_server_runs_on_a_store() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    assert_eq!(visits(&mut con, "home").await, Ok(1));
+    assert_eq!(visits(&mut store.redis_async_connection(), "home").await, Ok(2));
+    assert_eq!(store.get("visits:home").unwrap(), Some(2));
+    assert_eq!(con.get("visits:other").await, Ok(None::<u64>));
+    store.list::<i64>("jobs").push_back(7).unwrap();
+    assert_eq!(con.get::<_, String>("jobs").await.unwrap_err().code(), Some("WRONGTYPE"));
+}
+
+#[tokio::test]
+async fn it_goes_where_a_task_goes_and_its_clones_are_one_connection() {
+    let store = Store::new();
+    let con = store.redis_async_connection();
+    let mut other = con.clone();
+    let task = tokio::spawn(async move {
+        let (): () = redis::cmd("SELECT").arg(3).query_async(&mut other).await?;
+        visits(&mut other, "home").await
+    });
+    assert_eq!(task.await.unwrap(), Ok(1));
+    assert_eq!(con.get_db(), 3);
+    fn goes_anywhere<T: Clone + Send + Sync + 'static>(_: &T) {}
+    goes_anywhere(&con);
+    assert_eq!(store.db(3).unwrap().get("visits:home").unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_pipeline_gives_all_its_replies() {
+    let mut con = Store::new().redis_async_connection();
+    let (first, second): (String, u64) = redis::pipe()
+        .set("greeting", "hello")
+        .ignore()
+        .get("greeting")
+        .incr("hits", 5)
+        .query_async(&mut con)
+        .await
+        .unwrap();
+    assert_eq!((&*first, second), ("hello", 5));
+}
+
+#[tokio::test]
+async fn an_atomic_pipeline_is_a_transaction() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let both: (i64, i64) =
+        redis::pipe().atomic().decr("ann", 30).incr("bob", 30).query_async(&mut con).await.unwrap();
+    assert_eq!(both, (-30, 30));
+    let nothing = redis::pipe().atomic().cmd("SET").arg("ann").get("bob").query_async::<()>(&mut con).await;
+    assert_eq!(nothing.unwrap_err().code(), Some("ERR"));
+    // Nothing of it is left on the connection.
+    assert_eq!(con.get("ann").await, Ok(-30));
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_overtaken_is_tried_again() {
+    let store = Store::new();
+    store.insert("stock", 10).unwrap();
+    let mut tries = 0;
+    let left: (i64,) =
+        redis::aio::transaction_async(store.redis_async_connection(), &["stock"], |mut con, mut pipe| {
+            tries += 1;
+            let (store, first) = (store.clone(), tries == 1);
+            async move {
+                let stock: i64 = con.get("stock").await?;
+                if first {
+                    store.insert("stock", 5).unwrap();
+                }
+                pipe.set("stock", stock - 1).ignore().get("stock").query_async(&mut con).await
+            }
+        })
+        .await
+        .unwrap();
+    assert_eq!((tries, left), (2, (4,)));
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_by_another_connection_and_blocks_no_thread() {
+    let store = Store::new();
+    let (mut worker, mut client) = (store.redis_async_connection(), store.redis_async_connection());
+    let (job, pushed) = tokio::join!(worker.blpop(&["high", "low"], 0.0), async {
+        until_waiting(&store).await;
+        client.rpush("low", "resize").await
+    });
+    assert_eq!(job, Ok(("low".to_owned(), "resize".to_owned())));
+    assert_eq!(pushed, Ok(1));
+    assert_eq!(client.exists("low").await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_timeout_follows_the_store_s_clock() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let mut con = store.redis_async_connection();
+    let (job, ()) = tokio::join!(con.blpop("jobs", 3600.0), async {
+        until_waiting(&store).await;
+        clock.advance(Duration::from_secs(3600));
+    });
+    assert_eq!(job, Ok(None::<(String, String)>));
+    assert_eq!(store.waiting().unwrap(), 0);
+}
+
+#[test]
+fn a_timeout_needs_no_runtime() {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut con = Store::new().redis_async_connection();
+    for timeout in [0.02, 0.01] {
+        let mut waiting = pin!(con.blpop::<_, Option<(String, String)>>("jobs", timeout));
+        loop {
+            match waiting.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(job) => break assert_eq!(job, Ok(None)),
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_future_that_is_dropped_withdraws_its_command() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    {
+        let mut waiting = pin!(con.blpop::<_, (String, String)>("jobs", 0.0));
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        assert_eq!(store.waiting().unwrap(), 1);
+    }
+    assert_eq!(store.waiting().unwrap(), 0);
+    let clients = store.redis_connection().req_command(redis::cmd("INFO").arg("clients")).unwrap();
+    let clients: String = redis::from_redis_value(clients).unwrap();
+    assert!(clients.contains("\r\nblocked_clients:0\r\n"), "{clients}");
+    let jobs = store.list::<String>("jobs");
+    jobs.push_back("resize").unwrap();
+    assert_eq!(jobs.len().unwrap(), 1);
+}
+
+#[test]
+fn what_a_dropped_future_was_given_goes_back() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let jobs = store.list::<String>("jobs");
+    {
+        let mut waiting = pin!(con.blpop::<_, (String, String)>("jobs", 0.0));
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        jobs.extend_back(["first", "second"]).unwrap();
+        assert_eq!(jobs.len().unwrap(), 1);
+    }
+    assert_eq!(jobs.range(0, -1).unwrap(), ["first", "second"]);
+    // The connection is as good as before.
+    let Poll::Ready(job) = poll_once(pin!(con.lpop::<_, String>("jobs", None))) else { panic!("it waits") };
+    assert_eq!(job, Ok("first".to_owned()));
+}
+
+#[test]
+fn a_clone_waits_behind_a_command_that_blocks_until_that_is_withdrawn() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let mut clone = con.clone();
+    let mut second = pin!(visits(&mut clone, "home"));
+    {
+        let mut waiting = pin!(con.blpop::<_, (String, String)>("jobs", 0.0));
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        assert!(poll_once(second.as_mut()).is_pending());
+    }
+    let Poll::Ready(count) = poll_once(second) else { panic!("it waits") };
+    assert_eq!(count, Ok(1));
+}
+
+#[tokio::test]
+async fn messages_are_heard_by_a_subscription() {
+    let store = Store::new();
+    let news = store.subscribe(["news"]);
+    assert_eq!(store.redis_async_connection().publish("news", "hello").await, Ok(1));
+    let message = news.recv_async().await.unwrap();
+    assert_eq!(&*message.payload, b"hello");
+}
