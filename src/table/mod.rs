@@ -45,12 +45,12 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 #[cfg(feature = "server")]
+pub(crate) use config::{eviction_of, names, read_at_start, start};
+#[cfg(feature = "server")]
 pub(crate) use pubsub::message;
 pub use row::Compat;
 pub use saving::{SaveFile, Shutdown};
 pub use session::Session;
-#[cfg(feature = "server")]
-pub(crate) use config::{eviction_of, names, read_at_start, start};
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 pub(crate) use session::{Outcome, Waiting};
 

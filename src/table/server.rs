@@ -108,10 +108,6 @@ fn cluster_slot(key: &[u8]) -> u16 {
     crc % 16_384
 }
 
-fn seconds(millis: u64) -> Reply {
-    Reply::Integer(i64::try_from(millis / 1_000).unwrap_or(i64::MAX))
-}
-
 fn time(call: &mut Call<'_>) -> Answer {
     let micros = call.space().clock().wall_micros();
     let parts = [micros / 1_000_000, micros % 1_000_000];

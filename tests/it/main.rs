@@ -10,9 +10,13 @@ mod hash;
 mod keys;
 mod list;
 mod load;
+#[cfg(feature = "server")]
+mod program;
 mod recipes;
 #[cfg(feature = "redis")]
 mod redis_rs;
+#[cfg(feature = "server")]
+mod saving;
 #[cfg(feature = "server")]
 mod server;
 mod set;

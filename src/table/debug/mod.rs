@@ -16,8 +16,7 @@ use crate::api::Store;
 use crate::reply::{ErrorReply, Reply};
 use crate::snapshot;
 
-pub(super) const ROWS: &[Row] =
-    &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE, Keys::NONE, debug)];
+pub(super) const ROWS: &[Row] = &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE, Keys::NONE, debug)];
 
 const FORBIDDEN: ErrorReply = ErrorReply::known(
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
@@ -110,7 +109,9 @@ fn reload(call: &Call<'_>, options: &[Bytes]) -> Answer {
         ));
     }
     if !options.is_empty() {
-        return Err(ErrorReply::known("ERR DEBUG RELOAD takes no options here: it reads what it has just written"));
+        return Err(ErrorReply::known(
+            "ERR DEBUG RELOAD takes no options here: it reads what it has just written",
+        ));
     }
     snapshot::reload(Store::of(Arc::clone(call.db().space())).space())?;
     Ok(Reply::OK)

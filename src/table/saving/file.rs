@@ -67,7 +67,10 @@ impl SaveFile {
     pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<()> {
         match self {
             SaveFile::Snapshot(path) => store.save(path).map(drop),
-            SaveFile::Rdb(path) => {let _ = compat; store.save(path).map(drop)}
+            SaveFile::Rdb(path) => {
+                let _ = compat;
+                store.save(path).map(drop)
+            }
         }
     }
 }
