@@ -174,6 +174,8 @@ mod reply;
 #[cfg(feature = "commands")]
 mod resp;
 mod rng;
+#[cfg(feature = "lua")]
+mod script;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(all(test, shuttle))]

@@ -48,6 +48,8 @@ pub enum Reply {
     Coordinate(f64),
     /// 1 or 0 in RESP2.
     Boolean(bool),
+    /// The decimal digits of a whole number of any size; a byte string in RESP2.
+    BigNumber(Bytes),
     /// A text for people, with its format (`txt` or `mkd`); a byte string in RESP2.
     Verbatim(&'static str, Bytes),
     /// What comes without having been asked for, such as a message of a channel; an array in RESP2.

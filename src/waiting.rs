@@ -32,6 +32,17 @@ pub(crate) async fn wait(waiting: Waiting, clock: &Clock) -> Reply {
     }
 }
 
+/// Waits until the script that a command is held up by has ended, or is late.
+#[cfg(feature = "lua")]
+pub(crate) async fn hold(held: crate::script::Held, clock: &Clock) {
+    let mut late = pin!(reach(clock, held.deadline));
+    poll_fn(|context| match held.poll(context) {
+        Poll::Pending => late.as_mut().poll(context),
+        ready => ready,
+    })
+    .await;
+}
+
 /// Ends when a clock has reached the deadline. O(log n) with n who wait so.
 pub(crate) async fn reach(clock: &Clock, deadline: u64) {
     if deadline == NEVER {

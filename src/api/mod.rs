@@ -23,6 +23,8 @@ mod pins;
 mod pubsub;
 mod rate_limit;
 mod scan;
+#[cfg(feature = "lua")]
+mod script;
 mod set;
 mod snapshot;
 mod sorted_set;
@@ -51,6 +53,8 @@ pub use list::{List, ListIter};
 pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
 pub use scan::Scan;
+#[cfg(feature = "lua")]
+pub use script::{Script, ScriptCall};
 pub use set::{Set, SetIter};
 pub use snapshot::{Autosave, Saving};
 pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};

@@ -15,6 +15,8 @@ use crate::reply::Reply;
 use crate::table::Outcome;
 #[cfg(feature = "testing")]
 use crate::table::{Ahead, Behind};
+#[cfg(feature = "lua")]
+use crate::waiting::hold;
 #[cfg(feature = "testing")]
 use crate::waiting::reach;
 use crate::waiting::wait;
@@ -133,11 +135,15 @@ impl Shared {
     async fn run(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<Value> {
         #[cfg(feature = "testing")]
         self.endure(session, words).await?;
-        let reply = match session.execute(words) {
-            Outcome::Reply(reply) => reply,
-            Outcome::Waits(waiting) => {
-                let awake = Awake(session);
-                wait(waiting, awake.0.db().space().clock()).await
+        let reply = loop {
+            match session.execute(words) {
+                Outcome::Reply(reply) => break reply,
+                Outcome::Waits(waiting) => {
+                    let awake = Awake(session);
+                    break wait(waiting, awake.0.db().space().clock()).await;
+                }
+                #[cfg(feature = "lua")]
+                Outcome::Held(held) => hold(held, session.db().space().clock()).await,
             }
         };
         self.db.store(session.db().index(), Ordering::Relaxed);

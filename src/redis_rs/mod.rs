@@ -245,6 +245,8 @@ fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
         Reply::Coordinate(value) => Value::BulkString(coordinate(value, dialect.compat).into()),
         Reply::Boolean(value) if resp3 => Value::Boolean(value),
         Reply::Boolean(value) => Value::Int(value.into()),
+        // redis-rs reads them only where it is built with a type for them.
+        Reply::BigNumber(digits) => Value::BulkString(digits.into()),
         Reply::Verbatim(format, text) if resp3 => {
             let format = match format {
                 "txt" => VerbatimFormat::Text,

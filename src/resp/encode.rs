@@ -54,6 +54,8 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
         Reply::Coordinate(value) => bulk(&coordinate(*value, dialect.compat), out),
         Reply::Boolean(value) if resp3 => line(b'#', if *value { b"t" } else { b"f" }, out),
         Reply::Boolean(value) => integer(b':', i64::from(*value), out),
+        Reply::BigNumber(digits) if resp3 => line(b'(', digits, out),
+        Reply::BigNumber(digits) => bulk(digits, out),
         Reply::Verbatim(format, text) if resp3 => {
             header(b'=', format.len() + 1 + text.len(), out);
             out.extend_from_slice(format.as_bytes());

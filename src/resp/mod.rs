@@ -5,9 +5,11 @@ mod encode;
 #[cfg(any(feature = "redis", feature = "server"))]
 mod parse;
 
+#[cfg(any(feature = "lua", feature = "redis"))]
+pub(crate) use encode::coordinate;
+#[cfg(any(feature = "lua", feature = "redis"))]
+pub(crate) use encode::double;
 pub(crate) use encode::{Dialect, encode};
-#[cfg(feature = "redis")]
-pub(crate) use encode::{coordinate, double};
 #[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;
 #[cfg(feature = "server")]

@@ -18,8 +18,10 @@ use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
 use crate::table::{Outcome, message};
+#[cfg(feature = "lua")]
+use crate::waiting::hold;
 use crate::waiting::{reach, wait};
-use crate::{Message, Session};
+use crate::{Bytes, Message, Session};
 
 /// Bytes that are read at a time.
 const READ: usize = 16 << 10;
@@ -123,7 +125,9 @@ impl Connection<'_> {
             };
             #[cfg(feature = "testing")]
             self.endure(&words).await?;
-            let reply = match self.session.execute(&words) {
+            let reply = match self.execute(&words).await? {
+                #[cfg(feature = "lua")]
+                Outcome::Held(_) => Reply::Nil,
                 Outcome::Reply(reply) => reply,
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
@@ -157,6 +161,33 @@ impl Connection<'_> {
             }
             if self.out.len() >= WRITE {
                 self.flush().await?;
+            }
+        }
+    }
+
+    #[cfg(not(feature = "lua"))]
+    async fn execute(&mut self, words: &[Bytes]) -> Result<Outcome, Gone> {
+        Ok(self.session.execute(words))
+    }
+
+    /// Runs a command, when no script keeps it from it. A script has this thread for itself: another takes over
+    /// the clients that it serves.
+    #[cfg(feature = "lua")]
+    async fn execute(&mut self, words: &[Bytes]) -> Result<Outcome, Gone> {
+        loop {
+            let outcome = match self.session.runs_scripts(words) {
+                true => tokio::task::block_in_place(|| self.session.execute(words)),
+                false => self.session.execute(words),
+            };
+            let Outcome::Held(held) = outcome else { return Ok(outcome) };
+            self.flush().await?;
+            let clock = self.shared.store.space().clock();
+            let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
+            tokio::select! {
+                biased;
+                () = hold(held, clock) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+                gone = leaves(stream, requests) => return Err(gone),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::call::{Blocked, Call};
 use super::list;
 use super::row::flag::{BLOCKING, DENYOOM, FAST, MOVABLEKEYS, NOSCRIPT, WRITE};
-use super::row::{Keys, Row, Run, counted};
+use super::row::{Keys, Row, Run, container, counted};
 use crate::Bytes;
 use crate::command::blocking::{Attempt, Served};
 use crate::reply::{ErrorReply, Reply};
@@ -42,7 +42,7 @@ const fn waits(
     keys: Keys,
     run: fn(&mut Call<'_>) -> Result<Blocked, ErrorReply>,
 ) -> Row {
-    Row { name, arity, older: None, flags, keys, since: (1, 0), valkey: (1, 0), run: Run::Waits(run) }
+    Row { arity, flags, keys, run: Run::Waits(run), ..container(name) }
 }
 
 /// BLPOP, BRPOP, BZPOPMIN, BZPOPMAX: the key, and the element or the member with its score, in one array.

@@ -32,6 +32,8 @@ mod pubsub;
 mod row;
 mod saving;
 mod scan;
+#[cfg(feature = "lua")]
+mod script;
 mod server;
 mod session;
 mod set;
@@ -85,6 +87,8 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     saving::ROWS,
     scan::ROWS,
+    #[cfg(feature = "lua")]
+    script::ROWS,
     server::ROWS,
     set::ROWS,
     sort::ROWS,

@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub arity: i32,
     /// The version of Redis before which that was another number.
     pub older: Option<((u8, u8), i32)>,
+    /// That number in Valkey, if it is another one there.
+    pub arity_in_valkey: Option<i32>,
     /// A sum of the constants of [`flag`].
     pub flags: u32,
     pub keys: Keys,
@@ -45,17 +47,21 @@ pub(crate) mod flag {
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 15;
     pub(crate) const SKIP_MONITOR: u32 = 1 << 16;
     pub(crate) const SKIP_SLOWLOG: u32 = 1 << 17;
+    pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// [`NO_MULTI`] in Valkey, and in no Redis.
     pub(crate) const VALKEY_NO_MULTI: u32 = 1 << 28;
     /// Is also the first word of others; see [`Run::Container`](super::Run::Container).
     pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
     pub(crate) const RUNS_IN_MULTI: u32 = 1 << 31;
+    /// Runs scripts. That is ours to know as well.
+    #[cfg(feature = "lua")]
+    pub(crate) const SCRIPTS: u32 = 1 << 27;
     /// Is open to a client that listens to channels in RESP2. That is ours to know too.
     pub(crate) const LISTENS: u32 = 1 << 29;
 
     /// The names of those, in the order in which Redis lists them.
-    pub(crate) const NAMES: [(u32, &str); 18] = [
+    pub(crate) const NAMES: [(u32, &str); 19] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -71,6 +77,7 @@ pub(crate) mod flag {
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),
         (NO_MULTI, "no_multi"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (MOVABLEKEYS, "movablekeys"),
         (ALLOW_BUSY, "allow_busy"),
         (NO_ASYNC_LOADING, "no_async_loading"),
@@ -155,7 +162,7 @@ impl Compat {
     }
 
     /// The name that it introduces itself by.
-    pub(super) fn server(self) -> &'static str {
+    pub(crate) fn server(self) -> &'static str {
         if self == Compat::Valkey9 { "valkey" } else { "redis" }
     }
 
@@ -226,7 +233,17 @@ pub(super) const fn row(
     keys: Keys,
     run: fn(&mut Call<'_>) -> Answer,
 ) -> Row {
-    Row { name, arity, older: None, flags, keys, since: (1, 0), valkey: (1, 0), run: Run::Plain(run) }
+    Row {
+        name,
+        arity,
+        older: None,
+        arity_in_valkey: None,
+        flags,
+        keys,
+        since: (1, 0),
+        valkey: (1, 0),
+        run: Run::Plain(run),
+    }
 }
 
 /// The first word of others, which stand beside it as `name|other`.
@@ -235,6 +252,7 @@ pub(super) const fn container(name: &'static str) -> Row {
         name,
         arity: -2,
         older: None,
+        arity_in_valkey: None,
         flags: 0,
         keys: Keys::NONE,
         since: (1, 0),
@@ -270,8 +288,18 @@ impl Row {
         self
     }
 
+    /// Its arity is another one in Valkey.
+    #[cfg(feature = "lua")]
+    pub(super) const fn arity_in_valkey(mut self, arity: i32) -> Row {
+        self.arity_in_valkey = Some(arity);
+        self
+    }
+
     /// How many words it has in that server.
     pub(crate) fn arity_in(&self, compat: Compat) -> i32 {
+        if let Some(arity) = self.arity_in_valkey.filter(|_| compat == Compat::Valkey9) {
+            return arity;
+        }
         match self.older {
             Some((version, arity)) if compat.redis() < version => arity,
             _ => self.arity,

@@ -66,6 +66,8 @@ pub struct Session {
     /// What a test's faults have made of its connection.
     #[cfg(feature = "testing")]
     pub(super) link: super::hooks::Link,
+    #[cfg(feature = "lua")]
+    pub(super) scripting: super::script::Scripting,
 }
 
 /// Which replies a client does not want: `CLIENT REPLY`.
@@ -84,6 +86,9 @@ pub(crate) enum Outcome {
     Reply(Reply),
     /// It waits, until it is served or the deadline has come.
     Waits(Waiting),
+    /// It has not been carried out, since somebody's script runs: it waits for that, and is to be tried again.
+    #[cfg(feature = "lua")]
+    Held(crate::script::Held),
 }
 
 /// A command that waits.
@@ -128,6 +133,8 @@ impl Session {
             is_served: false,
             shuts_down: None,
             sleeps: None,
+            #[cfg(feature = "lua")]
+            scripting: Default::default(),
         }
     }
 
@@ -224,7 +231,9 @@ impl Session {
         if let Some(lost) = self.endure(words) {
             return lost;
         }
-        let reply = match self.execute(words) {
+        let reply = match self.execute_now(words) {
+            #[cfg(feature = "lua")]
+            Outcome::Held(_) => Reply::Nil,
             Outcome::Reply(reply) => reply,
             Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
                 let got = ticket.wait(self.db.space().clock(), deadline);
@@ -241,8 +250,27 @@ impl Session {
         reply
     }
 
+    /// Runs a command; while somebody's script runs the thread waits for that.
+    fn execute_now(&mut self, words: &[Bytes]) -> Outcome {
+        #[cfg(feature = "lua")]
+        loop {
+            match self.execute(words) {
+                Outcome::Held(held) => held.wait(self.db.space().clock()),
+                outcome => return outcome,
+            }
+        }
+        #[cfg(not(feature = "lua"))]
+        self.execute(words)
+    }
+
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
+        let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        #[cfg(feature = "lua")]
+        let (checked, _passed) = match self.pass(checked) {
+            Ok(passed) => passed,
+            Err(held) => return Outcome::Held(held),
+        };
         self.silence = match self.silence {
             Silence::Next => Silence::This,
             Silence::This => Silence::No,
@@ -252,7 +280,6 @@ impl Session {
         if let Some(outcome) = self.meet_fault(words) {
             return outcome;
         }
-        let checked = self.look_up(words).and_then(|row| self.check_known(row));
         let checked = checked.and_then(|row| self.check_queues(row));
         let row = match checked.and_then(|row| self.check_listens(row)) {
             Ok(row) => row,
@@ -298,6 +325,29 @@ impl Session {
         self.tell(&mut facts, command);
         facts.at = self.db.space().clock().now();
         facts
+    }
+
+    #[cfg(feature = "lua")]
+    pub(super) fn of(db: Database, client: Arc<Client>, compat: Compat) -> Self {
+        Session {
+            db,
+            compat,
+            protocol: Protocol::default(),
+            queue: None,
+            watched: Vec::new(),
+            client,
+            is_known: true,
+            silence: Silence::No,
+            subscription: None,
+            fieldsets: Fieldsets::new(),
+            is_over: false,
+            is_served: false,
+            shuts_down: None,
+            sleeps: None,
+            #[cfg(feature = "testing")]
+            link: Default::default(),
+            scripting: Default::default(),
+        }
     }
 
     pub(super) fn shared(&self) -> &Shared {

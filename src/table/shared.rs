@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     /// What a test has set up.
     #[cfg(feature = "testing")]
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
+    #[cfg(feature = "lua")]
+    pub scripts: crate::script::Scripts,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
     pub counted: Mutex<Stats>,
     /// The highest number of bytes that the store was seen to take.
@@ -46,6 +48,8 @@ impl Shared {
             saving: Saving::new(clock),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
+            #[cfg(feature = "lua")]
+            scripts: crate::script::Scripts::new(),
             counted: Mutex::default(),
             peak: AtomicUsize::new(0),
             pace: Mutex::new(Pace::from(clock.now())),

@@ -7,6 +7,7 @@ use super::row::flag::{
 use super::row::{Keys, Row, row};
 use super::session::{Outcome, Session};
 use crate::Bytes;
+use crate::keyspace::Keyspace;
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
 
@@ -29,6 +30,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Whether one of them is such a one.
+    #[cfg(feature = "lua")]
+    pub(super) fn has(&self, flag: u32) -> bool {
+        self.commands.iter().any(|(row, _)| row.has(flag))
+    }
+
     /// How many commands there are.
     pub(super) fn len(&self) -> usize {
         self.commands.len()
@@ -50,16 +57,29 @@ impl Session {
             return;
         }
         self.db().space().when_free(move |space| {
-            for Watched { db, names, watch } in watched {
-                let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
-                space.unwatch(db, &keys, &watch);
+            let unwatch = |space: &Keyspace, watched| {
+                for Watched { db, names, watch } in watched {
+                    let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+                    space.unwatch(db, &keys, &watch);
+                }
+            };
+            #[cfg(feature = "lua")]
+            {
+                let of = std::sync::Arc::clone(space);
+                space.shared().scripts.gate.when_open(move || unwatch(&of, watched));
             }
+            #[cfg(not(feature = "lua"))]
+            unwatch(space, watched);
         });
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        #[cfg(feature = "lua")]
+        if self.scripting.is_part {
+            return;
+        }
         self.forget_watched();
         self.shared().clients.disconnect(&self.client);
     }
@@ -90,6 +110,8 @@ fn exec(call: &mut Call<'_>) -> Answer {
                 Outcome::Reply(reply) => reply,
                 // Nothing waits within a transaction.
                 Outcome::Waits(waiting) => waiting.nothing,
+                #[cfg(feature = "lua")]
+                Outcome::Held(_) => Reply::Nil,
             });
             replies.collect::<Vec<Reply>>()
         })

@@ -131,19 +131,25 @@ pub(crate) fn parse_bound(text: &[u8], strict: bool) -> Option<f64> {
 /// exponent for what is below 10^-4 or has more than 17 digits before the point. O(1).
 #[cfg(feature = "commands")]
 pub(crate) fn format_general(value: f64) -> Bytes {
-    const DIGITS: i32 = 17;
+    format_digits(value, 17)
+}
+
+/// The same with so many digits, 1 at least: C's `%.*g`.
+#[cfg(feature = "commands")]
+pub(crate) fn format_digits(value: f64, digits: usize) -> Bytes {
     if !value.is_finite() || value == 0.0 {
         return format_score(value);
     }
-    let scientific = format!("{value:.16e}");
+    let most = digits.max(1) - 1;
+    let scientific = format!("{value:.most$e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let without_zeros = |digits: &str| match digits.contains('.') {
         true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => digits.to_owned(),
     };
-    let text = if (-4..DIGITS).contains(&exponent) {
-        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
+    let text = if exponent >= -4 && i64::from(exponent) <= most as i64 {
+        let decimals = usize::try_from(most as i64 - i64::from(exponent)).unwrap_or(0);
         without_zeros(&format!("{value:.decimals$}"))
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };

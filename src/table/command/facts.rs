@@ -1,7 +1,7 @@
 //! What Redis tells of its commands beside what the rows say: `COMMAND DOCS`, and the categories of `ACL CAT`.
 
 use crate::table::Compat;
-use crate::table::row::flag::{ALLOW_BUSY, BLOCKING, LOADING, NOSCRIPT};
+use crate::table::row::flag::{ALLOW_BUSY, BLOCKING, LOADING, NOSCRIPT, STALE};
 
 /// A group of commands: its name, the category of its commands if they have one, and their names.
 pub(super) struct Group {
@@ -199,12 +199,18 @@ pub(super) const FLAGS: &[Told] = &[
     Told { by: SINCE_82, commands: "cluster|shards cluster|slots", also: LOADING, not: 0 },
     Told {
         by: VALKEY,
-        commands: "client|getname client|getredir client|id client|no-evict client|reply client|setinfo \
-            client|setname select",
+        commands: "client|getname client|getredir client|id client|no-evict client|no-touch client|reply \
+            client|setinfo client|setname select",
         also: ALLOW_BUSY,
         not: 0,
     },
-    Told { by: VALKEY, commands: "cluster|info cluster|myid cluster|myshardid cluster|nodes memory|purge", also: LOADING, not: 0 },
+    Told {
+        by: VALKEY,
+        commands: "cluster|info cluster|myid cluster|myshardid cluster|nodes memory|malloc-stats memory|purge",
+        also: LOADING,
+        not: 0,
+    },
+    Told { by: VALKEY, commands: "script|exists script|flush", also: STALE, not: 0 },
 ];
 
 /// Commands that came with a version between two that the rows tell apart.

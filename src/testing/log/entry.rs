@@ -165,6 +165,7 @@ impl From<&Reply> for Answered {
             }
             Reply::Map(pairs) | Reply::Pairs(pairs) => Answered::Items(pairs.len()),
             Reply::Double(value) | Reply::Coordinate(value) => Answered::Other(value.to_string()),
+            Reply::BigNumber(digits) => Answered::Other(String::from_utf8_lossy(digits).into_owned()),
             Reply::Boolean(value) => Answered::Other(value.to_string()),
         }
     }

@@ -98,3 +98,30 @@ fn what_is_packed_by_hand_is_read() {
     assert!(con.req_packed_command(b"*1\r\n$-5\r\n").is_err());
     assert!(con.req_packed_command(b"").is_err());
 }
+
+#[cfg(feature = "lua")]
+#[test]
+fn a_script_is_sent_once_and_then_called_by_its_sha() {
+    let store = Store::new();
+    let mut con = store.redis_connection();
+    let sha = "b9c7ab7a7ba8e3eb0e35e3ba5a9ce6dcd8d3ce7f";
+    let by_sha = |con: &mut larder::RedisConnection, sha: &str| {
+        redis::cmd("EVALSHA").arg(sha).arg(1).arg("hits").arg(5).query::<i64>(con)
+    };
+    let error = by_sha(&mut con, sha).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server(ServerErrorKind::NoScript));
+    let script = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+    let sha: String = redis::cmd("SCRIPT").arg("LOAD").arg(script).query(&mut con).unwrap();
+    assert_eq!(by_sha(&mut con, &sha), Ok(5));
+    let (six, seven): (i64, i64) = redis::pipe()
+        .atomic()
+        .cmd("EVALSHA")
+        .arg(&sha)
+        .arg(1)
+        .arg("hits")
+        .arg(1)
+        .incr("hits", 1)
+        .query(&mut con)
+        .unwrap();
+    assert_eq!((six, seven), (6, 7));
+}

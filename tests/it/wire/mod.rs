@@ -26,6 +26,8 @@ mod newer;
 mod object;
 mod redis;
 mod scan;
+#[cfg(feature = "lua")]
+mod scripts;
 mod server;
 mod sets;
 mod sort;

@@ -1,0 +1,100 @@
+//! The texts of scripts, by their SHA1.
+
+use std::collections::HashMap;
+
+use super::shebang::Flags;
+use crate::Bytes;
+
+/// How many scripts are kept that came by `EVAL` alone, as Redis does from 7.4 on.
+const KEPT: usize = 500;
+
+/// See the [module](self).
+#[derive(Default)]
+pub(super) struct Cache {
+    scripts: HashMap<String, Script>,
+    /// Counts the uses.
+    uses: u64,
+    /// How many of them may go.
+    evictable: usize,
+}
+
+#[derive(Clone)]
+pub(super) struct Script {
+    /// Without its first line, if that says what it is.
+    pub code: Bytes,
+    /// None for one that does not say what it is, which may do all.
+    pub flags: Option<Flags>,
+    used: u64,
+    stays: bool,
+}
+
+impl Cache {
+    pub(super) fn has(&self, sha: &str) -> bool {
+        self.scripts.contains_key(sha)
+    }
+
+    /// A script, which counts as a use. O(1)
+    pub(super) fn get(&mut self, sha: &str) -> Option<&Script> {
+        self.uses += 1;
+        let script = self.scripts.get_mut(sha)?;
+        script.used = self.uses;
+        Some(script)
+    }
+
+    /// Keeps a script: for good if it `stays`, and else until many others have been used. Gives the SHA1 of the
+    /// one that goes for it. O(1), or O(n) if one goes.
+    pub(super) fn insert(
+        &mut self,
+        sha: &str,
+        code: &[u8],
+        flags: Option<Flags>,
+        stays: bool,
+    ) -> Option<String> {
+        self.uses += 1;
+        if let Some(script) = self.scripts.get_mut(sha) {
+            self.evictable -= usize::from(stays && !script.stays);
+            script.stays |= stays;
+            return None;
+        }
+        let script = Script { code: Bytes::from(code), flags, used: self.uses, stays };
+        self.scripts.insert(sha.to_owned(), script);
+        self.evictable += usize::from(!stays);
+        if self.evictable <= KEPT {
+            return None;
+        }
+        let oldest =
+            self.scripts.iter().filter(|(_, script)| !script.stays).min_by_key(|(_, script)| script.used);
+        let oldest = oldest.map(|(sha, _)| sha.clone())?;
+        self.scripts.remove(&oldest);
+        self.evictable -= 1;
+        Some(oldest)
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Cache::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_by_eval_goes_when_others_come_and_what_was_loaded_stays() {
+        let mut cache = Cache::default();
+        cache.insert("loaded", b"", None, true);
+        cache.insert("later", b"", None, false);
+        cache.insert("used", b"", None, false);
+        assert_eq!(cache.insert("later", b"", None, true), None);
+        let gone: Vec<String> = (0..KEPT + 10)
+            .filter_map(|at| {
+                assert!(cache.get("used").is_some());
+                cache.insert(&at.to_string(), b"", None, false)
+            })
+            .collect();
+        let expected: Vec<String> = (0..11).map(|at: u32| at.to_string()).collect();
+        assert_eq!(gone, expected);
+        assert!(cache.has("loaded") && cache.has("later") && cache.has("used") && !cache.has("10"));
+        assert_eq!(cache.scripts.len(), KEPT + 2);
+    }
+}

@@ -1,0 +1,277 @@
+//! A Lua state, and running in it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mlua::{
+    ChunkMode, Debug, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
+};
+
+use super::libs;
+use super::random::Random;
+use super::{convert, raise, redis_api, register};
+use crate::Bytes;
+use crate::reply::{ErrorReply, Reply};
+use crate::sync::{Arc, Mutex};
+use crate::table::{Compat, Session};
+
+/// Bytes that the scripts and functions of a store may use at a time.
+const MEMORY: usize = 256 << 20;
+/// Instructions between two looks at whether a script has been killed.
+const STEP: u32 = 10_000;
+
+/// What others may tell a script that runs, and learn of it.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub kill: AtomicBool,
+    /// It has run a command that may write.
+    pub wrote: AtomicBool,
+    /// It is a function, not a script.
+    pub is_function: AtomicBool,
+}
+
+/// What a run has to do with.
+pub(super) struct Running {
+    /// The session that its commands run in; none while nothing runs.
+    pub part: Option<Session>,
+    pub read_only: bool,
+    pub signals: Arc<Signals>,
+}
+
+/// See the [module](self).
+pub(super) struct Engine {
+    lua: Lua,
+    pub compat: Compat,
+    running: Arc<Mutex<Running>>,
+    /// By their SHA1, and by their name: what is compiled.
+    pub scripts: HashMap<String, Function>,
+    pub functions: HashMap<String, Function>,
+    registry: register::Registry,
+    library_globals: Table,
+    run_script: Function,
+    run_function: Function,
+    run_library: Function,
+}
+
+/// What is to be run: its name as errors have it, and what it is given.
+pub(super) struct Job<'j> {
+    pub function: Function,
+    pub name: &'j str,
+    pub is_function: bool,
+    pub read_only: bool,
+    pub keys: &'j [Bytes],
+    pub args: &'j [Bytes],
+}
+
+/// How a run has ended.
+pub(super) struct Ended {
+    pub reply: Reply,
+    /// The state is not to be used any more.
+    pub is_spoilt: bool,
+}
+
+impl Engine {
+    pub(super) fn new(compat: Compat, seed: u64, signals: &Arc<Signals>) -> mlua::Result<Engine> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
+        let lua = Lua::new_with(libraries, LuaOptions::new())?;
+        lua.set_memory_limit(MEMORY)?;
+        let running =
+            Arc::new(Mutex::new(Running { part: None, read_only: false, signals: Arc::clone(signals) }));
+        let registry = register::Registry::default();
+
+        let native = lua.create_table()?;
+        native
+            .raw_set("value_of", lua.create_function(|lua, caught: Value| raise::value_of(lua, caught))?)?;
+        native.raw_set("failed", lua.create_function(failed)?)?;
+        native.raw_set("name", "redis")?;
+        if compat == Compat::Valkey9 {
+            native.raw_set("also", "server")?;
+        }
+        native.raw_set("api", redis_api::at_run(&lua, compat, &running)?)?;
+        let load_api = redis_api::at_load(&lua, compat)?;
+        load_api.raw_set("register_function", register::function(&lua, &registry)?)?;
+        native.raw_set("load_api", load_api)?;
+        let libraries = libs::all(&lua, compat, Random::new(seed))?;
+
+        let sandbox = lua.load(include_str!("sandbox.lua")).set_name("=sandbox").set_mode(ChunkMode::Text);
+        let (globals, library_globals, run_script, run_function, run_library) =
+            sandbox.call::<(Table, Table, Function, Function, Function)>((native, libraries))?;
+        lua.set_globals(globals)?;
+        watch_for_kill(&lua, signals)?;
+        Ok(Engine {
+            lua,
+            compat,
+            running,
+            scripts: HashMap::new(),
+            functions: HashMap::new(),
+            registry,
+            library_globals,
+            run_script,
+            run_function,
+            run_library,
+        })
+    }
+
+    /// Compiles a script.
+    ///
+    /// # Errors
+    /// Redis's for what is no Lua.
+    pub(super) fn compile(&self, code: &[u8]) -> Result<Function, ErrorReply> {
+        let chunk = self.lua.load(code).set_name("@user_script").set_mode(ChunkMode::Text);
+        let compiled = chunk.into_function();
+        compiled.map_err(|error| not_lua("ERR Error compiling script (new function): ", &error))
+    }
+
+    /// Runs a library's code, and gives what it registers.
+    ///
+    /// # Errors
+    /// Redis's for what is no Lua, or fails.
+    pub(super) fn load(&self, code: &[u8]) -> Result<Vec<register::Registered>, ErrorReply> {
+        let chunk = self.lua.load(code).set_name("@user_function").set_mode(ChunkMode::Text);
+        let compiled = chunk.set_environment(self.library_globals.clone()).into_function();
+        let body = compiled.map_err(|error| not_lua("ERR Error compiling function: ", &error))?;
+        self.registry.lock().clear();
+        let ran = self.run_library.call::<(bool, Value)>(body);
+        let registered = std::mem::take(&mut *self.registry.lock());
+        let text = match ran {
+            Ok((true, _)) => return Ok(registered),
+            Ok((false, Value::Table(failure))) => text_of(&failure),
+            Ok((false, _)) | Err(_) => OUT_OF_MEMORY.into(),
+        };
+        let text = [b"ERR Error registering functions: ".as_slice(), &text].concat();
+        Err(ErrorReply::of_bytes(text))
+    }
+
+    /// Runs a script or a function, whose commands run in that session.
+    pub(super) fn run(&self, job: &Job<'_>, part: Session) -> Ended {
+        {
+            let mut running = self.running.lock();
+            running.part = Some(part);
+            running.read_only = job.read_only;
+            let signals = &running.signals;
+            signals.kill.store(false, Ordering::Relaxed);
+            signals.wrote.store(false, Ordering::Relaxed);
+            signals.is_function.store(job.is_function, Ordering::Relaxed);
+        }
+        let ran = self.call(job);
+        let (part, killed) = {
+            let mut running = self.running.lock();
+            (running.part.take(), running.signals.kill.load(Ordering::Relaxed))
+        };
+        self.lua.gc_restart();
+        let out_of_memory =
+            || Ended { reply: ErrorReply::of_bytes(OUT_OF_MEMORY.into()).into(), is_spoilt: true };
+        match ran {
+            Ok((true, value)) => {
+                let protocol = part.map(|part| part.protocol()).unwrap_or_default();
+                match convert::to_reply(value, protocol) {
+                    Ok(reply) => Ended { reply, is_spoilt: killed },
+                    Err(_) => out_of_memory(),
+                }
+            }
+            Ok((false, Value::Table(failure))) => {
+                Ended { reply: failure_reply(&failure, job.name).into(), is_spoilt: killed }
+            }
+            // The one error that the handler is not asked about.
+            Ok((false, _)) | Err(mlua::Error::MemoryError(_)) => out_of_memory(),
+            Err(error) => Ended { reply: ErrorReply::new(format!("ERR {error}")).into(), is_spoilt: true },
+        }
+    }
+
+    fn call(&self, job: &Job<'_>) -> mlua::Result<(bool, Value)> {
+        let list = |words: &[Bytes]| {
+            let table = self.lua.create_table_with_capacity(words.len(), 0)?;
+            for (at, word) in words.iter().enumerate() {
+                table.raw_set(at + 1, self.lua.create_string(word)?)?;
+            }
+            Ok::<_, mlua::Error>(table)
+        };
+        let runner = if job.is_function { &self.run_function } else { &self.run_script };
+        runner.call((job.function.clone(), list(job.keys)?, list(job.args)?))
+    }
+}
+
+const OUT_OF_MEMORY: &str = "ERR not enough memory: the scripts of a store have 256 MB";
+
+/// Has a script that is killed end, at the next look and, lest it catches that, at every line after it.
+fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
+    let signals = Arc::clone(signals);
+    let triggers = HookTriggers::new().every_nth_instruction(STEP);
+    // The sandbox's own code is to go on: it ends the run.
+    let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some("=sandbox");
+    lua.set_global_hook(triggers, move |lua, debug| {
+        if !signals.kill.load(Ordering::Relaxed) || is_ours(debug) {
+            return Ok(VmState::Continue);
+        }
+        let text = match signals.is_function.load(Ordering::Relaxed) {
+            true => "ERR Script killed by user with FUNCTION KILL.",
+            false => "ERR Script killed by user with SCRIPT KILL.",
+        };
+        lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, debug| {
+            if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
+        })?;
+        Err(raise::reply(text))
+    })
+}
+
+/// What an error is to who has called the script: a table that says where it happened.
+fn failed(lua: &Lua, caught: MultiValue) -> mlua::Result<Table> {
+    let caught = raise::value_of(lua, caught.into_iter().next().unwrap_or(Value::Nil))?;
+    let level = |at: usize| {
+        lua.inspect_stack(at, |debug| {
+            let source = debug.source();
+            let text = source.source.unwrap_or_default().into_owned();
+            (source.what == "C" || text == "=sandbox", text, debug.current_line())
+        })
+    };
+    // Where the function is that failed, or the one of the script that has called it.
+    let place = (1..8).map_while(level).find(|(is_ours, ..)| !is_ours);
+    let failure = match caught {
+        Value::Table(failure) => failure,
+        other => {
+            let text = match &other {
+                Value::String(text) => text.as_bytes().to_vec(),
+                Value::Integer(_) | Value::Number(_) => {
+                    lua.coerce_string(other)?.map(|text| text.as_bytes().to_vec()).unwrap_or_default()
+                }
+                other => other.to_string()?.into_bytes(),
+            };
+            let table = lua.create_table_with_capacity(0, 3)?;
+            table.raw_set("err", lua.create_string([b"ERR ", text.as_slice()].concat())?)?;
+            table
+        }
+    };
+    if let Some((_, source, line)) = place {
+        failure.raw_set("source", source)?;
+        failure.raw_set("line", line.and_then(|line| i64::try_from(line).ok()).unwrap_or(-1))?;
+    }
+    Ok(failure)
+}
+
+/// The text of an error's table.
+fn text_of(failure: &Table) -> Vec<u8> {
+    match failure.raw_get("err") {
+        Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        _ => b"ERR unknown error".to_vec(),
+    }
+}
+
+fn failure_reply(failure: &Table, name: &str) -> ErrorReply {
+    let mut text = text_of(failure);
+    let (source, line) = (failure.raw_get::<Value>("source"), failure.raw_get::<Option<i64>>("line"));
+    if let (Ok(Value::String(source)), Ok(Some(line))) = (source, line) {
+        text.extend_from_slice(format!(" script: {name}, on ").as_bytes());
+        text.extend_from_slice(&source.as_bytes());
+        text.extend_from_slice(format!(":{line}.").as_bytes());
+    }
+    ErrorReply::of_bytes(text)
+}
+
+fn not_lua(what: &str, error: &mlua::Error) -> ErrorReply {
+    let text = match error {
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        mlua::Error::MemoryError(_) => "not enough memory".into(),
+        other => other.to_string(),
+    };
+    ErrorReply::new(format!("{what}{text}"))
+}

@@ -1,0 +1,274 @@
+//! The gate before the locks: while a script holds all, other sessions' commands wait here, where they can be
+//! told that it is busy, and not at a lock.
+
+use std::sync::Weak;
+use std::task::Waker;
+#[cfg(feature = "server")]
+use std::task::{Context, Poll};
+use std::thread::ThreadId;
+
+use super::engine::Signals;
+use crate::Bytes;
+use crate::clock::{Alarm, Clock, NEVER};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Arc, Condvar, Mutex, Padded, thread};
+
+/// Sessions are counted in so many places, so that those of different threads seldom meet.
+const STRIPES: usize = 16;
+/// How often a script looks whether those that were inside before it have left. It goes on without them then:
+/// all that is lost is that one may come to wait at a lock.
+const LOOKS: usize = 10_000;
+
+/// See the [module](self).
+pub(crate) struct Gate {
+    /// Somebody has taken the turn.
+    is_shut: AtomicBool,
+    /// How many commands are inside.
+    stripes: [Arc<Stripe>; STRIPES],
+    state: Mutex<State>,
+    opened: Condvar,
+    pub(super) signals: Arc<Signals>,
+    me: Weak<Gate>,
+}
+
+/// Counts the commands inside of some sessions.
+pub(crate) type Stripe = Padded<AtomicUsize>;
+
+#[derive(Default)]
+struct State {
+    turn: Option<Taken>,
+    tasks: Vec<Waker>,
+    /// What is to be done when the turn ends.
+    afterwards: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+struct Taken {
+    by: ThreadId,
+    since: u64,
+    runs: Option<Running>,
+}
+
+/// What runs.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub is_function: bool,
+    pub name: String,
+    pub command: Vec<Bytes>,
+    pub since: u64,
+}
+
+/// A command that has passed, until this is dropped.
+pub(crate) struct Inside(Arc<Stripe>);
+
+/// The turn of a session that may run scripts, until this is dropped.
+pub(crate) struct Turn(Arc<Gate>);
+
+/// Why a command does not pass.
+pub(crate) enum Shut {
+    /// A script runs, and has not done so for long.
+    Wait(Held),
+    /// It has: it is a function, or a script.
+    Busy { is_function: bool },
+}
+
+/// A command that has to wait until the gate opens, or the script is late, and then is to be tried again.
+pub(crate) struct Held {
+    gate: Arc<Gate>,
+    pub(crate) deadline: u64,
+}
+
+/// What comes of a wish to kill.
+pub(crate) enum Kill {
+    Done,
+    NothingRuns,
+    HasWritten,
+    /// It is a function where a script was meant, or the other way round.
+    Other,
+}
+
+impl Gate {
+    pub(super) fn new() -> Arc<Gate> {
+        Arc::new_cyclic(|me| Gate {
+            is_shut: AtomicBool::new(false),
+            stripes: std::array::from_fn(|_| Arc::new(Padded(AtomicUsize::new(0)))),
+            state: Mutex::default(),
+            opened: Condvar::new(),
+            signals: Arc::default(),
+            me: me.clone(),
+        })
+    }
+
+    /// Where the commands of a session are counted.
+    pub(crate) fn stripe(&self, session: u64) -> Arc<Stripe> {
+        Arc::clone(&self.stripes[session as usize % STRIPES])
+    }
+
+    /// Lets a command pass, which is counted until what this gives is dropped. A script may run `threshold`
+    /// milliseconds before it is late.
+    ///
+    /// # Errors
+    /// [`Shut`], if somebody else's script runs.
+    #[inline]
+    pub(crate) fn enter(
+        &self,
+        stripe: Arc<Stripe>,
+        clock: &Clock,
+        threshold: impl FnOnce() -> u64,
+    ) -> Result<Inside, Shut> {
+        // First counted, then looked: who shuts the gate does it the other way round.
+        stripe.0.fetch_add(1, Ordering::SeqCst);
+        let inside = Inside(stripe);
+        if self.is_shut.load(Ordering::SeqCst) {
+            if let Some(shut) = self.shut(clock, threshold) {
+                return Err(shut);
+            }
+        }
+        Ok(inside)
+    }
+
+    /// Takes the turn, and waits until those who are inside have left; nothing if this thread has it already, as
+    /// what is called by a listener that is told of a script's effects.
+    ///
+    /// # Errors
+    /// [`Shut`], if somebody else has it.
+    pub(crate) fn begin(&self, clock: &Clock, threshold: impl Fn() -> u64) -> Result<Option<Turn>, Shut> {
+        let Some(me) = self.me.upgrade() else { return Err(Shut::Busy { is_function: false }) };
+        loop {
+            let mut state = self.state.lock();
+            if state.turn.as_ref().is_some_and(|turn| turn.by == thread::current().id()) {
+                return Ok(None);
+            }
+            if state.turn.is_none() {
+                let since = clock.now();
+                state.turn = Some(Taken { by: thread::current().id(), since, runs: None });
+                self.is_shut.store(true, Ordering::SeqCst);
+                break;
+            }
+            drop(state);
+            // It may have opened meanwhile.
+            if let Some(shut) = self.shut(clock, &threshold) {
+                return Err(shut);
+            }
+        }
+        for _ in 0..LOOKS {
+            if self.stripes.iter().all(|stripe| stripe.0.load(Ordering::SeqCst) == 0) {
+                break;
+            }
+            thread::yield_now();
+        }
+        Ok(Some(Turn(me)))
+    }
+
+    /// Why a command of this thread does not pass; nothing if it does.
+    fn shut(&self, clock: &Clock, threshold: impl FnOnce() -> u64) -> Option<Shut> {
+        let state = self.state.lock();
+        let taken = state.turn.as_ref()?;
+        // What is called from within, by a listener that is told of its effects.
+        if taken.by == thread::current().id() {
+            return None;
+        }
+        let (since, is_function) = match &taken.runs {
+            Some(runs) => (runs.since, runs.is_function),
+            None => (taken.since, false),
+        };
+        let threshold = threshold();
+        let deadline = if threshold == 0 { NEVER } else { since.saturating_add(threshold) };
+        if deadline <= clock.now() {
+            return Some(Shut::Busy { is_function });
+        }
+        drop(state);
+        Some(Shut::Wait(Held { gate: self.me.upgrade()?, deadline }))
+    }
+
+    /// Notes what runs now.
+    pub(super) fn note(&self, runs: Option<Running>) {
+        if let Some(turn) = &mut self.state.lock().turn {
+            turn.runs = runs;
+        }
+    }
+
+    /// What runs, if anything does.
+    pub(crate) fn running(&self) -> Option<Running> {
+        self.state.lock().turn.as_ref().and_then(|turn| turn.runs.clone())
+    }
+
+    /// Has what runs end, at the next look that it takes.
+    pub(crate) fn kill(&self, is_function: bool) -> Kill {
+        let state = self.state.lock();
+        let Some(runs) = state.turn.as_ref().and_then(|turn| turn.runs.as_ref()) else {
+            return Kill::NothingRuns;
+        };
+        if self.signals.wrote.load(Ordering::Relaxed) {
+            return Kill::HasWritten;
+        }
+        if runs.is_function != is_function {
+            return Kill::Other;
+        }
+        self.signals.kill.store(true, Ordering::Relaxed);
+        Kill::Done
+    }
+
+    /// Does something that takes locks: now, or when the script of another thread has ended.
+    pub(crate) fn when_open(&self, job: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock();
+        match &state.turn {
+            Some(turn) if turn.by != thread::current().id() => state.afterwards.push(Box::new(job)),
+            _ => {
+                drop(state);
+                job();
+            }
+        }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (tasks, afterwards) = {
+            let mut state = self.0.state.lock();
+            state.turn = None;
+            self.0.is_shut.store(false, Ordering::SeqCst);
+            (std::mem::take(&mut state.tasks), std::mem::take(&mut state.afterwards))
+        };
+        self.0.opened.notify_all();
+        afterwards.into_iter().for_each(|job| job());
+        tasks.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Alarm for Gate {
+    fn ring(&self) {
+        let _state = self.state.lock();
+        self.opened.notify_all();
+    }
+}
+
+impl Held {
+    /// Has the thread wait.
+    pub(crate) fn wait(&self, clock: &Clock) {
+        let alarm: Arc<dyn Alarm> = Arc::<Gate>::clone(&self.gate);
+        clock.set_alarm(self.deadline, Arc::downgrade(&alarm));
+        let mut state = self.gate.state.lock();
+        while state.turn.is_some() && (self.deadline == NEVER || clock.now() < self.deadline) {
+            clock.wait(&self.gate.opened, &mut state, self.deadline);
+        }
+    }
+
+    /// Ready once the gate is open; the deadline is the caller's to look at.
+    #[cfg(feature = "server")]
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.gate.state.lock();
+        if state.turn.is_none() {
+            return Poll::Ready(());
+        }
+        if !state.tasks.iter().any(|task| task.will_wake(context.waker())) {
+            state.tasks.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}

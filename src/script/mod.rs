@@ -1,0 +1,298 @@
+//! Lua: scripts and functions, as a server runs them.
+//!
+//! A script is user code that runs while all is held: that is what it is for. Its commands go through the same
+//! table as any other's, in a session that is part of its caller's. One Lua state a store, made when the first
+//! script comes; it is used by who holds the [`Gate`]'s turn and, inside of that, all locks of the store.
+
+mod cache;
+mod convert;
+mod engine;
+mod gate;
+mod library;
+mod libs;
+mod raise;
+mod random;
+mod redis_api;
+mod register;
+mod shebang;
+
+use cache::Cache;
+use engine::{Engine, Job};
+use library::Libraries;
+
+use crate::Bytes;
+use crate::reply::{ErrorReply, Reply};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex};
+use crate::table::{Compat, Session};
+
+pub(crate) use gate::{Gate, Held, Inside, Kill, Running, Shut, Stripe, Turn};
+pub(crate) use library::{Function, Library};
+
+/// The scripts of a store. The keyspace's sessions share it.
+pub(crate) struct Scripts {
+    pub(crate) gate: Arc<Gate>,
+    state: Mutex<State>,
+    /// How many libraries and functions there are, for who asks while a script runs.
+    pub(crate) libraries: AtomicUsize,
+    pub(crate) functions: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    engine: Option<Engine>,
+    cache: Cache,
+    libraries: Libraries,
+}
+
+/// Which script is meant.
+pub(crate) enum Which<'s> {
+    Text(&'s Bytes),
+    Sha(&'s [u8]),
+}
+
+/// What a script or function is called with.
+pub(crate) struct Given<'g> {
+    pub keys: &'g [Bytes],
+    pub args: &'g [Bytes],
+    /// By a command that does not write.
+    pub read_only: bool,
+    /// All words of that command.
+    pub words: &'g [Bytes],
+}
+
+/// Functions of a library, by their names.
+pub(crate) type Functions = Vec<(String, Function)>;
+
+/// The digits of a text's SHA1, in small letters.
+pub(crate) fn sha1(text: &[u8]) -> String {
+    sha1_smol::Sha1::from(text).digest().to_string()
+}
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Scripts {
+            gate: Gate::new(),
+            state: Mutex::default(),
+            libraries: AtomicUsize::new(0),
+            functions: AtomicUsize::new(0),
+        }
+    }
+
+    /// Runs a script in a session that is within a transaction which holds all.
+    ///
+    /// # Errors
+    /// Redis's, of the script and of what is no script.
+    pub(crate) fn eval(
+        &self,
+        part: Session,
+        which: &Which<'_>,
+        given: &Given<'_>,
+    ) -> Result<Reply, ErrorReply> {
+        let mut state = self.state.lock();
+        let sha = match which {
+            Which::Text(text) => sha1(text),
+            Which::Sha(sha) => String::from_utf8_lossy(sha).to_ascii_lowercase(),
+        };
+        let engine = state.engine(&part, &self.gate)?;
+        let known = engine.scripts.get(&sha).cloned();
+        let (function, flags) = match (state.cache.get(&sha).cloned(), known, which) {
+            (Some(script), Some(function), _) => (function, script.flags),
+            (Some(script), None, _) => {
+                let function = state.engine(&part, &self.gate)?.compile(&script.code)?;
+                state.engine(&part, &self.gate)?.scripts.insert(sha.clone(), function.clone());
+                (function, script.flags)
+            }
+            (None, _, Which::Text(text)) => state.keep(&part, &self.gate, &sha, text, false)?,
+            (None, _, Which::Sha(_)) => {
+                return Err(ErrorReply::known("NOSCRIPT No matching script. Please use EVAL."));
+            }
+        };
+        if given.read_only && flags.is_some_and(|flags| !flags.no_writes()) {
+            return Err(MAY_WRITE);
+        }
+        let read_only = given.read_only || flags.is_some_and(|flags| flags.no_writes());
+        let (keys, args) = (given.keys, given.args);
+        let job = Job { function, name: &sha, is_function: false, read_only, keys, args };
+        self.run(&mut state, part, &job, given.words)
+    }
+
+    /// Calls a function in such a session.
+    ///
+    /// # Errors
+    /// Redis's, of the function, and if there is none of that name.
+    pub(crate) fn call(&self, part: Session, name: &[u8], given: &Given<'_>) -> Result<Reply, ErrorReply> {
+        let mut state = self.state.lock();
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        let flags = state.libraries.functions.get(name).map(|function| function.flags);
+        let flags = flags.ok_or(NO_FUNCTION)?;
+        if given.read_only && !flags.no_writes() {
+            return Err(MAY_WRITE);
+        }
+        let function = state.engine(&part, &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
+        let (keys, args) = (given.keys, given.args);
+        let read_only = flags.no_writes();
+        let job = Job { function, name, is_function: true, read_only, keys, args };
+        self.run(&mut state, part, &job, given.words)
+    }
+
+    /// Whether there is a function of that name, which is looked at before the other arguments.
+    pub(crate) fn has_function(&self, name: &[u8]) -> bool {
+        std::str::from_utf8(name).is_ok_and(|name| self.state.lock().libraries.functions.contains_key(name))
+    }
+
+    fn run(
+        &self,
+        state: &mut State,
+        part: Session,
+        job: &Job<'_>,
+        words: &[Bytes],
+    ) -> Result<Reply, ErrorReply> {
+        let since = part.db().space().clock().now();
+        let (name, command) = (job.name.to_owned(), words.to_vec());
+        self.gate.note(Some(Running { is_function: job.is_function, name, command, since }));
+        let Some(engine) = &state.engine else { return Err(NO_STATE) };
+        let ended = engine.run(job, part);
+        self.gate.note(None);
+        if ended.is_spoilt {
+            state.engine = None;
+        }
+        Ok(ended.reply)
+    }
+
+    /// Keeps a script for `EVALSHA`; gives its SHA1.
+    ///
+    /// # Errors
+    /// Redis's, for what is no Lua.
+    pub(crate) fn load(&self, session: &Session, text: &Bytes) -> Result<String, ErrorReply> {
+        let mut state = self.state.lock();
+        let sha = sha1(text);
+        if state.cache.has(&sha) {
+            state.cache.insert(&sha, b"", None, true);
+        } else {
+            state.keep(session, &self.gate, &sha, text, true)?;
+        }
+        Ok(sha)
+    }
+
+    pub(crate) fn has(&self, sha: &[u8]) -> bool {
+        self.state.lock().cache.has(&String::from_utf8_lossy(sha).to_ascii_lowercase())
+    }
+
+    /// Forgets all scripts.
+    pub(crate) fn flush(&self) {
+        let mut state = self.state.lock();
+        state.cache.clear();
+        if let Some(engine) = &mut state.engine {
+            engine.scripts.clear();
+        }
+    }
+
+    /// Loads a library; gives its name.
+    ///
+    /// # Errors
+    /// Redis's, of a library that cannot be, and of one that is there if none is to be replaced.
+    pub(crate) fn load_library(
+        &self,
+        session: &Session,
+        text: &Bytes,
+        replaces: bool,
+    ) -> Result<String, ErrorReply> {
+        let mut state = self.state.lock();
+        let (name, code) = shebang::of_library(text)?;
+        if !replaces && state.libraries.by_name.contains_key(&name) {
+            return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
+        }
+        let registered = state.engine(session, &self.gate)?.load(code)?;
+        state.libraries.check(&name, &registered)?;
+        let gone = state.libraries.remove(&name).unwrap_or_default();
+        state.libraries.insert(&name, text, &registered);
+        if let Some(engine) = &mut state.engine {
+            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
+            engine.functions.extend(registered.into_iter().map(|of| (of.name, of.callback)));
+        }
+        self.count(&state);
+        Ok(name)
+    }
+
+    /// Removes a library; false if there is none of that name.
+    pub(crate) fn delete_library(&self, name: &[u8]) -> bool {
+        let mut state = self.state.lock();
+        let gone = std::str::from_utf8(name).ok().and_then(|name| state.libraries.remove(name));
+        if let (Some(gone), Some(engine)) = (&gone, &mut state.engine) {
+            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
+        }
+        self.count(&state);
+        gone.is_some()
+    }
+
+    /// Removes all libraries.
+    pub(crate) fn flush_libraries(&self) {
+        let mut state = self.state.lock();
+        state.libraries = Libraries::default();
+        if let Some(engine) = &mut state.engine {
+            engine.functions.clear();
+        }
+        self.count(&state);
+    }
+
+    /// All libraries with their functions, in the order of their names.
+    pub(crate) fn all_libraries(&self) -> Vec<(String, Library, Functions)> {
+        let state = self.state.lock();
+        let functions = |library: &Library| {
+            let of = |name: &String| Some((name.clone(), state.libraries.functions.get(name)?.clone()));
+            library.functions.iter().filter_map(of).collect()
+        };
+        let libraries = state.libraries.by_name.iter();
+        libraries.map(|(name, library)| (name.clone(), library.clone(), functions(library))).collect()
+    }
+
+    fn count(&self, state: &State) {
+        self.libraries.store(state.libraries.by_name.len(), Ordering::Relaxed);
+        self.functions.store(state.libraries.functions.len(), Ordering::Relaxed);
+    }
+}
+
+const NO_STATE: ErrorReply = ErrorReply::known("ERR no memory for a Lua state");
+const NO_FUNCTION: ErrorReply = ErrorReply::known("ERR Function not found");
+const MAY_WRITE: ErrorReply =
+    ErrorReply::known("ERR Can not execute a script with write flag using *_ro command.");
+
+impl State {
+    /// The Lua state for sessions of that kind, with the libraries that are loaded; those of another kind find
+    /// other versions and libraries in it, so it is made anew for them.
+    fn engine(&mut self, session: &Session, gate: &Gate) -> Result<&mut Engine, ErrorReply> {
+        let compat: Compat = session.dialect().compat;
+        if self.engine.as_ref().is_none_or(|engine| engine.compat != compat) {
+            self.engine = None;
+            let seed = session.db().space().rng().next();
+            let mut engine = Engine::new(compat, seed, &gate.signals).map_err(|_| NO_STATE)?;
+            for library in self.libraries.by_name.values() {
+                let (_, code) = shebang::of_library(&library.text)?;
+                engine.functions.extend(engine.load(code)?.into_iter().map(|of| (of.name, of.callback)));
+            }
+            self.engine = Some(engine);
+        }
+        self.engine.as_mut().ok_or(NO_STATE)
+    }
+
+    fn keep(
+        &mut self,
+        session: &Session,
+        gate: &Gate,
+        sha: &str,
+        text: &Bytes,
+        stays: bool,
+    ) -> Result<(mlua::Function, Option<shebang::Flags>), ErrorReply> {
+        let (flags, code) = shebang::of_script(text)?;
+        let engine = self.engine(session, gate)?;
+        let function = engine.compile(code)?;
+        engine.scripts.insert(sha.to_owned(), function.clone());
+        if let Some(gone) = self.cache.insert(sha, code, flags, stays) {
+            if let Some(engine) = &mut self.engine {
+                engine.scripts.remove(&gone);
+            }
+        }
+        Ok((function, flags))
+    }
+}

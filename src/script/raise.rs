@@ -1,0 +1,103 @@
+//! Errors that Rust raises in Lua. mlua carries them as its own; the sandbox has scripts see what they stand for.
+
+use std::fmt;
+
+use mlua::{Error, Lua, Value};
+
+/// What a script sees of an error.
+#[derive(Debug)]
+pub(super) enum Raised {
+    /// A string, as Lua's own libraries raise.
+    Text(Vec<u8>),
+    /// A table with the field `err`, as `redis.call` raises.
+    Table(Vec<u8>),
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Raised::Text(text) | Raised::Table(text)) = self;
+        f.write_str(&String::from_utf8_lossy(text))
+    }
+}
+
+impl std::error::Error for Raised {}
+
+/// An error of Redis's, with its code.
+pub(super) fn reply(text: impl Into<Vec<u8>>) -> Error {
+    Error::external(Raised::Table(text.into()))
+}
+
+/// One of a library's, behind the place of whoever called it.
+pub(super) fn at_caller(lua: &Lua, text: &str) -> Error {
+    let place = place(lua, 1).map(|place| format!("{}:{}: ", place.short, place.line)).unwrap_or_default();
+    Error::external(Raised::Text(format!("{place}{text}").into_bytes()))
+}
+
+/// What Lua says of an argument of the function that runs; from 1.
+pub(super) fn argument(lua: &Lua, at: usize, what: &str) -> Error {
+    let names = lua.inspect_stack(0, |debug| {
+        let names = debug.names();
+        (names.name.map(|name| name.into_owned()), names.name_what == Some("method"))
+    });
+    let (name, is_method) = names.unwrap_or_default();
+    let name = name.unwrap_or_else(|| "?".into());
+    match (is_method, at) {
+        (true, 1) => at_caller(lua, &format!("calling '{name}' on bad self ({what})")),
+        (true, at) => at_caller(lua, &format!("bad argument #{} to '{name}' ({what})", at.saturating_sub(1))),
+        (false, at) => at_caller(lua, &format!("bad argument #{at} to '{name}' ({what})")),
+    }
+}
+
+/// A place in a script.
+pub(super) struct Place {
+    pub short: String,
+    pub line: usize,
+}
+
+/// Where the function at that level of the stack is; none for one that is not of a script.
+pub(super) fn place(lua: &Lua, level: usize) -> Option<Place> {
+    let place = lua.inspect_stack(level, |debug| {
+        let line = debug.current_line()?;
+        let source = debug.source();
+        if source.source.as_deref() == Some("=sandbox") {
+            return None;
+        }
+        Some(Place { short: source.short_src.unwrap_or_default().into_owned(), line })
+    });
+    place.flatten()
+}
+
+/// What a script sees of a caught error.
+pub(super) fn value_of(lua: &Lua, caught: Value) -> mlua::Result<Value> {
+    let Value::Error(error) = caught else { return Ok(caught) };
+    match find(&error) {
+        Found::Raised(Raised::Text(text)) => lua.create_string(text).map(Value::String),
+        Found::Raised(Raised::Table(text)) => table(lua, text).map(Value::Table),
+        Found::Other(error) => lua.create_string(error.to_string()).map(Value::String),
+    }
+}
+
+/// The table that stands for an error of Redis's.
+pub(super) fn table(lua: &Lua, text: &[u8]) -> mlua::Result<mlua::Table> {
+    let table = lua.create_table_with_capacity(0, 2)?;
+    table.raw_set("err", lua.create_string(text)?)?;
+    table.raw_set("ignore_error_stats_update", true)?;
+    Ok(table)
+}
+
+enum Found<'e> {
+    Raised(&'e Raised),
+    Other(&'e Error),
+}
+
+fn find(error: &Error) -> Found<'_> {
+    match error {
+        Error::CallbackError { cause, .. } | Error::BadArgument { cause, .. } => find(cause),
+        Error::WithContext { cause, .. } => find(cause),
+        Error::ExternalError(raised) => match raised.downcast_ref() {
+            Some(raised) => Found::Raised(raised),
+            None => Found::Other(error),
+        },
+        other => Found::Other(other),
+    }
+}

@@ -1,0 +1,118 @@
+//! `redis.register_function`, with which a library says what it has.
+
+use mlua::{Function, Lua, MultiValue, Table, Value};
+
+use super::raise;
+use super::shebang::{Flags, check_name};
+use crate::Bytes;
+use crate::sync::{Arc, Mutex};
+
+/// What the library that is being loaded has registered so far.
+pub(super) type Registry = Arc<Mutex<Vec<Registered>>>;
+
+/// A function of a library.
+pub(super) struct Registered {
+    pub name: String,
+    pub description: Option<Bytes>,
+    pub flags: Flags,
+    pub callback: Function,
+}
+
+pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function> {
+    let registry = Arc::clone(registry);
+    lua.create_function(move |lua, arguments: MultiValue| {
+        let arguments = arguments.into_vec();
+        let registered = match arguments.as_slice() {
+            [Value::Table(named)] => by_name(lua, named)?,
+            [_] => {
+                return Err(raise::reply(
+                    "ERR calling redis.register_function with a single argument is only applicable to Lua \
+                     table (representing named arguments).",
+                ));
+            }
+            [name, callback] => by_place(lua, name, callback)?,
+            _ => return Err(raise::reply("ERR wrong number of arguments to redis.register_function")),
+        };
+        let mut registry = registry.lock();
+        if registry.iter().any(|other| other.name == registered.name) {
+            return Err(raise::reply("ERR Function already exists in the library"));
+        }
+        registry.push(registered);
+        Ok(())
+    })
+}
+
+fn by_place(lua: &Lua, name: &Value, callback: &Value) -> mlua::Result<Registered> {
+    let Value::Function(callback) = callback else {
+        return Err(raise::reply("ERR second argument to redis.register_function must be a function"));
+    };
+    let text = "ERR first argument to redis.register_function must be a string";
+    let name = text_of(lua, name)?.ok_or_else(|| raise::reply(text))?;
+    Ok(Registered {
+        name: checked(&name)?,
+        description: None,
+        flags: Flags::default(),
+        callback: callback.clone(),
+    })
+}
+
+fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
+    let (mut name, mut description, mut flags, mut callback) = (None, None, Flags::default(), None);
+    for pair in named.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        let Value::String(key) = key else { return Err(raise::reply(UNKNOWN)) };
+        let key = key.as_bytes().to_ascii_lowercase();
+        match (&*key, value) {
+            (b"function_name", value) => {
+                let text = "ERR function_name argument given to redis.register_function must be a string";
+                name = Some(text_of(lua, &value)?.ok_or_else(|| raise::reply(text))?);
+            }
+            (b"description", value) => {
+                let text = "ERR description argument given to redis.register_function must be a string";
+                description = Some(text_of(lua, &value)?.ok_or_else(|| raise::reply(text))?);
+            }
+            (b"callback", Value::Function(function)) => callback = Some(function),
+            (b"callback", _) => {
+                return Err(raise::reply(
+                    "ERR callback argument given to redis.register_function must be a function",
+                ));
+            }
+            (b"flags", Value::Table(names)) => {
+                for at in 1.. {
+                    match names.raw_get(at)? {
+                        Value::Nil => break,
+                        Value::String(name) if flags.add(&name.as_bytes()) => {}
+                        _ => return Err(raise::reply("ERR unknown flag given")),
+                    }
+                }
+            }
+            (b"flags", _) => {
+                return Err(raise::reply(
+                    "ERR flags argument to redis.register_function must be a table representing function flags",
+                ));
+            }
+            _ => return Err(raise::reply(UNKNOWN)),
+        }
+    }
+    let text = "ERR redis.register_function must get a function name argument";
+    let name = name.ok_or_else(|| raise::reply(text))?;
+    let text = "ERR redis.register_function must get a callback argument";
+    let callback = callback.ok_or_else(|| raise::reply(text))?;
+    Ok(Registered { name: checked(&name)?, description: description.map(Bytes::from), flags, callback })
+}
+
+const UNKNOWN: &str = "ERR unknown argument given to redis.register_function";
+
+/// A string, or a number as one.
+fn text_of(lua: &Lua, value: &Value) -> mlua::Result<Option<Vec<u8>>> {
+    match value {
+        Value::String(_) | Value::Integer(_) | Value::Number(_) => {
+            Ok(lua.coerce_string(value.clone())?.map(|text| text.as_bytes().to_vec()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn checked(name: &[u8]) -> mlua::Result<String> {
+    check_name(name).map_err(|error| raise::reply(error.as_bytes()))
+}

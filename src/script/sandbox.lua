@@ -1,0 +1,339 @@
+-- What scripts see of Lua: globals and libraries that cannot be changed, and errors as Redis gives them.
+-- Called once for each state with what Rust provides; gives what Rust calls.
+
+local native, libraries = ...
+local error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
+      tostring, unpack, load, loadstring, byte, gsub =
+      error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
+      tostring, unpack, load, loadstring, string.byte, string.gsub
+local create, resume, running, yield = coroutine.create, coroutine.resume, coroutine.running, coroutine.yield
+
+local READONLY = "Attempt to modify a readonly table"
+
+-- What stands in for a table that must not change, to that table; and to the metatable that scripts may see.
+local hidden, shown = {}, {}
+
+local function refuse()
+  error(READONLY, 2)
+end
+
+local function guard(table)
+  local guarded = setmetatable({}, { __index = table, __newindex = refuse, __metatable = false })
+  hidden[guarded] = table
+  return guarded
+end
+
+local function missing(_, name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+
+local function got(...)
+  return select('#', ...) == 0 and "no value" or type((...))
+end
+
+local function check_table(name, ...)
+  if type((...)) ~= 'table' then
+    error("bad argument #1 to '" .. name .. "' (table expected, got " .. got(...) .. ")", 3)
+  end
+end
+
+-- An error as a script may see it, without a place in here.
+local function value_of(caught)
+  if type(caught) == 'userdata' then
+    return native.value_of(caught)
+  elseif type(caught) == 'string' then
+    return (gsub(caught, '^sandbox:%d+: ', ''))
+  end
+  return caught
+end
+
+-- Lua's own pcall pushes a flag behind however many results there are, and aborts where it is built with checks of
+-- its own: so many go through it in a table.
+local MANY = 16
+
+local function few(...)
+  local count = select('#', ...)
+  if count < MANY then
+    return count, ...
+  end
+  return count, { ... }
+end
+
+local function run(...)
+  return few((...)(select(2, ...)))
+end
+
+
+-- pcall gives the text of an error of Redis's own, not its table.
+local function called(ok, count, ...)
+  if ok and count < MANY then
+    return true, ...
+  elseif ok then
+    return true, unpack((...), 1, count)
+  end
+  local caught = value_of(count)
+  if type(caught) == 'table' then
+    local text = rawget(caught, 'err')
+    if type(text) == 'string' or type(text) == 'number' then
+      return false, text
+    end
+  end
+  return false, caught
+end
+
+-- Compiled code could do anything: what begins as such is read as text, which it is not.
+local function as_text(chunk)
+  return byte(chunk, 1) == 27 and ' ' .. chunk or chunk
+end
+
+local base = {
+  _VERSION = _VERSION,
+  assert = assert,
+  collectgarbage = collectgarbage,
+  error = error,
+  gcinfo = gcinfo,
+  ipairs = ipairs,
+  rawequal = rawequal,
+  select = select,
+  tonumber = tonumber,
+  tostring = tostring,
+  type = type,
+  unpack = unpack,
+}
+
+function base.getmetatable(...)
+  if select('#', ...) == 0 then
+    error("bad argument #1 to 'getmetatable' (value expected)", 2)
+  end
+  local value = ...
+  if type(value) == 'string' then
+    return shown['']
+  elseif hidden[value] then
+    return shown[value]
+  end
+  return getmetatable(value)
+end
+
+function base.load(reader, name)
+  if type(reader) ~= 'function' then
+    error("bad argument #1 to 'load' (function expected, got " .. type(reader) .. ")", 2)
+  end
+  local begun = false
+  local chunk, failure = load(function()
+    local piece = reader()
+    if not begun and (type(piece) == 'string' or type(piece) == 'number') then
+      begun = true
+      return as_text(piece)
+    end
+    return piece
+  end, name)
+  return chunk, value_of(failure)
+end
+
+function base.loadstring(...)
+  local text, name = ...
+  if type(text) ~= 'string' and type(text) ~= 'number' then
+    error("bad argument #1 to 'loadstring' (string expected, got " .. got(...) .. ")", 2)
+  end
+  return loadstring(as_text(text), name or text)
+end
+
+function base.next(...)
+  check_table('next', ...)
+  local table, key = ...
+  return next(hidden[table] or table, key)
+end
+
+function base.pairs(...)
+  check_table('pairs', ...)
+  local table = ...
+  local real = hidden[table]
+  if real then
+    return function(_, key) return next(real, key) end, table, nil
+  end
+  return next, table, nil
+end
+
+function base.pcall(...)
+  return called(pcall(run, ...))
+end
+
+function base.rawget(...)
+  check_table('rawget', ...)
+  local table, key = ...
+  return rawget(hidden[table] or table, key)
+end
+
+function base.rawset(...)
+  check_table('rawset', ...)
+  local table, key, value = ...
+  if hidden[table] then
+    error(READONLY, 0)
+  end
+  return rawset(table, key, value)
+end
+
+function base.setmetatable(...)
+  check_table('setmetatable', ...)
+  local table, metatable = ...
+  if hidden[table] then
+    error(READONLY, 0)
+  elseif select('#', ...) < 2 or (metatable ~= nil and type(metatable) ~= 'table') then
+    error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+  end
+  if not pcall(setmetatable, table, metatable) then
+    error("cannot change a protected metatable", 2)
+  end
+  return table
+end
+
+local function handled(ok, count, ...)
+  if ok and count < MANY then
+    return true, ...
+  elseif ok then
+    return true, unpack((...), 1, count)
+  end
+  return false, count
+end
+
+function base.xpcall(body, handler)
+  return handled(xpcall(function() return run(body) end, function(caught) return handler(value_of(caught)) end))
+end
+
+-- As pcall does, resume pushes a flag to the values of a coroutine.
+local made = setmetatable({}, { __mode = 'k' })
+
+local function resumed(ok, count, ...)
+  if ok and count < MANY then
+    return true, ...
+  elseif ok then
+    return true, unpack((...), 1, count)
+  end
+  return false, value_of(count)
+end
+
+local coroutines = {}
+for name, member in pairs(coroutine) do
+  coroutines[name] = member
+end
+function coroutines.create(body)
+  if type(body) ~= 'function' then
+    error("bad argument #1 to 'create' (Lua function expected)", 2)
+  end
+  local thread = create(function(...) return few(body(...)) end)
+  made[thread] = true
+  return thread
+end
+function coroutines.resume(...)
+  local thread = ...
+  if thread ~= nil and made[thread] then
+    return resumed(resume(...))
+  end
+  return resume(...)
+end
+function coroutines.yield(...)
+  local thread = running()
+  if thread and made[thread] then
+    return yield(few(...))
+  end
+  return yield(...)
+end
+libraries.coroutine = coroutines
+
+-- All that can be named, in a run: what is the same for scripts and functions, and then what is not.
+local function globals(own)
+  local all = setmetatable({}, { __index = missing })
+  for name, value in pairs(own) do
+    all[name] = value
+  end
+  local guarded = guard(all)
+  all._G = guarded
+  shown[guarded] = guard({ __index = missing })
+  return guarded, all
+end
+
+local common = {}
+for name, value in pairs(base) do
+  common[name] = value
+end
+for name, library in pairs(libraries) do
+  common[name] = guard(library)
+end
+shown[''] = guard({ __index = common.string })
+
+-- Who could put something into a table that stands in for another, past the guard: what is there goes.
+local function scrub()
+  for guarded in pairs(hidden) do
+    while next(guarded) ~= nil do
+      rawset(guarded, next(guarded), nil)
+    end
+  end
+end
+
+local function copy(of, ...)
+  local copied = {}
+  for name, value in pairs(of) do
+    copied[name] = value
+  end
+  for _, name in pairs({ ... }) do
+    copied[name] = nil
+  end
+  return copied
+end
+
+-- Scripts have all of `redis`, and errors find the handler by its name.
+common[native.name] = guard(native.api)
+if native.also then
+  common[native.also] = common[native.name]
+end
+common.__redis__err__handler = native.failed
+local script_globals, script_all = globals(common)
+
+-- Functions lack what belongs to scripts.
+local function_api = guard(copy(native.api, 'breakpoint', 'debug', 'replicate_commands'))
+common[native.name] = function_api
+if native.also then
+  common[native.also] = function_api
+end
+common.__redis__err__handler = nil
+local _, function_all = globals(common)
+
+-- A library that is being loaded can do little but register.
+local load_api = guard(setmetatable(native.load_api, { __index = missing }))
+local load_all = setmetatable({}, { __index = missing })
+load_all[native.name] = load_api
+if native.also then
+  load_all[native.also] = load_api
+end
+
+-- What the globals of functions lead to changes while a library is loaded: they are one table.
+local function_meta = { __index = missing, __newindex = refuse, __metatable = false }
+local library_globals = setmetatable({}, function_meta)
+hidden[library_globals] = function_all
+shown[library_globals] = guard({ __index = missing })
+function_all._G = library_globals
+load_all._G = library_globals
+
+local failed = native.failed
+
+return script_globals, library_globals,
+  function(body, keys, argv)
+    rawset(script_all, 'KEYS', keys)
+    rawset(script_all, 'ARGV', argv)
+    function_meta.__index = missing
+    local ok, result = xpcall(body, failed)
+    scrub()
+    return ok, result
+  end,
+  function(body, keys, args)
+    function_meta.__index = function_all
+    local ok, result = xpcall(function() return body(keys, args) end, failed)
+    scrub()
+    return ok, result
+  end,
+  function(body)
+    function_meta.__index = load_all
+    local ok, result = xpcall(body, failed)
+    scrub()
+    return ok, result
+  end

@@ -1,0 +1,133 @@
+//! What sessions have to do with scripts: they wait at the gate, and run the commands of scripts.
+
+use std::sync::Arc;
+
+use super::busy;
+use crate::Bytes;
+use crate::keyspace::transaction::Transaction;
+use crate::reply::{ErrorReply, Reply};
+use crate::resp::Protocol;
+use crate::script::{Held, Inside, Shut, Stripe, Turn};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::table::config::value;
+use crate::table::row::Row;
+use crate::table::row::flag::{ALLOW_BUSY, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
+use crate::table::session::{Outcome, Session};
+use crate::text::number;
+
+/// A session's part in it.
+#[derive(Default)]
+pub(in crate::table) struct Scripting {
+    /// It runs the commands of a script, for another one.
+    pub is_part: bool,
+    stripe: Option<Arc<Stripe>>,
+}
+
+/// A command that has passed the gate, as long as this is there.
+pub(in crate::table) enum Passed {
+    Freely,
+    Inside { _inside: Inside },
+    Turn { _turn: Option<Turn> },
+}
+
+type Checked = Result<&'static Row, ErrorReply>;
+
+impl Session {
+    /// Has a command pass the gate, if it is one that will be carried out.
+    ///
+    /// # Errors
+    /// [`Held`], if it has to wait for somebody's script.
+    pub(in crate::table) fn pass(&mut self, checked: Checked) -> Result<(Checked, Passed), Held> {
+        let row = match checked {
+            // What can be done while a script runs takes no lock; to watch does.
+            Ok(row) if !row.has(ALLOW_BUSY) || row.name == "watch" => row,
+            other => return Ok((other, Passed::Freely)),
+        };
+        let space = self.db().space();
+        if self.db().in_transaction() || space.check_not_in_transaction().is_err() {
+            return Ok((Ok(row), Passed::Freely));
+        }
+        let (gate, clock) = (&self.shared().scripts.gate, space.clock());
+        let threshold = || self.threshold();
+        let queue = self.queue.as_ref();
+        let is_queued = queue.is_some() && !row.has(RUNS_IN_MULTI);
+        let runs_queue = row.name == "exec" && queue.is_some_and(|queue| queue.has(SCRIPTS));
+        let passed = if runs_queue || (row.has(SCRIPTS) && !is_queued) {
+            gate.begin(clock, threshold).map(|turn| Passed::Turn { _turn: turn })
+        } else {
+            let stripe = match &self.scripting.stripe {
+                Some(stripe) => Arc::clone(stripe),
+                None => gate.stripe(self.client.id),
+            };
+            gate.enter(stripe, clock, threshold).map(|inside| Passed::Inside { _inside: inside })
+        };
+        match passed {
+            Ok(passed) => {
+                if self.scripting.stripe.is_none() {
+                    self.scripting.stripe = Some(self.shared().scripts.gate.stripe(self.client.id));
+                }
+                Ok((Ok(row), passed))
+            }
+            Err(Shut::Wait(held)) => Err(held),
+            Err(Shut::Busy { is_function }) => Ok((Err(busy(is_function)), Passed::Freely)),
+        }
+    }
+
+    /// How long a script may run before others are told of it, in milliseconds; 0 for ever.
+    fn threshold(&self) -> u64 {
+        number::parse_u64(&value(self.db().space(), "busy-reply-threshold")).unwrap_or(5_000)
+    }
+
+    /// Whether a command may take long, as it runs a script.
+    #[cfg(feature = "server")]
+    pub(crate) fn runs_scripts(&self, words: &[Bytes]) -> bool {
+        self.look_up(words).is_ok_and(|row| row.has(SCRIPTS) || (row.name == "exec" && self.queue.is_some()))
+    }
+
+    /// A session for the commands of this one's script, within a transaction that holds all.
+    pub(in crate::table) fn part(&self, transaction: &Arc<Transaction>) -> Session {
+        let mut part = Session::of(self.db().within(transaction), Arc::clone(&self.client), self.compat);
+        part.scripting.is_part = true;
+        part
+    }
+
+    /// Has it speak that protocol.
+    pub(crate) fn speak(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// Whether it has that command.
+    pub(crate) fn knows(&self, words: &[Bytes]) -> bool {
+        !matches!(self.look_up(words), Err(error) if error.as_bytes().starts_with(b"ERR unknown"))
+    }
+
+    /// Runs a command of a script. `wrote` is set before one that may write.
+    pub(crate) fn call_from_script(&mut self, words: &[Bytes], read_only: bool, wrote: &AtomicBool) -> Reply {
+        let row = match self.look_up(words) {
+            Ok(row) => row,
+            Err(error) if error.as_bytes().starts_with(b"ERR unknown") => {
+                return ErrorReply::known("ERR Unknown Redis command called from script").into();
+            }
+            Err(_) => {
+                return ErrorReply::known("ERR Wrong number of args calling Redis command from script")
+                    .into();
+            }
+        };
+        if row.has(NOSCRIPT) {
+            return ErrorReply::known("ERR This Redis command is not allowed from script").into();
+        }
+        if row.has(WRITE) {
+            wrote.store(true, Ordering::Relaxed);
+            if read_only {
+                return ErrorReply::known("ERR Write commands are not allowed from read-only scripts.")
+                    .into();
+            }
+        }
+        match self.run(row, words) {
+            Outcome::Reply(reply) => reply,
+            // Nothing waits within a transaction.
+            Outcome::Waits(waiting) => waiting.nothing,
+            Outcome::Held(_) => Reply::Nil,
+        }
+    }
+}

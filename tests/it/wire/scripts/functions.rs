@@ -1,0 +1,158 @@
+//! FUNCTION and FCALL.
+
+use super::compare_all;
+use crate::wire::{Words, words};
+
+fn load(code: &str) -> Words {
+    words!["FUNCTION", "LOAD", code]
+}
+
+#[test]
+fn libraries_are_loaded_and_told_as_redis_does() {
+    let named = |what: &str| load(&format!("#!lua name=lz\nredis.register_function({what})"));
+    let mut commands = vec![
+        load(
+            "#!lua name=one\nredis.register_function('f', function(keys, args) return {keys[1], args[1], #keys} end)",
+        ),
+        load("#!lua name=one\nredis.register_function('f', function() return 1 end)"),
+        load("#!lua name=two\nredis.register_function('f', function() return 1 end)"),
+        load("#!lua name=one\n"),
+        load("return 1"),
+        load("#!lua\nreturn 1"),
+        load("#!lua name=x"),
+        load("#!\nreturn 1"),
+        load("#!foo name=x\nreturn 1"),
+        load("#!LUA name=x\nreturn 1"),
+        load("#!lua name=x what=1\nreturn 1"),
+        load("#!lua name=x name=y\nreturn 1"),
+        load("#!lua name=\nreturn 1"),
+        load("#!lua name=l-4\nreturn 1"),
+        load("#!lua name=x\nreturn 1"),
+        load("#!lua name=x\nx x"),
+        load("#!lua name=x\nerror('x')"),
+        load("#!lua name=x\nx = 1"),
+        load("#!lua name=x\nlocal a = nil; a.b = 1"),
+        load("#!lua name=x\nredis.call('set', 'a', 'b')"),
+        load("#!lua name=x\nredis.log(redis.LOG_NOTICE, 'x') return foo"),
+        words!["FUNCTION", "LOAD"],
+        words!["FUNCTION", "LOAD", "what", "#!lua name=x\nreturn 1"],
+        words!["FUNCTION", "LOAD", "replace", "what", "#!lua name=x\nreturn 1"],
+        words!["FUNCTION", "LOAD", "replace", "#!lua name=x\nreturn 1"],
+        words!["FUNCTION", "LIST"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "o*"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "x*"],
+        words!["FUNCTION", "LIST", "WITHCODE"],
+        words!["FUNCTION", "LIST", "withcode", "libraryname", "one"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME"],
+        words!["FUNCTION", "LIST", "WHAT"],
+        words!["FUNCTION", "LIST", "WITHCODE", "WITHCODE"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "a", "LIBRARYNAME", "b"],
+        words!["FUNCTION", "STATS"],
+        words!["FUNCTION", "STATS", "x"],
+        words!["FUNCTION", "KILL"],
+        words!["FUNCTION", "WHAT"],
+        words!["FUNCTION", "HELP"],
+        words!["FUNCTION"],
+        words![
+            "FUNCTION",
+            "LOAD",
+            "REPLACE",
+            "#!lua name=one\nredis.register_function('g', function() return 7 end)"
+        ],
+        words!["FCALL", "f", "0"],
+        words!["FCALL", "g", "0"],
+        words!["FUNCTION", "LOAD", "REPLACE", "#!lua name=one\nx x"],
+        words!["FCALL", "g", "0"],
+        words!["FUNCTION", "DELETE", "what"],
+        words!["FUNCTION", "DELETE"],
+        words!["FUNCTION", "DELETE", "one"],
+        words!["FCALL", "g", "0"],
+        words!["FUNCTION", "FLUSH", "x"],
+        words!["FUNCTION", "FLUSH", "sync", "x"],
+    ];
+    for what in [
+        "",
+        "'f'",
+        "'f', 1",
+        "1, 2",
+        "{}, function() end",
+        "'f', function() end, 3",
+        "{}",
+        "{1}",
+        "{function_name = 1}",
+        "{function_name = {}, callback = function() end}",
+        "{function_name = 'a', callback = 1}",
+        "{callback = function() end}",
+        "{function_name = 'a', callback = function() end, flags = {'x'}}",
+        "{function_name = 'a', callback = function() end, flags = 'x'}",
+        "{function_name = 'a', callback = function() end, x = 'x'}",
+        "{function_name = 'a-b', callback = function() end}",
+        "{function_name = '', callback = function() end}",
+        "'q', function() end) redis.register_function('q', function() end",
+    ] {
+        commands.push(named(what));
+    }
+    commands.extend([
+        load(
+            "#!lua name=flags\nredis.register_function{function_name = 'fl', callback = function() return \
+             redis.call('set', 'a', 'b') end, flags = {'no-writes', 'allow-oom', 'allow-stale', 'no-cluster', \
+             'allow-cross-slot-keys'}, description = 'hello'}",
+        ),
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "flags"],
+        words!["FCALL", "fl", "0"],
+        words!["FCALL_RO", "fl", "0"],
+        words!["FUNCTION", "FLUSH", "ASYNC"],
+        words!["FUNCTION", "LIST"],
+    ]);
+    compare_all(&commands);
+}
+
+#[test]
+fn functions_are_called_as_redis_does() {
+    let library = "#!lua name=lib\n\
+        local count = 0\n\
+        local function counted(keys, args) count = count + 1 return count end\n\
+        redis.register_function('counted', counted)\n\
+        redis.register_function('given', function(keys, args) return {keys, args, #keys, #args} end)\n\
+        redis.register_function('set', function(keys, args) return redis.call('set', keys[1], args[1]) end)\n\
+        redis.register_function('late', function() redis.register_function('x', function() end) end)\n\
+        redis.register_function('missing', function() return foo end)\n\
+        redis.register_function('keys', function() return KEYS end)\n\
+        redis.register_function('global', function() foo = 1 end)\n\
+        redis.register_function('unknown', function() return redis.call('foo') end)\n\
+        redis.register_function('fails', function() error('in it') end)\n\
+        redis.register_function('table', function() error({err = 'MY error'}) end)\n\
+        redis.register_function('json', function(k, a) return cjson.encode(cjson.decode(a[1])) end)\n\
+        redis.register_function('names', function() local t = {} for k in pairs(_G) do t[#t + 1] = k end \
+            table.sort(t) return t end)\n\
+        redis.register_function('api', function() local t = {} for k in pairs(redis) do t[#t + 1] = k end \
+            table.sort(t) return t end)\n\
+        redis.register_function{function_name = 'reads', callback = function(keys) return \
+            redis.call('get', keys[1]) end, flags = {'no-writes'}}\n";
+    let mut commands = vec![
+        load(library),
+        words!["FCALL", "counted", "0"],
+        words!["FCALL", "counted", "0"],
+        words!["FCALL", "given", "1", "a", "b", "c"],
+        words!["FCALL", "given", "2", "a"],
+        words!["FCALL", "given", "x", "a"],
+        words!["FCALL", "given", "-1", "a"],
+        words!["FCALL", "what", "x"],
+        words!["FCALL", "given"],
+        words!["FCALL", "set", "1", "a", "b"],
+        words!["FCALL_RO", "set", "1", "a", "c"],
+        words!["FCALL", "reads", "1", "a"],
+        words!["FCALL_RO", "reads", "1", "a"],
+        words!["FCALL", "json", "0", "{\"a\":[1,2,null]}"],
+        words!["EVAL", "return redis.call('fcall', 'counted', 0)", "0"],
+        words!["EVAL", "return x", "0"],
+        words!["MULTI"],
+        words!["FCALL", "set", "1", "a", "d"],
+        words!["GET", "a"],
+        words!["EXEC"],
+    ];
+    for name in ["late", "missing", "keys", "global", "unknown", "fails", "table", "names", "api"] {
+        commands.push(words!["FCALL", name, "0"]);
+    }
+    compare_all(&commands);
+}

@@ -1,0 +1,188 @@
+//! Scripts that do not end: others wait for them, are told that they are busy, and can end them.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use larder::{ManualClock, Reply, Session, Store};
+
+const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+const FUNCTION: &str =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+
+fn text(reply: Reply) -> String {
+    match reply {
+        Reply::Error(error) => error.to_string(),
+        Reply::Status(text) => text.into_owned(),
+        other => panic!("neither error nor status: {other:?}"),
+    }
+}
+
+fn running(session: &mut Session) -> bool {
+    let Reply::Map(facts) = session.call(["FUNCTION", "STATS"]) else { panic!("no map") };
+    facts[0].1 != Reply::Nil
+}
+
+/// Has another thread run a command, and waits until its script runs.
+fn start(store: &Store, words: Vec<&'static str>) -> thread::JoinHandle<Reply> {
+    let mut session = store.session();
+    let thread = thread::spawn(move || session.call(words));
+    let mut other = store.session();
+    while !running(&mut other) {
+        thread::yield_now();
+    }
+    thread
+}
+
+#[test]
+fn a_script_without_an_end_is_killed_even_if_it_catches_errors() {
+    for script in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local function f() while true do pcall(f) end end f()",
+        "while true do coroutine.wrap(function() while true do end end)() end",
+        "while true do pcall(coroutine.wrap(function() for i = 1, 1e5 do end end)) end",
+        "while true do redis.call('get', 'a') end",
+        "while true do redis.pcall('what') end",
+    ] {
+        let store = Store::new();
+        let runs = start(&store, vec!["EVAL", script, "0"]);
+        let mut other = store.session();
+        assert_eq!(text(other.call(["FUNCTION", "KILL"])), SCRIPT);
+        assert_eq!(other.call(["SCRIPT", "KILL"]), Reply::OK, "{script}");
+        let error = text(runs.join().unwrap());
+        assert!(
+            error.starts_with("ERR Script killed by user with SCRIPT KILL. script: "),
+            "{script}: {error}"
+        );
+        assert_eq!(text(other.call(["SCRIPT", "KILL"])), "NOTBUSY No scripts in execution right now.");
+        assert_eq!(other.call(["EVAL", "return 5", "0"]), Reply::Integer(5));
+    }
+}
+
+#[test]
+fn others_wait_until_it_is_late_and_then_are_told() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let watching = {
+        let mut session = store.session();
+        session.call(["WATCH", "a"]);
+        session
+    };
+    let code = "#!lua name=lib\nredis.register_function('loops', function() while true do end end)";
+    store.session().call(["FUNCTION", "LOAD", code]);
+    for (words, kill, busy) in [
+        (vec!["EVAL", "while true do end", "0"], "SCRIPT", SCRIPT),
+        (vec!["FCALL", "loops", "0"], "FUNCTION", FUNCTION),
+    ] {
+        let runs = start(&store, words);
+        let waiting: Vec<_> = [vec!["GET", "a"], vec!["EVAL", "return 1", "0"], vec!["SET", "a", "b"]]
+            .into_iter()
+            .map(|words| {
+                let mut session = store.session();
+                thread::spawn(move || session.call(words))
+            })
+            .collect();
+        clock.advance(Duration::from_secs(5));
+        for thread in waiting {
+            assert_eq!(text(thread.join().unwrap()), busy);
+        }
+        let mut session = store.session();
+        assert_eq!(session.call(["MULTI"]), Reply::OK);
+        assert_eq!(text(session.call(["GET", "a"])), busy);
+        assert_eq!(session.call(["DISCARD"]), Reply::OK);
+        assert_eq!(session.call([kill, "KILL"]), Reply::OK);
+        assert!(text(runs.join().unwrap()).contains(&format!("with {kill} KILL.")));
+        assert_eq!(session.call(["GET", "a"]), Reply::Nil);
+    }
+    // It takes a lock to forget what it watches, which must not keep who drops it.
+    let runs = start(&store, vec!["EVAL", "while true do end", "0"]);
+    drop(watching);
+    assert_eq!(store.session().call(["SCRIPT", "KILL"]), Reply::OK);
+    runs.join().unwrap();
+}
+
+#[test]
+fn one_that_has_written_is_not_killed() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let messages = store.subscribe(["written"]);
+    let script = "redis.call('set', 'a', 'b') redis.call('publish', 'written', 'x') \
+                  local start = redis.call('time')[1] while redis.call('time')[1] == start do end return 'done'";
+    let runs = start(&store, vec!["EVAL", script, "0"]);
+    while messages.try_recv().is_none() {
+        thread::yield_now();
+    }
+    let mut other = store.session();
+    assert!(text(other.call(["SCRIPT", "KILL"])).starts_with("UNKILLABLE Sorry the script already executed"));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(runs.join().unwrap(), Reply::Bulk("done".into()));
+    assert_eq!(other.call(["GET", "a"]), Reply::Bulk("b".into()));
+}
+
+#[test]
+fn scripts_of_many_sessions_take_turns() {
+    let store = Arc::new(Store::new());
+    let script = "local n = redis.call('incr', 'n') redis.call('set', 'n', n) return n";
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let mut session = store.session();
+            thread::spawn(move || {
+                for _ in 0..100 {
+                    session.call(["EVAL", script, "0"]);
+                    session.call(["INCR", "n"]);
+                    for words in [vec!["MULTI"], vec!["EVAL", script, "0"], vec!["EXEC"]] {
+                        session.call(words);
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(store.get("n").unwrap(), Some(1200));
+}
+
+#[test]
+fn memory_has_an_end() {
+    let store = Store::new();
+    let mut session = store.session();
+    let hungry = "local t = {} while true do t[#t + 1] = string.rep('x', 1000000) .. #t end";
+    for script in [hungry, "local s = 'x' while true do s = s .. s end"] {
+        let error = text(session.call(["EVAL", script, "0"]));
+        assert_eq!(error, "ERR not enough memory: the scripts of a store have 256 MB");
+    }
+    assert_eq!(session.call(["EVAL", "return 5", "0"]), Reply::Integer(5));
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn a_server_answers_while_a_script_runs() {
+    use crate::wire::redis::Redis;
+    use crate::wire::words;
+    use larder::Protocol;
+
+    let server = Store::new().serve().unwrap();
+    let port = server.port();
+    // More than the server has threads.
+    let mut clients: Vec<_> = (0..8).map(|_| Redis::connect(port, Protocol::Resp2)).collect();
+    let (mut runs, mut kills) = (clients.pop().unwrap(), clients.pop().unwrap());
+    let runs = thread::spawn(move || runs.ask(&words!["EVAL", "while true do end", "0"]));
+    while !kills.ask(&words!["FUNCTION", "STATS"]).windows(4).any(|part| part == b"EVAL" || part == b"eval") {
+        thread::yield_now();
+    }
+    let waiting: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| thread::spawn(move || client.ask(&words!["GET", "a"])))
+        .collect();
+    // Several of them are waiting at some time in this.
+    for _ in 0..200 {
+        assert_eq!(kills.ask(&words!["HELLO", "9"])[0], b'-');
+    }
+    assert_eq!(kills.ask(&words!["SCRIPT", "KILL"]), b"+OK\r\n");
+    assert!(runs.join().unwrap().starts_with(b"-ERR Script killed"));
+    for client in waiting {
+        assert_eq!(client.join().unwrap(), b"$-1\r\n");
+    }
+}

@@ -1,0 +1,51 @@
+//! EVAL, SCRIPT, FUNCTION and FCALL.
+
+mod corpus;
+mod functions;
+mod kill;
+mod libraries;
+mod recipes;
+
+use larder::{Protocol, Store};
+
+use super::redis::Redis;
+use super::{Words, answer, script, words};
+use crate::differential::server::Server;
+
+/// Runs the same commands here and on a real Redis, in both protocols, and shows all replies that differ.
+fn compare_all(commands: &[Words]) {
+    // The texts of newer servers' errors in scripts are not compared yet.
+    let servers: Vec<Server> = Server::each().into_iter().take(1).collect();
+    let mut differences = Vec::new();
+    let protocols = [Protocol::Resp2, Protocol::Resp3];
+    for (server, protocol) in servers.iter().flat_map(|server| protocols.map(|protocol| (server, protocol))) {
+        let mut redis = Redis::connect(server.port(), protocol);
+        for words in [words!["FLUSHALL"], words!["SCRIPT", "FLUSH"], words!["FUNCTION", "FLUSH"]] {
+            redis.ask(&words);
+        }
+        let store = Store::builder().seed(7).build();
+        let mut session = store.session().compat(redis.compat);
+        if protocol == Protocol::Resp3 {
+            session.call(["HELLO", "3"]);
+        }
+        for words in commands {
+            let reply = answer(&mut session, words);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(words));
+            if ours != theirs {
+                let (ours, theirs) = (ours.escape_ascii(), theirs.escape_ascii());
+                let command = script(std::slice::from_ref(words));
+                differences.push(format!(
+                    "{:?} {protocol:?} {command}  larder \"{ours}\"\n  Redis  \"{theirs}\"",
+                    redis.compat
+                ));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{} differ\n{}", differences.len(), differences.join("\n"));
+}
+
+/// Scripts without keys and arguments.
+fn compare_scripts<'s>(scripts: impl IntoIterator<Item = &'s str>) {
+    let commands: Vec<Words> = scripts.into_iter().map(|script| words!["EVAL", script, "0"]).collect();
+    compare_all(&commands);
+}
