@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Options, Server};
-use crate::table::start;
-use crate::{Bytes, Compat, SaveFile, Store};
+use crate::table::{SaveListener, start};
+use crate::{Bytes, Compat, Error, Progress, SaveFile, Store};
 
 /// The settings of a [`Server`]; see [`Server::builder`].
 ///
@@ -30,6 +31,7 @@ pub struct ServerBuilder {
     options: Options,
     parameters: BTreeMap<&'static str, Bytes>,
     file: Option<SaveFile>,
+    listener: Option<SaveListener>,
 }
 
 impl ServerBuilder {
@@ -41,6 +43,7 @@ impl ServerBuilder {
             options: Options::default(),
             parameters: BTreeMap::new(),
             file: None,
+            listener: None,
         }
     }
 
@@ -111,6 +114,34 @@ impl ServerBuilder {
     #[doc(alias = "dbfilename")]
     pub fn save_to(mut self, file: SaveFile) -> Self {
         self.file = Some(file);
+        self
+    }
+
+    /// Who is told how each save to the file went, on the thread that saves: to log it.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-save-listener-{}", std::process::id()));
+    /// use std::sync::mpsc::channel;
+    /// use larder::{SaveFile, Server, Store};
+    ///
+    /// let (send, saves) = channel();
+    /// let listener = move |saved: Result<larder::Progress, &larder::Error>| {
+    ///     send.send(saved.map_or_else(|error| error.to_string(), |done| format!("{} keys", done.entries))).unwrap();
+    /// };
+    /// let store = Store::new();
+    /// let file = SaveFile::Snapshot(path.clone());
+    /// let server = Server::builder().save_to(file).save_listener(listener).start(&store)?;
+    /// store.session().call(["SAVE"]);
+    /// assert_eq!(saves.recv().as_deref(), Ok("0 keys"));
+    /// # drop(server);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn save_listener(
+        mut self,
+        listener: impl Fn(Result<Progress, &Error>) + Send + Sync + 'static,
+    ) -> Self {
+        self.listener = Some(Arc::new(listener));
         self
     }
 
@@ -209,7 +240,7 @@ impl ServerBuilder {
         if let Some(file) = self.file {
             let saving = &store.space().shared().saving;
             saving
-                .save_to(store.space(), file, self.options.compat)
+                .save_to(store.space(), file, self.options.compat, self.listener)
                 .map_err(|error| invalid(error.to_string()))?;
         }
         Server::start(listeners, store, self.options)

@@ -145,6 +145,8 @@ impl Connection<'_> {
                 }
             };
             if let Some(how) = self.session.shuts_down() {
+                // What came before it is told.
+                self.flush().await?;
                 self.shared.shut_down(how);
                 return Err(Gone);
             }

@@ -51,6 +51,8 @@ pub(crate) use config::{eviction_of, names, read_at_start, start};
 #[cfg(feature = "server")]
 pub(crate) use pubsub::message;
 pub use row::Compat;
+#[cfg(feature = "server")]
+pub(crate) use saving::Listener as SaveListener;
 pub use saving::{SaveFile, Shutdown};
 pub use session::Session;
 #[cfg(any(feature = "redis-aio", feature = "server"))]

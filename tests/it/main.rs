@@ -10,7 +10,7 @@ mod hash;
 mod keys;
 mod list;
 mod load;
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", unix))]
 mod program;
 mod recipes;
 #[cfg(feature = "redis")]

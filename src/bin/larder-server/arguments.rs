@@ -180,12 +180,12 @@ fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {
     config.read(&text.lines).map_err(failed("configuration file"))?;
 
     let own = |asked: &str| {
-        let said = surroundings
+        let mut said = surroundings
             .own
             .iter()
             .chain(&text.own)
             .filter(|(name, value)| *name == asked && !value.is_empty());
-        said.last().map(|(_, value)| value.clone())
+        said.next_back().map(|(_, value)| value.clone())
     };
     let has_file = ["dir", "dbfilename", "save"].iter().any(|name| config.get(name).is_some());
     let is_named = config.get("dbfilename").is_none_or(|name| !name.is_empty());
@@ -256,19 +256,10 @@ fn environment(compat: Compat) -> Text {
 
 /// Whom to be like: the last one said.
 fn compat(texts: &[&Text]) -> Result<Compat, Fault> {
-    let said = texts.iter().flat_map(|text| &text.own).filter(|(name, _)| *name == "compat").last();
-    match said.map(|(_, value)| value.as_str()) {
-        None => Ok(Compat::default()),
-        Some("7.0") => Ok(Compat::Redis70),
-        Some("7.2") => Ok(Compat::Redis72),
-        Some("8.2") => Ok(Compat::Redis82),
-        Some("8.10") => Ok(Compat::Redis810),
-        Some("valkey-9" | "valkey-9.0") => Ok(Compat::Valkey9),
-        Some(other) => {
-            let known = "7.0, 7.2, 8.2, 8.10, valkey-9";
-            Err(Fault::Other(format!("larder-server: compat is '{other}', which is none of {known}")))
-        }
-    }
+    let said = texts.iter().flat_map(|text| &text.own).rfind(|(name, _)| *name == "compat");
+    let parse =
+        |value: &String| value.parse().map_err(|why| Fault::Other(format!("larder-server: compat {why}")));
+    said.map_or(Ok(Compat::default()), |(_, value)| parse(value))
 }
 
 /// A word as the file has it within quotes.

@@ -14,7 +14,7 @@ const NOT_RUN: u8 = 126;
 /// Starts a server, and a command that finds it in the environment; gives the command's exit code.
 pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     let Some((program, arguments)) = command.split_first() else { return ExitCode::FAILURE };
-    let Started { server, runtime } = match start(settings) {
+    let Started { server, runtime } = match start(settings, |_| {}) {
         Ok(started) => started,
         Err(why) => return say(&why, 1),
     };

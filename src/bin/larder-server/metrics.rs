@@ -105,6 +105,9 @@ fn metrics(store: &Store, compat: Compat, password: Option<String>) -> String {
     for (name, fact) in String::from_utf8_lossy(&info).lines().filter_map(|line| line.split_once(':')) {
         if fact.parse::<f64>().is_ok_and(f64::is_finite) {
             let _ = writeln!(text, "# TYPE redis_{name} untyped\nredis_{name} {fact}");
+        } else if name.ends_with("_status") {
+            let is_ok = u8::from(fact == "ok");
+            let _ = writeln!(text, "# TYPE redis_{name} gauge\nredis_{name} {is_ok}");
         } else if let Some(index) = name.strip_prefix("db").filter(|_| fact.starts_with("keys=")) {
             for (part, value) in fact.split(',').filter_map(|part| part.split_once('=')) {
                 let _ = writeln!(text, "redis_db_{part}{{db=\"db{index}\"}} {value}");

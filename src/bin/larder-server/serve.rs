@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use larder::{Server, Shutdown, Store};
+use larder::{Progress, Server, Shutdown};
 use tokio::runtime::Runtime;
 
 use crate::arguments::Settings;
@@ -20,14 +21,21 @@ pub struct Started {
 pub fn serve(settings: &Settings) -> ExitCode {
     let path = settings.path("logfile");
     let log = match Log::open(path.as_deref(), settings.get("loglevel").as_deref()) {
-        Ok(log) => log,
+        Ok(log) => Arc::new(log),
         Err(error) => {
             let why = format!("Can't open the log file {}: {error}\n", path.unwrap_or_default().display());
             let _ = io::stderr().write_all(why.as_bytes());
             return ExitCode::FAILURE;
         }
     };
-    let Started { server, runtime } = match start(settings) {
+    let saves = Arc::clone(&log);
+    let saved = move |saved: Result<Progress, &larder::Error>| match saved {
+        Ok(Progress { entries, bytes, .. }) => {
+            saves.notice(&format!("DB saved on disk: {entries} keys, {bytes} bytes"))
+        }
+        Err(error) => saves.warning(&format!("Error trying to save the DB: {error}")),
+    };
+    let Started { server, runtime } = match start(settings, saved) {
         Ok(started) => started,
         Err(why) => {
             log.warning(&why);
@@ -54,7 +62,10 @@ pub fn serve(settings: &Settings) -> ExitCode {
 ///
 /// # Errors
 /// What is to be told of why not.
-pub fn start(settings: &Settings) -> Result<Started, String> {
+pub fn start(
+    settings: &Settings,
+    saved: impl Fn(Result<Progress, &larder::Error>) + Send + Sync + 'static,
+) -> Result<Started, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("Fatal error starting threads: {error}. Exiting."))?;
     let store = match &settings.file {
@@ -65,7 +76,7 @@ pub fn start(settings: &Settings) -> Result<Started, String> {
     };
     let mut builder = settings.config.server().map_err(|error| format!("Fatal error: {error}. Exiting."))?;
     if let Some(file) = &settings.file {
-        builder = builder.save_to(file.clone());
+        builder = builder.save_to(file.clone()).save_listener(saved);
     }
     let port = settings.get("port").unwrap_or_default();
     let server = builder.start(&store).map_err(|error| {
@@ -116,7 +127,6 @@ async fn until_ended(server: Server, settings: &Settings, log: &Log) -> ExitCode
             how_at(settings, name)
         }
     };
-    let store: Store = server.store().clone();
     let ended = tokio::select! {
         ended = server.shut_down(how) => ended,
         // Who is asked twice does not wait for its clients any longer.
@@ -125,14 +135,9 @@ async fn until_ended(server: Server, settings: &Settings, log: &Log) -> ExitCode
             return ExitCode::FAILURE;
         }
     };
-    drop(store);
-    match ended {
-        Ok(true) => log.notice("DB saved on disk"),
-        Ok(false) => {}
-        Err(error) => {
-            log.warning(&format!("Error trying to save the DB: {error}"));
-            return ExitCode::FAILURE;
-        }
+    if ended.is_err() {
+        // The log has it.
+        return ExitCode::FAILURE;
     }
     log.warning("larder-server is now ready to exit, bye bye...");
     ExitCode::SUCCESS

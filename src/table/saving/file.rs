@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Compat;
+use crate::Progress;
 use crate::api::{Store, StoreBuilder};
 
 /// Where a server loads its store from and saves it to, and in what format.
@@ -64,12 +65,12 @@ impl SaveFile {
         }
     }
 
-    pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<()> {
+    pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<Progress> {
         match self {
-            SaveFile::Snapshot(path) => store.save(path).map(drop),
+            SaveFile::Snapshot(path) => store.save(path),
             SaveFile::Rdb(path) => {
                 let _ = compat;
-                store.save(path).map(drop)
+                store.save(path)
             }
         }
     }

@@ -14,6 +14,7 @@ use super::call::{Answer, Call};
 use super::config;
 use super::row::flag::{ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, row};
+use crate::Progress;
 use crate::api::{Stats, Store};
 use crate::clock::Clock;
 use crate::keyspace::Keyspace;
@@ -75,10 +76,15 @@ pub enum Shutdown {
 /// Where a store is saved to by its sessions, and how that went.
 pub(crate) struct Saving {
     file: Mutex<Option<(SaveFile, Compat)>>,
+    /// Who is told of each save.
+    listener: Mutex<Option<Listener>>,
     state: Mutex<State>,
     /// One save at a time.
     turn: Mutex<()>,
 }
+
+/// Is told how a save went.
+pub(crate) type Listener = Arc<dyn Fn(std::result::Result<Progress, &crate::Error>) + Send + Sync>;
 
 #[derive(Clone, Copy)]
 struct State {
@@ -121,13 +127,25 @@ impl Saving {
             took: None,
             count: 0,
         };
-        Saving { file: Mutex::default(), state: Mutex::new(state), turn: Mutex::default() }
+        Saving {
+            file: Mutex::default(),
+            listener: Mutex::default(),
+            state: Mutex::new(state),
+            turn: Mutex::default(),
+        }
     }
 
     /// Has the store saved to a file from now on, as that server writes it; what it holds now came from there.
     #[cfg(feature = "server")]
-    pub(crate) fn save_to(&self, space: &Keyspace, file: SaveFile, compat: Compat) -> crate::Result<()> {
+    pub(crate) fn save_to(
+        &self,
+        space: &Keyspace,
+        file: SaveFile,
+        compat: Compat,
+        listener: Option<Listener>,
+    ) -> crate::Result<()> {
         let changes = Stats::of(space, None)?.writes;
+        *self.listener.lock() = listener;
         *self.file.lock() = Some((file, compat));
         let mut state = self.state.lock();
         (state.changes, state.at, state.wall) = (changes, space.clock().now(), space.clock().wall());
@@ -159,7 +177,7 @@ impl Saving {
     /// # Errors
     /// Those of [`Store::save`] and [`Store::save_rdb`].
     pub(crate) fn save(&self, store: &Store, anew: bool) -> crate::Result<bool> {
-        let _turn = self.turn.lock();
+        let turn = self.turn.lock();
         let Some((file, compat)) = self.file.lock().clone() else { return Ok(false) };
         let space = store.space();
         // What changes while it saves counts for the next time.
@@ -171,13 +189,20 @@ impl Saving {
         let (at, wall) = (clock.now(), clock.wall());
         self.state.lock().tried = at;
         let saved = file.save(store, compat);
-        let mut state = self.state.lock();
-        state.is_ok = saved.is_ok();
-        if saved.is_ok() {
-            state.count += 1;
-            (state.at, state.wall, state.changes) = (at, wall, changes);
+        {
+            let mut state = self.state.lock();
+            state.is_ok = saved.is_ok();
+            if saved.is_ok() {
+                state.count += 1;
+                (state.at, state.wall, state.changes) = (at, wall, changes);
+            }
         }
-        saved.map(|()| true)
+        drop(turn);
+        let listener = self.listener.lock().clone();
+        if let Some(listener) = listener {
+            listener(saved.as_ref().copied());
+        }
+        saved.map(|_| true)
     }
 
     /// Saves in a thread of its own.
@@ -260,7 +285,11 @@ fn save(call: &mut Call<'_>) -> Answer {
     if saving.state.lock().in_background {
         return Err(BUSY);
     }
-    if saving.save(&store(call), true)? { Ok(Reply::OK) } else { Err(NO_FILE) }
+    match saving.save(&store(call), true) {
+        Ok(true) => Ok(Reply::OK),
+        Ok(false) => Err(NO_FILE),
+        Err(error) => Err(ErrorReply::new(format!("ERR {error}"))),
+    }
 }
 
 fn save_in_background(call: &mut Call<'_>) -> Answer {

@@ -147,7 +147,7 @@ fn what_cannot_be_done_is_refused_by_name() {
         (&["--loadmodule", "x.so"], "modules cannot be loaded"),
         (&["--tls-port", "6380"], "no TLS port"),
         (&["--bind", "somewhere"], "'somewhere' is no IP address"),
-        (&["--compat", "6.0"], "compat is '6.0', which is none of 7.0, 7.2"),
+        (&["--compat", "6.0"], "compat '6.0' is none of 7.0, 7.2"),
         (&["nonsense.conf"], "can't open config file 'nonsense.conf': No such file or directory"),
         (&["-x"], "'-x' belongs to no option"),
     ] {

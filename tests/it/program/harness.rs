@@ -54,6 +54,7 @@ fn as_pytest_redis_starts_it() {
             "900 1 300 10",
         ],
     )
+    .stdout(Stdio::null())
     .spawn()
     .unwrap();
     let port = port.parse().unwrap();
