@@ -164,6 +164,16 @@ pub enum Error {
     /// `OOM command not allowed when used memory > 'maxmemory'.`
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// A stream has no such group of consumers, or there is no stream.
+    ///
+    /// `NOGROUP No such key '...' or consumer group '...'`
+    #[error(transparent)]
+    NoGroup(Box<NoGroup>),
+    /// A stream has a group of that name already.
+    ///
+    /// `BUSYGROUP Consumer Group name already exists`
+    #[error("BUSYGROUP Consumer Group name already exists")]
+    GroupExists,
     /// A transaction touched a key that it had not declared.
     ///
     /// `ERR key ... was not declared by this transaction`
@@ -234,6 +244,33 @@ impl DecodeError {
     pub fn new<T: ?Sized>(bytes: Bytes, reason: impl fmt::Display) -> Self {
         DecodeError { expected: std::any::type_name::<T>(), reason: reason.to_string(), bytes }
     }
+}
+
+/// There is no such group of consumers: see [`Error::NoGroup`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("NOGROUP No such key '{}' or consumer group '{}'", shown(.key), shown(.group))]
+#[non_exhaustive]
+pub struct NoGroup {
+    /// The name of the stream's key.
+    pub key: Bytes,
+    /// The name of the group.
+    pub group: Bytes,
+}
+
+impl NoGroup {
+    pub(crate) fn new(key: &[u8], group: &[u8]) -> Self {
+        NoGroup { key: Bytes::from(key), group: Bytes::from(group) }
+    }
+}
+
+impl From<NoGroup> for Error {
+    fn from(error: NoGroup) -> Self {
+        Error::NoGroup(Box::new(error))
+    }
+}
+
+fn shown(name: &Bytes) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(name)
 }
 
 impl fmt::Display for DecodeError {

@@ -59,6 +59,17 @@ pub enum KeyEvent {
     GeoRadiusStore,
     GeoSearchStore,
     PfAdd,
+    XAdd,
+    XDel,
+    XTrim,
+    XSetId,
+    XGroupCreate,
+    XGroupCreateConsumer,
+    XGroupSetId,
+    XGroupDelConsumer,
+    XGroupDestroy,
+    /// What is pending in a group of a stream has changed: Redis tells nobody.
+    XPending,
 }
 
 impl KeyEvent {
@@ -127,6 +138,16 @@ impl KeyEvent {
             GeoRadiusStore => "georadiusstore",
             GeoSearchStore => "geosearchstore",
             PfAdd => "pfadd",
+            XAdd => "xadd",
+            XDel => "xdel",
+            XTrim => "xtrim",
+            XSetId => "xsetid",
+            XGroupCreate => "xgroup-create",
+            XGroupCreateConsumer => "xgroup-createconsumer",
+            XGroupSetId => "xgroup-setid",
+            XGroupDelConsumer => "xgroup-delconsumer",
+            XGroupDestroy => "xgroup-destroy",
+            XPending => "xpending",
         }
     }
 
@@ -134,5 +155,10 @@ impl KeyEvent {
     /// under way (a refresh that outlives the old value must be kept); every other change does.
     pub(crate) const fn is_loss(self) -> bool {
         matches!(self, KeyEvent::Expired | KeyEvent::Evicted | KeyEvent::HExpired)
+    }
+
+    /// Whether nobody is told: neither those who watch the key, nor those who wait for it, nor subscribers.
+    pub(crate) const fn is_silent(self) -> bool {
+        matches!(self, KeyEvent::XPending)
     }
 }

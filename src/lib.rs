@@ -141,7 +141,7 @@
 //! # What it is not
 //!
 //! - Not durable write by write: what was written after the last snapshot is gone after a crash.
-//! - Not all of Redis: no streams, scripts or modules.
+//! - Not all of Redis: no modules, no clustering.
 
 // A promise of the README's first page.
 #![forbid(unsafe_code)]
@@ -205,7 +205,8 @@ pub use command::hash::FieldExpiry;
 pub use command::keys::ExpireIf;
 pub use command::list::PositionOptions;
 pub use command::sorted_set::{Aggregate, Combine, InsertCount, InsertIf, Inserted, Window};
-pub use error::{DecodeError, Error, Result};
+pub use command::stream::Removal;
+pub use error::{DecodeError, Error, NoGroup, Result};
 pub use event::KeyEvent;
 pub use key::Key;
 pub use keyspace::{Evicted, Sweeping, Weighed};
@@ -230,3 +231,4 @@ pub use value::bits::{BitOp, BitUnit};
 pub use value::geo::{Distance, Position};
 pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;
+pub use value::stream::{InvalidStreamId, References, StreamId};

@@ -132,6 +132,12 @@ impl ErrorReply {
         ErrorReply(Cow::Owned(text))
     }
 
+    /// A stream has no such group; `more` is what a command says beside that.
+    pub(crate) fn no_group(key: &[u8], group: &[u8], more: &[u8]) -> Self {
+        let text = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'", more];
+        ErrorReply::of_bytes(text.concat())
+    }
+
     /// One whose text is known beforehand.
     pub(crate) const fn known(text: &'static str) -> Self {
         ErrorReply(Cow::Borrowed(text.as_bytes()))
@@ -159,7 +165,11 @@ impl std::error::Error for ErrorReply {}
 
 impl From<Error> for ErrorReply {
     fn from(error: Error) -> Self {
-        ErrorReply::new(error.to_string())
+        match error {
+            // Names need not be text.
+            Error::NoGroup(error) => ErrorReply::no_group(&error.key, &error.group, b""),
+            error => ErrorReply::new(error.to_string()),
+        }
     }
 }
 

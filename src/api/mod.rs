@@ -30,6 +30,7 @@ mod snapshot;
 mod sorted_set;
 mod stats;
 mod store;
+mod stream;
 mod strings;
 mod text;
 mod time;
@@ -60,6 +61,10 @@ pub use snapshot::{Autosave, Saving};
 pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};
 pub use stats::{DatabaseStats, Stats};
 pub use store::Store;
+pub use stream::{
+    AddOptions, AutoClaimed, ConsumerInfo, GroupInfo, GroupStart, PendingEntry, Stream, StreamConsumer,
+    StreamEntry, StreamGroup, StreamTrim,
+};
 pub use text::Text;
 pub use transaction::{Tx, Watched};
 

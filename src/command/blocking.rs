@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::stream::read::{Found, Gone, Reads};
 use super::{list, sorted_set};
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
@@ -19,7 +20,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::blocked::Place;
 use crate::keyspace::shard::{Serve, Waiting};
 use crate::keyspace::writer::Writer;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::value::list::End;
 use crate::{Bytes, Error, Result, Type};
 
@@ -34,6 +35,8 @@ pub(crate) enum Attempt {
     MoveSeveral { ends: [End; 2], several: list::Several, destination: Bytes },
     /// BZPOPMIN, BZPOPMAX, BZMPOP: so many of the outermost members of a sorted set, at most.
     PopScored(End, usize),
+    /// XREAD, XREADGROUP: what comes behind an id of each key, which is in the place of that id.
+    Read(Box<Reads>),
 }
 
 /// What a waiter got.
@@ -47,6 +50,10 @@ pub(crate) enum Served {
     MovedSeveral(Vec<Bytes>),
     /// These members, with their scores, of the sorted set at this key, which had this deadline.
     Scored(Bytes, sorted_set::Popped, Option<u64>),
+    /// These entries.
+    Entries(Found),
+    /// Nothing, and nothing will come: the group has gone that was read for.
+    Gone(Gone),
 }
 
 impl Attempt {
@@ -72,6 +79,7 @@ impl Attempt {
                 let popped = sorted_set::pop(writer, key, *end, *count)?;
                 Ok(popped.map(|popped| Served::Scored(Bytes::from(key.bytes), popped, deadline)))
             }
+            Attempt::Read(reads) => Ok(reads.run(writer, &[Bytes::from(key.bytes)])?.map(Served::Entries)),
         }
     }
 
@@ -81,7 +89,7 @@ impl Attempt {
             Attempt::Move { destination, .. } => Some(destination),
             #[cfg(feature = "commands")]
             Attempt::MoveSeveral { destination, .. } => Some(destination),
-            Attempt::Pop(..) | Attempt::PopScored(..) => None,
+            Attempt::Pop(..) | Attempt::PopScored(..) | Attempt::Read(_) => None,
         }
     }
 
@@ -91,6 +99,7 @@ impl Attempt {
             #[cfg(feature = "commands")]
             Attempt::MoveSeveral { .. } => Type::List,
             Attempt::PopScored(..) => Type::SortedSet,
+            Attempt::Read(_) => Type::Stream,
         }
     }
 
@@ -114,7 +123,8 @@ impl Attempt {
                 let key = writer.space().key_ref(&key);
                 sorted_set::put_back(writer, key, popped.into_vec(), deadline)
             }
-            // What was moved is where it was meant to go.
+            // What was moved is where it was meant to go, and what was read is still there: for a group it is
+            // pending.
             _ => Ok(()),
         }
     }
@@ -174,7 +184,8 @@ pub(crate) fn start(
     attempt: Attempt,
     patience: Patience,
 ) -> Result<Start> {
-    if keys.len() > 1 {
+    // What is read from a stream stands in the place of its key.
+    if keys.len() > 1 && !matches!(attempt, Attempt::Read(_)) {
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.clone()));
     }
@@ -221,6 +232,10 @@ pub(crate) fn try_each(
 ) -> Result<Option<Served>> {
     if keys.is_empty() {
         return Err(Error::Invalid("wrong number of arguments: there is no key to take from"));
+    }
+    // Who reads takes nothing away: those who wait already are left nothing.
+    if let Attempt::Read(reads) = attempt {
+        return Ok(reads.run(writer, keys)?.map(Served::Entries));
     }
     let (db, kind) = (writer.db(), attempt.kind());
     for name in keys {
@@ -335,6 +350,24 @@ impl Drop for Ticket {
 }
 
 impl Waiter {
+    /// Hands over what was served.
+    fn wake(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        writer: &mut Writer<'_>,
+        served: Result<Served>,
+    ) -> Serve {
+        state.phase = Phase::Served(served);
+        state.place = None;
+        let task = state.task.take();
+        drop(state);
+        writer.wakes().add_thread(&self.woken);
+        if let Some(task) = task {
+            writer.wakes().add_task(task);
+        }
+        Serve::Done
+    }
+
     /// Gives up the places in the queues, and puts back what was served and not fetched.
     fn leave(self: &Arc<Self>, space: &Keyspace, left: Option<Result<Served>>) {
         let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(self);
@@ -363,10 +396,19 @@ impl Waiting for Waiter {
             && matches!(self.state.lock().phase, Phase::Waiting)
     }
 
+    fn minds_absence(&self) -> bool {
+        matches!(&self.attempt, Attempt::Read(reads) if reads.is_of_group())
+    }
+
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if !matches!(state.phase, Phase::Waiting) {
             return Serve::Done;
+        }
+        if let Attempt::Read(reads) = &self.attempt {
+            if let Some(gone) = reads.gone(writer, key) {
+                return self.wake(state, writer, Ok(Served::Gone(gone)));
+            }
         }
         if writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind()) {
             return Serve::Nothing;
@@ -376,19 +418,15 @@ impl Waiting for Waiter {
                 return Serve::Needs(destination.clone());
             }
         }
-        match self.attempt.run(writer, key).transpose() {
-            None => Serve::Nothing,
-            Some(served) => {
-                state.phase = Phase::Served(served);
-                state.place = None;
-                let task = state.task.take();
-                drop(state);
-                writer.wakes().add_thread(&self.woken);
-                if let Some(task) = task {
-                    writer.wakes().add_task(task);
-                }
-                Serve::Done
+        let served = match &self.attempt {
+            Attempt::Read(reads) => {
+                reads.serve(writer, &self.keys, key).map(|found| found.map(Served::Entries))
             }
+            attempt => attempt.run(writer, key),
+        };
+        match served.transpose() {
+            None => Serve::Nothing,
+            Some(served) => self.wake(state, writer, served),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod set;
 #[cfg(feature = "commands")]
 pub(crate) mod sort;
 pub(crate) mod sorted_set;
+pub(crate) mod stream;
 pub(crate) mod string;
 
 use smallvec::SmallVec;

@@ -67,6 +67,7 @@ pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Opti
         Value::List(_) => "quicklist",
         Value::Set(_) | Value::Hash(_) => "hashtable",
         Value::SortedSet(_) => "skiplist",
+        Value::Stream(_) => "stream",
     })
 }
 

@@ -70,7 +70,7 @@ impl Shard {
     /// Whether anybody waits for one of the keys or watches it.
     #[inline]
     pub(super) fn is_heard(&self) -> bool {
-        !self.waiters.0.is_empty() || !self.watches.is_empty()
+        !self.waiters.queues.is_empty() || !self.watches.is_empty()
     }
 
     /// The keys alone, shared with this shard: nobody waits for them or watches them. O(pages)
@@ -115,6 +115,9 @@ pub(crate) trait Waiting: Send + Sync {
     /// Tries to serve the waiter from `key`, by the writer who has just changed it.
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve;
 
+    /// Whether it waits no more once the key is missing, or holds another type.
+    fn minds_absence(&self) -> bool;
+
     /// Whether it still waits, and a value of this type is what it waits for.
     fn wants(&self, kind: Type) -> bool;
 }
@@ -131,47 +134,65 @@ pub(crate) enum Serve {
 
 /// The queues of one shard's keys, first come first served.
 #[derive(Default)]
-pub(crate) struct Waiters(HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, ahash::RandomState>);
+pub(crate) struct Waiters {
+    queues: HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, ahash::RandomState>,
+    /// How many of them mind that a key has gone.
+    minding: usize,
+}
 
 impl Waiters {
     pub(crate) fn has(&self, db: u16, key: &[u8]) -> bool {
-        !self.0.is_empty() && self.0.contains_key(&(db, Bytes::from(key)))
+        !self.queues.is_empty() && self.queues.contains_key(&(db, Bytes::from(key)))
     }
 
     /// The one at a place in the key's queue.
     pub(crate) fn nth(&self, db: u16, key: &Bytes, place: usize) -> Option<Arc<dyn Waiting>> {
-        self.0.get(&(db, key.clone()))?.get(place).cloned()
+        self.queues.get(&(db, key.clone()))?.get(place).cloned()
     }
 
     /// Whether somebody already waits for the key to hold a value of this type.
     pub(crate) fn want(&self, db: u16, key: &Bytes, kind: Type) -> bool {
-        !self.0.is_empty()
-            && self.0.get(&(db, key.clone())).into_iter().flatten().any(|waiter| waiter.wants(kind))
+        !self.queues.is_empty()
+            && self.queues.get(&(db, key.clone())).into_iter().flatten().any(|waiter| waiter.wants(kind))
+    }
+
+    pub(crate) fn mind_absence(&self) -> bool {
+        self.minding > 0
     }
 
     pub(crate) fn add(&mut self, db: u16, key: &Bytes, waiter: Arc<dyn Waiting>) {
-        self.0.entry((db, key.clone())).or_default().push_back(waiter);
+        self.minding += usize::from(waiter.minds_absence());
+        self.queues.entry((db, key.clone())).or_default().push_back(waiter);
     }
 
     pub(crate) fn remove(&mut self, db: u16, key: &Bytes, waiter: &Arc<dyn Waiting>) {
         let id = (db, key.clone());
-        if let Some(queue) = self.0.get_mut(&id) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            let before = queue.len();
             queue.retain(|other| !Arc::ptr_eq(other, waiter));
+            if waiter.minds_absence() {
+                self.minding = self.minding.saturating_sub(before - queue.len());
+            }
             if queue.is_empty() {
-                self.0.remove(&id);
+                self.queues.remove(&id);
             }
         }
     }
 
     /// How many wait for keys of the database; one who waits for two keys counts twice.
     pub(crate) fn len(&self, db: u16) -> usize {
-        self.0.iter().filter(|((of, _), _)| *of == db).map(|(_, queue)| queue.len()).sum()
+        self.queues.iter().filter(|((of, _), _)| *of == db).map(|(_, queue)| queue.len()).sum()
     }
 
     /// The keys that somebody waits for, in order, with their database.
     pub(crate) fn keys(&self) -> Vec<(u16, Bytes)> {
-        let mut keys: Vec<_> = self.0.keys().cloned().collect();
+        let mut keys: Vec<_> = self.queues.keys().cloned().collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// The keys of the database that somebody waits for.
+    pub(crate) fn keys_of(&self, db: u16) -> Vec<Bytes> {
+        self.queues.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
     }
 }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{Keyspace, weigh};
 use crate::{
-    BitInt, BitUnit, Bytes, Checkpoint, End, Error, Eviction, ExpireIf, ManualClock, Result, Store, Sweeping,
-    Weighed,
+    BitInt, BitUnit, Bytes, Checkpoint, End, Error, Eviction, ExpireIf, GroupStart, ManualClock, References,
+    Result, Store, StreamTrim, Sweeping, Weighed,
 };
 
 /// What is done to a key: which operation, how large, how often.
@@ -25,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
     // Few lengths, so that what is taken out often is what was put in.
     let len = prop_oneof![6 => prop::sample::select(vec![0_usize, 1, 12, 30, 130]), 1 => 150_usize..1_000];
     let count = prop_oneof![3 => 0_usize..4, 1 => 4_usize..60];
-    (0_u8..65, any::<u8>(), any::<u8>(), len, count).prop_map(|(what, key, other, len, count)| Step {
+    (0_u8..77, any::<u8>(), any::<u8>(), len, count).prop_map(|(what, key, other, len, count)| Step {
         what,
         key,
         other,
@@ -48,7 +48,8 @@ fn family(Step { what, key, .. }: &Step) -> u8 {
         31..39 => 2,
         39..48 => 3,
         48..56 => 4,
-        _ => key / 4 % 5,
+        62..74 => 5,
+        _ => key / 4 % 6,
     }
 }
 
@@ -79,6 +80,10 @@ fn run(db: &crate::Database, step: &Step, clones: &mut Clones) -> Result<()> {
     let set = db.set::<String>(&key[..]);
     let hash = db.hash::<String, String>(&key[..]);
     let board = db.sorted_set::<String>(&key[..]);
+    let stream = db.stream::<String, String>(&key[..]);
+    let group = stream.group(element(len % 40, count % 3));
+    let consumer = group.consumer(element(len % 40, count % 5));
+    let all = || stream.range(.., usize::MAX).map(|all| all.into_iter().map(|entry| entry.id));
     match what {
         0 => db.insert(&key[..], element(len, 0)),
         1 => db.insert_ex(&key[..], element(len, 0), ttl),
@@ -130,6 +135,18 @@ fn run(db: &crate::Database, step: &Step, clones: &mut Clones) -> Result<()> {
         53 => board.remove_range(0, count as i64).map(drop),
         54 => board.range_into(&other[..], 0, -1).map(drop),
         55 => board.iter().map(|iter| clones.keep(iter)),
+        62 | 63 => elements().try_for_each(|text| stream.add([("field", &text), ("other", &text)]).map(drop)),
+        64 => stream.add([(element(len, count), "value")]).map(drop),
+        65 => stream.remove_many(all()?.skip(count % 4).step_by(2).take(count)).map(drop),
+        66 => stream.trim(StreamTrim::to_len(count as u64).references(References::Remove)).map(drop),
+        67 => stream.trim(StreamTrim::to_len(len as u64).roughly()).map(drop),
+        68 => group.create(GroupStart::First).map(drop),
+        69 => consumer.read(count).map(drop),
+        70 => group.ack(all()?.skip(count % 4).take(count)).map(drop),
+        71 => consumer.claim(all()?.step_by(2).take(count), Duration::ZERO).map(drop),
+        72 => consumer.remove().map(drop),
+        73 if count > 2 => group.destroy().map(drop),
+        73 => db.copy(&key[..], &other[..]).map(drop),
         _ => hash.insert_ex("field", "value", ttl).map(drop),
     }
 }
@@ -143,7 +160,7 @@ fn run_on_store(
     clones: &mut Clones,
 ) -> Result<()> {
     match step.what {
-        62 => {
+        74 => {
             // Either of both goes on, and the other is written to once more.
             let mut other = store.fork()?;
             if step.count % 2 == 0 {
@@ -154,16 +171,16 @@ fn run_on_store(
             clones.keep(other);
             Ok(())
         }
-        63 => store.checkpoint().map(|mark| marks.push(mark)),
-        64 => marks.get(step.len % marks.len().max(1)).map_or(Ok(()), |mark| store.roll_back(mark)),
+        75 => store.checkpoint().map(|mark| marks.push(mark)),
+        76 => marks.get(step.len % marks.len().max(1)).map_or(Ok(()), |mark| store.roll_back(mark)),
         56 => store.swap_databases(0, 1),
         57 => {
             clock.advance(Duration::from_millis(step.len as u64));
             // Else those find it who come by.
             if step.count % 2 == 0 { store.sweep().map(drop) } else { Ok(()) }
         }
-        58 => store.transaction((0..20).map(|key| name(key / 4, key)), |tx| {
-            for what in 0..56 {
+        58 => store.transaction((0..24).map(|key| name(key / 4, key)), |tx| {
+            for what in (0..56).chain(62..74) {
                 // What a transaction cannot do, and what finds another type, changes nothing.
                 if what != 2 && usize::from(what) % 3 == step.count % 3 {
                     run(tx, &Step { what, ..step.clone() }, clones).ok();

@@ -98,5 +98,8 @@ fn class(event: KeyEvent) -> u8 {
         HSet | HDel | HIncrBy | HIncrByFloat | HExpire | HExpired | HPersist => b'h',
         ZAdd | ZIncr | ZRem | ZRemRangeByRank | ZRemRangeByScore | ZRemRangeByLex | ZPopMin | ZPopMax
         | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore | GeoRadiusStore | GeoSearchStore => b'z',
+        XAdd | XDel | XTrim | XSetId | XGroupCreate | XGroupCreateConsumer | XGroupSetId
+        | XGroupDelConsumer | XGroupDestroy => b't',
+        XPending => b' ',
     }
 }

@@ -167,6 +167,7 @@ fn len(value: &Value) -> usize {
         Value::Set(set) => set.len(),
         Value::Hash(hash) => hash.positions() as usize,
         Value::SortedSet(set) => set.len(),
+        Value::Stream(stream) => stream.len(),
     }
 }
 

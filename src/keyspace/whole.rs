@@ -95,7 +95,12 @@ impl Keyspace {
     /// Removes all keys of these databases at one instant. Their memory is freed when the locks are, unless a
     /// transaction holds those.
     pub(crate) fn clear(&self, held: Option<&Transaction>, databases: Range<u16>) -> Result<()> {
-        let clear = |shard: &mut Shard| {
+        let mut missed = Vec::new();
+        let mut clear = |shard: &mut Shard| {
+            if shard.waiters.mind_absence() {
+                let waited_for = |db| shard.waiters.keys_of(db).into_iter().map(move |name| (db, name));
+                missed.extend(databases.clone().flat_map(waited_for));
+            }
             let tables: Vec<_> = databases.clone().filter_map(|db| self.clear_table(shard, db)).collect();
             self.weigh(shard);
             tables
@@ -107,6 +112,16 @@ impl Keyspace {
             }
         };
         drop(tables);
+        if let Some(space) = self.me.upgrade().filter(|_| !missed.is_empty()) {
+            // Those who wait for what was there are told.
+            space.when_free(move |space| {
+                for (db, name) in missed {
+                    let key = space.key_ref(&name);
+                    // Fails only inside a transaction, and this waits for its end.
+                    let _ = space.write(db, &[key], |writer| writer.look_again(&name));
+                }
+            });
+        }
         Ok(())
     }
 

@@ -4,7 +4,14 @@
 //! Unix milliseconds plus 1 (varint). A string is a byte string; a collection is a count (varint) and
 //! its elements: of a list the elements in order, of a set the members, of a hash each field's name,
 //! value and deadline, of a sorted set each score (f64) and member in order.
+//!
+//! A stream is its last id, the greatest removed one, how many were ever added (an id is two varints); its
+//! entries in order, each an id and counted names and values; its groups. A group is its name, last id, entries
+//! read; its consumers, each a name, when it was seen and when active (milliseconds since 1970); what is pending,
+//! each an id, the consumer's place, when it was delivered, and how often. What may be missing has a byte before
+//! it that says whether it is there.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
 use super::block::BlockReader;
@@ -17,6 +24,7 @@ use crate::value::hash::{Before, Hash};
 use crate::value::list::{End, List};
 use crate::value::set::Set;
 use crate::value::sorted_set::SortedSet;
+use crate::value::stream::{Facts, Group, Pending, Stream, StreamId};
 use crate::value::{Type, Value, ValueRef};
 
 const STRING: u8 = 0;
@@ -24,6 +32,7 @@ const LIST: u8 = 1;
 const SET: u8 = 2;
 const HASH: u8 = 3;
 const SORTED_SET: u8 = 4;
+const STREAM: u8 = 5;
 
 /// One moment, on the wall's clock and on the monotonic line.
 #[derive(Clone, Copy)]
@@ -76,6 +85,7 @@ pub(super) fn write(
         Type::Set => SET,
         Type::Hash => HASH,
         Type::SortedSet => SORTED_SET,
+        Type::Stream => STREAM,
     }])?;
     write_bytes(out, entry.key)?;
     write_varint(out, moment.write(entry.deadline))?;
@@ -113,6 +123,7 @@ fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Resul
                 write_bytes(out, member)
             })
         }
+        Value::Stream(stream) => write_stream(out, stream),
     }
 }
 
@@ -139,17 +150,18 @@ impl Entry {
             SET => reader.set()?,
             HASH => reader.hash(moment)?,
             SORTED_SET => reader.sorted_set()?,
+            STREAM => reader.stream()?,
             _ => return Err(blocks.damaged("it has a value of an unknown type")),
         };
-        let is_over = value.kind() != Type::String && is_empty(&value);
+        let is_over = is_gone(&value);
         Ok(moment.read(written).filter(|_| !is_over).map(|deadline| Entry { db, key, value, deadline }))
     }
 }
 
-/// Whether a collection has nothing left: all fields of a hash may have expired since.
-fn is_empty(value: &Value) -> bool {
+/// Whether a collection that goes when it is empty has nothing left: all fields of a hash may have expired since.
+fn is_gone(value: &Value) -> bool {
     match value {
-        Value::String(string) => string.is_empty(),
+        Value::String(_) | Value::Stream(_) => false,
         Value::List(list) => list.is_empty(),
         Value::Set(set) => set.is_empty(),
         Value::Hash(hash) => hash.is_empty(),
@@ -206,6 +218,83 @@ impl<R: Read> Reader<'_, R> {
         Ok(Value::Hash(hash))
     }
 
+    fn stream(&mut self) -> Result<Value, Fault> {
+        let facts = Facts { last: self.id()?, max_deleted: self.id()?, added: self.number()? };
+        let mut stream = Stream::default();
+        let mut last = None;
+        let mut fields = Vec::new();
+        for _ in 0..self.number()? {
+            let id = self.id()?;
+            if last.is_some_and(|last| id <= last) || id > facts.last || id == StreamId::MIN {
+                return Err(self.blocks.damaged("a stream has an entry that is not in its order"));
+            }
+            last = Some(id);
+            fields.clear();
+            for _ in 0..self.number()? {
+                fields.push((self.bytes()?, self.bytes()?));
+            }
+            let parts: Vec<_> = fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+            stream.restore(id, &parts);
+        }
+        stream.set_facts(facts);
+        for _ in 0..self.number()? {
+            let group = self.group()?;
+            if !stream.add_group(group) {
+                return Err(self.blocks.damaged("a stream has a group twice"));
+            }
+        }
+        Ok(Value::Stream(stream))
+    }
+
+    fn group(&mut self) -> Result<Group, Fault> {
+        let (name, last, read) = (self.bytes()?, self.id()?, self.optional()?);
+        let mut group = Group::new(name, last, read);
+        let mut numbers = Vec::new();
+        for _ in 0..self.number()? {
+            let name = self.bytes()?;
+            let (number, is_new) = group.find_or_add(&name, 0);
+            if !is_new {
+                return Err(self.blocks.damaged("a group has a consumer twice"));
+            }
+            let (seen, active) = (self.number()?, self.optional()?);
+            group.set_times(number, seen, active);
+            numbers.push(number);
+        }
+        for _ in 0..self.number()? {
+            let id = self.id()?;
+            let consumer = match self.optional()? {
+                None => None,
+                Some(at) => match usize::try_from(at).ok().and_then(|at| numbers.get(at)) {
+                    Some(number) => Some(*number),
+                    None => return Err(self.blocks.damaged("an entry is pending for nobody that there is")),
+                },
+            };
+            let pending = Pending { consumer, time: self.number()?, count: self.number()? };
+            if group.pending().get(id).is_some() {
+                return Err(self.blocks.damaged("an entry is pending twice"));
+            }
+            group.assign(id, pending);
+        }
+        Ok(group)
+    }
+
+    fn number(&mut self) -> Result<u64, Fault> {
+        self.blocks.read_varint()
+    }
+
+    fn id(&mut self) -> Result<StreamId, Fault> {
+        Ok(StreamId::new(self.number()?, self.number()?))
+    }
+
+    fn optional(&mut self) -> Result<Option<u64>, Fault> {
+        let [is_some] = self.blocks.read_array()?;
+        match is_some {
+            0 => Ok(None),
+            1 => self.number().map(Some),
+            _ => Err(self.blocks.damaged("it has what is neither there nor not")),
+        }
+    }
+
     fn sorted_set(&mut self) -> Result<Value, Fault> {
         let mut set = SortedSet::default();
         for _ in 0..self.blocks.read_varint()? {
@@ -219,6 +308,57 @@ impl<R: Read> Reader<'_, R> {
         }
         Ok(Value::SortedSet(set))
     }
+}
+
+/// See the [module](self).
+fn write_stream(out: &mut impl Write, stream: &Stream) -> io::Result<()> {
+    let Facts { last, max_deleted, added } = stream.facts();
+    write_id(out, last)?;
+    write_id(out, max_deleted)?;
+    write_varint(out, added)?;
+    write_varint(out, stream.len() as u64)?;
+    for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+        write_id(out, entry.id)?;
+        write_varint(out, entry.fields().count() as u64)?;
+        for (name, value) in entry.fields() {
+            write_bytes(out, name)?;
+            write_bytes(out, value)?;
+        }
+    }
+    write_varint(out, stream.groups().len() as u64)?;
+    stream.groups().try_for_each(|group| write_group(out, group))
+}
+
+fn write_group(out: &mut impl Write, group: &Group) -> io::Result<()> {
+    write_bytes(out, group.name())?;
+    write_id(out, group.last)?;
+    write_optional(out, group.read)?;
+    write_varint(out, group.len() as u64)?;
+    let mut places = HashMap::new();
+    for (place, (number, consumer)) in group.consumers().enumerate() {
+        places.insert(number, place as u64);
+        write_bytes(out, &consumer.name)?;
+        write_varint(out, consumer.seen)?;
+        write_optional(out, consumer.active)?;
+    }
+    write_varint(out, group.pending().len() as u64)?;
+    for (id, Pending { consumer, time, count }) in group.pending().from(StreamId::MIN) {
+        write_id(out, id)?;
+        write_optional(out, consumer.and_then(|number| places.get(&number).copied()))?;
+        write_varint(out, *time)?;
+        write_varint(out, *count)?;
+    }
+    Ok(())
+}
+
+fn write_id(out: &mut impl Write, id: StreamId) -> io::Result<()> {
+    write_varint(out, id.ms)?;
+    write_varint(out, id.seq)
+}
+
+fn write_optional(out: &mut impl Write, number: Option<u64>) -> io::Result<()> {
+    out.write_all(&[number.is_some().into()])?;
+    number.map_or(Ok(()), |number| write_varint(out, number))
 }
 
 fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {

@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// A command that may wait.
-const fn waits(
+pub(super) const fn waits(
     name: &'static str,
     arity: i32,
     flags: u32,
@@ -58,8 +58,7 @@ fn pop(call: &mut Call<'_>, attempt: Attempt) -> Result<Blocked, ErrorReply> {
                 .flat_map(|(score, member)| [Reply::Bulk(member), Reply::Double(score)]);
             Reply::Array(std::iter::once(Reply::Bulk(key)).chain(members).collect())
         }
-        Served::Moved(element) => Reply::Bulk(element),
-        Served::MovedSeveral(elements) => Reply::bulks(elements),
+        other => each_by_itself(other),
     };
     Ok(Blocked { keys: keys.to_vec(), attempt, timeout, served, nothing: Reply::NilArray })
 }
@@ -134,6 +133,8 @@ fn each_by_itself(served: Served) -> Reply {
         }
         Served::Moved(element) => Reply::Bulk(element),
         Served::MovedSeveral(elements) => Reply::bulks(elements),
+        // That is not what these commands wait for.
+        Served::Entries(_) | Served::Gone(_) => Reply::Nil,
     }
 }
 

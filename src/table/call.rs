@@ -35,7 +35,7 @@ pub(crate) struct Call<'c> {
 pub(crate) struct Blocked {
     pub keys: Vec<Bytes>,
     pub attempt: Attempt,
-    /// `None` for ever.
+    /// `None` for ever; zero is not to wait at all.
     pub timeout: Option<Duration>,
     /// What it answers if it is served.
     pub served: fn(Served) -> Reply,
@@ -133,9 +133,10 @@ impl<'c> Call<'c> {
     /// What Redis says of a subcommand that takes not so many words.
     pub(crate) fn wrong_subcommand(&self) -> ErrorReply {
         let container = self.name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let said = &self.said[..self.said.len().min(128)];
         let text = [
             b"ERR unknown subcommand or wrong number of arguments for '",
-            self.said,
+            said,
             b"'. Try ",
             container.as_bytes(),
             b" HELP.",

@@ -40,6 +40,7 @@ mod set;
 mod shared;
 mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 mod transaction;
 
@@ -95,6 +96,7 @@ const FAMILIES: &[&[Row]] = &[
     set::ROWS,
     sort::ROWS,
     sorted_set::ROWS,
+    stream::ROWS,
     string::ROWS,
     transaction::ROWS,
 ];

@@ -1,6 +1,7 @@
 //! What one client is to the store: a database, a transaction it queues, what it watches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -534,7 +535,8 @@ impl Session {
             return Ok(Outcome::Reply(got.map_or(nothing, served)));
         }
         let deadline = timeout.map_or(NEVER, |timeout| space.clock().now().saturating_add(millis(timeout)));
-        Ok(match blocking::start(space, self.db.index(), keys, attempt, Patience::Waits)? {
+        let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
+        Ok(match blocking::start(space, self.db.index(), keys, attempt, patience)? {
             Start::Served(got) => Outcome::Reply(served(got)),
             Start::Nothing => Outcome::Reply(nothing),
             // Who has waited in vain gets this, also where nothing is something else elsewhere.

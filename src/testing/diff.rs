@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::dump::{Content, Dump, Held, ToDump, field, scored};
 use super::show;
+use super::stream;
 use crate::Bytes;
 
 /// Lines that are shown of what changed in one key.
@@ -221,6 +222,15 @@ impl Lines {
                     let (a, b) = (a.get(member), b.get(member));
                     if a != b {
                         let line = |score: Option<&f64>| score.map(|score| scored(*score, member));
+                        self.pair(line(a), line(b));
+                    }
+                }
+            }
+            (Content::Stream(a), Content::Stream(b)) => {
+                for part in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+                    let (a, b) = (a.get(part), b.get(part));
+                    if a != b {
+                        let line = |said: Option<&String>| said.map(|said| stream::line(part, said));
                         self.pair(line(a), line(b));
                     }
                 }

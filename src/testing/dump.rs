@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::diff::Difference;
 use super::show;
+use super::stream::{self, Part};
 use crate::clock::NEVER;
 use crate::keyspace::State;
 use crate::text::number::IntegerBuffer;
@@ -73,6 +74,7 @@ pub(super) enum Content {
     Hash(BTreeMap<Bytes, (Bytes, Option<u64>)>),
     /// In their order.
     SortedSet(Vec<(f64, Bytes)>),
+    Stream(BTreeMap<Part, String>),
 }
 
 /// What can be dumped: a store as it is now, a checkpoint of one, and a dump itself.
@@ -201,6 +203,7 @@ impl Content {
             Value::SortedSet(set) => {
                 Content::SortedSet(set.iter().map(|(score, member)| (score, Bytes::from(member))).collect())
             }
+            Value::Stream(stream) => Content::Stream(stream::parts(stream)),
         }
     }
 
@@ -211,6 +214,7 @@ impl Content {
             Content::Set(_) => Type::Set,
             Content::Hash(_) => Type::Hash,
             Content::SortedSet(_) => Type::SortedSet,
+            Content::Stream(_) => Type::Stream,
         }
     }
 
@@ -234,6 +238,7 @@ impl Content {
             Content::Set(set) => set.iter().map(|member| show::bytes(member)).collect(),
             Content::Hash(hash) => hash.iter().map(|(name, field)| self::field(name, field)).collect(),
             Content::SortedSet(set) => set.iter().map(|(score, member)| scored(*score, member)).collect(),
+            Content::Stream(parts) => parts.iter().map(|(part, said)| stream::line(part, said)).collect(),
         }
     }
 }
@@ -258,6 +263,10 @@ impl Held {
             Content::Set(set) => format!(", {}", show::count(set.len(), "member")),
             Content::Hash(hash) => format!(", {}", show::count(hash.len(), "field")),
             Content::SortedSet(set) => format!(", {}", show::count(set.len(), "member")),
+            Content::Stream(parts) => {
+                let entries = parts.keys().filter(|part| matches!(part, Part::Entry(_))).count();
+                format!(", {}", if entries == 1 { "1 entry".into() } else { format!("{entries} entries") })
+            }
         };
         let ttl = self.ttl.map(|ttl| format!(", {}", show::ttl(Some(ttl)))).unwrap_or_default();
         let string = match &self.content {

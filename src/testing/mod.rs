@@ -87,6 +87,7 @@ mod fault;
 mod log;
 pub(crate) mod pause;
 mod show;
+mod stream;
 mod strict;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

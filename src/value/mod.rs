@@ -23,6 +23,7 @@ pub(crate) mod ranked;
 mod score;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
+pub(crate) mod stream;
 mod strip;
 
 use std::ops::Deref;
@@ -35,6 +36,7 @@ use hash::Hash;
 use list::List;
 use set::Set;
 use sorted_set::SortedSet;
+use stream::Stream;
 
 /// The type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +52,8 @@ pub enum Type {
     Hash,
     /// Members with a score each, in the order of the scores.
     SortedSet,
+    /// Entries of fields and values, by id in the order in which they came, and groups of consumers.
+    Stream,
 }
 
 impl Type {
@@ -61,6 +65,7 @@ impl Type {
             Type::Set => "set",
             Type::Hash => "hash",
             Type::SortedSet => "zset",
+            Type::Stream => "stream",
         }
     }
 }
@@ -74,6 +79,7 @@ pub(crate) enum Value {
     Set(Set),
     Hash(Hash),
     SortedSet(SortedSet),
+    Stream(Stream),
 }
 
 impl Value {
@@ -84,6 +90,7 @@ impl Value {
             Value::Set(_) => Type::Set,
             Value::Hash(_) => Type::Hash,
             Value::SortedSet(_) => Type::SortedSet,
+            Value::Stream(_) => Type::Stream,
         }
     }
 
@@ -95,6 +102,7 @@ impl Value {
             Value::Set(set) => set.bytes(),
             Value::Hash(hash) => hash.bytes(),
             Value::SortedSet(set) => set.bytes(),
+            Value::Stream(stream) => stream.bytes(),
         }
     }
 
@@ -107,6 +115,7 @@ impl Value {
             Value::Set(set) => set.recount(),
             Value::Hash(hash) => hash.recount(),
             Value::SortedSet(set) => set.recount(),
+            Value::Stream(stream) => stream.recount(),
         }
     }
 
@@ -207,7 +216,7 @@ impl Deref for StringRef<'_> {
 
 /// A type that a key's value can have: what the operations of one family work on.
 pub(crate) trait Kind: Default + Clone {
-    /// Whether a key goes when its value has become empty: all but strings.
+    /// Whether a key goes when its value has become empty: all but strings and streams.
     const GOES_WHEN_EMPTY: bool = true;
 
     /// Whether parts of it may expire by themselves.
@@ -300,6 +309,9 @@ collection!(Hash
     }
 );
 collection!(SortedSet);
+collection!(Stream
+    const GOES_WHEN_EMPTY: bool = false;
+);
 
 /// The hash of a member or field inside a collection. The keys are the process's own, so that
 /// nobody outside can choose names that collide; no order that a caller sees depends on them.

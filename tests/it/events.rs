@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use futures_core::Stream;
 use larder::{
-    Area, Backlog, BitInt, BitOp, Combine, CopyOptions, Distance, End, Error, ExpireIf, FixedWindow,
-    HashOptions, InsertIf, InsertOptions, KeyEvents, ManualClock, Position, Store, Subscription, Sweeping,
+    AddOptions, Area, Backlog, BitInt, BitOp, Combine, CopyOptions, Distance, End, Error, ExpireIf,
+    FixedWindow, GroupStart, HashOptions, InsertIf, InsertOptions, KeyEvents, ManualClock, Position, Store,
+    StreamId, StreamTrim, Subscription, Sweeping,
 };
 
 use crate::support::manual_store;
@@ -416,6 +417,54 @@ fn hashes_tell() {
             (|s| s.hash::<String, i32>("h").persist_field("f").map(drop), &[]),
             (|s| s.hash::<String, i32>("h").get_and_expire("f", millis(5)).map(drop), &["h hexpire"]),
             (|s| s.hash::<String, i32>("timed").get_and_persist("f").map(drop), &["timed hpersist"]),
+        ],
+    );
+}
+
+#[test]
+fn streams_tell() {
+    fn stream(db: &larder::Database) -> larder::Stream<'_, String, String> {
+        db.stream("s")
+    }
+    let prepare: Operation = |s| {
+        stream(s).add_with([("f", "v")], AddOptions::new().id(StreamId::new(1, 0)))?;
+        stream(s).group("g").create(GroupStart::First).map(drop)
+    };
+    check(
+        prepare,
+        &[
+            (|s| s.stream::<String, String>("n").add([("f", "v")]).map(drop), &["n xadd"]),
+            (
+                |s| stream(s).add_with([("f", "v")], AddOptions::new().trim(StreamTrim::to_len(1))).map(drop),
+                &["s xadd", "s xtrim"],
+            ),
+            (
+                |s| {
+                    stream(s)
+                        .add_with([("f", "v")], AddOptions::new().id(StreamId::MIN))
+                        .err()
+                        .map_or(Ok(()), |_| Ok(()))
+                },
+                &[],
+            ),
+            (|s| stream(s).remove(StreamId::new(1, 0)).map(drop), &["s xdel"]),
+            (|s| stream(s).remove(StreamId::new(2, 0)).map(drop), &[]),
+            (|s| stream(s).trim(StreamTrim::to_len(0)).map(drop), &["s xtrim"]),
+            (|s| stream(s).trim(StreamTrim::to_len(1)).map(drop), &[]),
+            (|s| stream(s).set_last_id(StreamId::new(9, 0)), &["s xsetid"]),
+            (|s| stream(s).group("h").create(GroupStart::New).map(drop), &["s xgroup-create"]),
+            (|s| stream(s).group("g").create(GroupStart::New).map(drop), &[]),
+            (|s| stream(s).group("g").set_start(GroupStart::New), &["s xgroup-setid"]),
+            (|s| stream(s).group("g").consumer("c").read(1).map(drop), &["s xgroup-createconsumer"]),
+            (
+                |s| {
+                    stream(s).group("g").consumer("c").read(1)?;
+                    stream(s).group("g").ack([StreamId::new(1, 0)])?;
+                    stream(s).group("g").consumer("c").remove().map(drop)
+                },
+                &["s xgroup-createconsumer", "s xgroup-delconsumer"],
+            ),
+            (|s| stream(s).group("g").destroy().map(drop), &["s xgroup-destroy"]),
         ],
     );
 }

@@ -22,6 +22,7 @@ mod server;
 mod set;
 mod snapshot;
 mod sorted_set;
+mod streams;
 mod strings;
 mod support;
 #[cfg(feature = "testing")]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-use larder::{ManualClock, Store, Sweeping, Ttl, Type};
+use larder::{ManualClock, Store, StreamEntry, Sweeping, Ttl, Type};
 
 /// A store with a clock that stands still, no thread of its own, and fixed chance.
 pub fn manual_store() -> (ManualClock, Store) {
@@ -33,6 +33,8 @@ pub enum Content {
     Set(BTreeSet<Vec<u8>>),
     Hash(BTreeMap<Vec<u8>, (Vec<u8>, Ttl)>),
     SortedSet(Vec<(Vec<u8>, f64)>),
+    /// What `XINFO STREAM FULL` would tell, in words.
+    Stream(Vec<StreamEntry<Vec<u8>, Vec<u8>>>, String),
 }
 
 /// All that can be seen of a store: each key of each database, what it holds and how long it lives.
@@ -65,6 +67,15 @@ fn content(db: &Store, key: &[u8]) -> Content {
             )
         }
         Type::SortedSet => Content::SortedSet(db.sorted_set(key).to_vec().unwrap()),
+        Type::Stream => {
+            let stream = db.stream(key);
+            let told = |name: &str| {
+                let group = stream.group(name);
+                group.info().unwrap().map(|info| (info, group.pending().unwrap(), group.consumers().unwrap()))
+            };
+            let told = format!("{:?} {:?} {:?}", stream.last_id().unwrap(), told("g"), told("h"));
+            Content::Stream(stream.range(.., usize::MAX).unwrap(), told)
+        }
         other => panic!("a type that the tests do not know: {other:?}"),
     }
 }

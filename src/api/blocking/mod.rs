@@ -2,6 +2,7 @@
 
 mod list;
 mod sorted_set;
+mod stream;
 
 use std::future::poll_fn;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use crate::arguments::Settings;
-use crate::serve::{Started, signal, start};
+use crate::serve::{Signals, Started, start};
 
 /// What shells give where there is no such program, and where it cannot be run.
 const NOT_FOUND: u8 = 127;
@@ -14,7 +14,7 @@ const NOT_RUN: u8 = 126;
 /// Starts a server, and a command that finds it in the environment; gives the command's exit code.
 pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     let Some((program, arguments)) = command.split_first() else { return ExitCode::FAILURE };
-    let Started { server, runtime } = match start(settings, |_| {}) {
+    let Started { server, runtime, mut signals } = match start(settings, |_| {}) {
         Ok(started) => started,
         Err(why) => return say(&why, 1),
     };
@@ -32,7 +32,7 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
         }
     };
     let ended = runtime.block_on(async {
-        let ended = wait(child).await;
+        let ended = wait(child, &mut signals).await;
         let saved = server.shut_down(larder::Shutdown::Default).await;
         if let Err(error) = saved {
             say(&format!("larder-server: the data is not saved: {error}"), 1);
@@ -48,13 +48,13 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
 
 /// Waits for the command's end. A signal to end is the command's to follow: Ctrl-C has reached it already, and
 /// SIGTERM is passed on.
-async fn wait(mut child: Child) -> io::Result<ExitStatus> {
+async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
     let id = child.id();
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
     loop {
         tokio::select! {
             ended = &mut ended => return ended.map_err(io::Error::other)?,
-            name = signal() => {
+            name = signals.next() => {
                 if name == "SIGTERM" {
                     // Without unsafe code, a signal is sent by who can.
                     let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status();

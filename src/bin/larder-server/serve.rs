@@ -16,6 +16,7 @@ pub struct Started {
     pub server: Server,
     /// For signals and metrics: the server has threads of its own.
     pub runtime: Runtime,
+    pub signals: Signals,
 }
 
 pub fn serve(settings: &Settings) -> ExitCode {
@@ -35,7 +36,7 @@ pub fn serve(settings: &Settings) -> ExitCode {
         }
         Err(error) => saves.warning(&format!("Error trying to save the DB: {error}")),
     };
-    let Started { server, runtime } = match start(settings, saved) {
+    let Started { server, runtime, mut signals } = match start(settings, saved) {
         Ok(started) => started,
         Err(why) => {
             log.warning(&why);
@@ -49,7 +50,7 @@ pub fn serve(settings: &Settings) -> ExitCode {
         }
     }
     announce(settings, &server, &log);
-    let code = runtime.block_on(until_ended(server, settings, &log));
+    let code = runtime.block_on(until_ended(server, &mut signals, settings, &log));
     if let Some(path) = pidfile {
         let _ = std::fs::remove_file(path);
     }
@@ -68,6 +69,10 @@ pub fn start(
 ) -> Result<Started, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("Fatal error starting threads: {error}. Exiting."))?;
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::new().map_err(|error| format!("Fatal error listening to signals: {error}. Exiting."))?
+    };
     let store = match &settings.file {
         None => settings.config.store().build(),
         Some(file) => file.load(settings.config.store()).map_err(|error| {
@@ -87,7 +92,7 @@ pub fn start(
         metrics::serve(address, store, settings.compat, settings.get("requirepass"))
             .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
     }
-    Ok(Started { server, runtime })
+    Ok(Started { server, runtime, signals })
 }
 
 /// Tells where it is, to people and to those who wait for the line that Redis writes.
@@ -116,13 +121,13 @@ fn announce(settings: &Settings, server: &Server, log: &Log) {
     });
 }
 
-async fn until_ended(server: Server, settings: &Settings, log: &Log) -> ExitCode {
+async fn until_ended(server: Server, signals: &mut Signals, settings: &Settings, log: &Log) -> ExitCode {
     let how = tokio::select! {
         how = server.asked_to_shut_down() => {
             log.warning("User requested shutdown...");
             how
         }
-        name = signal() => {
+        name = signals.next() => {
             log.warning(&format!("Received {name} scheduling shutdown..."));
             how_at(settings, name)
         }
@@ -130,7 +135,7 @@ async fn until_ended(server: Server, settings: &Settings, log: &Log) -> ExitCode
     let ended = tokio::select! {
         ended = server.shut_down(how) => ended,
         // Who is asked twice does not wait for its clients any longer.
-        _ = signal() => {
+        _ = signals.next() => {
             log.warning("You insist... exiting now.");
             return ExitCode::FAILURE;
         }
@@ -153,27 +158,47 @@ fn how_at(settings: &Settings, signal: &str) -> Shutdown {
     }
 }
 
-/// Waits for a signal to end; gives its name.
-#[cfg(unix)]
-pub async fn signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    // Redis takes no notice of a terminal that goes away.
-    let _hangup = signal(SignalKind::hangup());
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
+/// The signals to end; they are taken notice of from when this is made.
+pub struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
 }
 
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
-pub async fn signal() -> &'static str {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "SIGINT",
-        Err(_) => std::future::pending().await,
+impl Signals {
+    /// In the context of a runtime.
+    #[cfg(unix)]
+    pub fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Redis takes no notice of a terminal that goes away.
+        signal(SignalKind::hangup())?;
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one; gives its name.
+    #[cfg(unix)]
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub fn new() -> io::Result<Self> {
+        Ok(Signals {})
+    }
+
+    /// Waits for Ctrl-C.
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "SIGINT",
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -104,7 +104,7 @@ impl Effects {
 pub(super) const PARTS: usize = if crate::TINY { 2 } else { 256 };
 
 /// What an operation does with a key that is missing.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {
     /// Starts with an empty value.
     Create,
@@ -439,8 +439,8 @@ impl<'w> Writer<'w> {
                         shard.waiters.remove(db, name, &waiter);
                     }
                 }
-                // One behind it may wait for the type that the key does hold.
-                Serve::Nothing if self.value(key).is_some() => place += 1,
+                // One behind it may wait for the type that the key does hold, or mind that there is none.
+                Serve::Nothing if self.value(key).is_some() || self.is_missed(key) => place += 1,
                 Serve::Nothing => break,
                 Serve::Needs(other) => {
                     self.effects.others().across.push((db, name.clone(), other));
@@ -448,6 +448,11 @@ impl<'w> Writer<'w> {
                 }
             }
         }
+    }
+
+    /// Whether anybody who waits in the key's shard minds that a key has gone.
+    fn is_missed(&mut self, key: KeyRef<'_>) -> bool {
+        self.shard_mut(key).is_some_and(|shard| shard.waiters.mind_absence())
     }
 
     /// Has those who wait for a key served again, now that more shards are held.
@@ -585,6 +590,9 @@ impl<'w> Writer<'w> {
         let (db, space) = (self.db, self.space);
         if space.weighs() {
             self.note_to_weigh(key, event);
+        }
+        if event.is_silent() {
+            return;
         }
         let Some(shard) = self.shard_mut(key) else { return };
         shard.watches.mark(db, key.bytes, event);

@@ -13,6 +13,7 @@ use crate::resp::double;
 use crate::table::Compat;
 use crate::text::number::IntegerBuffer;
 use crate::value::hash::Hash;
+use crate::value::stream::StreamId;
 use crate::value::{Value, ValueRef};
 
 #[derive(Clone, Copy, Default)]
@@ -101,6 +102,16 @@ fn value(digest: &mut Digest, entry: &Entry<'_>, now: u64, compat: Compat) {
         ValueRef::Whole(Value::Hash(hash)) => {
             kind(digest, 4);
             fields(digest, hash, now);
+        }
+        ValueRef::Whole(Value::Stream(stream)) => {
+            kind(digest, 6);
+            for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+                digest.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (name, value) in entry.fields() {
+                    digest.mix(name);
+                    digest.mix(value);
+                }
+            }
         }
     }
     if entry.deadline != NEVER {

@@ -88,3 +88,31 @@ fn the_same_data_is_the_same_text() {
     back.remove("c").unwrap();
     assert_eq!(forth.dump().unwrap().to_string(), back.dump().unwrap().to_string());
 }
+
+#[test]
+fn a_stream_shows_its_entries_and_what_its_groups_know() {
+    let store = Store::builder().seed(7).build();
+    let mut session = store.session();
+    for (id, value) in [("1-1", "a"), ("2-0", "b"), ("3-0", "c")] {
+        session.call(["XADD", "events", id, "kind", value]);
+    }
+    session.call(["XDEL", "events", "3-0"]);
+    session.call(["XGROUP", "CREATE", "events", "g", "0"]);
+    session.call(["XREADGROUP", "GROUP", "g", "ann", "COUNT", "1", "STREAMS", "events", ">"]);
+    let text = store.dump().unwrap().to_string();
+    assert_eq!(
+        text,
+        "db 0: 1 key\n\
+         \"events\" stream, 2 entries\n  \
+           1-1 \"kind\" = \"a\"\n  \
+           2-0 \"kind\" = \"b\"\n  \
+           last id 3-0\n  \
+           group \"g\" delivered up to 1-1\n  \
+           group \"g\" consumer \"ann\": 1 pending\n  \
+           group \"g\" pending 1-1: with \"ann\", delivered 1 time"
+    );
+    let before = store.checkpoint().unwrap();
+    session.call(["XACK", "events", "g", "1-1"]);
+    let change = larder::testing::ToDump::to_dump(&before).unwrap().difference(&store.dump().unwrap());
+    assert!(change.to_string().contains("- group \"g\" pending 1-1"), "{change}");
+}

@@ -21,7 +21,7 @@ fn draw(chance: &mut Chance) -> Words {
     let key = chance.key();
     let member =
         |chance: &mut Chance| chance.pick(&["a", "b", "12", "-7", "long-long-long-member"]).to_owned();
-    match chance.below(14) {
+    match chance.below(16) {
         0 => words!["SET", key, chance.value()],
         1 => words!["SET", key, "12345"],
         2 | 3 => words!["RPUSH", key, member(chance), member(chance)],
@@ -31,6 +31,15 @@ fn draw(chance: &mut Chance) -> Words {
         9 | 10 => words!["ZADD", key, chance.pick(&["1", "0.1", "-3.5", "inf", "1e20", "7"]), member(chance)],
         11 => words!["EXPIRE", key, "1000"],
         12 => words!["DEL", key],
+        13 | 14 => words![
+            "XADD",
+            key,
+            format!("{}-{}", chance.below(9), chance.below(9)),
+            "f",
+            "v",
+            member(chance),
+            "7"
+        ],
         _ => words!["MOVE", key, "1"],
     }
 }

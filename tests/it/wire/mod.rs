@@ -32,6 +32,8 @@ mod server;
 mod sets;
 mod sort;
 mod sorted_sets;
+mod stream_waits;
+mod streams;
 mod strings;
 mod transaction;
 mod value;
@@ -108,6 +110,8 @@ enum Rule {
     Zero,
     /// Numbers that time has moved on.
     Near,
+    /// The same but for times, and how long something was idle.
+    Times,
     /// As many of them: they are drawn at random.
     Many,
     /// As many members of the set, which are no longer in it. Afterwards Redis is made to have taken those that
@@ -129,6 +133,7 @@ fn rule(words: &Words) -> Rule {
         "HGETALL" => Rule::UnorderedPairs,
         "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => Rule::Near,
         "HTTL" | "HPTTL" | "HEXPIRETIME" | "HPEXPIRETIME" => Rule::Near,
+        "XPENDING" | "XINFO" => Rule::Times,
         "HELLO" | "INFO" | "TIME" | "LASTSAVE" | "LOLWUT" => Rule::Many,
         "CLIENT" if is_one_of(words.get(1), &["LIST", "INFO"]) => Rule::Many,
         "ACL" if is_one_of(words.get(1), &["GENPASS", "CAT"]) => Rule::Many,
@@ -265,6 +270,7 @@ fn agree(rule: &Rule, ours: &[u8], theirs: &[u8]) -> bool {
         Rule::UnorderedPairs => ours.sorted_pairs() == theirs.sorted_pairs(),
         Rule::Zero => ours.without_sign_of_zero() == theirs.without_sign_of_zero(),
         Rule::Near => ours.is_near(&theirs, SLACK),
+        Rule::Times => ours.is_same_but_times(&theirs, SLACK),
         Rule::Many => ours.is_like(&theirs),
         Rule::Turn => ours.turn(Value::sorted) == theirs.turn(Value::sorted),
         Rule::TurnOfPairs => ours.turn(Value::sorted_pairs) == theirs.turn(Value::sorted_pairs),

@@ -62,6 +62,26 @@ impl Value {
         }
     }
 
+    /// Whether all is the same but for times, which may be so far apart: of what is pending, the number behind its
+    /// id and consumer; else those that stand behind such a name.
+    pub fn is_same_but_times(&self, other: &Value, slack: i64) -> bool {
+        const NAMES: [&[u8]; 4] = [b"idle", b"inactive", b"seen-time", b"active-time"];
+        let (Value::Many(kind, items), Value::Many(other, others)) = (self, other) else {
+            return self == other;
+        };
+        let is_id = |item: &Value| matches!(item, Value::One(b'$', text) if text.contains(&b'-'));
+        let is_pending = items.len() >= 3 && items.first().is_some_and(is_id);
+        let place = items.iter().position(|item| matches!(item, Value::One(b':', _)));
+        let is_time = |at: usize| {
+            let named = |item: &Value| matches!(item, Value::One(b'$', name) if NAMES.contains(&&name[..]));
+            (is_pending && place == Some(at)) || (at > 0 && items.get(at - 1).is_some_and(named))
+        };
+        let same = |(at, (item, other)): (usize, (&Value, &Value))| {
+            if is_time(at) { item.is_near(other, slack) } else { item.is_same_but_times(other, slack) }
+        };
+        kind == other && items.len() == others.len() && items.iter().zip(others).enumerate().all(same)
+    }
+
     /// The byte strings in it, or the one that it is; nothing is none.
     pub fn texts(self) -> Vec<Vec<u8>> {
         match self {
