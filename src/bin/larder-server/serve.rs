@@ -172,7 +172,7 @@ impl Signals {
     pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         // Redis takes no notice of a terminal that goes away.
-        signal(SignalKind::hangup())?;
+        let _hangup = signal(SignalKind::hangup())?;
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -61,17 +61,14 @@ impl SaveFile {
         match self {
             _ if !self.path().exists() => Ok(builder.build()),
             SaveFile::Snapshot(path) => builder.load(path),
-            SaveFile::Rdb(path) => builder.load(path),
+            SaveFile::Rdb(path) => builder.load_rdb(path),
         }
     }
 
     pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<Progress> {
         match self {
             SaveFile::Snapshot(path) => store.save(path),
-            SaveFile::Rdb(path) => {
-                let _ = compat;
-                store.save(path)
-            }
+            SaveFile::Rdb(path) => store.save_rdb(path, compat),
         }
     }
 }
