@@ -204,6 +204,10 @@ pub enum Error {
     /// A snapshot could not be written or read.
     #[error(transparent)]
     Snapshot(#[from] Box<crate::SnapshotError>),
+    /// An RDB file could not be read or written.
+    #[cfg(feature = "commands")]
+    #[error(transparent)]
+    Rdb(#[from] Box<crate::RdbError>),
 }
 
 /// Bytes that do not decode as the type that was asked for. They are handed back, so that an

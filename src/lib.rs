@@ -166,6 +166,8 @@ mod key;
 mod keyspace;
 mod load;
 mod pubsub;
+#[cfg(feature = "commands")]
+mod rdb;
 mod records;
 #[cfg(feature = "redis")]
 mod redis_rs;
@@ -212,6 +214,8 @@ pub use key::Key;
 pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;
 pub use pubsub::{Backlog, IntoIter, Iter, Message, Recv, Subscription};
+#[cfg(feature = "commands")]
+pub use rdb::{RdbError, RdbReport, RdbSkipped};
 #[cfg(feature = "redis-aio")]
 pub use redis_rs::RedisAsyncConnection;
 #[cfg(feature = "redis")]

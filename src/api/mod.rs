@@ -22,6 +22,8 @@ mod metrics;
 mod pins;
 mod pubsub;
 mod rate_limit;
+#[cfg(feature = "commands")]
+mod rdb;
 mod scan;
 #[cfg(feature = "lua")]
 mod script;
@@ -53,6 +55,8 @@ pub use keys::{CopyOptions, ExpiresAt, Ttl};
 pub use list::{List, ListIter};
 pub use lock::Lock;
 pub use rate_limit::{FixedWindow, Gcra, Permit};
+#[cfg(feature = "commands")]
+pub use rdb::{RdbOptions, RdbUnsupported};
 pub use scan::Scan;
 #[cfg(feature = "lua")]
 pub use script::{Script, ScriptCall};

@@ -58,7 +58,7 @@ pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Opti
         Value::List(list) if packs && is_one_block(list) => "listpack",
         Value::Set(set) if is_of_integers(set) => "intset",
         Value::Set(set) if packs && is_small_set(set) => "listpack",
-        Value::Hash(hash) if is_small_hash(hash, view) => {
+        Value::Hash(hash) if is_small_hash(hash, view.now()) => {
             let expires = version >= (7, 4) && hash.next_deadline() != NEVER;
             if expires { "listpackex" } else { "listpack" }
         }
@@ -93,17 +93,17 @@ pub(crate) fn bytes(view: &View<'_>, key: KeyRef<'_>) -> Option<usize> {
 }
 
 /// Whether Redis hands a hash over in one turn of a walk.
-pub(super) fn is_small_hash(hash: &Hash, view: &View<'_>) -> bool {
+pub(crate) fn is_small_hash(hash: &Hash, now: u64) -> bool {
     let fits = |(name, value): (&[u8], &[u8])| name.len() <= ELEMENT && value.len() <= ELEMENT;
-    hash.positions() as usize <= FIELDS && hash.iter(view.now()).all(fits)
+    hash.positions() as usize <= FIELDS && hash.iter(now).all(fits)
 }
 
-pub(super) fn is_small_set(set: &Set) -> bool {
+pub(crate) fn is_small_set(set: &Set) -> bool {
     let mut buffer = IntegerBuffer::default();
     set.len() <= MEMBERS && set.iter().all(|member| member.read(&mut buffer).len() <= ELEMENT)
 }
 
-pub(super) fn is_of_integers(set: &Set) -> bool {
+pub(crate) fn is_of_integers(set: &Set) -> bool {
     let is_integer = |member| match member {
         Member::Integer(_) => true,
         Member::Text(text) => parse_i64(text).is_some(),
@@ -111,7 +111,7 @@ pub(super) fn is_of_integers(set: &Set) -> bool {
     set.len() <= INTEGERS && set.iter().all(is_integer)
 }
 
-pub(super) fn is_small_sorted_set(set: &SortedSet) -> bool {
+pub(crate) fn is_small_sorted_set(set: &SortedSet) -> bool {
     set.len() <= MEMBERS && set.iter().all(|(_, member)| member.len() <= ELEMENT)
 }
 

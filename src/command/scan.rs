@@ -47,7 +47,7 @@ pub(crate) fn hash(
 ) -> Result<Option<Turn<Field>>> {
     let Some(hash) = view.find::<Hash>(key)? else { return Ok(None) };
     let (len, now) = (hash.positions() as usize, view.now());
-    if len <= PACKED || is_small_hash(hash, view) {
+    if len <= PACKED || is_small_hash(hash, view.now()) {
         let field = |(name, value)| Field { name: Bytes::from(name), value: Bytes::from(value) };
         return Ok(Some(Turn::whole(hash.iter(now).map(field).collect())));
     }

@@ -36,7 +36,7 @@ const STREAM: u8 = 5;
 
 /// One moment, on the wall's clock and on the monotonic line.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     pub wall: u64,
     pub now: u64,
 }

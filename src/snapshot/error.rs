@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::file::FileError;
 use crate::Error;
 
 /// Why a snapshot could not be written or read. When saving fails, the file that was there before
@@ -108,6 +109,12 @@ impl SnapshotError {
 
     fn error(self) -> Error {
         Error::Snapshot(Box::new(self))
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(FileError { action, path, source }: FileError) -> Self {
+        SnapshotError::Io { action, path, source }.error()
     }
 }
 

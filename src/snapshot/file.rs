@@ -7,12 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::error::SnapshotError;
-use crate::{Result, rng};
+use crate::rng;
+
+/// A step of replacing a file that failed.
+#[derive(Debug)]
+pub(crate) struct FileError {
+    /// What was being done.
+    pub action: &'static str,
+    pub path: PathBuf,
+    pub source: io::Error,
+}
 
 /// The new content of a file, written beside it and put in its place at the end. Dropped before
 /// that, it leaves no trace.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     target: PathBuf,
     temporary: PathBuf,
     /// Drawn at random: a process of the same id, in another container, may write here too.
@@ -22,7 +30,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Starts a new content for the file at `target`.
-    pub(super) fn create(target: &Path) -> Result<Self> {
+    pub(crate) fn create(target: &Path) -> Result<Self, FileError> {
         collect_leftovers(target);
         let (process, number) = (std::process::id(), rng::unseeded());
         let name = format!("{}{:08x}-{process}-{number:016x}{SUFFIX}", prefix(target), *HERE);
@@ -32,22 +40,21 @@ impl Draft {
             Ok(file) => Ok(Draft { target: target.into(), temporary, number, file }),
             Err(error) => {
                 under_way().remove(&number);
-                Err(SnapshotError::io("create", &temporary, error))
+                Err(failed("create", &temporary, error))
             }
         }
     }
 
-    pub(super) fn file(&self) -> io::BufWriter<&File> {
+    pub(crate) fn file(&self) -> io::BufWriter<&File> {
         io::BufWriter::with_capacity(1 << 20, &self.file)
     }
 
     /// Puts the new content in the old one's place, on the disk and not only in its cache.
-    pub(super) fn commit(self) -> Result<()> {
-        self.file.sync_all().map_err(|error| SnapshotError::io("sync", &self.temporary, error))?;
+    pub(crate) fn commit(self) -> Result<(), FileError> {
+        self.file.sync_all().map_err(|error| failed("sync", &self.temporary, error))?;
         fs::rename(&self.temporary, &self.target)
-            .map_err(|error| SnapshotError::io("rename to", &self.target, error))?;
-        sync_folder(&self.target)
-            .map_err(|error| SnapshotError::io("sync the folder of", &self.target, error))
+            .map_err(|error| failed("rename to", &self.target, error))?;
+        sync_folder(&self.target).map_err(|error| failed("sync the folder of", &self.target, error))
     }
 }
 
@@ -57,6 +64,10 @@ impl Drop for Draft {
         let _ = fs::remove_file(&self.temporary);
         under_way().remove(&self.number);
     }
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> FileError {
+    FileError { action, path: path.into(), source }
 }
 
 const SUFFIX: &str = ".saving";

@@ -31,10 +31,13 @@ use crate::keyspace::writer::Deadline;
 use crate::{KeyEvent, Result, rng, trace};
 
 use block::{BlockReader, BlockWriter};
-use entry::{Entry, Moment};
+use entry::Entry;
+pub(crate) use entry::Moment;
 use error::Fault;
 pub use error::SnapshotError;
-use file::Draft;
+pub(crate) use file::Draft;
+#[cfg(feature = "commands")]
+pub(crate) use file::FileError;
 
 /// How far a save or load has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,7 +151,7 @@ fn restore(space: &Keyspace, entry: Entry) -> Result<bool> {
 
 /// The contents of all tables, with their database, at this instant, and the instant. Writers wait while
 /// the tables are shared, which takes a step for each page of keys, and then copy the pages they write to.
-fn collect(space: &Keyspace) -> Result<(Vec<(u16, Contents)>, Moment)> {
+pub(crate) fn collect(space: &Keyspace) -> Result<(Vec<(u16, Contents)>, Moment)> {
     space.read_all(|shards| {
         let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
         let tables = shards.iter().flat_map(|shard| shard.tables());

@@ -16,6 +16,7 @@ mod command;
 mod config;
 mod connection;
 mod debug;
+mod dump;
 mod expiry;
 mod geo;
 mod hash;
@@ -76,6 +77,7 @@ const FAMILIES: &[&[Row]] = &[
     config::ROWS,
     connection::ROWS,
     debug::ROWS,
+    dump::ROWS,
     expiry::ROWS,
     geo::ROWS,
     hash::IMPORT_ROWS,

@@ -52,6 +52,8 @@ pub(crate) mod flag {
     pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// [`NO_MULTI`] in Valkey, and in no Redis.
     pub(crate) const VALKEY_NO_MULTI: u32 = 1 << 28;
+    /// Is for a slot that is on its way here.
+    pub(crate) const ASKING: u32 = 1 << 19;
     /// Is also the first word of others; see [`Run::Container`](super::Run::Container).
     pub(crate) const CONTAINER: u32 = 1 << 30;
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
@@ -63,7 +65,7 @@ pub(crate) mod flag {
     pub(crate) const LISTENS: u32 = 1 << 29;
 
     /// The names of those, in the order in which Redis lists them.
-    pub(crate) const NAMES: [(u32, &str); 19] = [
+    pub(crate) const NAMES: [(u32, &str); 20] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -75,6 +77,7 @@ pub(crate) mod flag {
         (STALE, "stale"),
         (SKIP_MONITOR, "skip_monitor"),
         (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),

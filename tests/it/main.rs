@@ -12,6 +12,8 @@ mod list;
 mod load;
 #[cfg(all(feature = "server", unix))]
 mod program;
+#[cfg(feature = "commands")]
+mod rdb;
 mod recipes;
 #[cfg(feature = "redis")]
 mod redis_rs;

@@ -131,12 +131,12 @@ fn deadlines(call: &mut Call<'_>, unit: Unit) -> Answer {
     };
     let found = call.read(key, |view, key| hash::deadlines(view, key, fields))?;
     let clock = call.space().clock();
-    let (now, wall) = (clock.now(), if unit.is_time() { clock.wall() } else { 0 });
+    let now = clock.now();
     let number = |deadline: Option<u64>| match deadline {
         None => -2,
         Some(NEVER) => -1,
         Some(deadline) => {
-            let millis = deadline.saturating_sub(now).saturating_add(wall);
+            let millis = if unit.is_time() { clock.wall_of(deadline) } else { deadline.saturating_sub(now) };
             let number = match unit {
                 Unit::Seconds | Unit::Time => millis.div_ceil(1000),
                 Unit::Millis | Unit::TimeMillis => millis,
@@ -317,8 +317,8 @@ fn field_deadline(call: &mut Call<'_>, unit: Unit) -> Result<u64, ErrorReply> {
     let millis = unit.millis(amount).and_then(|millis| u64::try_from(millis).ok());
     let start = if unit.is_time() { 0 } else { wall };
     let at = millis.and_then(|millis| millis.checked_add(start)).filter(|at| *at <= LAST_EXPIRY);
-    let ahead = at.ok_or_else(|| call.invalid_expire())?.saturating_sub(wall);
-    Ok(if ahead == 0 { 0 } else { clock.now().saturating_add(ahead) })
+    let at = at.ok_or_else(|| call.invalid_expire())?;
+    Ok(if at <= wall { 0 } else { clock.moment_of(at) })
 }
 
 /// Those of HPERSIST and HGETDEL.

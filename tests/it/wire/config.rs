@@ -27,6 +27,7 @@ const APART: &[&str] = &[
     "cluster-announce-human-nodename",
     "cluster-announce-ip",
     "dir",
+    "enable-debug-command",
     "hz",
     "latency-tracking-info-percentiles",
     "locale-collate",

@@ -16,6 +16,7 @@ mod config;
 mod connection;
 #[cfg(feature = "server")]
 mod debug;
+mod dumps;
 mod fill;
 mod geo;
 mod hashes;
@@ -24,6 +25,7 @@ mod keys;
 mod lists;
 mod newer;
 mod object;
+mod rdb;
 mod redis;
 mod scan;
 #[cfg(feature = "lua")]
@@ -144,6 +146,8 @@ fn rule(words: &Words) -> Rule {
         "OBJECT" | "MEMORY" => Rule::Kind,
         // What modules they are built with.
         "MODULE" if is_one_of(words.get(1), &["LIST"]) => Rule::Kind,
+        // Which bytes compress a string, and in which order a set has its members, is each server's own.
+        "DUMP" => Rule::Kind,
         name if name.starts_with('Z') => Rule::Zero,
         "SPOP" => Rule::Taken,
         _ => Rule::Same,

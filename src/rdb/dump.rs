@@ -1,0 +1,73 @@
+//! DUMP and RESTORE: a value by itself, with the version and a checksum behind it.
+
+use super::decode::{Decoded, Decoder};
+use super::encode::Encoding;
+use super::error::Fault;
+use super::reader::Reader;
+use super::{Version, crc64, kind};
+use crate::Compat;
+use crate::clock::Clock;
+use crate::value::{Value, ValueRef};
+
+/// The version and the checksum.
+const FOOTER: usize = 10;
+
+/// The payload of a value, as that server writes it. O(value)
+///
+/// # Errors
+/// What the value has that this server has not.
+pub(crate) fn dump(
+    value: ValueRef<'_>,
+    compat: Compat,
+    clock: &Clock,
+    now: u64,
+) -> Result<Vec<u8>, &'static str> {
+    let version = Version::of(compat);
+    let encoding = Encoding::of(value, version, clock, now)?;
+    let mut out = vec![encoding.kind()];
+    // Writing to memory does not fail.
+    let _ = encoding.write(&mut out);
+    out.extend(version.0.to_le_bytes());
+    out.extend(crc64::update(0, &out).to_le_bytes());
+    Ok(out)
+}
+
+/// Why a payload is refused.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It is of a newer version, or damaged.
+    Footer,
+    /// It holds what no value is, or none that can be held.
+    Content,
+}
+
+/// The value of a payload that this server takes; `None` if nothing is left of it, as its fields have
+/// expired. O(payload)
+pub(crate) fn restore(
+    payload: &[u8],
+    compat: Compat,
+    clock: &Clock,
+    limit: usize,
+) -> Result<Option<Value>, Refused> {
+    let (covered, footer) =
+        payload.len().checked_sub(8).map(|at| payload.split_at(at)).ok_or(Refused::Footer)?;
+    let (body, version) = covered.split_last_chunk::<2>().ok_or(Refused::Footer)?;
+    debug_assert_eq!(footer.len() + 2, FOOTER);
+    let (own, version) = (Version::of(compat), Version(u16::from_le_bytes(*version)));
+    if !own.takes(version) || footer != crc64::update(0, covered).to_le_bytes() {
+        return Err(Refused::Footer);
+    }
+    let mut reader = Reader::new(body, limit);
+    let mut read = || {
+        let kind = reader.byte()?;
+        if kind::since(kind, own.is_valkey()) > own.0 {
+            return Ok(None);
+        }
+        Decoder { reader: &mut reader, version: own, clock, wall: clock.wall() }.value(kind)
+    };
+    match read().map_err(|_: Fault| Refused::Content)? {
+        Some(Decoded::Value(value)) => Ok(Some(value)),
+        Some(Decoded::Over) => Ok(None),
+        Some(Decoded::Empty) | None => Err(Refused::Content),
+    }
+}

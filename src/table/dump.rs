@@ -1,0 +1,90 @@
+//! DUMP and RESTORE: a value as Redis's own bytes.
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::row::flag::{ASKING, DENYOOM, READONLY, WRITE};
+use super::row::{Keys, Row, row};
+use crate::clock::NEVER;
+use crate::event::KeyEvent;
+use crate::keyspace::writer::Deadline;
+use crate::rdb::{self, Refused};
+use crate::reply::{ErrorReply, Reply};
+use crate::{Bytes, command};
+
+pub(super) const ROWS: &[Row] = &[
+    row("dump", 2, READONLY, Keys::ONE, dump).since(2, 6),
+    row("restore", -4, WRITE | DENYOOM, Keys::ONE, restore).since(2, 6),
+    row("restore-asking", -4, WRITE | DENYOOM | ASKING, Keys::ONE, restore).since(3, 0),
+];
+
+const BUSY: ErrorReply = ErrorReply::known("BUSYKEY Target key name already exists.");
+
+fn dump(call: &mut Call<'_>) -> Answer {
+    let key = call.key()?;
+    // Shared, so that it is written without a lock.
+    let found = call.read(key, |view, key| Ok(view.entry(key).map(|entry| entry.value.to_value())))?;
+    let Some(value) = found else { return Ok(Reply::Nil) };
+    let clock = call.space().clock();
+    let payload = rdb::dump(crate::value::ValueRef::Whole(&value), call.compat(), clock, clock.now());
+    let payload = payload.map_err(|what| {
+        ErrorReply::new(format!("ERR the key has {what}, which this version of the server cannot hold"))
+    })?;
+    Ok(Reply::Bulk(Bytes::from(payload)))
+}
+
+/// What is told of how long ago or how often a key was used is checked, and not kept.
+fn restore(call: &mut Call<'_>) -> Answer {
+    let (key, mut ttl, payload) =
+        (call.key()?, call.args, call.args.rest().get(1).ok_or(ErrorReply::SYNTAX)?);
+    call.args.take_many(2)?;
+    let (mut replaces, mut is_time, mut has_idle, mut has_uses) = (false, false, false, false);
+    while let Some(word) = call.args.take() {
+        if is(word, "REPLACE") {
+            replaces = true;
+        } else if is(word, "ABSTTL") {
+            is_time = true;
+        } else if is(word, "IDLETIME") && !call.args.is_empty() && !has_uses {
+            if call.args.integer()? < 0 {
+                return Err(ErrorReply::known("ERR Invalid IDLETIME value, must be >= 0"));
+            }
+            has_idle = true;
+        } else if is(word, "FREQ") && !call.args.is_empty() && !has_idle {
+            if !(0..=255).contains(&call.args.integer()?) {
+                return Err(ErrorReply::known("ERR Invalid FREQ value, must be >= 0 and <= 255"));
+            }
+            has_uses = true;
+        } else {
+            return Err(ErrorReply::SYNTAX);
+        }
+    }
+    if !replaces && call.read(key, |view, key| Ok(command::keys::exists(view, key)))? {
+        return Err(BUSY);
+    }
+    let ttl = ttl.integer()?;
+    if ttl < 0 {
+        return Err(ErrorReply::known("ERR Invalid TTL value, must be >= 0"));
+    }
+    let (clock, limit) = (call.space().clock(), call.space().limits().value);
+    let value = rdb::restore(payload, call.compat(), clock, limit).map_err(|refused| match refused {
+        Refused::Footer => ErrorReply::known("ERR DUMP payload version or checksum are wrong"),
+        Refused::Content => ErrorReply::known("ERR Bad data format"),
+    })?;
+    // What Redis cannot count has passed.
+    let wall = if is_time { Some(ttl) } else { ttl.checked_add_unsigned(clock.wall()) };
+    let deadline = match wall {
+        _ if ttl == 0 => Deadline::Clear,
+        Some(wall) => Deadline::At(clock.moment_of(wall.unsigned_abs()).min(NEVER - 1)),
+        None => Deadline::At(0),
+    };
+    let is_busy = call.write(key, |writer, key| {
+        if !replaces && writer.value(key).is_some() {
+            return Ok(true);
+        }
+        match value {
+            Some(value) => writer.set(key, value, deadline, KeyEvent::Restore)?,
+            None => drop(writer.discard(key, KeyEvent::Del)),
+        }
+        Ok(false)
+    })?;
+    if is_busy { Err(BUSY) } else { Ok(Reply::OK) }
+}
