@@ -7,9 +7,7 @@ mod parse;
 
 #[cfg(any(feature = "lua", feature = "redis"))]
 pub(crate) use encode::coordinate;
-#[cfg(any(feature = "lua", feature = "redis"))]
-pub(crate) use encode::double;
-pub(crate) use encode::{Dialect, encode};
+pub(crate) use encode::{Dialect, double, encode};
 #[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;
 #[cfg(feature = "server")]
