@@ -430,7 +430,7 @@ impl Session {
         let said = words.get(named - 1).map_or(&[][..], |name| name);
         let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
-            Run::Plain(run) => run(&mut call).map(|reply| self.reply(reply)),
+            Run::Plain(run) => run(&mut call).map(|reply| self.outcome(reply)),
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
             Run::Container => Err(unknown_subcommand(words)),
         };
@@ -513,7 +513,7 @@ impl Session {
     }
 
     /// The reply to a command, at once or when it has slept.
-    fn reply(&mut self, reply: Reply) -> Outcome {
+    fn outcome(&mut self, reply: Reply) -> Outcome {
         match self.sleeps.take() {
             None => Outcome::Reply(reply),
             Some(deadline) => {
