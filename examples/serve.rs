@@ -8,14 +8,9 @@ use std::io::{self, Read};
 use larder::{Compat, Server, Store};
 
 fn main() -> io::Result<()> {
-    let compat = match std::env::args().nth(1).as_deref() {
+    let compat = match std::env::args().nth(1) {
+        Some(version) => version.parse().map_err(io::Error::other)?,
         None => Compat::default(),
-        Some("7.0") => Compat::Redis70,
-        Some("7.2") => Compat::Redis72,
-        Some("8.2") => Compat::Redis82,
-        Some("8.10") => Compat::Redis810,
-        Some("valkey-9") => Compat::Valkey9,
-        Some(other) => return Err(io::Error::other(format!("no such version: {other}"))),
     };
     let server = Server::builder().compat(compat).start(&Store::new())?;
     println!("{}", server.url());

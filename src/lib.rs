@@ -225,10 +225,10 @@ pub use reply::{ErrorReply, Reply};
 #[cfg(feature = "commands")]
 pub use resp::Protocol;
 #[cfg(feature = "server")]
-pub use server::{Server, ServerBuilder};
+pub use server::{ConfigError, Server, ServerBuilder, ServerConfig};
 pub use snapshot::{Progress, SnapshotError};
 #[cfg(feature = "commands")]
-pub use table::{Compat, Session};
+pub use table::{Compat, SaveFile, Session, Shutdown};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};

@@ -53,7 +53,7 @@ impl Store {
         StoreBuilder::new()
     }
 
-    pub(super) fn of(space: Arc<Keyspace>) -> Self {
+    pub(crate) fn of(space: Arc<Keyspace>) -> Self {
         Store(Database::new(space, 0))
     }
 

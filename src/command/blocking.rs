@@ -254,6 +254,19 @@ pub(crate) fn try_each(
 }
 
 impl Ticket {
+    /// That of one who waits for no key: only for its time.
+    #[cfg(feature = "commands")]
+    pub(crate) fn of_nobody(space: &Arc<Keyspace>) -> Self {
+        let waiter = Arc::new(Waiter {
+            db: 0,
+            keys: Vec::new(),
+            attempt: Attempt::Pop(End::Front, 1),
+            state: Mutex::new(State { phase: Phase::Waiting, task: None, place: None }),
+            woken: Arc::default(),
+        });
+        Ticket { space: Arc::clone(space), waiter }
+    }
+
     /// Parks the thread until it is served or the deadline has come.
     pub(crate) fn wait(self, clock: &Clock, deadline: u64) -> Result<Option<Served>> {
         let alarm: Arc<dyn Alarm> = Arc::<Waiter>::clone(&self.waiter);

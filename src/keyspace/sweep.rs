@@ -15,7 +15,7 @@ use super::Keyspace;
 use super::wheel::Due;
 use super::writer::{Effects, Writer};
 use crate::clock::{Alarm, Clock, NEVER};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{self, Condvar, Mutex, thread};
 use crate::trace;
 
@@ -52,6 +52,8 @@ pub(super) struct Sweeper {
     mode: Sweeping,
     /// The time at which the thread wakes, for those who set a deadline and would have it earlier.
     next: AtomicU64,
+    /// The thread leaves what is due where it is: DEBUG SET-ACTIVE-EXPIRE.
+    rests: AtomicBool,
     state: Mutex<State>,
     woken: Condvar,
 }
@@ -67,6 +69,7 @@ impl Sweeper {
         Sweeper {
             mode,
             next: AtomicU64::new(NEVER),
+            rests: AtomicBool::new(false),
             state: Mutex::new(State { next: NEVER, running: false, stopped: false }),
             woken: Condvar::new(),
         }
@@ -123,6 +126,10 @@ impl Sweeper {
                 return;
             }
             let Some(store) = space.upgrade() else { return };
+            if self.rests.load(Ordering::Acquire) {
+                pause = clock.now().saturating_add(PAUSE);
+                continue;
+            }
             let sweep = AssertUnwindSafe(|| store.sweep_all(store.precision()));
             pause = if catch_unwind(sweep).is_ok() { 0 } else { clock.now().saturating_add(PAUSE) };
         }
@@ -182,6 +189,15 @@ impl Keyspace {
     /// Removes all that is due, to the millisecond; gives how many keys that were.
     pub(crate) fn sweep(&self) -> usize {
         self.sweep_all(Precision::Millisecond)
+    }
+
+    /// Whether the sweeper's thread removes what is due.
+    #[cfg(feature = "commands")]
+    pub(crate) fn set_active_expiry(&self, is_active: bool) {
+        self.sweeper.rests.store(!is_active, Ordering::Release);
+        if is_active && self.sweeper.mode() == Sweeping::Background {
+            self.sweep();
+        }
     }
 
     /// How exact the sweeper's thread is: a clock that is moved by hand shows each millisecond.

@@ -7,11 +7,11 @@ mod parse;
 
 #[cfg(any(feature = "lua", feature = "redis"))]
 pub(crate) use encode::coordinate;
-#[cfg(any(feature = "lua", feature = "redis"))]
-pub(crate) use encode::double;
-pub(crate) use encode::{Dialect, encode};
+pub(crate) use encode::{Dialect, double, encode};
 #[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;
+#[cfg(feature = "server")]
+pub(crate) use parse::split_words;
 
 /// Which version of the protocol a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

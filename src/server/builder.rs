@@ -1,11 +1,14 @@
 //! A server's settings.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Options, Server};
-use crate::{Compat, Store};
+use crate::table::{SaveListener, start};
+use crate::{Bytes, Compat, Error, Progress, SaveFile, Store};
 
 /// The settings of a [`Server`]; see [`Server::builder`].
 ///
@@ -23,13 +26,25 @@ use crate::{Compat, Store};
 #[must_use = "a server starts with `start`"]
 pub struct ServerBuilder {
     addresses: io::Result<Vec<SocketAddr>>,
+    /// Others beside the first that can be listened on; whether the server may do without.
+    more: Vec<(SocketAddr, bool)>,
     options: Options,
+    parameters: BTreeMap<&'static str, Bytes>,
+    file: Option<SaveFile>,
+    listener: Option<SaveListener>,
 }
 
 impl ServerBuilder {
     pub(super) fn new() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        ServerBuilder { addresses: Ok(vec![any]), options: Options::default() }
+        ServerBuilder {
+            addresses: Ok(vec![any]),
+            more: Vec::new(),
+            options: Options::default(),
+            parameters: BTreeMap::new(),
+            file: None,
+            listener: None,
+        }
     }
 
     /// Where to listen, instead of on a free port of 127.0.0.1; port 0 is a free one.
@@ -42,6 +57,91 @@ impl ServerBuilder {
     /// ```
     pub fn bind(mut self, addr: impl ToSocketAddrs) -> Self {
         self.addresses = addr.to_socket_addrs().map(Iterator::collect);
+        self.more.clear();
+        self
+    }
+
+    /// Listens on the addresses of a line `bind`: one before which there is a `-` may be missing.
+    pub(super) fn listen(mut self, addresses: &str, port: u16) -> Result<Self, String> {
+        let mut all = Vec::new();
+        for word in addresses.split(' ').filter(|word| !word.is_empty()) {
+            let (may_miss, name) = word.strip_prefix('-').map_or((false, word), |name| (true, name));
+            let ip = match name {
+                "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                name => name.parse().ok(),
+            };
+            all.push((
+                SocketAddr::new(ip.ok_or_else(|| format!("'{name}' is no IP address"))?, port),
+                may_miss,
+            ));
+        }
+        if all.is_empty() {
+            return Err("there is no address to listen on".into());
+        }
+        self.addresses = Ok(Vec::new());
+        self.more = all;
+        self.options.bind = Some(addresses.into());
+        Ok(self)
+    }
+
+    /// What `CONFIG GET` is to tell.
+    pub(super) fn parameters(mut self, parameters: BTreeMap<&'static str, Bytes>) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// The file for `SAVE`, `BGSAVE`, `SHUTDOWN` and the save points (`CONFIG SET save`), which are looked at each
+    /// second of the store's clock. Without one, those commands are answered with an error that names this setting:
+    /// a server within a test writes no files. The store is not loaded from it here; see
+    /// [`SaveFile::load`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-save-to-{}", std::process::id()));
+    /// use larder::{Reply, SaveFile, Server, Store};
+    ///
+    /// let store = Store::new();
+    /// let server = Server::builder().save_to(SaveFile::Rdb(path.clone())).start(&store)?;
+    /// assert_eq!(store.session().call(["SAVE"]), Reply::OK);
+    /// assert!(std::fs::read(&path)?.starts_with(b"REDIS"));
+    /// # drop(server);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "SAVE")]
+    #[doc(alias = "BGSAVE")]
+    #[doc(alias = "dbfilename")]
+    pub fn save_to(mut self, file: SaveFile) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    /// Who is told how each save to the file went, on the thread that saves: to log it.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-save-listener-{}", std::process::id()));
+    /// use std::sync::mpsc::channel;
+    /// use larder::{SaveFile, Server, Store};
+    ///
+    /// let (send, saves) = channel();
+    /// let listener = move |saved: Result<larder::Progress, &larder::Error>| {
+    ///     send.send(saved.map_or_else(|error| error.to_string(), |done| format!("{} keys", done.entries))).unwrap();
+    /// };
+    /// let store = Store::new();
+    /// let file = SaveFile::Snapshot(path.clone());
+    /// let server = Server::builder().save_to(file).save_listener(listener).start(&store)?;
+    /// store.session().call(["SAVE"]);
+    /// assert_eq!(saves.recv().as_deref(), Ok("0 keys"));
+    /// # drop(server);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn save_listener(
+        mut self,
+        listener: impl Fn(Result<Progress, &Error>) + Send + Sync + 'static,
+    ) -> Self {
+        self.listener = Some(Arc::new(listener));
         self
     }
 
@@ -113,9 +213,37 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// Those of the system, where the address is none, is in use, or threads cannot be started.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the settings are of a
+    /// [`ServerConfig`](crate::ServerConfig) that the store was not built with.
     pub fn start(self, store: &Store) -> io::Result<Server> {
-        let listener = TcpListener::bind(&*self.addresses?)?;
-        Server::start(listener, store, self.options)
+        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let mut listeners = Vec::new();
+        let addresses = self.addresses?;
+        if !addresses.is_empty() || self.more.is_empty() {
+            listeners.push(TcpListener::bind(&*addresses)?);
+        }
+        let mut port = None;
+        for (mut addr, may_miss) in self.more {
+            // All of them have the free port that the first has found.
+            addr.set_port(port.unwrap_or(addr.port()));
+            match TcpListener::bind(addr) {
+                Ok(listener) => {
+                    port = Some(listener.local_addr()?.port());
+                    listeners.push(listener);
+                }
+                Err(_) if may_miss => {}
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{addr}: {error}"))),
+            }
+        }
+        start(store.space(), self.parameters.into_iter())
+            .map_err(|name| invalid(format!("the store was built with another {name}")))?;
+        if let Some(file) = self.file {
+            let saving = &store.space().shared().saving;
+            saving
+                .save_to(store.space(), file, self.options.compat, self.listener)
+                .map_err(|error| invalid(error.to_string()))?;
+        }
+        Server::start(listeners, store, self.options)
     }
 }
 

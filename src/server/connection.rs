@@ -64,7 +64,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared, stopped: watch::Rece
     let _ = stream.set_nodelay(true);
     let address = |addr: io::Result<SocketAddr>| addr.map_or("?:0".into(), |addr| addr.to_string());
     let (client, server) = (address(stream.peer_addr()), address(stream.local_addr()));
-    let session = shared.store.session().compat(shared.options.compat).addresses(client, server);
+    let session = shared.store.session().compat(shared.options.compat).addresses(client, server).served();
     #[cfg(feature = "testing")]
     if !session.is_linked() {
         return;
@@ -144,6 +144,12 @@ impl Connection<'_> {
                     reply
                 }
             };
+            if let Some(how) = self.session.shuts_down() {
+                // What came before it is told.
+                self.flush().await?;
+                self.shared.shut_down(how);
+                return Err(Gone);
+            }
             #[cfg(feature = "testing")]
             if !self.endure_reply(&reply).await? {
                 continue;

@@ -4,6 +4,7 @@
 //! a plain `#[test]` as in an async one, and a thousand of them are a thousand tasks.
 
 mod builder;
+mod config;
 mod connection;
 #[cfg(feature = "testing")]
 mod faults;
@@ -19,9 +20,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use crate::{Compat, Store};
+use crate::{Compat, Shutdown, Store};
 
 pub use builder::ServerBuilder;
+pub use config::{ConfigError, ServerConfig};
 
 /// Threads of the runtime, at most.
 const THREADS: usize = 4;
@@ -50,7 +52,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Server {
     addr: SocketAddr,
     shared: Arc<Shared>,
-    stop: watch::Sender<bool>,
     /// Hears when the listener is closed, and when the last connection is.
     closed: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
     over: mpsc::Receiver<()>,
@@ -61,6 +62,17 @@ struct Shared {
     store: Store,
     options: Options,
     connected: AtomicUsize,
+    stop: watch::Sender<bool>,
+    /// How a client wants it to end, once one has said so.
+    asked: watch::Sender<Option<Shutdown>>,
+}
+
+impl Shared {
+    /// A client has shut it down: it closes by itself.
+    fn shut_down(&self, how: Shutdown) {
+        self.asked.send_replace(Some(how));
+        self.stop.send_replace(true);
+    }
 }
 
 /// How a server is built.
@@ -70,11 +82,13 @@ struct Options {
     max_clients: usize,
     idle: Option<Duration>,
     compat: Compat,
+    /// The addresses as they were said, if they were.
+    bind: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { password: None, max_clients: 10_000, idle: None, compat: Compat::default() }
+        Options { password: None, max_clients: 10_000, idle: None, compat: Compat::default(), bind: None }
     }
 }
 
@@ -82,7 +96,7 @@ impl Options {
     /// Puts into the store's settings what is a server's to say: the last one's, if it has several.
     fn tell(&self, addr: SocketAddr, store: &Store) {
         let settings = &store.space().shared().settings;
-        settings.keep("bind", addr.ip().to_string().into());
+        settings.keep("bind", self.bind.clone().unwrap_or_else(|| addr.ip().to_string()).into());
         settings.keep("port", addr.port().to_string().into());
         settings.keep("maxclients", self.max_clients.to_string().into());
         settings.keep("timeout", self.idle.unwrap_or_default().as_secs().to_string().into());
@@ -175,31 +189,99 @@ impl Server {
         while self.over.recv().await.is_some() {}
     }
 
-    fn start(listener: std::net::TcpListener, store: &Store, options: Options) -> io::Result<Server> {
-        listener.set_nonblocking(true)?;
-        let addr = listener.local_addr()?;
+    /// Waits until a client shuts the server down; gives how. Its listener and its connections close by themselves
+    /// then.
+    ///
+    /// ```no_run
+    /// # async fn example() -> larder::Result<()> {
+    /// let server = larder::Store::new().serve().unwrap();
+    /// let how = server.asked_to_shut_down().await;
+    /// server.shut_down(how).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "SHUTDOWN")]
+    pub async fn asked_to_shut_down(&self) -> Shutdown {
+        let mut asked = self.shared.asked.subscribe();
+        match asked.wait_for(Option::is_some).await.map(|how| *how) {
+            Ok(Some(how)) => how,
+            // The server has the other end: it is there.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Stops it as [`stop`](Self::stop) does, and then saves the store to the file that it was given
+    /// ([`ServerBuilder::save_to`]), if that is to be and there is anything that is not in it; gives whether the file
+    /// now holds all. `SHUTDOWN`, O(all data).
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-shut-down-{}", std::process::id()));
+    /// use larder::{SaveFile, Server, Shutdown, Store};
+    ///
+    /// let (file, store) = (SaveFile::Snapshot(path.clone()), Store::new());
+    /// let server = Server::builder().save_to(file).start(&store).unwrap();
+    /// store.insert("greeting", "hello")?;
+    /// let ended = server.shut_down(Shutdown::Default);
+    /// # let mut ended = pin!(ended);
+    /// # let saved = loop {
+    /// #     if let Poll::Ready(saved) = ended.as_mut().poll(&mut Context::from_waker(Waker::noop())) { break saved; }
+    /// #     std::thread::yield_now();
+    /// # };
+    /// // let saved = ended.await;
+    /// assert!(saved?);
+    /// assert!(Store::load(&path)?.contains("greeting")?);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Store::save`] and [`Store::save_rdb`]; the server has stopped in any case.
+    #[doc(alias = "SHUTDOWN")]
+    pub async fn shut_down(self, how: Shutdown) -> crate::Result<bool> {
+        let store = self.shared.store.clone();
+        self.stop().await;
+        store.space().shared().saving.end(&store, how)
+    }
+
+    fn start(listeners: Vec<std::net::TcpListener>, store: &Store, options: Options) -> io::Result<Server> {
+        let first = listeners.first().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        let addr = first.local_addr()?;
         options.tell(addr, store);
-        let shared = Arc::new(Shared { store: store.clone(), options, connected: AtomicUsize::new(0) });
         let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            store: store.clone(),
+            options,
+            connected: AtomicUsize::new(0),
+            stop,
+            asked: watch::channel(None).0,
+        });
         let (closing, closed) = std::sync::mpsc::channel();
         let (alive, over) = mpsc::channel(1);
         let runtime = runtime()?;
-        let listener = {
-            let _entered = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        let listening = Arc::clone(&shared);
-        runtime.spawn(async move {
-            accept(&listener, listening, stopped, alive).await;
-            drop(listener);
-            drop(closing);
-        });
-        Ok(Server { addr, shared, stop, closed: Mutex::new(Some(closed)), over })
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            let listener = {
+                let _entered = runtime.enter();
+                TcpListener::from_std(listener)?
+            };
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            let (closing, alive) = (closing.clone(), alive.clone());
+            runtime.spawn(async move {
+                accept(&listener, shared, stopped, alive).await;
+                drop(listener);
+                drop(closing);
+            });
+        }
+        if store.space().shared().saving.has_file() {
+            runtime.spawn(save_at_points(Arc::clone(&shared), stopped));
+        }
+        Ok(Server { addr, shared, closed: Mutex::new(Some(closed)), over })
     }
 
     /// Closes the listener, and waits until it is closed; the connections follow.
     fn close(&self) {
-        self.stop.send_replace(true);
+        self.shared.stop.send_replace(true);
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(closed) = closed {
             // Nothing is ever sent: this ends when the other end is dropped.
@@ -244,6 +326,24 @@ async fn accept(
             connection::run(stream, &shared, stopped).await;
             drop(alive);
         });
+    }
+}
+
+/// Looks each second whether a save point has been reached.
+async fn save_at_points(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let space = shared.store.space();
+    let saving = &space.shared().saving;
+    loop {
+        let next = space.clock().now().saturating_add(1_000);
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = crate::waiting::reach(space.clock(), next) => {}
+        }
+        if saving.is_due(space) {
+            // It goes on where one is under way already; INFO tells of one that fails.
+            let _ = saving.save_in_background(shared.store.clone());
+        }
     }
 }
 

@@ -21,7 +21,7 @@ mod error;
 mod file;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::clock::NEVER;
@@ -57,30 +57,52 @@ const REPORT: u64 = 1024;
 /// Writes all keys of one instant to a file: the old file stays whole until the new one is.
 pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progress)) -> Result<Progress> {
     let (databases, moment) = collect(space)?;
+    let draft = Draft::create(path)?;
+    let written = write(draft.file(), &databases, moment, &mut report);
+    let progress = written.map_err(|error| SnapshotError::io("write", path, error))?;
+    draft.commit()?;
+    report(progress);
+    trace::snapshot("saved", path, progress);
+    Ok(progress)
+}
+
+/// Writes the contents of tables, without what has expired.
+fn write(
+    out: impl Write,
+    databases: &[(u16, Contents)],
+    moment: Moment,
+    report: &mut impl FnMut(Progress),
+) -> io::Result<Progress> {
     let entries = || {
         let all = databases.iter().flat_map(|(db, contents)| contents.iter().map(|entry| (*db, entry)));
         all.filter(|(_, entry)| !entry.is_expired(|_| moment.now))
     };
     let mut progress = Progress { total: entries().count() as u64, ..Progress::default() };
-    let draft = Draft::create(path)?;
-    let mut write = || {
-        let mut blocks = BlockWriter::start(draft.file(), rng::unseeded(), moment.wall)?;
-        blocks.write_all(&progress.total.to_le_bytes())?;
-        for (db, entry) in entries() {
-            entry::write(&mut blocks, db, &entry, moment)?;
-            progress.entries += 1;
-            progress.bytes = blocks.bytes();
-            if progress.entries % REPORT == 0 {
-                report(progress);
-            }
+    let mut blocks = BlockWriter::start(out, rng::unseeded(), moment.wall)?;
+    blocks.write_all(&progress.total.to_le_bytes())?;
+    for (db, entry) in entries() {
+        entry::write(&mut blocks, db, &entry, moment)?;
+        progress.entries += 1;
+        progress.bytes = blocks.bytes();
+        if progress.entries % REPORT == 0 {
+            report(progress);
         }
-        blocks.finish()
-    };
-    write().map_err(|error| SnapshotError::io("write", path, error))?;
-    draft.commit()?;
-    report(progress);
-    trace::snapshot("saved", path, progress);
+    }
+    blocks.finish()?;
     Ok(progress)
+}
+
+/// Writes all keys into memory, removes them, and reads them back. O(all data)
+#[cfg(feature = "commands")]
+pub(crate) fn reload(space: &Keyspace) -> Result<()> {
+    let memory = Path::new("memory");
+    let (databases, moment) = collect(space)?;
+    let mut bytes = Vec::new();
+    let written = write(&mut bytes, &databases, moment, &mut |_| {});
+    written.map_err(|error| SnapshotError::io("write", memory, error))?;
+    drop(databases);
+    space.clear(None, 0..space.limits().databases)?;
+    read(space, &*bytes, &mut |_| {}).map(drop).map_err(|fault| SnapshotError::of(fault, memory))
 }
 
 /// Reads the keys of a file into an empty store.

@@ -187,15 +187,18 @@ fn human(bytes: usize) -> String {
 }
 
 fn persistence(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
+    let saving = call.shared().saving.told(call.space().clock(), counted.writes);
+    let seconds = |millis: Option<u64>| millis.map_or("-1".into(), |millis| (millis / 1_000).to_string());
     vec![
         line("loading", 0),
         line("async_loading", 0),
-        line("rdb_changes_since_last_save", counted.writes),
-        line("rdb_bgsave_in_progress", 0),
-        line("rdb_last_save_time", call.shared().since_wall / 1_000),
-        line("rdb_last_bgsave_status", "ok"),
-        line("rdb_last_bgsave_time_sec", -1),
-        line("rdb_current_bgsave_time_sec", -1),
+        line("rdb_changes_since_last_save", saving.changes),
+        line("rdb_bgsave_in_progress", u8::from(saving.in_background)),
+        line("rdb_last_save_time", saving.wall / 1_000),
+        line("rdb_last_bgsave_status", if saving.is_ok { "ok" } else { "err" }),
+        line("rdb_last_bgsave_time_sec", seconds(saving.took)),
+        line("rdb_current_bgsave_time_sec", seconds(saving.going)),
+        line("rdb_saves", saving.count),
         line("aof_enabled", 0),
         line("aof_rewrite_in_progress", 0),
         line("aof_rewrite_scheduled", 0),
@@ -259,12 +262,16 @@ impl Pace {
     }
 }
 
+fn replication_id(call: &Call<'_>) -> String {
+    call.shared().replication_id.lock().clone().unwrap_or_else(|| call.shared().run_id.clone())
+}
+
 fn replication(call: &Call<'_>, _: &Stats) -> Vec<Line> {
     vec![
         line("role", "master"),
         line("connected_slaves", 0),
         line("master_failover_state", "no-failover"),
-        line("master_replid", &call.shared().run_id),
+        line("master_replid", replication_id(call)),
         line("master_replid2", "0".repeat(40)),
         line("master_repl_offset", 0),
         line("second_repl_offset", -1),

@@ -15,6 +15,7 @@ mod clients;
 mod command;
 mod config;
 mod connection;
+mod debug;
 mod dump;
 mod expiry;
 mod geo;
@@ -30,6 +31,7 @@ mod memory;
 mod object;
 mod pubsub;
 mod row;
+mod saving;
 mod scan;
 #[cfg(feature = "lua")]
 mod script;
@@ -47,8 +49,13 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 #[cfg(feature = "server")]
+pub(crate) use config::{eviction_of, names, read_at_start, start};
+#[cfg(feature = "server")]
 pub(crate) use pubsub::message;
 pub use row::Compat;
+#[cfg(feature = "server")]
+pub(crate) use saving::Listener as SaveListener;
+pub use saving::{SaveFile, Shutdown};
 pub use session::Session;
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 pub(crate) use session::{Outcome, Waiting};
@@ -69,6 +76,7 @@ const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     config::ROWS,
     connection::ROWS,
+    debug::ROWS,
     dump::ROWS,
     expiry::ROWS,
     geo::ROWS,
@@ -82,6 +90,7 @@ const FAMILIES: &[&[Row]] = &[
     memory::ROWS,
     object::ROWS,
     pubsub::ROWS,
+    saving::ROWS,
     scan::ROWS,
     #[cfg(feature = "lua")]
     script::ROWS,

@@ -1,5 +1,7 @@
 //! What the table knows of a command.
 
+use std::str::FromStr;
+
 use super::call::{Answer, Blocked, Call};
 use crate::Bytes;
 use crate::reply::ErrorReply;
@@ -169,14 +171,41 @@ impl Compat {
         if self == Compat::Valkey9 { "valkey" } else { "redis" }
     }
 
-    /// The version that it introduces itself as.
-    pub(crate) fn version(self) -> &'static str {
+    /// The version that it introduces itself as. O(1)
+    ///
+    /// ```
+    /// assert!(larder::Compat::Redis70.version().starts_with("7.0."));
+    /// ```
+    pub fn version(self) -> &'static str {
         match self {
             Compat::Redis70 => "7.0.15",
             Compat::Redis72 => "7.2.11",
             Compat::Redis82 => "8.2.3",
             Compat::Redis810 => "8.10.0",
             Compat::Valkey9 => "9.1.2",
+        }
+    }
+}
+
+impl FromStr for Compat {
+    type Err = String;
+
+    /// `7.0`, `7.2`, `8.2`, `8.10` or `valkey-9`. O(1)
+    ///
+    /// ```
+    /// use larder::Compat;
+    ///
+    /// assert_eq!("7.2".parse(), Ok(Compat::Redis72));
+    /// assert!("6.0".parse::<Compat>().is_err());
+    /// ```
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "7.0" => Ok(Compat::Redis70),
+            "7.2" => Ok(Compat::Redis72),
+            "8.2" => Ok(Compat::Redis82),
+            "8.10" => Ok(Compat::Redis810),
+            "valkey-9" => Ok(Compat::Valkey9),
+            _ => Err(format!("'{name}' is none of 7.0, 7.2, 8.2, 8.10, valkey-9")),
         }
     }
 }

@@ -47,7 +47,6 @@ pub(super) const ROWS: &[Row] = &[
         log_kind(call).map(|()| Reply::OK)
     })
     .only_valkey(8, 1),
-    row("lastsave", 1, LOADING | STALE | FAST, Keys::NONE, last_save),
     container("latency").since(2, 8),
     row("latency|doctor", 2, WATCHED, Keys::NONE, latency_doctor).since(2, 8),
     row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
@@ -107,15 +106,6 @@ fn cluster_slot(key: &[u8]) -> u16 {
         (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| (crc << 1) ^ (0x1021 * (crc >> 15)))
     });
     crc % 16_384
-}
-
-fn seconds(millis: u64) -> Reply {
-    Reply::Integer(i64::try_from(millis / 1_000).unwrap_or(i64::MAX))
-}
-
-/// The store was saved at no time that it knows of: Redis tells its start then.
-fn last_save(call: &mut Call<'_>) -> Answer {
-    Ok(seconds(call.shared().since_wall))
 }
 
 fn time(call: &mut Call<'_>) -> Answer {

@@ -11,6 +11,7 @@ use super::clients::{Client, Facts};
 use super::find;
 use super::hash::Fieldsets;
 use super::row::{Compat, Row, Run, flag};
+use super::saving::Shutdown;
 use super::shared::Shared;
 use super::transaction::Queue;
 use crate::api::{Database, Store};
@@ -58,6 +59,11 @@ pub struct Session {
     pub(super) fieldsets: Fieldsets,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
+    /// It is a client of a server, which can be shut down; and has asked for that.
+    pub(super) is_served: bool,
+    pub(super) shuts_down: Option<Shutdown>,
+    /// Until when its last command has it wait, by DEBUG SLEEP.
+    pub(super) sleeps: Option<u64>,
     /// What a test's faults have made of its connection.
     #[cfg(feature = "testing")]
     pub(super) link: super::hooks::Link,
@@ -125,6 +131,9 @@ impl Session {
             silence: Silence::No,
             fieldsets: Fieldsets::new(),
             is_over: false,
+            is_served: false,
+            shuts_down: None,
+            sleeps: None,
             #[cfg(feature = "lua")]
             scripting: Default::default(),
         }
@@ -333,6 +342,9 @@ impl Session {
             subscription: None,
             fieldsets: Fieldsets::new(),
             is_over: false,
+            is_served: false,
+            shuts_down: None,
+            sleeps: None,
             #[cfg(feature = "testing")]
             link: Default::default(),
             scripting: Default::default(),
@@ -418,7 +430,7 @@ impl Session {
         let said = words.get(named - 1).map_or(&[][..], |name| name);
         let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
-            Run::Plain(run) => run(&mut call).map(Outcome::Reply),
+            Run::Plain(run) => run(&mut call).map(|reply| self.outcome(reply)),
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
             Run::Container => Err(unknown_subcommand(words)),
         };
@@ -460,6 +472,19 @@ impl Session {
         Dialect { protocol: self.protocol, compat: self.compat }
     }
 
+    /// The same session as that of a client of a server.
+    #[cfg(feature = "server")]
+    pub(crate) fn served(mut self) -> Self {
+        self.is_served = true;
+        self
+    }
+
+    /// How its server is to end, if its client has said so.
+    #[cfg(feature = "server")]
+    pub(crate) fn shuts_down(&self) -> Option<Shutdown> {
+        self.shuts_down
+    }
+
     /// The database that is selected.
     pub(crate) fn db(&self) -> &Database {
         &self.db
@@ -485,6 +510,17 @@ impl Session {
         let result = task(self);
         self.db = self.db.outside();
         result
+    }
+
+    /// The reply to a command, at once or when it has slept.
+    fn outcome(&mut self, reply: Reply) -> Outcome {
+        match self.sleeps.take() {
+            None => Outcome::Reply(reply),
+            Some(deadline) => {
+                let ticket = Ticket::of_nobody(self.db.space());
+                Outcome::Waits(Waiting { ticket, deadline, served: |_| Reply::Nil, nothing: reply })
+            }
+        }
     }
 
     fn wait(&self, blocked: Blocked) -> Result<Outcome, ErrorReply> {

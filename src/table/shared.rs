@@ -3,6 +3,7 @@
 use super::clients::Clients;
 use super::config::Settings;
 use super::info::Pace;
+use super::saving::Saving;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng::{self, Rng};
@@ -13,6 +14,7 @@ use crate::sync::atomic::AtomicUsize;
 pub(crate) struct Shared {
     pub clients: Clients,
     pub settings: Settings,
+    pub saving: Saving,
     /// What a test has set up.
     #[cfg(feature = "testing")]
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
@@ -25,9 +27,10 @@ pub(crate) struct Shared {
     pub pace: Mutex<Pace>,
     /// 40 hexadecimal digits that no other store has, but for forks and those of the same seed.
     pub run_id: String,
+    /// What takes its place since DEBUG CHANGE-REPL-ID.
+    pub replication_id: Mutex<Option<String>>,
     /// When the store was made: on its clock's line, and in milliseconds since 1970.
     pub since: u64,
-    pub since_wall: u64,
 }
 
 impl Shared {
@@ -42,6 +45,7 @@ impl Shared {
         Shared {
             clients: Clients::default(),
             settings: Settings::default(),
+            saving: Saving::new(clock),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             #[cfg(feature = "lua")]
@@ -50,8 +54,8 @@ impl Shared {
             peak: AtomicUsize::new(0),
             pace: Mutex::new(Pace::from(clock.now())),
             run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
+            replication_id: Mutex::default(),
             since: clock.now(),
-            since_wall: clock.wall(),
         }
     }
 }

@@ -10,11 +10,15 @@ mod hash;
 mod keys;
 mod list;
 mod load;
+#[cfg(all(feature = "server", unix))]
+mod program;
 #[cfg(feature = "commands")]
 mod rdb;
 mod recipes;
 #[cfg(feature = "redis")]
 mod redis_rs;
+#[cfg(feature = "server")]
+mod saving;
 #[cfg(feature = "server")]
 mod server;
 mod set;

@@ -4,6 +4,8 @@
 //! events are told, and the password, have their effect; the others are kept for whoever asks.
 
 mod parameters;
+#[cfg(feature = "server")]
+mod start;
 mod value;
 
 use std::collections::HashMap;
@@ -21,6 +23,8 @@ use crate::text::glob::Pattern;
 use crate::{Bytes, Eviction};
 
 use parameters::{PARAMETERS, Parameter};
+#[cfg(feature = "server")]
+pub(crate) use start::{names, read_at_start, start};
 pub(super) use value::Kind;
 
 const SETTING: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
@@ -59,6 +63,11 @@ impl Settings {
     /// The value that a parameter was given, if any.
     pub(super) fn changed(&self, name: &str) -> Option<Bytes> {
         self.changed.read().get(name).cloned()
+    }
+
+    /// What it has been set to.
+    fn set_to(&self, name: &str) -> Option<String> {
+        self.changed.read().get(name).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
     /// Keeps the value of a parameter.
@@ -102,9 +111,9 @@ fn own_value(space: &Keyspace, name: &str) -> Option<Bytes> {
     let limits = space.limits();
     let own = match name {
         "databases" => Some(limits.databases.to_string()),
-        "dir" => std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
+        "dir" => space.shared().settings.set_to("dir").or_else(current_dir),
         "maxmemory" => Some(max_memory(space).to_string()),
-        "maxmemory-policy" => space.limit().map(|(_, eviction)| policy(eviction).into()),
+        "maxmemory-policy" => space.limit().map(|(_, eviction)| told_policy(space, eviction)),
         "notify-keyspace-events" => Some(space.told().text()),
         "proto-max-bulk-len" => Some(limits.value.to_string()),
         _ => None,
@@ -117,6 +126,27 @@ pub(super) fn max_memory(space: &Keyspace) -> usize {
     match space.limit() {
         Some((Limit::Bytes(bytes), _)) => *bytes,
         _ => 0,
+    }
+}
+
+fn current_dir() -> Option<String> {
+    std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned())
+}
+
+/// The policy that the store was started with, if that is what it does, or what comes closest.
+fn told_policy(space: &Keyspace, eviction: Eviction) -> String {
+    let set = space.shared().settings.set_to("maxmemory-policy");
+    set.filter(|set| eviction_of(set) == eviction).unwrap_or_else(|| policy(eviction).into())
+}
+
+/// What comes closest to a policy of Redis's: which of the keys that may go goes is not theirs to say here, but
+/// for the one with the soonest deadline.
+pub(crate) fn eviction_of(policy: &str) -> Eviction {
+    match policy {
+        "volatile-ttl" => Eviction::SoonestDeadline,
+        policy if policy.starts_with("volatile-") => Eviction::Expiring,
+        policy if policy.starts_with("allkeys-") => Eviction::AllKeys,
+        _ => Eviction::Refuse,
     }
 }
 

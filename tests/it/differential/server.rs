@@ -64,7 +64,7 @@ impl Server {
             drop(free);
             let spawned = Command::new(&program)
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-                .args(["--appendonly", "no", "--daemonize", "no"])
+                .args(["--appendonly", "no", "--daemonize", "no", "--enable-debug-command", "yes"])
                 .current_dir(std::env::temp_dir())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

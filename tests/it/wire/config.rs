@@ -27,6 +27,7 @@ const APART: &[&str] = &[
     "cluster-announce-human-nodename",
     "cluster-announce-ip",
     "dir",
+    "enable-debug-command",
     "hz",
     "latency-tracking-info-percentiles",
     "locale-collate",
@@ -81,7 +82,7 @@ fn check(redis: &mut Redis) {
     let (ours, theirs) = (pairs(&ours), pairs(&theirs));
     assert!(ours.keys().eq(theirs.keys()), "{ours:?}\n{theirs:?}");
     // Where Redis was started otherwise, its own values say nothing.
-    let set = ["bind", "dir", "port"];
+    let set = ["bind", "dir", "enable-debug-command", "port"];
     for (name, value) in ours.iter().filter(|(name, _)| !set.contains(&name.as_str())) {
         assert_eq!(*value, theirs[name], "{name}");
     }

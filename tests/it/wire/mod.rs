@@ -14,6 +14,8 @@ mod channels;
 mod commands;
 mod config;
 mod connection;
+#[cfg(feature = "server")]
+mod debug;
 mod dumps;
 mod fill;
 mod geo;

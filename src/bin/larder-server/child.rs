@@ -1,0 +1,79 @@
+//! A server for as long as a command runs.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+
+use crate::arguments::Settings;
+use crate::serve::{Signals, Started, start};
+
+/// What shells give where there is no such program, and where it cannot be run.
+const NOT_FOUND: u8 = 127;
+const NOT_RUN: u8 = 126;
+
+/// Starts a server, and a command that finds it in the environment; gives the command's exit code.
+pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
+    let Some((program, arguments)) = command.split_first() else { return ExitCode::FAILURE };
+    let Started { server, runtime, mut signals } = match start(settings, |_| {}) {
+        Ok(started) => started,
+        Err(why) => return say(&why, 1),
+    };
+    let spawned = Command::new(program)
+        .args(arguments)
+        .env("REDIS_URL", server.url())
+        .env("REDIS_HOST", server.addr().ip().to_string())
+        .env("REDIS_PORT", server.port().to_string())
+        .spawn();
+    let child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUN };
+            return say(&format!("larder-server: {}: {error}", program.to_string_lossy()), code);
+        }
+    };
+    let ended = runtime.block_on(async {
+        let ended = wait(child, &mut signals).await;
+        let saved = server.shut_down(larder::Shutdown::Default).await;
+        if let Err(error) = saved {
+            say(&format!("larder-server: the data is not saved: {error}"), 1);
+        }
+        ended
+    });
+    runtime.shutdown_background();
+    match ended {
+        Ok(status) => ExitCode::from(code(status)),
+        Err(error) => say(&format!("larder-server: {error}"), 1),
+    }
+}
+
+/// Waits for the command's end. A signal to end is the command's to follow: Ctrl-C has reached it already, and
+/// SIGTERM is passed on.
+async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
+    let id = child.id();
+    let mut ended = tokio::task::spawn_blocking(move || child.wait());
+    loop {
+        tokio::select! {
+            ended = &mut ended => return ended.map_err(io::Error::other)?,
+            name = signals.next() => {
+                if name == "SIGTERM" {
+                    // Without unsafe code, a signal is sent by who can.
+                    let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status();
+                }
+            }
+        }
+    }
+}
+
+/// As shells have it: 128 and the signal's number for who was ended by one.
+fn code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    }
+    status.code().map_or(1, |code| (code & 0xff) as u8)
+}
+
+fn say(why: &str, code: u8) -> ExitCode {
+    let _ = io::stderr().write_all(format!("{why}\n").as_bytes());
+    ExitCode::from(code)
+}

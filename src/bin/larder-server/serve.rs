@@ -1,0 +1,204 @@
+//! Serving until somebody ends it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use larder::{Progress, Server, Shutdown};
+use tokio::runtime::Runtime;
+
+use crate::arguments::Settings;
+use crate::log::Log;
+use crate::metrics;
+
+/// A server that has begun.
+pub struct Started {
+    pub server: Server,
+    /// For signals and metrics: the server has threads of its own.
+    pub runtime: Runtime,
+    pub signals: Signals,
+}
+
+pub fn serve(settings: &Settings) -> ExitCode {
+    let path = settings.path("logfile");
+    let log = match Log::open(path.as_deref(), settings.get("loglevel").as_deref()) {
+        Ok(log) => Arc::new(log),
+        Err(error) => {
+            let why = format!("Can't open the log file {}: {error}\n", path.unwrap_or_default().display());
+            let _ = io::stderr().write_all(why.as_bytes());
+            return ExitCode::FAILURE;
+        }
+    };
+    let saves = Arc::clone(&log);
+    let saved = move |saved: Result<Progress, &larder::Error>| match saved {
+        Ok(Progress { entries, bytes, .. }) => {
+            saves.notice(&format!("DB saved on disk: {entries} keys, {bytes} bytes"))
+        }
+        Err(error) => saves.warning(&format!("Error trying to save the DB: {error}")),
+    };
+    let Started { server, runtime, mut signals } = match start(settings, saved) {
+        Ok(started) => started,
+        Err(why) => {
+            log.warning(&why);
+            return ExitCode::FAILURE;
+        }
+    };
+    let pidfile = settings.path("pidfile");
+    if let Some(path) = &pidfile {
+        if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
+            log.warning(&format!("Failed to write PID file {}: {error}", path.display()));
+        }
+    }
+    announce(settings, &server, &log);
+    let code = runtime.block_on(until_ended(server, &mut signals, settings, &log));
+    if let Some(path) = pidfile {
+        let _ = std::fs::remove_file(path);
+    }
+    // Whoever still asks for metrics is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+/// Loads the store and opens the doors.
+///
+/// # Errors
+/// What is to be told of why not.
+pub fn start(
+    settings: &Settings,
+    saved: impl Fn(Result<Progress, &larder::Error>) + Send + Sync + 'static,
+) -> Result<Started, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("Fatal error starting threads: {error}. Exiting."))?;
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::new().map_err(|error| format!("Fatal error listening to signals: {error}. Exiting."))?
+    };
+    let store = match &settings.file {
+        None => settings.config.store().build(),
+        Some(file) => file.load(settings.config.store()).map_err(|error| {
+            format!("Fatal error loading the DB from {}: {error}. Exiting.", file.path().display())
+        })?,
+    };
+    let mut builder = settings.config.server().map_err(|error| format!("Fatal error: {error}. Exiting."))?;
+    if let Some(file) = &settings.file {
+        builder = builder.save_to(file.clone()).save_listener(saved);
+    }
+    let port = settings.get("port").unwrap_or_default();
+    let server = builder.start(&store).map_err(|error| {
+        format!("Failed listening on port {port} (tcp), aborting: Could not create server TCP listening socket: {error}")
+    })?;
+    if let Some(address) = &settings.metrics {
+        let _entered = runtime.enter();
+        metrics::serve(address, store, settings.compat, settings.get("requirepass"))
+            .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
+    }
+    Ok(Started { server, runtime, signals })
+}
+
+/// Tells where it is, to people and to those who wait for the line that Redis writes.
+fn announce(settings: &Settings, server: &Server, log: &Log) {
+    let own = env!("CARGO_PKG_VERSION");
+    let mut output = io::stdout();
+    let address = server.addr();
+    let _ = writeln!(output, "larder-server ready: redis://{address}").and_then(|()| output.flush());
+    let (version, bits, id) = (settings.compat.version(), usize::BITS, std::process::id());
+    log.notice(&format!(
+        "larder-server {own}, as Redis version={version}, bits={bits}, pid={id}, just started"
+    ));
+    if settings.get("unixsocket").is_some() {
+        log.warning("Warning: unixsocket is not served: clients reach this server by TCP");
+    }
+    if !address.ip().is_loopback() && settings.get("requirepass").is_none() {
+        log.warning("Warning: it listens beyond this machine, and there is no password (requirepass)");
+    }
+    let keys: usize = server.store().stats().map_or(0, |stats| stats.entries);
+    if let Some(file) = settings.file.as_ref().filter(|file| file.path().exists()) {
+        log.notice(&format!("DB loaded from {}: {keys} keys", file.path().display()));
+    }
+    log.notice(match settings.compat {
+        larder::Compat::Redis70 => "Ready to accept connections",
+        _ => "Ready to accept connections tcp",
+    });
+}
+
+async fn until_ended(server: Server, signals: &mut Signals, settings: &Settings, log: &Log) -> ExitCode {
+    let how = tokio::select! {
+        how = server.asked_to_shut_down() => {
+            log.warning("User requested shutdown...");
+            how
+        }
+        name = signals.next() => {
+            log.warning(&format!("Received {name} scheduling shutdown..."));
+            how_at(settings, name)
+        }
+    };
+    let ended = tokio::select! {
+        ended = server.shut_down(how) => ended,
+        // Who is asked twice does not wait for its clients any longer.
+        _ = signals.next() => {
+            log.warning("You insist... exiting now.");
+            return ExitCode::FAILURE;
+        }
+    };
+    if ended.is_err() {
+        // The log has it.
+        return ExitCode::FAILURE;
+    }
+    log.warning("larder-server is now ready to exit, bye bye...");
+    ExitCode::SUCCESS
+}
+
+/// What `shutdown-on-sigterm` and `shutdown-on-sigint` say.
+fn how_at(settings: &Settings, signal: &str) -> Shutdown {
+    let said = settings.get(&format!("shutdown-on-{}", signal.to_ascii_lowercase())).unwrap_or_default();
+    match said.split(' ').find(|word| matches!(*word, "save" | "nosave")) {
+        Some("save") => Shutdown::Save,
+        Some(_) => Shutdown::NoSave,
+        None => Shutdown::Default,
+    }
+}
+
+/// The signals to end; they are taken notice of from when this is made.
+pub struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// In the context of a runtime.
+    #[cfg(unix)]
+    pub fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Redis takes no notice of a terminal that goes away.
+        let _hangup = signal(SignalKind::hangup())?;
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one; gives its name.
+    #[cfg(unix)]
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub fn new() -> io::Result<Self> {
+        Ok(Signals {})
+    }
+
+    /// Waits for Ctrl-C.
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "SIGINT",
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! DEBUG, as far as tests of clients ask for it. As in Redis it has to be allowed when the server starts
+//! (`enable-debug-command`); what is not here is an unknown subcommand.
+
+mod digest;
+mod sha1;
+
+use std::sync::Arc;
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::config;
+use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
+use super::row::{Keys, Row, row};
+use crate::Bytes;
+use crate::api::Store;
+use crate::reply::{ErrorReply, Reply};
+use crate::snapshot;
+
+pub(super) const ROWS: &[Row] = &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE, Keys::NONE, debug)];
+
+const FORBIDDEN: ErrorReply = ErrorReply::known(
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+     local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+);
+
+const HELP: [&str; 17] = [
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CHANGE-REPL-ID",
+    "    A new replication id.",
+    "DIGEST",
+    "    A checksum of all keys and what they hold, the same as Redis gives.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    The same of what each of the keys holds.",
+    "ERROR <text>",
+    "    That text as an error.",
+    "RELOAD",
+    "    Writes all keys out, in memory, and reads them back.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Whether keys that have expired are removed before somebody asks for them.",
+    "SLEEP <seconds>",
+    "    This client's commands wait so long, on the store's clock.",
+    "HELP",
+    "    These lines.",
+];
+
+fn debug(call: &mut Call<'_>) -> Answer {
+    check_allowed(call)?;
+    let sub = call.args.next()?;
+    match call.args.take_rest() {
+        [] if is(sub, "HELP") => {
+            Ok(Reply::Array(HELP.into_iter().map(|line| Reply::Status(line.into())).collect()))
+        }
+        [] if is(sub, "CHANGE-REPL-ID") => {
+            *call.shared().replication_id.lock() = Some(call.space().random_hex(40));
+            Ok(Reply::OK)
+        }
+        [] if is(sub, "DIGEST") => {
+            let digest = digest::of_all(call.space(), call.held(), call.compat())?;
+            Ok(Reply::Status(digest.into()))
+        }
+        names if is(sub, "DIGEST-VALUE") => {
+            let digest = |name| {
+                let key = call.key_ref(name);
+                call.read(key, |view, key| Ok(digest::of_value(view.glance(key), view.now(), call.compat())))
+            };
+            let digests = names.iter().map(|name| digest(name)).collect::<crate::Result<Vec<String>>>()?;
+            Ok(Reply::Array(digests.into_iter().map(|digest| Reply::Status(digest.into())).collect()))
+        }
+        [text] if is(sub, "ERROR") => Err(ErrorReply::of_bytes(text.to_vec())),
+        [text] if is(sub, "SLEEP") => {
+            sleep(call, text);
+            Ok(Reply::OK)
+        }
+        [text] if is(sub, "SET-ACTIVE-EXPIRE") => {
+            // As C reads numbers: what is none is 0.
+            call.space().set_active_expiry(text.iter().any(|digit| matches!(digit, b'1'..=b'9')));
+            Ok(Reply::OK)
+        }
+        options if is(sub, "RELOAD") => reload(call, options),
+        _ => Err(ErrorReply::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
+            String::from_utf8_lossy(sub)
+        ))),
+    }
+}
+
+/// # Errors
+/// Redis's, if the server was started without the permission.
+fn check_allowed(call: &Call<'_>) -> Result<(), ErrorReply> {
+    let allowed = config::value(call.space(), "enable-debug-command");
+    let peer = || call.session.client.facts().peer;
+    let is_local = || ["?", "127.", "[::1]", "/"].iter().any(|start| peer().starts_with(start));
+    if allowed == *b"yes" || (allowed == *b"local" && is_local()) { Ok(()) } else { Err(FORBIDDEN) }
+}
+
+/// What the client asks for next waits. In Redis all clients would; to hold a server up, a test has its clock.
+fn sleep(call: &mut Call<'_>, seconds: &[u8]) {
+    let seconds = std::str::from_utf8(seconds).ok().and_then(|text| text.parse::<f64>().ok());
+    let millis = seconds.filter(|seconds| *seconds > 0.0).map(|seconds| (seconds * 1_000.0).ceil() as u64);
+    if let (Some(millis), false) = (millis, call.db().in_transaction()) {
+        call.session.sleeps = Some(call.space().clock().now().saturating_add(millis));
+    }
+}
+
+fn reload(call: &Call<'_>, options: &[Bytes]) -> Answer {
+    if !options.iter().all(|option| ["MERGE", "NOFLUSH", "NOSAVE"].iter().any(|known| is(option, known))) {
+        return Err(ErrorReply::known(
+            "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+        ));
+    }
+    if !options.is_empty() {
+        return Err(ErrorReply::known(
+            "ERR DEBUG RELOAD takes no options here: it reads what it has just written",
+        ));
+    }
+    snapshot::reload(Store::of(Arc::clone(call.db().space())).space())?;
+    Ok(Reply::OK)
+}

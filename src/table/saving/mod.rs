@@ -1,0 +1,357 @@
+//! SAVE and its kin, and SHUTDOWN: when a store is written to the file that its server was given.
+//!
+//! A store has no such file unless a server was started with one
+//! ([`ServerBuilder::save_to`](crate::ServerBuilder::save_to)): what plays Redis within a test must not write
+//! into the working directory. SAVE and BGSAVE name that setting then.
+
+mod file;
+
+use std::sync::Arc;
+use std::thread;
+
+use super::args::is;
+use super::call::{Answer, Call};
+use super::config;
+use super::row::flag::{ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE};
+use super::row::{Compat, Keys, Row, row};
+use crate::Progress;
+use crate::api::{Stats, Store};
+use crate::clock::Clock;
+use crate::keyspace::Keyspace;
+use crate::reply::{ErrorReply, Reply};
+use crate::sync::Mutex;
+use crate::text::number;
+
+pub use file::SaveFile;
+
+const SAVING: u32 = ADMIN | NOSCRIPT | NO_ASYNC_LOADING;
+const ENDING: u32 = ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY;
+
+pub(super) const ROWS: &[Row] = &[
+    row("bgrewriteaof", 1, SAVING, Keys::NONE, rewrite),
+    row("bgsave", -1, SAVING, Keys::NONE, save_in_background),
+    row("lastsave", 1, LOADING | STALE | FAST, Keys::NONE, last_save),
+    row("save", 1, SAVING | NO_MULTI, Keys::NONE, save),
+    row("shutdown", -1, ENDING, Keys::NONE, shut_down),
+];
+
+const NO_FILE: ErrorReply = ErrorReply::known(
+    "ERR there is no file to save to: give the server one (ServerBuilder::save_to, or larder-server's dbfilename \
+     and dir, or its snapshot)",
+);
+const BUSY: ErrorReply = ErrorReply::known("ERR Background save already in progress");
+const NO_SERVER: ErrorReply =
+    ErrorReply::known("ERR there is no server to shut down: the session is in the process of its store");
+const CANNOT_END: ErrorReply = ErrorReply::known("ERR Errors trying to SHUTDOWN. Check logs.");
+
+/// After a save that failed, the next by itself comes no sooner, in milliseconds.
+#[cfg(feature = "server")]
+const RETRY: u64 = 5_000;
+
+/// How a server is ended: whether its store is saved to the file that it has.
+///
+/// ```no_run
+/// # async fn example() -> larder::Result<()> {
+/// use larder::{SaveFile, Server, Shutdown, Store};
+///
+/// let file = SaveFile::Snapshot("larder.snapshot".into());
+/// let server = Server::builder().save_to(file).start(&Store::new()).unwrap();
+/// server.shut_down(Shutdown::Default).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[doc(alias = "SHUTDOWN")]
+pub enum Shutdown {
+    /// If there are save points, and to a larder's own snapshot in any case.
+    #[default]
+    Default,
+    /// `SAVE`
+    Save,
+    /// `NOSAVE`
+    NoSave,
+}
+
+/// Where a store is saved to by its sessions, and how that went.
+pub(crate) struct Saving {
+    file: Mutex<Option<(SaveFile, Compat)>>,
+    /// Who is told of each save.
+    listener: Mutex<Option<Listener>>,
+    state: Mutex<State>,
+    /// One save at a time.
+    turn: Mutex<()>,
+}
+
+/// Is told how a save went.
+pub(crate) type Listener = Arc<dyn Fn(std::result::Result<Progress, &crate::Error>) + Send + Sync>;
+
+#[derive(Clone, Copy)]
+struct State {
+    /// When the store was last saved, or made: on its clock, and in milliseconds since 1970.
+    at: u64,
+    wall: u64,
+    /// How many changes there had been then.
+    changes: u64,
+    is_ok: bool,
+    /// When a save was last begun.
+    tried: u64,
+    /// One goes on in a thread of its own.
+    in_background: bool,
+    /// How long the last of those took, in milliseconds.
+    took: Option<u64>,
+    count: u64,
+}
+
+/// What INFO tells of it.
+pub(super) struct Told {
+    pub changes: u64,
+    pub in_background: bool,
+    pub wall: u64,
+    pub is_ok: bool,
+    pub took: Option<u64>,
+    /// For how long it has gone on.
+    pub going: Option<u64>,
+    pub count: u64,
+}
+
+impl Saving {
+    pub(super) fn new(clock: &Clock) -> Self {
+        let state = State {
+            at: clock.now(),
+            wall: clock.wall(),
+            changes: 0,
+            is_ok: true,
+            tried: 0,
+            in_background: false,
+            took: None,
+            count: 0,
+        };
+        Saving {
+            file: Mutex::default(),
+            listener: Mutex::default(),
+            state: Mutex::new(state),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Has the store saved to a file from now on, as that server writes it; what it holds now came from there.
+    #[cfg(feature = "server")]
+    pub(crate) fn save_to(
+        &self,
+        space: &Keyspace,
+        file: SaveFile,
+        compat: Compat,
+        listener: Option<Listener>,
+    ) -> crate::Result<()> {
+        let changes = Stats::of(space, None)?.writes;
+        *self.listener.lock() = listener;
+        *self.file.lock() = Some((file, compat));
+        let mut state = self.state.lock();
+        (state.changes, state.at, state.wall) = (changes, space.clock().now(), space.clock().wall());
+        Ok(())
+    }
+
+    pub(super) fn told(&self, clock: &Clock, changes: u64) -> Told {
+        let State { wall, is_ok, took, count, in_background, tried, changes: saved, .. } = *self.state.lock();
+        let going = in_background.then(|| clock.now().saturating_sub(tried));
+        Told { changes: changes.saturating_sub(saved), in_background, wall, is_ok, took, going, count }
+    }
+
+    /// Whether SHUTDOWN saves, if nothing is said.
+    fn saves_at_end(&self, space: &Keyspace) -> bool {
+        match &*self.file.lock() {
+            None => false,
+            Some((SaveFile::Snapshot(_), _)) => true,
+            Some(_) => !points(space).is_empty(),
+        }
+    }
+
+    pub(crate) fn has_file(&self) -> bool {
+        self.file.lock().is_some()
+    }
+
+    /// Saves; gives whether there is a file. Nothing is written if nothing has changed since the last save and it
+    /// is not `anew`.
+    ///
+    /// # Errors
+    /// Those of [`Store::save`] and [`Store::save_rdb`].
+    pub(crate) fn save(&self, store: &Store, anew: bool) -> crate::Result<bool> {
+        let turn = self.turn.lock();
+        let Some((file, compat)) = self.file.lock().clone() else { return Ok(false) };
+        let space = store.space();
+        // What changes while it saves counts for the next time.
+        let changes = Stats::of(space, None)?.writes;
+        if !anew && self.state.lock().changes == changes && file.path().exists() {
+            return Ok(true);
+        }
+        let clock = space.clock();
+        let (at, wall) = (clock.now(), clock.wall());
+        self.state.lock().tried = at;
+        let saved = file.save(store, compat);
+        {
+            let mut state = self.state.lock();
+            state.is_ok = saved.is_ok();
+            if saved.is_ok() {
+                state.count += 1;
+                (state.at, state.wall, state.changes) = (at, wall, changes);
+            }
+        }
+        drop(turn);
+        let listener = self.listener.lock().clone();
+        if let Some(listener) = listener {
+            listener(saved.as_ref().copied());
+        }
+        saved.map(|_| true)
+    }
+
+    /// Saves in a thread of its own.
+    ///
+    /// # Errors
+    /// Redis's if one goes on already, and if there is no file or no thread.
+    pub(crate) fn save_in_background(&self, store: Store) -> Result<(), ErrorReply> {
+        if !self.has_file() {
+            return Err(NO_FILE);
+        }
+        {
+            let mut state = self.state.lock();
+            if state.in_background {
+                return Err(BUSY);
+            }
+            (state.in_background, state.tried) = (true, store.space().clock().now());
+        }
+        let spawned = thread::Builder::new().name("larder-save".into()).spawn(move || {
+            let saving = &store.space().shared().saving;
+            let began = store.space().clock().now();
+            // INFO tells how it went.
+            let _ = saving.save(&store, true);
+            let mut state = saving.state.lock();
+            state.in_background = false;
+            state.took = Some(store.space().clock().now().saturating_sub(began));
+        });
+        spawned.map(drop).map_err(|error| {
+            self.state.lock().in_background = false;
+            ErrorReply::new(format!("ERR no thread to save in: {error}"))
+        })
+    }
+
+    /// Whether a save point has been reached: so many changes in at least so many seconds.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_due(&self, space: &Keyspace) -> bool {
+        let Ok(stats) = Stats::of(space, None) else { return false };
+        let state = *self.state.lock();
+        let now = space.clock().now();
+        let changes = stats.writes.saturating_sub(state.changes);
+        let since = now.saturating_sub(state.at);
+        let reached =
+            |(seconds, least): (u64, u64)| changes >= least && since > seconds.saturating_mul(1_000);
+        !state.in_background
+            && (state.is_ok || now.saturating_sub(state.tried) > RETRY)
+            && changes > 0
+            && points(space).into_iter().any(reached)
+    }
+
+    /// Saves as a server that ends does.
+    ///
+    /// # Errors
+    /// Those of [`save`](Self::save).
+    #[cfg(feature = "server")]
+    pub(crate) fn end(&self, store: &Store, how: Shutdown) -> crate::Result<bool> {
+        match how {
+            Shutdown::Default if !self.saves_at_end(store.space()) => Ok(false),
+            Shutdown::NoSave => Ok(false),
+            _ => self.save(store, false),
+        }
+    }
+}
+
+/// The save points: after so many seconds, if there were so many changes.
+fn points(space: &Keyspace) -> Vec<(u64, u64)> {
+    let text = config::value(space, "save");
+    let numbers: Vec<u64> = text
+        .split(|byte| *byte == b' ')
+        .filter_map(|word| number::parse_i64(word)?.try_into().ok())
+        .collect();
+    numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
+}
+
+/// The store of a session that is in no transaction.
+fn store(call: &Call<'_>) -> Store {
+    Store::of(Arc::clone(call.db().space()))
+}
+
+fn save(call: &mut Call<'_>) -> Answer {
+    let saving = &call.shared().saving;
+    if saving.state.lock().in_background {
+        return Err(BUSY);
+    }
+    match saving.save(&store(call), true) {
+        Ok(true) => Ok(Reply::OK),
+        Ok(false) => Err(NO_FILE),
+        Err(error) => Err(ErrorReply::new(format!("ERR {error}"))),
+    }
+}
+
+fn save_in_background(call: &mut Call<'_>) -> Answer {
+    match call.args.take_rest() {
+        [] => {}
+        [word] if is(word, "SCHEDULE") => {}
+        _ => return Err(ErrorReply::SYNTAX),
+    }
+    call.shared().saving.save_in_background(store(call))?;
+    let said = match call.db().in_transaction() {
+        true => "Background saving scheduled",
+        false => "Background saving started",
+    };
+    Ok(Reply::Status(said.into()))
+}
+
+fn last_save(call: &mut Call<'_>) -> Answer {
+    let wall = call.shared().saving.state.lock().wall;
+    Ok(Reply::Integer(i64::try_from(wall / 1_000).unwrap_or(i64::MAX)))
+}
+
+/// There is no such file: it is as short as it can be already.
+fn rewrite(call: &mut Call<'_>) -> Answer {
+    let said = match call.db().in_transaction() {
+        true => "Background append only file rewriting scheduled",
+        false => "Background append only file rewriting started",
+    };
+    Ok(Reply::Status(said.into()))
+}
+
+fn shut_down(call: &mut Call<'_>) -> Answer {
+    let (mut how, mut forced, mut aborts, mut others) = (None, false, false, false);
+    while let Some(word) = call.args.take() {
+        match word {
+            word if is(word, "NOSAVE") && how.is_none() => how = Some(Shutdown::NoSave),
+            word if is(word, "SAVE") && how.is_none() => how = Some(Shutdown::Save),
+            // There is no replica to wait for.
+            word if is(word, "NOW") => others = true,
+            word if is(word, "FORCE") => forced = true,
+            word if is(word, "ABORT") => aborts = true,
+            _ => return Err(ErrorReply::SYNTAX),
+        }
+    }
+    if aborts && (how.is_some() || forced || others) {
+        return Err(ErrorReply::SYNTAX);
+    }
+    if aborts {
+        return Err(ErrorReply::known("ERR No shutdown in progress."));
+    }
+    if !call.session.is_served {
+        return Err(NO_SERVER);
+    }
+    let how = how.unwrap_or_default();
+    let saving = &call.shared().saving;
+    if how == Shutdown::Save && !saving.has_file() && !forced {
+        return Err(NO_FILE);
+    }
+    let saves = how == Shutdown::Save || (how == Shutdown::Default && saving.saves_at_end(call.space()));
+    if saves && saving.save(&store(call), true).is_err() && !forced {
+        return Err(CANNOT_END);
+    }
+    call.session.is_over = true;
+    call.session.shuts_down = Some(how);
+    Ok(Reply::OK)
+}

@@ -1,0 +1,113 @@
+//! How the program ends, and what is on the disk then.
+
+use std::fs;
+use std::thread;
+
+use super::{Program, program};
+use crate::support::{Folder, until};
+
+/// The same with larder's own file and with Redis's.
+const FILES: [&[&str]; 2] = [&["--snapshot", "larder.snapshot"], &["--dbfilename", "test.rdb"]];
+
+#[test]
+fn a_signal_saves_and_a_restart_loads() {
+    for file in FILES {
+        for (signal, name) in [("TERM", "SIGTERM"), ("INT", "SIGINT")] {
+            let folder = Folder::new();
+            let mut server = Program::start(folder.path(), file);
+            assert_eq!(server.client().ask("SET greeting hello"), "OK");
+            server.signal(signal);
+            server.says(&format!("Received {name}"));
+            server.says("DB saved on disk");
+            assert_eq!(server.ended().code(), Some(0));
+            let server = Program::start(folder.path(), file);
+            server.says("DB loaded");
+            assert_eq!(server.client().ask("GET greeting"), "hello");
+            assert_eq!(server.client().info("rdb_changes_since_last_save"), "0");
+        }
+    }
+}
+
+#[test]
+fn without_save_points_a_signal_saves_a_snapshot_and_no_dump() {
+    for (file, is_saved) in FILES.into_iter().zip([true, false]) {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), &[file, &["--save", ""]].concat());
+        server.client().ask("SET greeting hello");
+        server.signal("TERM");
+        assert_eq!(server.ended().code(), Some(0));
+        assert_eq!(folder.path().join(file[1]).exists(), is_saved);
+    }
+}
+
+#[test]
+fn a_client_may_shut_it_down() {
+    for (command, is_saved) in [("SHUTDOWN", true), ("SHUTDOWN NOSAVE", false), ("shutdown save now", true)] {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), FILES[1]);
+        let mut client = server.client();
+        client.ask("SET greeting hello");
+        assert_eq!(client.ask("SHUTDOWN ABORT"), "ERR No shutdown in progress.");
+        assert_eq!(client.ask(command), "");
+        assert_eq!(server.ended().code(), Some(0));
+        assert_eq!(folder.path().join("test.rdb").exists(), is_saved, "{command}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_saves_leaves_the_old_file_whole() {
+    for file in FILES {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), &[file, &["--save", ""]].concat());
+        let mut client = server.client();
+        for n in 0..20 {
+            client.ask(&format!("SET key:{n} {}", "x".repeat(60_000)));
+        }
+        assert_eq!(client.ask("SAVE"), "OK");
+        client.ask("SET unsaved 1");
+        let saving = thread::spawn(move || while client.ask("SAVE") == "OK" {});
+        let mut other = server.client();
+        let before: u64 = other.info("rdb_saves").parse().unwrap();
+        until("more saves", || other.info("rdb_saves").parse::<u64>().unwrap() > before + 3);
+        server.child.kill().unwrap();
+        server.ended();
+        saving.join().unwrap();
+        let server = Program::start(folder.path(), file);
+        assert_eq!(server.client().ask("STRLEN key:19"), "60000");
+    }
+}
+
+#[test]
+fn save_points_save() {
+    let folder = Folder::new();
+    let server = Program::start(folder.path(), &["--save", "1", "2", "--dbfilename", "points.rdb"]);
+    let mut client = server.client();
+    client.ask("SET a 1");
+    client.ask("SET b 1");
+    until("file", || folder.path().join("points.rdb").exists());
+    until("end of it", || client.info("rdb_changes_since_last_save") == "0");
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+}
+
+#[test]
+fn a_file_that_cannot_be_loaded_ends_the_start_and_is_named() {
+    for file in FILES {
+        let folder = Folder::new();
+        fs::write(folder.path().join(file[1]), "no such thing").unwrap();
+        let output = program(folder.path(), &[&["--port", "0"], file].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("Fatal error loading the DB") && said.contains(file[1]), "{said}");
+        assert_eq!(fs::read(folder.path().join(file[1])).unwrap(), b"no such thing");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_ends_the_start() {
+    let folder = Folder::new();
+    let server = Program::start(folder.path(), &[]);
+    let output = program(folder.path(), &["--port", &server.port.to_string()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("Failed listening on port"), "{said}");
+}

@@ -1,0 +1,237 @@
+//! What the program is told, and by whom.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use super::{Client, LIMIT, PROGRAM, Program, program};
+use crate::support::Folder;
+
+#[test]
+fn the_version_line_is_read_by_harnesses() {
+    let folder = Folder::new();
+    for (arguments, name, version) in [
+        (&["-v"][..], "Redis", "8.10."),
+        (&["--version", "--compat", "7.0"], "Redis", "7.0."),
+        (&["-v", "--compat", "7.2"], "Redis", "7.2."),
+        (&["-v", "--compat", "8.2"], "Redis", "8.2."),
+        (&["-v", "--compat", "valkey-9"], "Valkey", "9."),
+    ] {
+        let output = program(folder.path(), arguments).output().unwrap();
+        assert!(output.status.success());
+        let line = String::from_utf8(output.stdout).unwrap();
+        let rest =
+            line.strip_prefix(&format!("{name} server v={version}")).unwrap_or_else(|| panic!("{line}"));
+        // No other number with a point may come first.
+        assert!(rest.contains(" sha=") && rest.contains(" malloc=") && rest.contains(" build="), "{line}");
+    }
+    let output = program(folder.path(), &["-v"]).env("LARDER_COMPAT", "7.0").output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("v=7.0."));
+}
+
+#[test]
+fn help_is_there_for_who_asks() {
+    let folder = Folder::new();
+    for flag in ["-h", "--help"] {
+        let output = program(folder.path(), &[flag]).output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("larder-server:") && text.contains("--snapshot"), "{text}");
+    }
+}
+
+#[test]
+fn the_first_line_names_the_port_and_another_says_that_it_is_ready() {
+    let folder = Folder::new();
+    for (compat, line) in
+        [("7.0", "Ready to accept connections"), ("8.10", "Ready to accept connections tcp")]
+    {
+        let server = Program::start(folder.path(), &["--compat", compat]);
+        assert_ne!(server.port, 0);
+        assert_eq!(server.client().ask("PING"), "PONG");
+        let ready = loop {
+            let said = server.line().unwrap();
+            if said.contains("Ready") {
+                break said;
+            }
+        };
+        assert!(ready.ends_with(&format!(" * {line}")), "{ready}");
+        let id = server.child.id();
+        assert!(ready.starts_with(&format!("{id}:M ")), "{ready}");
+    }
+}
+
+#[test]
+fn flags_go_over_the_file_and_the_file_over_the_environment() {
+    let folder = Folder::new();
+    let more = "# more\nhz 20\n";
+    fs::write(folder.path().join("more.conf"), more).unwrap();
+    let conf = "maxmemory 2mb\nMAXMEMORY-POLICY \"allkeys-lfu\"\n\ninclude more.conf\nlist-max-ziplist-size 7\n\
+                save 60 5\nsave 30 7\ncompat 7.2\nrequirepass 'two words'\ndatabases 3\n";
+    fs::write(folder.path().join("redis.conf"), conf).unwrap();
+    let mut command =
+        program(folder.path(), &["redis.conf", "--port", "0", "--maxmemory", "3mb", "--save", "10", "1"]);
+    command
+        .env("LARDER_MAXMEMORY", "1mb")
+        .env("LARDER_TIMEOUT", "77")
+        .env("LARDER_SAVE", "1 1")
+        .env("LARDER_HZ", "30");
+    command.env("LARDER_COMPAT", "8.2");
+    let server = Program::spawn(command);
+    let mut client = server.client();
+    assert!(client.ask("GET a").starts_with("NOAUTH"));
+    assert_eq!(client.ask("AUTH \"two words\""), "OK");
+    assert_eq!(client.config("maxmemory"), (3 << 20).to_string());
+    assert_eq!(client.config("maxmemory-policy"), "allkeys-lfu");
+    assert_eq!(client.config("timeout"), "77");
+    assert_eq!(client.config("hz"), "20");
+    assert_eq!(client.config("list-max-listpack-size"), "7");
+    assert_eq!(client.config("save"), "60 5 30 7 10 1");
+    assert_eq!(client.config("databases"), "3");
+    assert_eq!(client.config("port"), server.port.to_string());
+    assert_eq!(client.ask("SELECT 3"), "ERR DB index is out of range");
+    assert!(client.info("redis_version").starts_with("7.2."));
+    assert_eq!(client.info("maxmemory_human"), "3.00M");
+}
+
+#[test]
+fn more_of_the_configuration_may_come_from_the_standard_input() {
+    let folder = Folder::new();
+    let mut command = program(folder.path(), &["-", "--port", "0"]);
+    let path = folder.path().join("input");
+    fs::write(&path, "port 1\nhz 33").unwrap();
+    command.stdin(fs::File::open(path).unwrap());
+    assert_eq!(Program::spawn(command).client().config("hz"), "33");
+}
+
+#[test]
+fn what_is_not_said_is_as_in_redis() {
+    let folder = Folder::new();
+    let server = Program::start(folder.path(), &[]);
+    let mut client = server.client();
+    assert_eq!(client.config("save"), "3600 1 300 100 60 10000");
+    assert_eq!(client.config("dbfilename"), "dump.rdb");
+    assert_eq!(client.config("dir"), folder.path().canonicalize().unwrap().to_string_lossy());
+    assert_eq!(client.config("appendonly"), "no");
+    assert_eq!(client.config("enable-debug-command"), "no");
+    assert!(client.ask("DEBUG SLEEP 0").starts_with("ERR DEBUG command not allowed."));
+}
+
+#[test]
+fn it_listens_on_several_addresses_with_one_port() {
+    let folder = Folder::new();
+    let server = Program::start(folder.path(), &["--bind", "127.0.0.1", "127.0.0.2", "-::7:7"]);
+    let mut others = std::net::TcpStream::connect(("127.0.0.2", server.port)).unwrap();
+    std::io::Write::write_all(&mut others, b"PING\r\n").unwrap();
+    assert_eq!(server.client().config("bind"), "127.0.0.1 127.0.0.2 -::7:7");
+    let fails = program(folder.path(), &["--port", "0", "--bind", "::7:7"]).output().unwrap();
+    assert_eq!(fails.status.code(), Some(1));
+}
+
+#[test]
+fn debug_may_be_allowed() {
+    let folder = Folder::new();
+    for allowed in ["yes", "local"] {
+        let server = Program::start(folder.path(), &["--enable-debug-command", allowed]);
+        assert_eq!(server.client().ask("DEBUG SLEEP 0"), "OK");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_by_name() {
+    let folder = Folder::new();
+    for (arguments, why) in [
+        (&["--appendonly", "yes"][..], "there is no append-only file"),
+        (&["--daemonize", "yes"], "this server stays in the foreground"),
+        (&["--cluster-enabled", "yes"], "no part of a cluster"),
+        (&["--replicaof", "127.0.0.1", "6379"], "replicates no other"),
+        (&["--loadmodule", "x.so"], "modules cannot be loaded"),
+        (&["--tls-port", "6380"], "no TLS port"),
+        (&["--bind", "somewhere"], "'somewhere' is no IP address"),
+        (&["--compat", "6.0"], "compat '6.0' is none of 7.0, 7.2"),
+        (&["nonsense.conf"], "can't open config file 'nonsense.conf': No such file or directory"),
+        (&["-x"], "'-x' belongs to no option"),
+    ] {
+        let output = program(folder.path(), arguments).stdout(Stdio::piped()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(said.contains(why), "{arguments:?}: {said}");
+    }
+}
+
+/// Redis's words for a bad line, with its version in them.
+#[test]
+fn bad_settings_are_refused_in_the_words_of_redis() {
+    let Ok(version) = Command::new("redis-server").arg("-v").output() else { return };
+    let version = String::from_utf8(version.stdout).unwrap();
+    if !version.contains(" v=7.0.15 ") {
+        return;
+    }
+    let folder = Folder::new();
+    let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    file("two.conf", "port 0\n  # comment\nport 1 2\n");
+    file("quote.conf", "\n\nbind \"127.0.0.1\n");
+    file("dir.conf", "dir /nonexistent/folder");
+    for arguments in [
+        &["--port", "99999"][..],
+        &["--port", "x"],
+        &["--port"],
+        &["--foo", "1"],
+        &["--foo"],
+        &["--maxmemory", "abc"],
+        &["--maxmemory-policy", "foo"],
+        &["--databases", "0"],
+        &["--timeout", "-1"],
+        &["--maxclients", "0"],
+        &["--save", "a b"],
+        &["--save", "1"],
+        &["--loglevel", "loud"],
+        &["--appendonly", "maybe"],
+        &["--enable-debug-command", "never"],
+        &["--rdbcompression", "perhaps"],
+        &["--hz", "1", "2"],
+        &["--dbfilename", "a/b"],
+        &["--client-output-buffer-limit", "normal", "0"],
+        &["--client-output-buffer-limit", "nobody", "0", "0", "0"],
+        &["--notify-keyspace-events", "x!"],
+        &["two.conf"],
+        &["quote.conf"],
+        &["dir.conf"],
+        &["two.conf", "--port", "0"],
+    ] {
+        let ask = |name: &str| {
+            let mut command = Command::new(name);
+            command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
+            let output = command.env("LARDER_COMPAT", "7.0").output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        assert_eq!(ask(PROGRAM), ask("redis-server"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn metrics_and_health_are_told_over_http() {
+    let folder = Folder::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Program::start(folder.path(), &["--metrics", &free.to_string(), "--requirepass", "secret"]);
+    let mut client = server.client();
+    client.ask("AUTH secret");
+    client.ask("SET a 1");
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(free).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        std::io::Write::write_all(&mut stream, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+            .unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    let metrics = get("/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
+    for line in
+        ["larder_writes_total 1", "larder_keys 1", "redis_connected_clients ", "redis_db_keys{db=\"db0\"} 1"]
+    {
+        assert!(metrics.contains(&format!("\n{line}")), "no {line} in {metrics}");
+    }
+    assert!(get("/health").ends_with("\r\n\r\nok\n"));
+    assert!(get("/what").starts_with("HTTP/1.1 404"));
+    let _: &mut Client = &mut client;
+}

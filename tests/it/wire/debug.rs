@@ -1,0 +1,149 @@
+//! DEBUG: checksums of data sets as Redis has them, and what else tests of clients ask for.
+
+use std::time::Duration;
+
+use larder::{Compat, ManualClock, Protocol, Reply, ServerConfig, Session, Store};
+
+use super::redis::Redis;
+use super::{Words, again, answer, each_round, words};
+use crate::differential::chance::Chance;
+use crate::support::until;
+
+/// A session that may debug, and what keeps it so.
+fn session(store: &Store, compat: Compat) -> (Session, larder::Server) {
+    let mut config = ServerConfig::new(compat);
+    config.set("enable-debug-command", "yes").unwrap();
+    let server = config.server().unwrap().start(store).unwrap();
+    (store.session().compat(compat), server)
+}
+
+fn draw(chance: &mut Chance) -> Words {
+    let key = chance.key();
+    let member =
+        |chance: &mut Chance| chance.pick(&["a", "b", "12", "-7", "long-long-long-member"]).to_owned();
+    match chance.below(16) {
+        0 => words!["SET", key, chance.value()],
+        1 => words!["SET", key, "12345"],
+        2 | 3 => words!["RPUSH", key, member(chance), member(chance)],
+        4 => words!["LPOP", key],
+        5 | 6 => words!["SADD", key, member(chance), member(chance)],
+        7 | 8 => words!["HSET", key, member(chance), chance.value(), member(chance), "7"],
+        9 | 10 => words!["ZADD", key, chance.pick(&["1", "0.1", "-3.5", "inf", "1e20", "7"]), member(chance)],
+        11 => words!["EXPIRE", key, "1000"],
+        12 => words!["DEL", key],
+        13 | 14 => words![
+            "XADD",
+            key,
+            format!("{}-{}", chance.below(9), chance.below(9)),
+            "f",
+            "v",
+            member(chance),
+            "7"
+        ],
+        _ => words!["MOVE", key, "1"],
+    }
+}
+
+#[test]
+fn checksums_are_those_of_redis() {
+    each_round(10, |server, seed| {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        redis.ask(&words!["FLUSHALL"]);
+        let store = Store::new();
+        let (mut session, _server) = session(&store, redis.compat);
+        let mut chance = Chance::new(seed);
+        for _ in 0..60 {
+            let words = draw(&mut chance);
+            answer(&mut session, &words);
+            redis.ask(&words);
+        }
+        let mut check = |words: &Words| {
+            let reply = answer(&mut session, words);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(words));
+            let words = words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>();
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "{words:?}; {}",
+                again(seed)
+            );
+        };
+        let keys: Words = (0..40).map(|_| chance.key().to_vec()).collect();
+        check(&[words!["DEBUG", "DIGEST-VALUE"], keys].concat());
+        check(&words!["debug", "digest"]);
+        for words in [
+            words!["DEBUG", "RELOAD"],
+            words!["DEBUG", "DIGEST"],
+            words!["DEBUG"],
+            words!["DEBUG", "WHAT"],
+            words!["DEBUG", "SLEEP"],
+            words!["DEBUG", "SLEEP", "x"],
+            words!["DEBUG", "DIGEST", "x"],
+            words!["DEBUG", "RELOAD", "x"],
+            words!["DEBUG", "ERROR", "WHAT ever"],
+            words!["DEBUG", "SET-ACTIVE-EXPIRE", "0"],
+            words!["DEBUG", "SET-ACTIVE-EXPIRE", "1"],
+            words!["DEBUG", "CHANGE-REPL-ID"],
+            words!["DEBUG", "CHANGE-REPL-ID", "x"],
+        ] {
+            check(&words);
+        }
+    });
+}
+
+#[test]
+fn it_has_to_be_allowed() {
+    let store = Store::new();
+    let Reply::Error(error) = store.session().call(["DEBUG", "SLEEP", "0"]) else { panic!("it is allowed") };
+    assert!(
+        error.to_string().starts_with("ERR DEBUG command not allowed. If the enable-debug-command option")
+    );
+    let (mut session, _server) = session(&store, Compat::default());
+    assert_eq!(session.call(["DEBUG", "SLEEP", "0"]), Reply::OK);
+}
+
+#[test]
+fn a_client_sleeps_on_the_clock_of_the_store() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let (mut session, _server) = session(&store, Compat::default());
+    let asleep = std::thread::spawn(move || session.call(["DEBUG", "SLEEP", "1000"]));
+    // It may not sleep yet when the clock is moved first.
+    until("end of the sleep", || {
+        clock.advance(Duration::from_secs(1_000));
+        asleep.is_finished()
+    });
+    assert_eq!(asleep.join().unwrap(), Reply::OK);
+}
+
+#[test]
+fn expired_keys_stay_where_they_are_while_nobody_is_to_remove_them() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let (mut session, _server) = session(&store, Compat::default());
+    assert_eq!(session.call(["DEBUG", "SET-ACTIVE-EXPIRE", "0"]), Reply::OK);
+    store.insert_ex("a", 1, Duration::from_secs(1)).unwrap();
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(store.stats().unwrap().entries, 1);
+    }
+    assert!(!store.contains("a").unwrap());
+    assert_eq!(session.call(["DEBUG", "SET-ACTIVE-EXPIRE", "1"]), Reply::OK);
+    assert_eq!(store.stats().unwrap().entries, 0);
+}
+
+#[test]
+fn a_store_that_is_reloaded_holds_the_same() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let (mut session, _server) = session(&store, Compat::default());
+    for n in 0..1_000 {
+        session.call(["SET".into(), format!("key:{n}"), n.to_string(), "EX".into(), (n + 10).to_string()]);
+    }
+    store.db(3).unwrap().hash::<String, u32>("hash").insert("a", 1).unwrap();
+    let before = session.call(["DEBUG", "DIGEST"]);
+    assert_eq!(session.call(["DEBUG", "RELOAD"]), Reply::OK);
+    assert_eq!(session.call(["DEBUG", "DIGEST"]), before);
+    assert_eq!(session.call(["TTL", "key:7"]), Reply::Integer(17));
+    assert_eq!(store.db(3).unwrap().len().unwrap(), 1);
+}
