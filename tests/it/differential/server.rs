@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::client::{Cmd, Connection, cmd};
 use super::outcome::Outcome;
+use crate::support::Folder;
 
 /// Who is compared with: the name, the variable that names the program, and where it is if none does.
 type Oracle = (&'static str, &'static str, Option<&'static str>);
@@ -23,6 +24,8 @@ const OTHERS: [Oracle; 2] =
 pub struct Server {
     child: Child,
     port: u16,
+    /// Its working directory, of its own: what one saves there another would load.
+    _folder: Folder,
     /// What it logs, little as that is; the pipe stays open for as long as the server writes.
     log: BufReader<ChildStdout>,
 }
@@ -62,10 +65,11 @@ impl Server {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let port = free.local_addr().unwrap().port();
             drop(free);
+            let folder = Folder::new();
             let spawned = Command::new(&program)
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--appendonly", "no", "--daemonize", "no", "--enable-debug-command", "yes"])
-                .current_dir(std::env::temp_dir())
+                .current_dir(folder.path())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -79,7 +83,7 @@ impl Server {
                 }
             };
             let log = BufReader::new(child.stdout.take().unwrap());
-            let mut server = Server { child, port, log };
+            let mut server = Server { child, port, _folder: folder, log };
             if server.is_ready() {
                 return Some(server);
             }
