@@ -183,6 +183,8 @@ mod table;
 pub mod testing;
 mod text;
 mod trace;
+#[cfg(feature = "commands")]
+mod tracking;
 mod value;
 mod wake;
 

@@ -7,23 +7,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::{Alarm, Clock, NEVER};
-use crate::reply::Reply;
-use crate::table::Waiting;
+use crate::command::blocking::{Served, Ticket};
 
-/// Waits until the command is served, or its time is over; gives its reply.
-pub(super) async fn wait(waiting: Waiting, clock: &Clock) -> Reply {
-    let Waiting { ticket, deadline, served, nothing } = waiting;
+/// Waits until the command is served, or its time is over.
+pub(super) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate::Result<Option<Served>> {
     let mut over = pin!(reach(clock, deadline));
-    let got = poll_fn(|context| match ticket.poll(context) {
-        Poll::Ready(served) => Poll::Ready(Some(served)),
-        Poll::Pending => over.as_mut().poll(context).map(|()| None),
+    poll_fn(|context| match ticket.poll(context) {
+        Poll::Ready(end) => Poll::Ready(end),
+        Poll::Pending => over.as_mut().poll(context).map(|()| Ok(None)),
     })
-    .await;
-    match got {
-        Some(Ok(got)) => served(got),
-        Some(Err(error)) => error.into(),
-        None => nothing,
-    }
+    .await
 }
 
 /// Ends when a clock has reached the deadline.

@@ -4,6 +4,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
 use super::command::help;
+use super::peers::check_type;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Keys, Row, container, row};
 use super::session::Silence;
@@ -16,16 +17,15 @@ const OWN: u32 = NOSCRIPT | LOADING | STALE;
 pub(super) const ROWS: &[Row] = &[
     container("client").since(2, 4),
     row("client|getname", 2, OWN, Keys::NONE, get_name).since(2, 6),
-    row("client|getredir", 2, OWN, Keys::NONE, |_| Ok(Reply::Integer(-1))).since(6, 0),
     row("client|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("client|id", 2, OWN, Keys::NONE, id).since(5, 0),
     row("client|info", 2, OWN, Keys::NONE, info).since(6, 2),
     row("client|list", -2, ADMIN | OWN, Keys::NONE, list).since(2, 4),
     row("client|no-evict", 3, ADMIN | OWN, Keys::NONE, no_evict).since(7, 0),
+    row("client|no-touch", 3, OWN, Keys::NONE, no_touch).since(7, 2),
     row("client|reply", 3, OWN, Keys::NONE, reply).since(3, 2),
     row("client|setinfo", 4, OWN, Keys::NONE, set_info).since(7, 2),
     row("client|setname", 3, OWN, Keys::NONE, set_name).since(2, 6),
-    row("client|trackinginfo", 2, OWN, Keys::NONE, tracking_info).since(6, 2),
 ];
 
 /// Whether it can stand in a line of `CLIENT LIST`.
@@ -89,10 +89,7 @@ fn list(call: &mut Call<'_>) -> Answer {
         [] => {}
         [option, name] if is(option, "TYPE") => {
             kind = Some(name);
-            if !["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"].iter().any(|known| is(name, known)) {
-                let name = String::from_utf8_lossy(name);
-                return Err(ErrorReply::new(format!("ERR Unknown client type '{name}'")));
-            }
+            check_type(name)?;
         }
         [option, names @ ..] if is(option, "ID") && !names.is_empty() => {
             let error = ErrorReply::known("ERR Invalid client ID");
@@ -121,6 +118,13 @@ fn no_evict(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
+/// Which keys were used of late is noted all the same; what is left of it is the flag that others see.
+fn no_touch(call: &mut Call<'_>) -> Answer {
+    let leaves_no_trace = on_or_off(call.args.next()?)?;
+    call.session.client.note(|facts| facts.leaves_no_trace = leaves_no_trace);
+    Ok(Reply::OK)
+}
+
 fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
     match word {
         word if is(word, "ON") => Ok(true),
@@ -139,12 +143,4 @@ fn reply(call: &mut Call<'_>) -> Answer {
         _ => return Err(ErrorReply::SYNTAX),
     };
     Ok(Reply::OK)
-}
-
-fn tracking_info(_: &mut Call<'_>) -> Answer {
-    Ok(Reply::Map(vec![
-        (Reply::text("flags"), Reply::Set(vec![Reply::text("off")])),
-        (Reply::text("redirect"), Reply::Integer(-1)),
-        (Reply::text("prefixes"), Reply::Array(Vec::new())),
-    ]))
 }

@@ -119,7 +119,7 @@ fn clients(call: &Call<'_>, _: &Stats) -> Vec<Line> {
         line("cluster_connections", 0),
         line("maxclients", setting(call, "maxclients")),
         line("blocked_clients", facts.iter().filter(|facts| facts.waits).count()),
-        line("tracking_clients", 0),
+        line("tracking_clients", call.space().tracking().counts().clients),
     ]
 }
 

@@ -22,7 +22,10 @@ mod hooks;
 mod info;
 mod keys;
 mod list;
+mod monitor;
 mod object;
+mod pause;
+mod peers;
 mod pubsub;
 mod row;
 mod scan;
@@ -33,6 +36,7 @@ mod shared;
 mod sort;
 mod sorted_set;
 mod string;
+mod tracking;
 mod transaction;
 
 use std::collections::HashMap;
@@ -41,10 +45,7 @@ use std::sync::OnceLock;
 pub use row::Compat;
 pub use session::Session;
 #[cfg(feature = "server")]
-pub(crate) use {
-    pubsub::message,
-    session::{Outcome, Waiting},
-};
+pub(crate) use session::{Outcome, Waiting};
 
 #[cfg(all(feature = "server", feature = "testing"))]
 pub(crate) use hooks::{Ahead, Behind};
@@ -67,7 +68,9 @@ const FAMILIES: &[&[Row]] = &[
     info::ROWS,
     keys::ROWS,
     list::ROWS,
+    monitor::ROWS,
     object::ROWS,
+    peers::ROWS,
     pubsub::ROWS,
     scan::ROWS,
     server::ROWS,
@@ -75,6 +78,7 @@ const FAMILIES: &[&[Row]] = &[
     sort::ROWS,
     sorted_set::ROWS,
     string::ROWS,
+    tracking::ROWS,
     transaction::ROWS,
 ];
 

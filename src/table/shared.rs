@@ -1,7 +1,9 @@
 //! What all sessions of a store have in common: who they are, what is configured, and since when.
 
-use super::clients::Clients;
+use super::clients::{Client, Clients};
 use super::config::Settings;
+use super::monitor::Monitors;
+use super::pause::Pause;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng;
@@ -10,6 +12,8 @@ use crate::sync::Mutex;
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
 pub(crate) struct Shared {
     pub clients: Clients,
+    pub monitors: Monitors,
+    pub pause: std::sync::Arc<Pause>,
     pub settings: Settings,
     /// What a test has set up.
     #[cfg(feature = "testing")]
@@ -27,6 +31,8 @@ impl Shared {
     pub(crate) fn new(clock: &Clock) -> Self {
         Shared {
             clients: Clients::default(),
+            monitors: Monitors::default(),
+            pause: std::sync::Arc::default(),
             settings: Settings::default(),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
@@ -35,6 +41,14 @@ impl Shared {
             since: clock.now(),
             since_wall: clock.wall(),
         }
+    }
+}
+
+impl Shared {
+    /// A session goes.
+    pub(super) fn leave(&self, client: &Client) {
+        self.clients.disconnect(client);
+        self.monitors.remove(&client.ear);
     }
 }
 

@@ -27,6 +27,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Whether one of its commands has one of these flags.
+    pub(super) fn has(&self, flags: u32) -> bool {
+        self.commands.iter().any(|(row, _)| row.has(flags))
+    }
+
     /// How many commands there are.
     pub(super) fn len(&self) -> usize {
         self.commands.len()
@@ -58,8 +63,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.forget_watched();
-        self.shared().clients.disconnect(&self.client);
+        self.hang_up();
     }
 }
 

@@ -198,7 +198,8 @@ fn get_keys(call: &mut Call<'_>) -> Answer {
         row = known(call, &name).ok_or(invalid)?;
     }
     let has_keys = match row.keys {
-        Keys::Range { first, .. } => first > 0,
+        // Channels are none.
+        Keys::Range { first, .. } => first > 0 && !row.has(PUBSUB),
         Keys::Find { .. } => true,
     };
     if !has_keys {

@@ -7,7 +7,9 @@
 
 mod bitmaps;
 mod blocking;
+mod caching;
 mod channels;
+mod clients;
 mod commands;
 mod config;
 mod connection;
