@@ -26,8 +26,8 @@ const MOST: usize = 1_000_000;
 
 /// See the [module](self).
 pub(crate) struct Tracking {
-    /// How many trackers are on: all that is looked at by writers as long as there is none.
-    on: AtomicUsize,
+    /// How many trackers are on, and keys in the table: all that is looked at by writers as long as there is none.
+    active: AtomicUsize,
     trackers: RwLock<Vec<Arc<Tracker>>>,
     table: [Mutex<Part>; PARTS],
     keys: AtomicUsize,
@@ -116,7 +116,7 @@ impl Ear {
 impl Default for Tracking {
     fn default() -> Self {
         Tracking {
-            on: AtomicUsize::new(0),
+            active: AtomicUsize::new(0),
             trackers: RwLock::default(),
             table: std::array::from_fn(|_| Mutex::default()),
             keys: AtomicUsize::new(0),
@@ -131,7 +131,7 @@ impl Tracking {
     /// shard's lock go before the writer took it.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.on.load(Ordering::Relaxed) != 0
+        self.active.load(Ordering::Relaxed) != 0
     }
 
     /// How many keys are kept at the most; 0 for any number.
@@ -145,7 +145,7 @@ impl Tracking {
         let mut trackers = self.trackers.write();
         if !tracker.is_on.swap(true, Ordering::AcqRel) {
             trackers.push(Arc::clone(tracker));
-            self.on.fetch_add(1, Ordering::AcqRel);
+            self.active.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -153,17 +153,25 @@ impl Tracking {
         let mut trackers = self.trackers.write();
         if tracker.is_on.swap(false, Ordering::AcqRel) {
             trackers.retain(|other| !Arc::ptr_eq(other, tracker));
-            self.on.fetch_sub(1, Ordering::AcqRel);
+            self.active.fetch_sub(1, Ordering::AcqRel);
         }
         drop(trackers);
         *tracker.state.lock() = State::default();
+    }
+
+    /// The same of a session that goes. With the last one all that was read is forgotten: then writers pay nothing.
+    pub(crate) fn leave(&self, tracker: &Arc<Tracker>) {
+        self.stop(tracker);
+        if self.trackers.read().is_empty() {
+            self.forget_all();
+        }
     }
 
     /// A session is about to read a key. To be said before it does.
     pub(crate) fn remember(&self, tracker: &Arc<Tracker>, key: &Bytes, wakes: &mut Wakes) {
         let mut part = self.part(key).lock();
         let readers = part.entry(key.clone()).or_insert_with(|| {
-            self.keys.fetch_add(1, Ordering::Relaxed);
+            self.count_keys(1, AtomicUsize::fetch_add);
             SmallVec::new()
         });
         if !readers.iter().any(|reader| Arc::ptr_eq(reader, tracker)) {
@@ -213,10 +221,7 @@ impl Tracking {
 
     /// All keys may have changed. To be said afterwards: what is read meanwhile is still told.
     pub(crate) fn changed_all(&self, wakes: &mut Wakes) {
-        for part in &self.table {
-            let gone = std::mem::take(&mut *part.lock());
-            self.keys.fetch_sub(gone.len(), Ordering::Relaxed);
-        }
+        self.forget_all();
         for tracker in &*self.trackers.read() {
             let state = tracker.state.lock();
             let broken = !tracker.send(&state, None, wakes);
@@ -251,9 +256,24 @@ impl Tracking {
     }
 
     fn take(&self, key: &Bytes) -> Option<SmallVec<[Arc<Tracker>; 2]>> {
-        let readers = self.part(key).lock().remove(key)?;
-        self.keys.fetch_sub(1, Ordering::Relaxed);
+        let mut part = self.part(key).lock();
+        let readers = part.remove(key)?;
+        self.count_keys(1, AtomicUsize::fetch_sub);
         Some(readers)
+    }
+
+    fn forget_all(&self) {
+        for part in &self.table {
+            let mut part = part.lock();
+            let gone = std::mem::take(&mut *part);
+            self.count_keys(gone.len(), AtomicUsize::fetch_sub);
+        }
+    }
+
+    /// Counts keys that came or went, under the lock of their part.
+    fn count_keys(&self, keys: usize, step: fn(&AtomicUsize, usize, Ordering) -> usize) {
+        step(&self.keys, keys, Ordering::Relaxed);
+        step(&self.active, keys, Ordering::Relaxed);
     }
 
     fn part(&self, key: &Bytes) -> &Mutex<Part> {

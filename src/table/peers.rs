@@ -127,7 +127,7 @@ impl Session {
             client.cut();
             space.shared().pause.ring_all();
             if let Some(tracker) = client.known_tracker() {
-                space.tracking().stop(tracker);
+                space.tracking().leave(tracker);
             }
         });
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::call::{Answer, Call};
 use super::row::flag::{FAST, LISTENS, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
+use super::server::wrong_arguments;
 use super::session::Session;
 use crate::Bytes;
 use crate::keyspace::Keyspace;
 use crate::pubsub::{Backlog, Hub, Kind, Message, Origin, Subscription};
-use crate::reply::{ErrorReply, Reply};
+use crate::reply::Reply;
 use crate::resp::Protocol;
 use crate::wake::Wakes;
 
@@ -211,7 +212,8 @@ fn channels(call: &mut Call<'_>) -> Answer {
 fn names(call: &mut Call<'_>, kind: Kind) -> Answer {
     let pattern = call.args.take();
     if !call.args.is_empty() {
-        return Err(wrong_number(call));
+        let name = if kind == Kind::Shard { "SHARDCHANNELS" } else { "CHANNELS" };
+        return Err(wrong_arguments("PUBSUB", name));
     }
     let pattern = pattern.map_or(&b"*"[..], |pattern| pattern);
     Ok(Reply::bulks(call.space().hub().names(kind, pattern)))
@@ -227,8 +229,4 @@ fn subscribers(call: &mut Call<'_>, kind: Kind) -> Answer {
 
 fn patterns(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(call.space().hub().patterns()))
-}
-
-fn wrong_number(call: &Call<'_>) -> ErrorReply {
-    ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", call.name))
 }

@@ -340,7 +340,9 @@ impl Session {
         self.is_over = true;
         self.queue = None;
         self.forget_watched();
-        self.stop_tracking();
+        if let Some(tracker) = self.client.known_tracker() {
+            self.db.space().tracking().leave(tracker);
+        }
         self.shared().leave(&self.client);
         let client = Arc::clone(&self.client);
         self.db.space().when_free(move |_| client.cut());

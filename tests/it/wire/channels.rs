@@ -43,6 +43,7 @@ fn who_listens_is_told_what_redis_tells() {
     let first = variable("LARDER_SEED").unwrap_or(super::SEED);
     for seed in (0..variable("LARDER_ROUNDS").unwrap_or(ROUNDS)).map(|round| first.wrapping_add(round)) {
         let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        redis.ask(&words!["FLUSHALL"]);
         let mut session = Store::new().session().compat(compat(&redis));
         let mut chance = Chance::new(seed);
         let mut said = Vec::new();

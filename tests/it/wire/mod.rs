@@ -10,6 +10,8 @@ mod blocking;
 mod caching;
 mod channels;
 mod clients;
+#[cfg(feature = "server")]
+mod clients_served;
 mod commands;
 mod config;
 mod connection;
