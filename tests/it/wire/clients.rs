@@ -43,7 +43,7 @@ fn compare_clients(protocols: [Protocol; CLIENTS], draw: impl Fn(&mut Chance) ->
             said.push([words!["client", who], words.clone()].concat());
             let mut ours = ours(&mut sessions, who, &named(&words, &[1, 2, 3]));
             in_multi[who] = match &words[0][..] {
-                b"MULTI" => ours[who] == ["+OK\\r\\n"],
+                b"MULTI" => ours[who].iter().any(|reply| reply == "+OK\\r\\n"),
                 b"EXEC" | b"RESET" => false,
                 _ => in_multi[who],
             };
