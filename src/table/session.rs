@@ -59,6 +59,7 @@ pub struct Session {
     /// It has said `CLIENT CACHING`: what that means is for the next command.
     pub(super) caching: bool,
     /// It was disconnected, and its last command has got no reply.
+    #[cfg(feature = "redis")]
     is_cut: bool,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
@@ -123,6 +124,7 @@ impl Session {
             listening: [0; 3],
             monitors: false,
             caching: false,
+            #[cfg(feature = "redis")]
             is_cut: false,
             silence: Silence::No,
             is_over: false,
@@ -238,21 +240,18 @@ impl Session {
             let client = &self.client;
             self.shared().pause.wait(self.db.space().clock(), until, || client.is_cut());
         }
-        let is_lost = self.is_over();
-        let reply = match () {
-            () if is_lost => Reply::Nil,
-            () => match self.execute(words) {
-                Outcome::Reply(reply) => reply,
-                Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
-                    let got = ticket.wait(self.db.space().clock(), deadline);
-                    self.woken(got, served, nothing)
-                }
-            },
+        if self.is_over() {
+            return self.cut_off();
+        }
+        let reply = match self.execute(words) {
+            Outcome::Reply(reply) => reply,
+            Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
+                let got = ticket.wait(self.db.space().clock(), deadline);
+                self.woken(got, served, nothing)
+            }
         };
-        if is_lost || self.is_killed() {
-            self.is_cut = true;
-            self.hang_up();
-            return Reply::Error(ErrorReply::known("LOST the connection was closed"));
+        if self.is_killed() {
+            return self.cut_off();
         }
         #[cfg(feature = "testing")]
         let reply = self.endure_reply(reply);
@@ -315,6 +314,17 @@ impl Session {
         let until = pause.holds(self.db.space().clock(), writes)?;
         self.client.note(|facts| facts.waits = true);
         Some(until)
+    }
+
+    /// What stands for the reply of a session that is connected no more.
+    #[cold]
+    fn cut_off(&mut self) -> Reply {
+        #[cfg(feature = "redis")]
+        {
+            self.is_cut = true;
+        }
+        self.hang_up();
+        Reply::Error(ErrorReply::known("LOST the connection was closed"))
     }
 
     /// How a command that has waited ends.

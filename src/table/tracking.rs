@@ -214,7 +214,7 @@ fn info(call: &mut Call<'_>) -> Answer {
         (options.no_loop, "noloop"),
         (tracker.is_some_and(|tracker| tracker.is_broken()), "broken_redirect"),
     ];
-    let flags = flags.into_iter().filter_map(|(has, flag)| has.then(|| Reply::text(flag))).collect();
+    let flags = flags.into_iter().filter(|(has, _)| *has).map(|(_, flag)| Reply::text(flag)).collect();
     Ok(Reply::Map(vec![
         (Reply::text("flags"), Reply::Set(flags)),
         (Reply::text("redirect"), Reply::Integer(call.session.client.redirect())),
