@@ -190,6 +190,8 @@ mod table;
 pub mod testing;
 mod text;
 mod trace;
+#[cfg(feature = "commands")]
+mod tracking;
 mod value;
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 mod waiting;

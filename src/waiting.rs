@@ -8,28 +8,20 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::{Alarm, Clock, NEVER};
-use crate::reply::Reply;
-use crate::table::Waiting;
+use crate::command::blocking::{Served, Ticket};
 
-/// Waits until the command is served, or its time is over; gives its reply. Works on any runtime. Who drops the
-/// future withdraws the command.
-pub(crate) async fn wait(waiting: Waiting, clock: &Clock) -> Reply {
-    let Waiting { ticket, deadline, served, nothing } = waiting;
+/// Waits until the command is served, or its time is over. Works on any runtime.
+pub(crate) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate::Result<Option<Served>> {
     let mut over = pin!(reach(clock, deadline));
-    let got = poll_fn(|context| {
+    poll_fn(|context| {
         // First the alarm, then the look: who is counted as blocked is found by whoever moves the clock on.
         let over = over.as_mut().poll(context);
         match ticket.poll(context) {
-            Poll::Ready(served) => Poll::Ready(Some(served)),
-            Poll::Pending => over.map(|()| None),
+            Poll::Ready(end) => Poll::Ready(end),
+            Poll::Pending => over.map(|()| Ok(None)),
         }
     })
-    .await;
-    match got {
-        Some(Ok(got)) => served(got),
-        Some(Err(error)) => error.into(),
-        None => nothing,
-    }
+    .await
 }
 
 /// Waits until the script that a command is held up by has ended, or is late.

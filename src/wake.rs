@@ -24,6 +24,13 @@ impl Wakes {
         self.tasks.push(waker);
     }
 
+    /// Has others woken too.
+    #[cfg(feature = "commands")]
+    pub(crate) fn append(&mut self, mut other: Wakes) {
+        self.threads.append(&mut other.threads);
+        self.tasks.append(&mut other.tasks);
+    }
+
     /// Wakes them all. Call it without any lock held.
     pub(crate) fn wake(mut self) {
         self.run();

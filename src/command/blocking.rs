@@ -155,7 +155,7 @@ pub(crate) struct Ticket {
 }
 
 /// Somebody who waits.
-struct Waiter {
+pub(crate) struct Waiter {
     db: u16,
     keys: Vec<Bytes>,
     attempt: Attempt,
@@ -173,6 +173,8 @@ struct State {
 enum Phase {
     Waiting,
     Served(Result<Served>),
+    /// Somebody else had it wait no longer.
+    Roused,
     Over,
 }
 
@@ -279,8 +281,8 @@ impl Ticket {
             state = self.waiter.state.lock();
         }
         loop {
-            if let Some(served) = state.take() {
-                return served.map(Some);
+            if let Some(end) = state.take() {
+                return end;
             }
             if deadline != NEVER && clock.now() >= deadline {
                 state.phase = Phase::Over;
@@ -291,13 +293,13 @@ impl Ticket {
         }
     }
 
-    /// Gives what it was served, or has the task woken when it is.
-    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Served>> {
+    /// Gives what it was served, nothing if it was [roused](Rouse), or has the task woken when it is.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Option<Served>>> {
         // A waker's clone and drop are the executor's code: not under a lock.
         let waker = context.waker().clone();
         let mut state = self.waiter.state.lock();
         match state.take() {
-            Some(served) => Poll::Ready(served),
+            Some(end) => Poll::Ready(end),
             None => {
                 let replaced = state.task.replace(waker);
                 let is_first = state.is_first_wait(&self.space);
@@ -312,6 +314,37 @@ impl Ticket {
     }
 }
 
+/// Has somebody who waits wait no longer.
+#[cfg(feature = "commands")]
+pub(crate) struct Rouse(std::sync::Weak<Waiter>);
+
+#[cfg(feature = "commands")]
+impl Ticket {
+    pub(crate) fn rouse(&self) -> Rouse {
+        Rouse(Arc::downgrade(&self.waiter))
+    }
+}
+
+#[cfg(feature = "commands")]
+impl Rouse {
+    /// False if it does not wait any more. No lock may be held: it wakes a task.
+    pub(crate) fn rouse(&self) -> bool {
+        let Some(waiter) = self.0.upgrade() else { return false };
+        let mut state = waiter.state.lock();
+        if !matches!(state.phase, Phase::Waiting) {
+            return false;
+        }
+        state.phase = Phase::Roused;
+        let task = state.task.take();
+        drop(state);
+        waiter.woken.notify_all();
+        if let Some(task) = task {
+            task.wake();
+        }
+        true
+    }
+}
+
 impl State {
     /// Counts it as blocked, if it waits and is not counted yet; true then.
     fn is_first_wait(&mut self, space: &Keyspace) -> bool {
@@ -322,9 +355,11 @@ impl State {
         is_first
     }
 
-    fn take(&mut self) -> Option<Result<Served>> {
+    /// How the wait has ended, if it has: with nothing if it was roused.
+    fn take(&mut self) -> Option<Result<Option<Served>>> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Served(served) => Some(served),
+            Phase::Served(served) => Some(served.map(Some)),
+            Phase::Roused => Some(Ok(None)),
             phase => {
                 self.phase = phase;
                 None
@@ -369,7 +404,7 @@ impl Waiter {
     }
 
     /// Gives up the places in the queues, and puts back what was served and not fetched.
-    fn leave(self: &Arc<Self>, space: &Keyspace, left: Option<Result<Served>>) {
+    fn leave(self: &Arc<Self>, space: &Keyspace, left: Option<Result<Option<Served>>>) {
         let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(self);
         for name in &self.keys {
             let key = space.key_ref(name);
@@ -380,7 +415,7 @@ impl Waiter {
                 }
             });
         }
-        if let Some(Ok(served)) = left {
+        if let Some(Ok(Some(served))) = left {
             let names: Vec<KeyRef<'_>> = self.keys.iter().map(|key| space.key_ref(key)).collect();
             // The key may hold another type by now: then there is nowhere to put it.
             let _ = space.write(self.db, &names, |writer| self.attempt.put_back(writer, served));

@@ -106,7 +106,8 @@ impl Keyspace {
             for (db, name) in written.iter().filter(|_| self.weighs()) {
                 writer.in_db(*db, |writer| writer.note_unchanged(self.key_ref(name)));
             }
-        })
+        })?;
+        self.changed_all(None)
         // What was there goes when the locks are free.
     }
 }

@@ -130,6 +130,10 @@ impl Keyspace {
         effects.garbage.clear();
         match &mut effects.others {
             Some(others) => {
+                #[cfg(feature = "commands")]
+                if !others.touched.is_empty() {
+                    self.tracking().broadcast(mem::take(&mut others.touched), &mut others.wakes);
+                }
                 others.wakes.run();
                 mem::take(&mut others.evicted)
             }

@@ -130,6 +130,8 @@ pub(crate) struct Keyspace {
     /// Kept for the sessions of the store.
     #[cfg(feature = "commands")]
     shared: crate::table::Shared,
+    #[cfg(feature = "commands")]
+    tracking: crate::tracking::Tracking,
     me: Weak<Keyspace>,
 }
 
@@ -179,6 +181,8 @@ impl Keyspace {
             sweeper: Arc::new(Sweeper::new(parts.sweeping)),
             #[cfg(feature = "commands")]
             shared: parts.shared,
+            #[cfg(feature = "commands")]
+            tracking: crate::tracking::Tracking::default(),
             me: me.clone(),
         })
     }
@@ -198,6 +202,21 @@ impl Keyspace {
     #[cfg(feature = "commands")]
     pub(crate) fn shared(&self) -> &crate::table::Shared {
         &self.shared
+    }
+
+    /// Who is told of changes to what it has read.
+    #[cfg(feature = "commands")]
+    pub(crate) fn tracking(&self) -> &crate::tracking::Tracking {
+        &self.tracking
+    }
+
+    /// Whether there is anybody.
+    #[inline]
+    pub(crate) fn is_tracked(&self) -> bool {
+        #[cfg(feature = "commands")]
+        return self.tracking.is_on();
+        #[cfg(not(feature = "commands"))]
+        false
     }
 
     pub(crate) fn rng(&self) -> &Rng {

@@ -12,6 +12,8 @@ use super::view::View;
 use super::writer::{Effects, Writer};
 use crate::text::glob::Pattern;
 use crate::value::members;
+#[cfg(feature = "commands")]
+use crate::wake::Wakes;
 use crate::{Bytes, Result};
 
 /// How often a random key is drawn before those that have expired are swept out.
@@ -122,6 +124,22 @@ impl Keyspace {
                 }
             });
         }
+        self.changed_all(held)
+    }
+
+    /// Tells those who have read keys that all may have changed. Said behind the change.
+    pub(super) fn changed_all(&self, held: Option<&Transaction>) -> Result<()> {
+        #[cfg(feature = "commands")]
+        if self.is_tracked() {
+            let mut wakes = Wakes::default();
+            self.tracking().changed_all(&mut wakes);
+            match held {
+                None => wakes.wake(),
+                Some(held) => held.write(0, &[], |writer| writer.wakes().append(wakes))?,
+            }
+        }
+        #[cfg(not(feature = "commands"))]
+        let _ = held;
         Ok(())
     }
 
@@ -141,7 +159,8 @@ impl Keyspace {
         if a == b {
             return if held.is_some() { Ok(()) } else { self.check_not_in_transaction() };
         }
-        self.change(held, a, |writer| writer.swap_tables(a, b))
+        self.change(held, a, |writer| writer.swap_tables(a, b))?;
+        self.changed_all(held)
     }
 
     /// Runs an operation that reads keys of a database which it does not know beforehand.

@@ -33,12 +33,13 @@ use crate::wake::Wakes;
 pub struct Backlog {
     messages: usize,
     bytes: usize,
+    closes: bool,
 }
 
 impl Backlog {
     /// The default: 1,024 messages and 32 MB (33,554,432 bytes). O(1).
     pub const fn new() -> Self {
-        Backlog { messages: 1024, bytes: 32 << 20 }
+        Backlog { messages: 1024, bytes: 32 << 20, closes: false }
     }
 
     /// Keeps at most so many messages, and at least one. O(1).
@@ -64,6 +65,12 @@ impl Backlog {
     /// ```
     pub const fn bytes(self, bytes: usize) -> Self {
         Backlog { bytes, ..self }
+    }
+
+    /// Closes the inbox where it would else drop its oldest messages: for who must not miss any.
+    #[cfg(feature = "commands")]
+    pub(crate) const fn closing(self) -> Self {
+        Backlog { closes: true, ..self }
     }
 }
 
@@ -120,17 +127,32 @@ impl Inbox {
             return false;
         }
         let size = message.size();
+        if self.backlog.closes && !state.ring.is_empty() && self.is_full(&state, size) {
+            state.end();
+            state.disarm(&self.arrived, wakes);
+            return false;
+        }
         // An empty ring takes the message whatever the bounds are.
-        while (state.ring.len() >= self.backlog.messages
-            || state.bytes.saturating_add(size) > self.backlog.bytes as u64)
-            && state.pop().is_some()
-        {
+        while self.is_full(&state, size) && state.pop().is_some() {
             state.lagged = state.lagged.saturating_add(1);
         }
         state.bytes = state.bytes.saturating_add(size);
         state.ring.push_back(message);
         state.disarm(&self.arrived, wakes);
         true
+    }
+
+    fn is_full(&self, state: &State, size: u64) -> bool {
+        state.ring.len() >= self.backlog.messages
+            || state.bytes.saturating_add(size) > self.backlog.bytes as u64
+    }
+
+    /// The same as [`close`](Self::close), and what is buffered is gone.
+    #[cfg(feature = "commands")]
+    pub(super) fn end(&self, wakes: &mut Wakes) {
+        let mut state = self.state.lock();
+        state.end();
+        state.disarm(&self.arrived, wakes);
     }
 
     /// Takes no more messages from now on; what is buffered can still be read.
@@ -228,6 +250,12 @@ impl State {
         Some(message)
     }
 
+    fn end(&mut self) {
+        self.closed = true;
+        self.ring = VecDeque::new();
+        self.bytes = 0;
+    }
+
     /// Hands all who wait to `wakes`, to be woken once no lock is held.
     fn disarm(&mut self, arrived: &Arc<Condvar>, wakes: &mut Wakes) {
         if mem::take(&mut self.parked) {
@@ -269,7 +297,12 @@ mod tests {
     use crate::Bytes;
 
     fn message(payload: &str) -> Message {
-        Message { channel: Bytes::from("c"), payload: Bytes::from(payload), pattern: None }
+        Message {
+            channel: Bytes::from("c"),
+            payload: Bytes::from(payload),
+            pattern: None,
+            origin: crate::pubsub::Origin::Channel,
+        }
     }
 
     fn push(inbox: &Inbox, payload: &str) {
@@ -306,6 +339,17 @@ mod tests {
         assert_eq!(inbox.pop(), Some(message("last")));
         let polled = inbox.poll(&mut Slot::default(), &mut Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Ready(None));
+    }
+
+    #[test]
+    #[cfg(feature = "commands")]
+    fn who_must_miss_nothing_is_told_no_more_once_it_is_full() {
+        let inbox = Inbox::new(Backlog::new().messages(2).closing(), false);
+        push(&inbox, "1");
+        push(&inbox, "2");
+        assert!(!inbox.push(message("3"), &mut Wakes::default()));
+        assert!(inbox.is_closed());
+        assert_eq!(inbox.pop(), None);
     }
 
     #[test]

@@ -23,9 +23,34 @@ pub struct Message {
     pub payload: Bytes,
     /// The pattern that the channel matched; `None` for a subscription to the channel itself.
     pub pattern: Option<Bytes>,
+    /// What it is besides: a subscription that is made from Rust gets but the first kind.
+    pub(crate) origin: Origin,
+}
+
+/// Where a message comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    Channel,
+    /// The channels of SPUBLISH, which have names of their own.
+    Shard,
+    /// A session: the payload is a command of its, as a monitor is shown it.
+    #[cfg(feature = "commands")]
+    Monitor,
+    /// Those who write: keys that a session is to take out of its cache; `None` for all.
+    #[cfg(feature = "commands")]
+    Invalidation(Option<std::sync::Arc<[Bytes]>>),
+    /// The client of this id, which such were to be sent to, has gone.
+    #[cfg(feature = "commands")]
+    BrokenRedirect(u64),
 }
 
 impl Message {
+    /// One that comes from no channel.
+    #[cfg(feature = "commands")]
+    pub(crate) fn unasked(origin: Origin, payload: Bytes) -> Self {
+        Message { channel: Bytes::new(), payload, pattern: None, origin }
+    }
+
     /// The payload as text; `None` if it is not UTF-8. O(n).
     ///
     /// ```
@@ -58,6 +83,11 @@ impl Message {
     /// What it counts for in a backlog's bytes.
     pub(super) fn size(&self) -> u64 {
         let pattern = self.pattern.as_ref().map_or(0, |pattern| pattern.len());
-        [self.channel.len(), self.payload.len(), pattern].iter().map(|len| *len as u64).sum()
+        let keys = match &self.origin {
+            #[cfg(feature = "commands")]
+            Origin::Invalidation(Some(keys)) => keys.iter().map(|key| key.len()).sum(),
+            _ => 0,
+        };
+        [self.channel.len(), self.payload.len(), pattern, keys].iter().map(|len| *len as u64).sum()
     }
 }

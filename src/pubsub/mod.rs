@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 pub use self::inbox::Backlog;
 use self::inbox::Inbox;
 pub use self::message::Message;
+pub(crate) use self::message::Origin;
 pub use self::subscription::{IntoIter, Iter, Recv, Subscription};
 use crate::Bytes;
 use crate::clock::Clock;
@@ -38,17 +39,22 @@ pub(crate) struct Hub {
     /// Those to patterns alone, so that without any the lock on `patterns` is left alone.
     pattern_listeners: AtomicUsize,
     channels: [Mutex<Roster>; SHARDS],
+    shard_channels: [Mutex<Roster>; SHARDS],
     patterns: RwLock<Roster>,
     members: Mutex<Members>,
     hasher: RandomState,
 }
 
-/// What a subscription names: a channel, or a glob that channels match.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What a subscription names: a channel, a glob that channels match, or a channel of those that have names of
+/// their own (`SSUBSCRIBE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
     Channel,
     Pattern,
+    Shard,
 }
+
+const KINDS: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
 
 const SHARDS: usize = 16;
 
@@ -66,6 +72,7 @@ impl Hub {
             listeners: AtomicUsize::new(0),
             pattern_listeners: AtomicUsize::new(0),
             channels: std::array::from_fn(|_| Mutex::default()),
+            shard_channels: std::array::from_fn(|_| Mutex::default()),
             patterns: RwLock::default(),
             members: Mutex::default(),
             hasher: RandomState::new(),
@@ -108,6 +115,15 @@ impl Hub {
         self.deliver(channel, payload, wakes)
     }
 
+    /// SPUBLISH, as [`enqueue`](Self::enqueue).
+    #[cfg(feature = "commands")]
+    pub(crate) fn enqueue_to_shard(&self, channel: &[u8], payload: &Bytes, wakes: &mut Wakes) -> usize {
+        let hash = self.hasher.hash_one(channel);
+        let roster = self.roster(Kind::Shard, hash).lock();
+        let topic = roster.find(hash, channel);
+        topic.map_or(0, |topic| topic.send(&topic.name, payload, None, &Origin::Shard, wakes))
+    }
+
     /// Whether anyone listens to anything, so that without there need be no message made. O(1).
     #[inline]
     pub(crate) fn has_listeners(&self) -> bool {
@@ -118,8 +134,13 @@ impl Hub {
 
     /// PUBSUB CHANNELS: the channels somebody listens to by name and that match, in order. O(n log n) for n channels.
     pub(crate) fn channels(&self, pattern: &[u8]) -> Vec<Bytes> {
+        self.names(Kind::Channel, pattern)
+    }
+
+    /// The same of a kind of channel.
+    pub(crate) fn names(&self, kind: Kind, pattern: &[u8]) -> Vec<Bytes> {
         let mut names = Vec::new();
-        for shard in &self.channels {
+        for shard in self.rosters(kind) {
             names.extend(shard.lock().topics.iter().map(|topic| topic.name.clone()));
         }
         names.retain(|name| glob::matches(pattern, name));
@@ -129,8 +150,13 @@ impl Hub {
 
     /// PUBSUB NUMSUB: how many listen to the channel by name. O(1).
     pub(crate) fn subscribers(&self, channel: &[u8]) -> usize {
+        self.listeners_of(Kind::Channel, channel)
+    }
+
+    /// The same of a kind of channel.
+    pub(crate) fn listeners_of(&self, kind: Kind, channel: &[u8]) -> usize {
         let hash = self.hasher.hash_one(channel);
-        self.shard(hash).lock().find(hash, channel).map_or(0, |topic| topic.inboxes.len())
+        self.roster(kind, hash).lock().find(hash, channel).map_or(0, |topic| topic.inboxes.len())
     }
 
     /// PUBSUB NUMPAT: how many different patterns are listened to. O(1).
@@ -149,9 +175,11 @@ impl Hub {
         for inbox in inboxes.values() {
             inbox.close(&mut wakes);
         }
-        for shard in &self.channels {
-            let left = mem::take(&mut *shard.lock());
-            self.count(Kind::Channel, left.listeners(), AtomicUsize::fetch_sub);
+        for kind in [Kind::Channel, Kind::Shard] {
+            for roster in self.rosters(kind) {
+                let left = mem::take(&mut *roster.lock());
+                self.count(kind, left.listeners(), AtomicUsize::fetch_sub);
+            }
         }
         let left = mem::take(&mut *self.patterns.write());
         self.count(Kind::Pattern, left.listeners(), AtomicUsize::fetch_sub);
@@ -161,12 +189,12 @@ impl Hub {
     #[inline(never)]
     fn deliver(&self, channel: &[u8], payload: &Bytes, wakes: &mut Wakes) -> usize {
         let hash = self.hasher.hash_one(channel);
-        let shard = self.shard(hash).lock();
+        let shard = self.roster(Kind::Channel, hash).lock();
         let mut receivers = 0;
         let mut name = None;
         if let Some(topic) = shard.find(hash, channel) {
             let name = name.insert(topic.name.clone());
-            receivers += topic.send(name, payload, None, wakes);
+            receivers += topic.send(name, payload, None, &Origin::Channel, wakes);
         }
         if self.pattern_listeners.load(Ordering::Relaxed) != 0 {
             let patterns = self.patterns.read();
@@ -176,7 +204,7 @@ impl Hub {
             matching.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             for topic in matching {
                 let name = name.get_or_insert_with(|| Bytes::from(channel));
-                receivers += topic.send(name, payload, Some(&topic.name), wakes);
+                receivers += topic.send(name, payload, Some(&topic.name), &Origin::Channel, wakes);
             }
         }
         receivers
@@ -204,22 +232,29 @@ impl Hub {
 
     fn with_roster<R>(&self, kind: Kind, hash: u64, body: impl FnOnce(&mut Roster) -> R) -> R {
         match kind {
-            Kind::Channel => body(&mut self.shard(hash).lock()),
+            Kind::Channel | Kind::Shard => body(&mut self.roster(kind, hash).lock()),
             Kind::Pattern => body(&mut self.patterns.write()),
         }
     }
 
     fn count(&self, kind: Kind, by: usize, step: fn(&AtomicUsize, usize, Ordering) -> usize) {
-        step(&self.listeners, by, Ordering::Relaxed);
+        if kind != Kind::Shard {
+            step(&self.listeners, by, Ordering::Relaxed);
+        }
         if kind == Kind::Pattern {
             step(&self.pattern_listeners, by, Ordering::Relaxed);
         }
     }
 
-    /// The channel's shard, by bits of the hash that the tables inside make no use of.
-    fn shard(&self, hash: u64) -> &Mutex<Roster> {
+    /// The channels of a kind, which has no globs.
+    fn rosters(&self, kind: Kind) -> &[Mutex<Roster>; SHARDS] {
+        if kind == Kind::Shard { &self.shard_channels } else { &self.channels }
+    }
+
+    /// The part of them that a channel is in, by bits of the hash that the tables inside make no use of.
+    fn roster(&self, kind: Kind, hash: u64) -> &Mutex<Roster> {
         // In range: a remainder of the length.
-        &self.channels[(hash >> 32) as usize % SHARDS]
+        &self.rosters(kind)[(hash >> 32) as usize % SHARDS]
     }
 }
 
@@ -283,9 +318,20 @@ impl Roster {
 }
 
 impl Topic {
-    fn send(&self, channel: &Bytes, payload: &Bytes, pattern: Option<&Bytes>, wakes: &mut Wakes) -> usize {
-        let message =
-            || Message { channel: channel.clone(), payload: payload.clone(), pattern: pattern.cloned() };
+    fn send(
+        &self,
+        channel: &Bytes,
+        payload: &Bytes,
+        pattern: Option<&Bytes>,
+        origin: &Origin,
+        wakes: &mut Wakes,
+    ) -> usize {
+        let message = || Message {
+            channel: channel.clone(),
+            payload: payload.clone(),
+            pattern: pattern.cloned(),
+            origin: origin.clone(),
+        };
         self.inboxes.iter().filter(|inbox| inbox.push(message(), wakes)).count()
     }
 }

@@ -1,7 +1,10 @@
 //! The same for redis-rs's async commands.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::task::Poll;
 
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
@@ -10,16 +13,15 @@ use tokio::sync::Mutex;
 #[cfg(feature = "testing")]
 use super::lost;
 use super::{read, replies, to_value, wanted, words};
+use crate::keyspace::Keyspace;
 #[cfg(feature = "testing")]
 use crate::reply::Reply;
-use crate::table::Outcome;
 #[cfg(feature = "testing")]
 use crate::table::{Ahead, Behind};
+use crate::table::{Outcome, Waiting};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
-#[cfg(feature = "testing")]
-use crate::waiting::reach;
-use crate::waiting::wait;
+use crate::waiting::{reach, wait};
 use crate::{Bytes, Session, Store};
 
 /// An async connection of redis-rs to a store in the same process: no server, no socket, no thread.
@@ -135,12 +137,19 @@ impl Shared {
     async fn run(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<Value> {
         #[cfg(feature = "testing")]
         self.endure(session, words).await?;
+        while let Some(until) = session.held_back(words) {
+            held_back(session.db().space(), until).await;
+        }
+        if session.is_killed() {
+            return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
+        }
         let reply = loop {
             match session.execute(words) {
                 Outcome::Reply(reply) => break reply,
-                Outcome::Waits(waiting) => {
+                Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
                     let awake = Awake(session);
-                    break wait(waiting, awake.0.db().space().clock()).await;
+                    let got = wait(&ticket, deadline, awake.0.db().space().clock()).await;
+                    break awake.0.woken(got, served, nothing);
                 }
                 #[cfg(feature = "lua")]
                 Outcome::Held(held) => hold(held, session.db().space().clock()).await,
@@ -177,11 +186,22 @@ async fn pass(session: &Session, until: u64) {
     }
 }
 
+/// Waits as long as commands are held back; what has changed then is the caller's to look at.
+async fn held_back(space: &Keyspace, until: u64) {
+    let pause = &space.shared().pause;
+    let mut over = pin!(reach(space.clock(), until));
+    poll_fn(|context| match pause.poll(context) {
+        Poll::Pending => over.as_mut().poll(context),
+        ready => ready,
+    })
+    .await;
+}
+
 /// Whether it was served or given up: others see that the session waits no more.
 struct Awake<'s>(&'s Session);
 
 impl Drop for Awake<'_> {
     fn drop(&mut self) {
-        self.0.wake();
+        self.0.rest();
     }
 }

@@ -103,9 +103,10 @@ impl ConnectionLike for RedisConnection {
 
     fn is_open(&self) -> bool {
         #[cfg(feature = "testing")]
-        return self.0.is_linked();
-        #[cfg(not(feature = "testing"))]
-        true
+        if !self.0.is_linked() {
+            return false;
+        }
+        !self.0.is_killed()
     }
 }
 
@@ -122,6 +123,9 @@ impl RedisConnection {
         #[cfg(feature = "testing")]
         if let Some(loss) = self.0.take_loss() {
             return Err(lost(loss));
+        }
+        if self.0.is_cut() {
+            return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
         }
         to_value(reply, self.0.dialect())
     }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::task::{Poll, ready};
 
@@ -14,10 +14,9 @@ use tokio::sync::watch;
 
 use super::Shared;
 use crate::clock::{NEVER, millis};
-use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
-use crate::table::{Outcome, message};
+use crate::table::{Outcome, Waiting};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
@@ -96,15 +95,12 @@ impl Connection<'_> {
                     }
                 }
                 Next::Message(Some(first)) => {
-                    // Redis too disconnects who does not keep up, sooner than to leave messages out.
-                    if self.session.subscription().is_some_and(|subscription| subscription.lagged() > 0) {
-                        return Err(Gone);
-                    }
-                    self.tell(&message(first));
+                    self.tell(&self.session.told(first));
                     while let Some(reply) = self.session.try_message().filter(|_| self.out.len() < WRITE) {
                         self.tell(&reply);
                     }
                 }
+                // There is no next one for who was killed, or does not keep up.
                 Next::Message(None) | Next::Idle | Next::Stop => return Err(Gone),
             }
         }
@@ -125,23 +121,19 @@ impl Connection<'_> {
             };
             #[cfg(feature = "testing")]
             self.endure(&words).await?;
+            while let Some(until) = self.session.held_back(&words) {
+                self.hold_back(until).await?;
+            }
+            if self.session.is_killed() {
+                return Err(Gone);
+            }
             let reply = match self.execute(&words).await? {
                 #[cfg(feature = "lua")]
                 Outcome::Held(_) => Reply::Nil,
                 Outcome::Reply(reply) => reply,
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
-                    let clock = self.shared.store.space().clock();
-                    let (stream, requests, stopped) =
-                        (&mut self.stream, &mut self.requests, &mut self.stopped);
-                    let reply = tokio::select! {
-                        biased;
-                        reply = wait(waiting, clock) => reply,
-                        _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
-                        gone = leaves(stream, requests) => return Err(gone),
-                    };
-                    self.session.wake();
-                    reply
+                    self.wait(waiting).await?
                 }
             };
             if let Some(how) = self.session.shuts_down() {
@@ -194,6 +186,48 @@ impl Connection<'_> {
         }
     }
 
+    /// Waits until a command is served, or its time is over. What comes unasked meanwhile is sent.
+    async fn wait(&mut self, waiting: Waiting) -> Result<Reply, Gone> {
+        let Waiting { ticket, deadline, served, nothing } = waiting;
+        let clock = self.shared.store.space().clock();
+        let mut got = pin!(wait(&ticket, deadline, clock));
+        loop {
+            let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
+            let message = tokio::select! {
+                biased;
+                got = &mut got => {
+                    if self.session.is_killed() {
+                        return Err(Gone);
+                    }
+                    return Ok(self.session.woken(got, served, nothing));
+                }
+                _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+                message = self.session.mail().recv_async() => message.ok_or(Gone)?,
+                gone = leaves(stream, requests) => return Err(gone),
+            };
+            self.tell(&self.session.told(message));
+            self.flush().await?;
+        }
+    }
+
+    /// Waits as long as commands are held back; what has changed then is the caller's to look at.
+    async fn hold_back(&mut self, until: u64) -> Result<(), Gone> {
+        self.flush().await?;
+        let space = self.shared.store.space();
+        let pause = &space.shared().pause;
+        let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
+        let message = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+            () = poll_fn(|context| pause.poll(context)) => return Ok(()),
+            () = reach(space.clock(), until) => return Ok(()),
+            message = self.session.mail().recv_async() => message.ok_or(Gone)?,
+            gone = leaves(stream, requests) => return Err(gone),
+        };
+        self.tell(&self.session.told(message));
+        Ok(())
+    }
+
     fn tell(&mut self, reply: &Reply) {
         self.session.encode_to(reply, &mut self.out);
     }
@@ -218,17 +252,17 @@ impl Connection<'_> {
     /// Waits for something to do.
     async fn next(&mut self) -> Result<Next, Gone> {
         let clock = self.shared.store.space().clock();
-        let idle = self.shared.options.idle.filter(|_| self.session.subscriptions() == 0);
+        let idle = self.shared.options.idle.filter(|_| !self.session.is_listener());
         let idle = idle.map_or(NEVER, |idle| clock.now().saturating_add(millis(idle)));
         let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
-        let messages = self.session.subscription();
+        let messages = self.session.mail();
         Ok(tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => Next::Stop,
             arrived = arrive(stream, requests) => {
                 arrived?;
                 Next::Arrived
             }
-            message = next_message(messages) => Next::Message(message),
+            message = messages.recv_async() => Next::Message(message),
             () = reach(clock, idle), if idle != NEVER => Next::Idle,
         })
     }
@@ -256,13 +290,6 @@ async fn leaves(stream: &mut TcpStream, requests: &mut Requests) -> Gone {
         if let Err(gone) = arrive(stream, requests).await {
             return gone;
         }
-    }
-}
-
-async fn next_message(subscription: Option<&Subscription>) -> Option<Message> {
-    match subscription {
-        Some(subscription) => subscription.recv_async().await,
-        None => std::future::pending().await,
     }
 }
 

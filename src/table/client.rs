@@ -4,6 +4,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
 use super::command::help;
+use super::peers::check_type;
 use super::row::flag::{ADMIN, ALLOW_BUSY, LOADING, NOSCRIPT, STALE, VALKEY_NO_MULTI};
 use super::row::{Compat, Keys, Row, container, row};
 use super::session::Silence;
@@ -17,7 +18,6 @@ pub(super) const ROWS: &[Row] = &[
     container("client").since(2, 4),
     row("client|capa", -3, OWN | ALLOW_BUSY, Keys::NONE, |_| Ok(Reply::OK)).only_valkey(8, 0),
     row("client|getname", 2, OWN, Keys::NONE, get_name).since(2, 6),
-    row("client|getredir", 2, OWN, Keys::NONE, |_| Ok(Reply::Integer(-1))).since(6, 0),
     row("client|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("client|id", 2, OWN, Keys::NONE, id).since(5, 0),
     row("client|import-source", 3, OWN, Keys::NONE, import_source).only_valkey(8, 1),
@@ -28,7 +28,6 @@ pub(super) const ROWS: &[Row] = &[
     row("client|reply", 3, OWN | VALKEY_NO_MULTI, Keys::NONE, reply).since(3, 2),
     row("client|setinfo", 4, OWN, Keys::NONE, set_info).since(7, 2),
     row("client|setname", 3, OWN, Keys::NONE, set_name).since(2, 6),
-    row("client|trackinginfo", 2, OWN, Keys::NONE, tracking_info).since(6, 2),
 ];
 
 /// Whether it can stand in a line of `CLIENT LIST`.
@@ -92,10 +91,7 @@ fn list(call: &mut Call<'_>) -> Answer {
         [] => {}
         [option, name] if is(option, "TYPE") => {
             kind = Some(name);
-            if !["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"].iter().any(|known| is(name, known)) {
-                let name = String::from_utf8_lossy(name);
-                return Err(ErrorReply::new(format!("ERR Unknown client type '{name}'")));
-            }
+            check_type(name)?;
         }
         [option, names @ ..] if is(option, "ID") && !names.is_empty() => {
             let is_valkey = call.compat() == Compat::Valkey9;
@@ -129,7 +125,7 @@ fn no_evict(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
-/// Uses count all the same here: of this too the flag is left.
+/// Which keys were used of late is noted all the same; what is left of it is the flag that others see.
 fn no_touch(call: &mut Call<'_>) -> Answer {
     let leaves_no_trace = on_or_off(call.args.next()?)?;
     call.session.client.note(|facts| facts.leaves_no_trace = leaves_no_trace);
@@ -164,12 +160,4 @@ fn reply(call: &mut Call<'_>) -> Answer {
         _ => return Err(ErrorReply::SYNTAX),
     };
     Ok(Reply::OK)
-}
-
-fn tracking_info(_: &mut Call<'_>) -> Answer {
-    Ok(Reply::Map(vec![
-        (Reply::text("flags"), Reply::Set(vec![Reply::text("off")])),
-        (Reply::text("redirect"), Reply::Integer(-1)),
-        (Reply::text("prefixes"), Reply::Array(Vec::new())),
-    ]))
 }

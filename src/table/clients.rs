@@ -1,11 +1,16 @@
 //! The sessions of a store, as they see each other: `CLIENT LIST`.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::row::Compat;
 use crate::Bytes;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::command::blocking::Rouse;
+use crate::pubsub::Subscription;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::tracking::{Ear, Tracker};
+use crate::wake::Wakes;
 
 /// All sessions that there are.
 #[derive(Default)]
@@ -23,6 +28,14 @@ pub(crate) struct Client {
     pub id: u64,
     /// When it came, on the store's clock.
     since: u64,
+    /// Where it is told what it has not asked for; closed once it is gone.
+    pub ear: Arc<Ear>,
+    /// Its cache, once it has said that it keeps one.
+    tracker: OnceLock<Arc<Tracker>>,
+    /// How its command that waits is had to wait no longer.
+    waits: Mutex<Option<Rouse>>,
+    /// That is to be an error.
+    fails: AtomicBool,
     work: Work,
     facts: Mutex<Facts>,
 }
@@ -54,6 +67,9 @@ pub(super) struct Facts {
     /// To how many channels and patterns it is subscribed.
     pub channels: usize,
     pub patterns: usize,
+    pub shards: usize,
+    /// It is shown the commands of all.
+    pub monitors: bool,
     /// How many keys it watches.
     pub watched: usize,
     /// It waits for a key to hold something.
@@ -66,10 +82,18 @@ pub(super) struct Facts {
 
 impl Clients {
     /// Counts a new one in.
-    pub(super) fn connect(&self, now: u64) -> Arc<Client> {
+    pub(super) fn connect(&self, now: u64, mail: Subscription) -> Arc<Client> {
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let client =
-            Arc::new(Client { id, since: now, work: Work::default(), facts: Mutex::new(Facts::new(now)) });
+        let client = Arc::new(Client {
+            id,
+            since: now,
+            ear: Ear::new(id, mail),
+            tracker: OnceLock::new(),
+            waits: Mutex::default(),
+            fails: AtomicBool::new(false),
+            work: Work::default(),
+            facts: Mutex::new(Facts::new(now)),
+        });
         self.connected.lock().insert(id, Arc::clone(&client));
         client
     }
@@ -79,6 +103,11 @@ impl Clients {
             let (commands, errors) = client.work.so_far();
             self.gone.add(commands, errors);
         }
+    }
+
+    /// The one of that id, if it is connected. O(log n)
+    pub(super) fn find(&self, id: i64) -> Option<Arc<Client>> {
+        self.connected.lock().get(&u64::try_from(id).ok()?).cloned()
     }
 
     /// Those that are connected, by their ids. O(n)
@@ -110,6 +139,51 @@ impl Clients {
 }
 
 impl Client {
+    /// Its connection is closed: it is told no more, and waits for nothing. No lock may be held.
+    pub(super) fn cut(&self) {
+        let mut wakes = Wakes::default();
+        self.ear.mail.end(&mut wakes);
+        wakes.wake();
+        self.rouse(false);
+    }
+
+    /// Whether somebody has done that to it, or it is gone.
+    pub(super) fn is_cut(&self) -> bool {
+        self.ear.mail.is_closed()
+    }
+
+    /// Has its command wait no longer, as if its time were over, or with an error; false if none waits. No lock may
+    /// be held.
+    pub(super) fn rouse(&self, fails: bool) -> bool {
+        let waits = self.waits.lock().take();
+        self.fails.store(fails, Ordering::Release);
+        waits.is_some_and(|waits| waits.rouse())
+    }
+
+    /// Whether its command that has waited was ended by an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.fails.swap(false, Ordering::AcqRel)
+    }
+
+    /// Its command waits, or does no more.
+    pub(super) fn set_waits(&self, waits: Option<Rouse>) {
+        *self.waits.lock() = waits;
+    }
+
+    /// Its cache, if it has ever said that it keeps one.
+    pub(super) fn known_tracker(&self) -> Option<&Arc<Tracker>> {
+        self.tracker.get()
+    }
+
+    pub(super) fn tracker(&self) -> &Arc<Tracker> {
+        self.tracker.get_or_init(|| Tracker::new(Arc::clone(&self.ear)))
+    }
+
+    /// Since when it is connected, on the store's clock.
+    pub(super) fn since(&self) -> u64 {
+        self.since
+    }
+
     /// Counts a command.
     pub(super) fn count(&self, is_error: bool) {
         self.work.add(1, is_error.into());
@@ -122,7 +196,7 @@ impl Client {
     /// Its type, as CLIENT LIST has it.
     pub(super) fn kind(&self) -> &'static str {
         let facts = self.facts.lock();
-        if facts.channels + facts.patterns > 0 { "PUBSUB" } else { "NORMAL" }
+        if facts.listens() { "PUBSUB" } else { "NORMAL" }
     }
 
     pub(super) fn note(&self, note: impl FnOnce(&mut Facts)) {
@@ -135,17 +209,18 @@ impl Client {
         let seconds = |since: u64| now.saturating_sub(since) / 1000;
         let version = compat.redis();
         let mut line = format!(
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi={}",
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={}",
             self.id,
             facts.peer,
             facts.local,
             text(&facts.name),
             seconds(self.since),
             seconds(facts.at),
-            facts.flags(),
+            self.flags(facts),
             facts.db,
             facts.channels,
             facts.patterns,
+            facts.shards,
             facts.queued.map_or("-1".into(), |queued| queued.to_string()),
         );
         if version >= (7, 4) {
@@ -153,14 +228,42 @@ impl Client {
         }
         line.push_str(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
         line.push_str(&format!(
-            " events=r cmd={} user=default redir=-1 resp={}",
-            facts.command, facts.protocol
+            " events=r cmd={} user=default redir={} resp={}",
+            facts.command,
+            self.redirect(),
+            facts.protocol
         ));
         if version >= (7, 2) {
             line.push_str(&format!(" lib-name={} lib-ver={}", text(&facts.lib_name), text(&facts.lib_ver)));
         }
         line.push('\n');
         line
+    }
+}
+
+impl Client {
+    /// Where its invalidations go: 0 for to itself, -1 if there are none.
+    pub(super) fn redirect(&self) -> i64 {
+        let tracker = self.known_tracker().filter(|tracker| tracker.is_on());
+        let to = tracker.map(|tracker| tracker.options().redirect.map_or(0, |ear| ear.id));
+        to.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MAX))
+    }
+
+    fn flags(&self, facts: &Facts) -> String {
+        let tracker = self.known_tracker().filter(|tracker| tracker.is_on());
+        let all = [
+            (facts.monitors, 'O'),
+            (facts.listens(), 'P'),
+            (facts.queued.is_some(), 'x'),
+            (facts.waits, 'b'),
+            (tracker.is_some(), 't'),
+            (tracker.is_some_and(|tracker| tracker.is_broken()), 'R'),
+            (tracker.is_some_and(|tracker| tracker.options().broadcast), 'B'),
+            (facts.stays, 'e'),
+            (facts.leaves_no_trace, 'T'),
+        ];
+        let flags: String = all.into_iter().filter_map(|(has, flag)| has.then_some(flag)).collect();
+        if flags.is_empty() { "N".into() } else { flags }
     }
 }
 
@@ -179,6 +282,8 @@ impl Facts {
             queued: None,
             channels: 0,
             patterns: 0,
+            shards: 0,
+            monitors: false,
             watched: 0,
             waits: false,
             stays: false,
@@ -186,17 +291,8 @@ impl Facts {
         }
     }
 
-    fn flags(&self) -> String {
-        let listens = self.channels + self.patterns > 0;
-        let all = [
-            (listens, 'P'),
-            (self.queued.is_some(), 'x'),
-            (self.waits, 'b'),
-            (self.stays, 'e'),
-            (self.leaves_no_trace, 'T'),
-        ];
-        let flags: String = all.into_iter().filter_map(|(has, flag)| has.then_some(flag)).collect();
-        if flags.is_empty() { "N".into() } else { flags }
+    fn listens(&self) -> bool {
+        self.channels + self.patterns + self.shards > 0
     }
 }
 

@@ -187,11 +187,7 @@ impl Session {
         if loss == Loss::Silence {
             return;
         }
-        self.is_over = true;
-        self.queue = None;
-        self.forget_watched();
-        self.subscription = None;
-        self.shared().clients.disconnect(&self.client);
+        self.hang_up();
     }
 
     /// What stands for the reply to a command that is not to be carried out, where there is no connection; the

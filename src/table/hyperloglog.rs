@@ -2,7 +2,7 @@
 
 use super::args::is;
 use super::call::{Answer, Call};
-use super::row::flag::{ADMIN, DENYOOM, FAST, READONLY, WRITE};
+use super::row::flag::{ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE};
 use super::row::{Keys, Row, row};
 use crate::command::hyperloglog;
 use crate::reply::{ErrorReply, Reply};
@@ -11,7 +11,7 @@ use crate::value::hyperloglog::{Form, Registers, SPARSE_MAX};
 
 pub(super) const ROWS: &[Row] = &[
     row("pfadd", -2, WRITE | DENYOOM | FAST, Keys::ONE, add).since(2, 8),
-    row("pfcount", -2, READONLY, Keys::ALL, count).since(2, 8),
+    row("pfcount", -2, READONLY | MAY_REPLICATE, Keys::ALL, count).since(2, 8),
     row("pfdebug", 3, WRITE | DENYOOM | ADMIN, Keys::range(2, 2, 1), debug).since(2, 8),
     row("pfmerge", -2, WRITE | DENYOOM, Keys::ALL, merge).since(2, 8),
     row("pfselftest", 1, ADMIN, Keys::NONE, |_| Ok(Reply::OK)).since(2, 8),

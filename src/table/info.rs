@@ -10,6 +10,7 @@ use super::row::flag::{LOADING, STALE};
 use super::row::{Compat, Keys, Row, row};
 use crate::Bytes;
 use crate::api::Stats;
+use crate::pubsub::Kind;
 use crate::reply::{ErrorReply, Reply};
 
 pub(super) const ROWS: &[Row] = &[row("info", -1, LOADING | STALE, Keys::NONE, info)];
@@ -134,7 +135,7 @@ fn clients(call: &Call<'_>, _: &Stats) -> Vec<Line> {
         line("cluster_connections", 0),
         line("maxclients", setting(call, "maxclients")),
         line("blocked_clients", facts.iter().filter(|facts| facts.waits).count()),
-        line("tracking_clients", 0),
+        line("tracking_clients", call.space().tracking().counts().clients),
     ]
 }
 
@@ -213,6 +214,7 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let clients = &call.shared().clients;
     let (commands, errors) = clients.work();
     let hub = call.space().hub();
+    let tracked = call.space().tracking().counts();
     vec![
         line("total_connections_received", clients.count()),
         line("total_commands_processed", commands),
@@ -232,9 +234,13 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("keyspace_misses", counted.misses),
         line("pubsub_channels", hub.channels(b"*").len()),
         line("pubsub_patterns", hub.patterns()),
+        line("pubsubshard_channels", hub.names(Kind::Shard, b"*").len()),
         line("latest_fork_usec", 0),
         line("total_forks", 0),
         line("migrate_cached_sockets", 0),
+        line("tracking_total_keys", tracked.keys),
+        line("tracking_total_items", tracked.items),
+        line("tracking_total_prefixes", tracked.prefixes),
         line("total_error_replies", errors),
     ]
 }

@@ -28,7 +28,10 @@ mod info;
 mod keys;
 mod list;
 mod memory;
+mod monitor;
 mod object;
+mod pause;
+mod peers;
 mod pubsub;
 mod row;
 mod saving;
@@ -43,6 +46,7 @@ mod sort;
 mod sorted_set;
 mod stream;
 mod string;
+mod tracking;
 mod transaction;
 
 use std::collections::HashMap;
@@ -50,8 +54,6 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "server")]
 pub(crate) use config::{eviction_of, names, read_at_start, start};
-#[cfg(feature = "server")]
-pub(crate) use pubsub::message;
 pub use row::Compat;
 #[cfg(feature = "server")]
 pub(crate) use saving::Listener as SaveListener;
@@ -88,7 +90,9 @@ const FAMILIES: &[&[Row]] = &[
     keys::ROWS,
     list::ROWS,
     memory::ROWS,
+    monitor::ROWS,
     object::ROWS,
+    peers::ROWS,
     pubsub::ROWS,
     saving::ROWS,
     scan::ROWS,
@@ -100,6 +104,7 @@ const FAMILIES: &[&[Row]] = &[
     sorted_set::ROWS,
     stream::ROWS,
     string::ROWS,
+    tracking::ROWS,
     transaction::ROWS,
 ];
 

@@ -42,6 +42,7 @@ pub(crate) mod flag {
     pub(crate) const FAST: u32 = 1 << 9;
     /// Needs no password.
     pub(crate) const NO_AUTH: u32 = 1 << 10;
+    /// Waits while writes are held back (`CLIENT PAUSE`), though it is none. Redis tells nobody.
     pub(crate) const MAY_REPLICATE: u32 = 1 << 11;
     pub(crate) const NO_MULTI: u32 = 1 << 12;
     pub(crate) const MOVABLEKEYS: u32 = 1 << 13;
@@ -65,7 +66,7 @@ pub(crate) mod flag {
     pub(crate) const LISTENS: u32 = 1 << 29;
 
     /// The names of those, in the order in which Redis lists them.
-    pub(crate) const NAMES: [(u32, &str); 20] = [
+    pub(crate) const NAMES: [(u32, &str); 19] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -80,7 +81,6 @@ pub(crate) mod flag {
         (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
-        (MAY_REPLICATE, "may_replicate"),
         (NO_MULTI, "no_multi"),
         (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (MOVABLEKEYS, "movablekeys"),

@@ -10,6 +10,7 @@ use super::call::{Blocked, Call};
 use super::clients::{Client, Facts};
 use super::find;
 use super::hash::Fieldsets;
+use super::pubsub::mail;
 use super::row::{Compat, Row, Run, flag};
 use super::saving::Shutdown;
 use super::shared::Shared;
@@ -18,9 +19,10 @@ use crate::api::{Database, Store};
 use crate::clock::{NEVER, millis};
 use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
-use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Dialect, Protocol, encode};
+use crate::tracking::As;
+use crate::wake::Wakes;
 use crate::{Bytes, IntoValue};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
@@ -53,10 +55,17 @@ pub struct Session {
     /// It has given the password, or none was wanted when it came.
     pub(super) is_known: bool,
     pub(super) silence: Silence,
-    /// Where the messages of channels come in, once there are any.
-    pub(super) subscription: Option<Subscription>,
     /// What `HIMPORT PREPARE` has been told.
     pub(super) fieldsets: Fieldsets,
+    /// To how many channels, patterns and shard channels it listens.
+    pub(super) listening: [usize; 3],
+    /// It is shown the commands of all.
+    pub(super) monitors: bool,
+    /// It has said `CLIENT CACHING`: what that means is for the next command.
+    pub(super) caching: bool,
+    /// It was disconnected, and its last command has got no reply.
+    #[cfg(feature = "redis")]
+    is_cut: bool,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
     /// It is a client of a server, which can be shut down; and has asked for that.
@@ -118,7 +127,7 @@ impl Session {
     fn new(db: Database) -> Self {
         let shared = db.space().shared();
         Session {
-            client: shared.clients.connect(db.space().clock().now()),
+            client: shared.clients.connect(db.space().clock().now(), mail(db.space())),
             is_known: shared.settings.password().is_none(),
             #[cfg(feature = "testing")]
             link: super::hooks::Link::connect(&shared.hooks),
@@ -127,7 +136,11 @@ impl Session {
             protocol: Protocol::default(),
             queue: None,
             watched: Vec::new(),
-            subscription: None,
+            listening: [0; 3],
+            monitors: false,
+            caching: false,
+            #[cfg(feature = "redis")]
+            is_cut: false,
             silence: Silence::No,
             fieldsets: Fieldsets::new(),
             is_over: false,
@@ -199,7 +212,8 @@ impl Session {
         self.silence == Silence::No
     }
 
-    /// Whether the client has said `QUIT`: its connection is to be closed behind the reply.
+    /// Whether the client has said `QUIT`, or another `CLIENT KILL`: its connection is to be closed behind the reply.
+    /// What a killed session calls is not carried out, and answered with an error whose code is `LOST`.
     ///
     /// ```
     /// let mut session = larder::Store::new().session();
@@ -207,7 +221,18 @@ impl Session {
     /// assert!(session.is_over());
     /// ```
     pub fn is_over(&self) -> bool {
-        self.is_over
+        self.is_over || self.is_killed()
+    }
+
+    /// Whether it was disconnected: by `CLIENT KILL`, or for reading too slowly.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.client.is_cut()
+    }
+
+    /// Whether its last command got no reply for that.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not
@@ -232,20 +257,25 @@ impl Session {
         if let Some(lost) = self.endure(words) {
             return lost;
         }
+        while let Some(until) = self.held_back(words) {
+            let client = &self.client;
+            self.shared().pause.wait(self.db.space().clock(), until, || client.is_cut());
+        }
+        if self.is_over() {
+            return self.cut_off();
+        }
         let reply = match self.execute_now(words) {
             #[cfg(feature = "lua")]
             Outcome::Held(_) => Reply::Nil,
             Outcome::Reply(reply) => reply,
             Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
                 let got = ticket.wait(self.db.space().clock(), deadline);
-                self.wake();
-                match got {
-                    Ok(Some(got)) => served(got),
-                    Ok(None) => nothing,
-                    Err(error) => error.into(),
-                }
+                self.woken(got, served, nothing)
             }
         };
+        if self.is_killed() {
+            return self.cut_off();
+        }
         #[cfg(feature = "testing")]
         let reply = self.endure_reply(reply);
         reply
@@ -281,12 +311,12 @@ impl Session {
         if let Some(outcome) = self.meet_fault(words) {
             return outcome;
         }
-        let checked = checked.and_then(|row| self.check_queues(row));
-        let row = match checked.and_then(|row| self.check_listens(row)) {
+        let row = match checked.and_then(|row| self.check_place(row)) {
             Ok(row) => row,
             Err(error) => {
                 let error = self.refuse(words, error);
                 self.client.count(true);
+                self.caching &= self.queue.is_some();
                 return Outcome::Reply(error.into());
             }
         };
@@ -294,6 +324,8 @@ impl Session {
             Some(queue) => Outcome::Reply(queue.add(row, words)),
             None => self.run(row, words),
         };
+        // It holds for one command, or for one transaction.
+        self.caching &= self.queue.is_some() || row.name.starts_with("client|");
         self.client.count(matches!(outcome, Outcome::Reply(Reply::Error(_))));
         self.client.note(|facts| {
             self.tell(facts, row.name);
@@ -303,9 +335,90 @@ impl Session {
         outcome
     }
 
+    /// All that speaks against a command before its arguments are looked at.
+    fn check(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        self.look_up(words).and_then(|row| self.check_known(row)).and_then(|row| self.check_place(row))
+    }
+
+    /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor.
+    fn check_place(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        self.check_queues(row)?;
+        self.check_listens(row)?;
+        self.check_monitors(row)?;
+        Ok(row)
+    }
+
+    /// Until when a command is not to be carried out yet: `CLIENT PAUSE`.
+    pub(crate) fn held_back(&self, words: &[Bytes]) -> Option<u64> {
+        let pause = &self.shared().pause;
+        if !pause.is_on() || self.is_over() {
+            return None;
+        }
+        // What is wrong is told at once.
+        let row = self.check(words).ok()?;
+        let writes = self.has_flag(row, flag::WRITE | flag::MAY_REPLICATE);
+        let until = pause.holds(self.db.space().clock(), writes)?;
+        self.client.note(|facts| facts.waits = true);
+        Some(until)
+    }
+
+    /// What stands for the reply of a session that is connected no more.
+    #[cold]
+    fn cut_off(&mut self) -> Reply {
+        #[cfg(feature = "redis")]
+        {
+            self.is_cut = true;
+        }
+        self.hang_up();
+        Reply::Error(ErrorReply::known("LOST the connection was closed"))
+    }
+
     /// It waits no more.
-    pub(crate) fn wake(&self) {
+    pub(crate) fn rest(&self) {
+        self.client.set_waits(None);
         self.client.note(|facts| facts.waits = false);
+    }
+
+    /// How a command that has waited ends.
+    pub(crate) fn woken(
+        &self,
+        got: crate::Result<Option<blocking::Served>>,
+        served: fn(blocking::Served) -> Reply,
+        nothing: Reply,
+    ) -> Reply {
+        self.rest();
+        let fails = self.client.has_failed();
+        match got {
+            Ok(Some(got)) => served(got),
+            Ok(None) if fails => ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into(),
+            Ok(None) => nothing,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// All that others keep for it goes: nobody is at its other end any more.
+    pub(super) fn hang_up(&mut self) {
+        self.is_over = true;
+        self.queue = None;
+        self.forget_watched();
+        if let Some(tracker) = self.client.known_tracker() {
+            self.db.space().tracking().leave(tracker);
+        }
+        self.shared().leave(&self.client);
+        let client = Arc::clone(&self.client);
+        self.db.space().when_free(move |_| client.cut());
+    }
+
+    /// Wakes those to whom something was sent; at the end of a transaction, if it is in one.
+    pub(super) fn wake_all(&self, wakes: Wakes) {
+        match self.db.transaction() {
+            None => self.db.space().when_free(move |_| wakes.wake()),
+            // It has not ended: the session is within it.
+            Some(_) => drop(self.db.write(&[], |writer| {
+                writer.wakes().append(wakes);
+                Ok(())
+            })),
+        }
     }
 
     /// What others may know of it while it runs a command.
@@ -314,9 +427,14 @@ impl Session {
         facts.db = self.db.index();
         facts.protocol = self.protocol.number();
         facts.queued = self.queue.as_ref().map(Queue::len);
-        let subscription = self.subscription.as_ref();
-        facts.channels = subscription.map_or(0, |subscription| subscription.channels().len());
-        facts.patterns = subscription.map_or(0, |subscription| subscription.patterns().len());
+        [facts.channels, facts.patterns, facts.shards] = self.listening;
+        facts.monitors = self.monitors;
+        let listens = self.subscriptions() > 0;
+        self.client.ear.set_takes(match self.protocol {
+            Protocol::Resp3 => 3,
+            Protocol::Resp2 if listens => 2,
+            Protocol::Resp2 => 0,
+        });
         facts.watched = self.watched.iter().map(|watched| watched.names.len()).sum();
     }
 
@@ -339,7 +457,11 @@ impl Session {
             client,
             is_known: true,
             silence: Silence::No,
-            subscription: None,
+            listening: [0; 3],
+            monitors: false,
+            caching: false,
+            #[cfg(feature = "redis")]
+            is_cut: false,
             fieldsets: Fieldsets::new(),
             is_over: false,
             is_served: false,
@@ -390,6 +512,15 @@ impl Session {
         }
         self.queue = None;
         self.forget_watched();
+        if let Some(row) = find(b"exec") {
+            #[cfg(feature = "lua")]
+            match self.scripting.is_part {
+                true => self.show_of(row, "lua", words),
+                false => self.show(row, words),
+            }
+            #[cfg(not(feature = "lua"))]
+            self.show(row, words);
+        }
         let why = error.as_bytes().strip_prefix(b"ERR ").unwrap_or(error.as_bytes());
         ErrorReply::of_bytes([b"EXECABORT Transaction discarded because of: ", why].concat())
     }
@@ -397,8 +528,7 @@ impl Session {
     /// A client that speaks RESP2 takes what comes for messages once it listens to channels: nothing else may
     /// come then.
     fn check_listens(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        let listens =
-            self.protocol == Protocol::Resp2 && self.subscription.is_some() && self.subscriptions() > 0;
+        let listens = self.protocol == Protocol::Resp2 && self.subscriptions() > 0;
         if !listens || row.has(flag::LISTENS) {
             return Ok(row);
         }
@@ -409,12 +539,28 @@ impl Session {
         )))
     }
 
+    /// Who monitors is to Redis a kind of replica.
+    fn check_monitors(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.monitors && self.has_flag(row, flag::WRITE | flag::READONLY | flag::MAY_REPLICATE) {
+            return Err(ErrorReply::known("ERR Replica can't interact with the keyspace"));
+        }
+        Ok(row)
+    }
+
+    /// Whether a command has one of these flags; EXEC has those of what is queued.
+    fn has_flag(&self, row: &Row, flags: u32) -> bool {
+        row.has(flags) || row.name == "exec" && self.queue.as_ref().is_some_and(|queue| queue.has(flags))
+    }
+
     /// What `RESET` does: all is as for a new connection, but who its client is.
     pub(super) fn reset(&mut self) -> crate::Result<()> {
         self.queue = None;
         self.forget_watched();
-        self.subscription = None;
         self.fieldsets.clear();
+        self.leave_channels();
+        self.stop_tracking();
+        self.monitors = false;
+        self.shared().monitors.remove(&self.client.ear);
         self.select(0)?;
         self.protocol = Protocol::default();
         self.silence = Silence::No;
@@ -427,6 +573,9 @@ impl Session {
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let named = 1 + usize::from(row.name.contains('|'));
         let args = Args::new(words.get(named..).unwrap_or_default());
+        let space = Arc::clone(self.db.space());
+        let _current = space.is_tracked().then(|| As::client(self.client.id));
+        let read = if space.is_tracked() { self.remember_reads(row, words) } else { None };
         let said = words.get(named - 1).map_or(&[][..], |name| name);
         let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
@@ -434,6 +583,10 @@ impl Session {
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
             Run::Container => Err(unknown_subcommand(words)),
         };
+        if read.is_some() {
+            self.tell_again(read);
+        }
+        self.show(row, words);
         outcome.unwrap_or_else(|error| Outcome::Reply(error.into()))
     }
 
@@ -541,6 +694,11 @@ impl Session {
             Start::Nothing => Outcome::Reply(nothing),
             // Who has waited in vain gets this, also where nothing is something else elsewhere.
             Start::Waits(ticket) => {
+                self.client.set_waits(Some(ticket.rouse()));
+                // Who was killed before that was not roused.
+                if self.is_killed() {
+                    self.client.rouse(false);
+                }
                 Outcome::Waits(Waiting { ticket, deadline, served, nothing: Reply::NilArray })
             }
         })

@@ -1,8 +1,10 @@
 //! What all sessions of a store have in common: who they are, what is configured, and since when.
 
-use super::clients::Clients;
+use super::clients::{Client, Clients};
 use super::config::Settings;
 use super::info::Pace;
+use super::monitor::Monitors;
+use super::pause::Pause;
 use super::saving::Saving;
 use crate::api::Stats;
 use crate::clock::Clock;
@@ -13,6 +15,8 @@ use crate::sync::atomic::AtomicUsize;
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
 pub(crate) struct Shared {
     pub clients: Clients,
+    pub monitors: Monitors,
+    pub pause: std::sync::Arc<Pause>,
     pub settings: Settings,
     pub saving: Saving,
     /// What a test has set up.
@@ -44,6 +48,8 @@ impl Shared {
         let own = seed.map(|seed| Rng::new(!seed));
         Shared {
             clients: Clients::default(),
+            monitors: Monitors::default(),
+            pause: std::sync::Arc::default(),
             settings: Settings::default(),
             saving: Saving::new(clock),
             #[cfg(feature = "testing")]
@@ -57,5 +63,13 @@ impl Shared {
             replication_id: Mutex::default(),
             since: clock.now(),
         }
+    }
+}
+
+impl Shared {
+    /// A session goes.
+    pub(super) fn leave(&self, client: &Client) {
+        self.clients.disconnect(client);
+        self.monitors.remove(&client.ear);
     }
 }

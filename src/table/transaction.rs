@@ -30,10 +30,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Whether one of them is such a one.
-    #[cfg(feature = "lua")]
-    pub(super) fn has(&self, flag: u32) -> bool {
-        self.commands.iter().any(|(row, _)| row.has(flag))
+    /// Whether one of its commands has one of these flags.
+    pub(super) fn has(&self, flags: u32) -> bool {
+        self.commands.iter().any(|(row, _)| row.has(flags))
     }
 
     /// How many commands there are.
@@ -80,8 +79,7 @@ impl Drop for Session {
         if self.scripting.is_part {
             return;
         }
-        self.forget_watched();
-        self.shared().clients.disconnect(&self.client);
+        self.hang_up();
     }
 }
 

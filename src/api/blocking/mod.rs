@@ -44,7 +44,7 @@ impl Database {
         match blocking::start(self.space(), self.index(), keys, attempt, Patience::Waits)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
-            Start::Waits(ticket) => poll_fn(|context| ticket.poll(context)).await.map(Some),
+            Start::Waits(ticket) => poll_fn(|context| ticket.poll(context)).await,
         }
     }
 

@@ -116,6 +116,8 @@ impl Writer<'_> {
     /// Whether anybody wants to know of what happens to the keys of the shards that are held. Asked once
     /// for many keys: most often nobody does.
     pub(super) fn is_heard(&self) -> bool {
-        self.space.tells_events() || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
+        self.space.tells_events()
+            || self.space.is_tracked()
+            || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
     }
 }

@@ -81,6 +81,9 @@ pub(crate) struct Others {
     pub across: Vec<(u16, Bytes, Bytes)>,
     /// Keys of whose eviction somebody is to be told.
     pub evicted: Vec<Evicted>,
+    /// Keys that have changed, while anybody is told of them.
+    #[cfg(feature = "commands")]
+    pub touched: Vec<Bytes>,
     pub(super) to_weigh: ToWeigh,
 }
 
@@ -579,7 +582,10 @@ impl<'w> Writer<'w> {
     #[inline]
     fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         let space = self.space;
-        if space.tells_events() || space.weighs() || self.shard_mut(key).is_some_and(|shard| shard.is_heard())
+        if space.tells_events()
+            || space.weighs()
+            || space.is_tracked()
+            || self.shard_mut(key).is_some_and(|shard| shard.is_heard())
         {
             self.announce_to_others(key, event);
         }
@@ -600,6 +606,12 @@ impl<'w> Writer<'w> {
         let others = self.effects.others();
         if is_waited_for {
             others.ready.push((db, Bytes::from(key.bytes)));
+        }
+        #[cfg(feature = "commands")]
+        if space.is_tracked() {
+            let name = Bytes::from(key.bytes);
+            space.tracking().changed(&name, &mut others.wakes);
+            others.touched.push(name);
         }
         space.publish_event(db, key.bytes, event, &mut others.wakes);
     }

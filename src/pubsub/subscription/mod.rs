@@ -7,10 +7,12 @@ use std::fmt;
 use std::sync::Weak;
 
 use super::inbox::{Inbox, Slot};
-use super::{Hub, Kind};
+use super::{Hub, KINDS, Kind};
 use crate::Bytes;
 use crate::clock::Clock;
 use crate::sync::{Arc, Mutex};
+#[cfg(feature = "commands")]
+use crate::{pubsub::Message, wake::Wakes};
 
 pub use read::{IntoIter, Iter, Recv};
 
@@ -216,7 +218,8 @@ impl Subscription {
     // In the four below the hub is upgraded before the names are locked, so that it is let go after them: the
     // last one to let it go closes it, and that runs wakers.
 
-    fn join(&self, kind: Kind, name: &[u8]) -> bool {
+    /// Listens to one more name; false if it did already, or the store is gone.
+    pub(crate) fn join(&self, kind: Kind, name: &[u8]) -> bool {
         let Some(hub) = self.hub.upgrade() else { return false };
         let mut names = self.names.lock();
         let name = Bytes::from(name);
@@ -227,7 +230,8 @@ impl Subscription {
         new
     }
 
-    fn part(&self, kind: Kind, name: &[u8]) -> bool {
+    /// Listens to a name no more; false if it did not.
+    pub(crate) fn part(&self, kind: Kind, name: &[u8]) -> bool {
         let hub = self.hub.upgrade();
         let mut names = self.names.lock();
         let known = names.of(kind).remove(name);
@@ -237,7 +241,8 @@ impl Subscription {
         known
     }
 
-    fn part_all(&self, kind: Kind) {
+    /// Listens to no name of a kind any more.
+    pub(crate) fn part_all(&self, kind: Kind) {
         let hub = self.hub.upgrade();
         let mut names = self.names.lock();
         for name in std::mem::take(names.of(kind)) {
@@ -248,10 +253,35 @@ impl Subscription {
     }
 }
 
+/// What a session makes of one.
+#[cfg(feature = "commands")]
+impl Subscription {
+    /// What it listens to of a kind, in no order.
+    pub(crate) fn names(&self, kind: Kind) -> Vec<Bytes> {
+        self.names.lock().of(kind).iter().cloned().collect()
+    }
+
+    /// To how many channels, patterns and shard channels it listens.
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        let mut names = self.names.lock();
+        KINDS.map(|kind| names.of(kind).len())
+    }
+
+    /// Puts in a message that comes from no channel; false if it takes none any more.
+    pub(crate) fn post(&self, message: Message, wakes: &mut Wakes) -> bool {
+        self.inbox.push(message, wakes)
+    }
+
+    /// Nothing comes any more, and nothing is left to be read.
+    pub(crate) fn end(&self, wakes: &mut Wakes) {
+        KINDS.into_iter().for_each(|kind| self.part_all(kind));
+        self.inbox.end(wakes);
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.part_all(Kind::Channel);
-        self.part_all(Kind::Pattern);
+        KINDS.into_iter().for_each(|kind| self.part_all(kind));
         if let Some(hub) = self.hub.upgrade() {
             hub.leave(self.id);
         }
@@ -274,6 +304,7 @@ impl fmt::Debug for Subscription {
 struct Names {
     channels: BTreeSet<Bytes>,
     patterns: BTreeSet<Bytes>,
+    shards: BTreeSet<Bytes>,
 }
 
 impl Names {
@@ -281,6 +312,7 @@ impl Names {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shards,
         }
     }
 }

@@ -227,7 +227,6 @@ pub(super) const SINCE: &[(&str, &str)] = &[
     ("2.8.12", "role"),
     ("2.8.13", "command command|count command|getkeys command|info latency latency|doctor latency|graph \
         latency|help latency|history latency|latest latency|reset"),
-    ("2.9.50", "client|pause"),
     ("3.2.1", "touch"),
     ("3.2.10", "georadius_ro georadiusbymember_ro"),
     ("6.0.6", "lpos"),

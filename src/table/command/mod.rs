@@ -165,6 +165,10 @@ fn since(row: &Row, compat: Compat) -> String {
     if let (Compat::Valkey9, (major @ 8.., minor)) = (compat, row.valkey) {
         return format!("{major}.{minor}.0");
     }
+    // Redis 7.0 still told the version of before its third.
+    if (row.name, compat) == ("client|pause", Compat::Redis70) {
+        return "2.9.50".into();
+    }
     let exact = facts::SINCE.iter().find(|(_, commands)| names(commands, row.name));
     exact.map_or_else(|| format!("{}.{}.0", row.since.0, row.since.1), |(since, _)| (*since).into())
 }
@@ -222,7 +226,8 @@ fn get_keys(call: &mut Call<'_>) -> Answer {
         row = known(call, &name).ok_or(invalid)?;
     }
     let has_keys = match row.keys {
-        Keys::Range { first, .. } => first > 0,
+        // Channels are none.
+        Keys::Range { first, .. } => first > 0 && !row.has(PUBSUB),
         Keys::Find { .. } => true,
     };
     if !has_keys {

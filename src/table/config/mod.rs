@@ -20,6 +20,7 @@ use crate::reply::{ErrorReply, Reply};
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::text::glob::Pattern;
+use crate::text::number;
 use crate::{Bytes, Eviction};
 
 use parameters::{PARAMETERS, Parameter};
@@ -234,6 +235,10 @@ fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
     if name == "notify-keyspace-events" {
         space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
     } else {
+        if name == "tracking-table-max-keys" {
+            let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
+            space.tracking().set_most(most.unwrap_or(usize::MAX));
+        }
         space.shared().settings.keep(name, value);
     }
 }

@@ -7,8 +7,8 @@ mod session;
 
 use super::call::{Answer, Call};
 use super::row::flag::{
-    ALLOW_BUSY, DENYOOM, LOADING, MOVABLEKEYS, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SCRIPTS, SKIP_MONITOR,
-    STALE, WRITE,
+    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, MOVABLEKEYS, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SCRIPTS,
+    SKIP_MONITOR, STALE, WRITE,
 };
 use super::row::{Keys, Row, container, counted, row};
 use crate::reply::{ErrorReply, Reply};
@@ -16,8 +16,8 @@ use crate::script::Kill;
 
 pub(super) use session::Scripting;
 
-const RUNS: u32 = NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS | SCRIPTS;
-const READS: u32 = RUNS | READONLY;
+const RUNS: u32 = NOSCRIPT | MAY_REPLICATE | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS | SCRIPTS;
+const READS: u32 = (RUNS & !MAY_REPLICATE) | READONLY;
 const NUMKEYS: Keys = Keys::Find { told: (0, 0, 0), find: |words| counted(words, 2) };
 const CHANGES: u32 = NOSCRIPT | WRITE;
 const KILLS: u32 = NOSCRIPT | ALLOW_BUSY;

@@ -41,6 +41,7 @@ fn more(reply: &Reply) -> usize {
 fn who_listens_is_told_what_redis_tells() {
     each_round(ROUNDS, |server, seed| {
         let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        redis.ask(&words!["FLUSHALL"]);
         let mut session = Store::new().session().compat(redis.compat);
         let mut chance = Chance::new(seed);
         let mut said = Vec::new();

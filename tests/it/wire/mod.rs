@@ -10,7 +10,11 @@
 
 mod bitmaps;
 mod blocking;
+mod caching;
 mod channels;
+mod clients;
+#[cfg(feature = "server")]
+mod clients_served;
 mod commands;
 mod config;
 mod connection;
@@ -164,7 +168,12 @@ const SLACK: i64 = 2_000;
 /// Compares random runs of a family's commands, of which `draw` makes one; now and then one of those that any
 /// family may meet with.
 fn compare(family: &str, draw: impl Fn(&mut Chance) -> Words) {
-    compare_runs(family, |chance| {
+    compare_with(|_| true, family, draw);
+}
+
+/// The same with some of the servers.
+fn compare_with(which: fn(Compat) -> bool, family: &str, draw: impl Fn(&mut Chance) -> Words) {
+    compare_runs_with(which, family, |chance| {
         let mut next = || if chance.one_in(6) { common(chance) } else { draw(chance) };
         (0..COMMANDS).map(|_| next()).collect()
     });
@@ -172,9 +181,17 @@ fn compare(family: &str, draw: impl Fn(&mut Chance) -> Words) {
 
 /// The same where `make` draws a whole run.
 fn compare_runs(family: &str, make: impl Fn(&mut Chance) -> Vec<Words>) {
+    compare_runs_with(|_| true, family, make);
+}
+
+/// The same with some of the servers.
+fn compare_runs_with(which: fn(Compat) -> bool, family: &str, make: impl Fn(&mut Chance) -> Vec<Words>) {
     each_round(ROUNDS, |server, seed| {
         let protocol = if seed % 2 == 0 { Protocol::Resp2 } else { Protocol::Resp3 };
         let mut redis = Redis::connect(server.port(), protocol);
+        if !which(redis.compat) {
+            return;
+        }
         let commands = make(&mut Chance::new(seed));
         if let Err(at) = run(&mut redis, protocol, &commands) {
             let (commands, difference) = shrink(&mut redis, protocol, commands, at);

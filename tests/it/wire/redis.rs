@@ -35,6 +35,11 @@ impl Redis {
 
     /// The bytes of the reply.
     pub fn ask(&mut self, words: &Words) -> Vec<u8> {
+        self.send(words);
+        self.next()
+    }
+
+    pub fn send(&mut self, words: &Words) {
         let mut request = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
             write!(request, "${}\r\n", word.len()).unwrap();
@@ -42,7 +47,6 @@ impl Redis {
             request.extend_from_slice(b"\r\n");
         }
         self.input.get_mut().write_all(&request).unwrap();
-        self.next()
     }
 
     /// The bytes of one more reply to the same command.

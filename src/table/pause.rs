@@ -1,0 +1,98 @@
+//! CLIENT PAUSE: commands of all clients wait, for a time or until they are let go on.
+
+use std::task::Waker;
+#[cfg(feature = "server")]
+use std::task::{Context, Poll};
+
+use crate::clock::{Alarm, Clock};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Condvar, Mutex};
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Pause {
+    /// Looked at with each command.
+    is_on: AtomicBool,
+    state: Mutex<State>,
+    over: Arc<Condvar>,
+}
+
+#[derive(Default)]
+struct State {
+    /// On the store's clock.
+    until: u64,
+    /// Reads wait too.
+    all: bool,
+    tasks: Vec<Waker>,
+}
+
+impl Pause {
+    /// From now on commands wait. One that lasts longer, or holds more back, stays as it is.
+    pub(super) fn start(&self, until: u64, all: bool) {
+        let mut state = self.state.lock();
+        let is_on = self.is_on.swap(true, Ordering::AcqRel);
+        state.until = if is_on { state.until.max(until) } else { until };
+        state.all = all || is_on && state.all;
+    }
+
+    /// All go on.
+    pub(super) fn end(&self) {
+        self.is_on.store(false, Ordering::Release);
+        self.ring_all();
+    }
+
+    /// Whether there may be one. One load.
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Acquire)
+    }
+
+    /// Until when a command is to wait.
+    pub(super) fn holds(&self, clock: &Clock, writes: bool) -> Option<u64> {
+        let state = self.state.lock();
+        if clock.now() >= state.until {
+            self.is_on.store(false, Ordering::Release);
+            return None;
+        }
+        (self.is_on() && (state.all || writes)).then_some(state.until)
+    }
+
+    /// Parks the thread until the time is over, the pause ends, or `is_gone`.
+    pub(super) fn wait(self: &Arc<Self>, clock: &Clock, until: u64, is_gone: impl Fn() -> bool) {
+        let alarm: Arc<dyn Alarm> = Arc::<Pause>::clone(self);
+        clock.set_alarm(until, Arc::downgrade(&alarm));
+        let mut state = self.state.lock();
+        while self.is_on.load(Ordering::Acquire) && clock.now() < until && !is_gone() {
+            clock.wait(&self.over, &mut state, until);
+        }
+    }
+
+    /// Ends with the pause; its time is the caller's to look at.
+    #[cfg(feature = "server")]
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let waker = context.waker().clone();
+        let mut state = self.state.lock();
+        if !self.is_on.load(Ordering::Acquire) {
+            drop(state);
+            return Poll::Ready(());
+        }
+        if !state.tasks.iter().any(|armed| armed.will_wake(&waker)) {
+            state.tasks.push(waker);
+        }
+        Poll::Pending
+    }
+
+    /// Has all who wait look again.
+    pub(super) fn ring_all(&self) {
+        let tasks = std::mem::take(&mut self.state.lock().tasks);
+        self.over.notify_all();
+        tasks.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Alarm for Pause {
+    fn ring(&self) {
+        let _state = self.state.lock();
+        self.over.notify_all();
+    }
+}

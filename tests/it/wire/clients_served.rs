@@ -1,0 +1,123 @@
+//! The same over sockets: what comes unasked is written at once, and who is killed or held back is so wherever it
+//! waits.
+
+use std::time::Duration;
+
+use larder::{ManualClock, Store};
+
+use crate::server::Client;
+use crate::support::until;
+
+/// Lines of a reply.
+fn lines(client: &mut Client, count: usize) -> Vec<String> {
+    (0..count).map(|_| client.line()).collect()
+}
+
+fn id(client: &mut Client) -> String {
+    client.ask("CLIENT ID")[1..].to_owned()
+}
+
+fn served() -> (ManualClock, Store, larder::Server) {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let server = store.serve().unwrap();
+    (clock, store, server)
+}
+
+#[test]
+fn an_invalidation_comes_also_while_a_command_waits() {
+    let (_clock, store, server) = served();
+    let mut reader = Client::connect(server.addr());
+    reader.ask("HELLO 3");
+    let skipped = std::iter::repeat_with(|| reader.line()).position(|line| line == "*0").unwrap();
+    assert!(skipped > 5);
+    assert_eq!(reader.ask("CLIENT TRACKING ON"), "+OK");
+    assert_eq!(reader.ask("GET k"), "_");
+    reader.send("BLPOP none 0\r\n");
+    until("waiter", || store.waiting().unwrap() > 0);
+    store.insert("k", 1).unwrap();
+    assert_eq!(lines(&mut reader, 6), [">2", "$10", "invalidate", "*1", "$1", "k"]);
+    store.list::<String>("none").push_back("x").unwrap();
+    assert_eq!(lines(&mut reader, 5), ["*2", "$4", "none", "$1", "x"]);
+    // Its own writes are told behind their replies.
+    assert_eq!(reader.ask("GET k"), "$1");
+    assert_eq!(reader.line(), "1");
+    reader.send("SET k 2\r\nPING\r\n");
+    assert_eq!(lines(&mut reader, 3), ["+OK", "+PONG", ">2"]);
+}
+
+#[test]
+fn who_waits_is_killed_and_roused() {
+    let (_clock, store, server) = served();
+    let [mut waiter, mut other] = [(); 2].map(|()| Client::connect(server.addr()));
+    let waiting = id(&mut waiter);
+    waiter.send("BLPOP none 0\r\n");
+    until("waiter", || store.waiting().unwrap() > 0);
+    assert_eq!(other.ask(&format!("CLIENT UNBLOCK {waiting} ERROR")), ":1");
+    assert_eq!(waiter.line(), "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    waiter.send("BLPOP none 0\r\n");
+    until("waiter", || store.waiting().unwrap() > 0);
+    assert_eq!(other.ask(&format!("CLIENT UNBLOCK {waiting}")), ":1");
+    assert_eq!(waiter.line(), "*-1");
+    waiter.send("BLPOP none 0\r\n");
+    until("waiter", || store.waiting().unwrap() > 0);
+    assert_eq!(other.ask(&format!("CLIENT KILL ID {waiting}")), ":1");
+    assert!(waiter.is_closed());
+    until("its end", || store.waiting().unwrap() == 0);
+    // One that waits for nothing, and the one that gives the order.
+    let mut idle = Client::connect(server.addr());
+    let waiting = id(&mut idle);
+    assert_eq!(other.ask(&format!("CLIENT KILL ID {waiting}")), ":1");
+    assert!(idle.is_closed());
+    assert_eq!(other.ask("CLIENT KILL TYPE normal SKIPME no"), ":1");
+    assert!(other.is_closed());
+}
+
+#[test]
+fn a_pause_holds_sockets_back_and_no_thread() {
+    let (clock, store, server) = served();
+    let mut others: Vec<_> = (0..20).map(|_| Client::connect(server.addr())).collect();
+    let mut first = Client::connect(server.addr());
+    assert_eq!(first.ask("CLIENT PAUSE 1000 WRITE"), "+OK");
+    for other in &mut others {
+        other.send("INCR n\r\nECHO x\r\n");
+    }
+    let held = |first: &mut Client| {
+        first.send("CLIENT LIST\r\n");
+        let length: usize = first.line()[1..].parse().unwrap();
+        let (mut read, mut held) = (0, 0);
+        while read < length {
+            let line = first.line();
+            read += line.len() + 1;
+            held += usize::from(line.contains("flags=b "));
+        }
+        first.line();
+        held
+    };
+    until("twenty held back", || held(&mut first) == 20);
+    assert_eq!(first.ask("GET n"), "$-1");
+    clock.advance(Duration::from_millis(1_000));
+    for other in &mut others {
+        assert!(other.line().starts_with(':'));
+        assert_eq!(lines(other, 2), ["$1", "x"]);
+    }
+    assert_eq!(store.get::<u32>("n").unwrap(), Some(20));
+    // Nobody is held back for longer than somebody says.
+    first.ask("CLIENT PAUSE 1000000 WRITE");
+    others[0].send("INCR n\r\n");
+    others[1].send("INCR n\r\n");
+    until("two held back", || held(&mut first) == 2);
+    assert_eq!(first.ask("CLIENT UNPAUSE"), "+OK");
+    others[..2].iter_mut().for_each(|other| assert!(other.line().starts_with(':')));
+}
+
+#[test]
+fn a_monitor_reads_lines() {
+    let (_clock, _store, server) = served();
+    let [mut monitor, mut other] = [(); 2].map(|()| Client::connect(server.addr()));
+    assert_eq!(monitor.ask("MONITOR"), "+OK");
+    other.ask("GET a");
+    let line = monitor.line();
+    let (_, shown) = line.split_once(" [0 127.0.0.1:").unwrap();
+    assert!(line.starts_with('+') && shown.ends_with("] \"GET\" \"a\""), "{line}");
+}
