@@ -58,7 +58,7 @@ pub(crate) struct Given<'g> {
     /// By a command that does not write.
     pub read_only: bool,
     /// All words of that command.
-    pub words: &'g [Bytes],
+    pub words: Vec<Bytes>,
 }
 
 /// Functions of a library, by their names.
@@ -66,7 +66,13 @@ pub(crate) type Functions = Vec<(String, Function)>;
 
 /// The digits of a text's SHA1, in small letters.
 pub(crate) fn sha1(text: &[u8]) -> String {
-    sha1_smol::Sha1::from(text).digest().to_string()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
+    let mut digits = String::with_capacity(40);
+    for byte in sha1_smol::Sha1::from(text).digest().bytes() {
+        digits.extend([digit(byte >> 4), digit(byte)]);
+    }
+    digits
 }
 
 impl Scripts {
@@ -87,7 +93,7 @@ impl Scripts {
         &self,
         part: Session,
         which: &Which<'_>,
-        given: &Given<'_>,
+        given: Given<'_>,
     ) -> Result<Reply, ErrorReply> {
         let mut state = self.state.lock();
         let sha = match which {
@@ -99,8 +105,9 @@ impl Scripts {
         let (function, flags) = match (state.cache.get(&sha).cloned(), known, which) {
             (Some(script), Some(function), _) => (function, script.flags),
             (Some(script), None, _) => {
-                let function = state.engine(&part, &self.gate)?.compile(&script.code)?;
-                state.engine(&part, &self.gate)?.scripts.insert(sha.clone(), function.clone());
+                let engine = state.engine(&part, &self.gate)?;
+                let function = engine.compile(&script.code)?;
+                engine.scripts.insert(sha.clone(), function.clone());
                 (function, script.flags)
             }
             (None, _, Which::Text(text)) => state.keep(&part, &self.gate, &sha, text, false)?,
@@ -113,7 +120,7 @@ impl Scripts {
         }
         let read_only = given.read_only || flags.is_some_and(|flags| flags.no_writes());
         let (keys, args) = (given.keys, given.args);
-        let job = Job { function, name: &sha, is_function: false, read_only, keys, args };
+        let job = Job { function: &function, name: &sha, is_function: false, read_only, keys, args };
         self.run(&mut state, part, &job, given.words)
     }
 
@@ -121,7 +128,7 @@ impl Scripts {
     ///
     /// # Errors
     /// Redis's, of the function, and if there is none of that name.
-    pub(crate) fn call(&self, part: Session, name: &[u8], given: &Given<'_>) -> Result<Reply, ErrorReply> {
+    pub(crate) fn call(&self, part: Session, name: &[u8], given: Given<'_>) -> Result<Reply, ErrorReply> {
         let mut state = self.state.lock();
         let name = std::str::from_utf8(name).unwrap_or_default();
         let flags = state.libraries.functions.get(name).map(|function| function.flags);
@@ -132,7 +139,7 @@ impl Scripts {
         let function = state.engine(&part, &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
         let (keys, args) = (given.keys, given.args);
         let read_only = flags.no_writes();
-        let job = Job { function, name, is_function: true, read_only, keys, args };
+        let job = Job { function: &function, name, is_function: true, read_only, keys, args };
         self.run(&mut state, part, &job, given.words)
     }
 
@@ -146,10 +153,10 @@ impl Scripts {
         state: &mut State,
         part: Session,
         job: &Job<'_>,
-        words: &[Bytes],
+        command: Vec<Bytes>,
     ) -> Result<Reply, ErrorReply> {
         let since = part.db().space().clock().now();
-        let (name, command) = (job.name.to_owned(), words.to_vec());
+        let name = job.name.to_owned();
         self.gate.note(Some(Running { is_function: job.is_function, name, command, since }));
         let Some(engine) = &state.engine else { return Err(NO_STATE) };
         let ended = engine.run(job, part);
