@@ -16,6 +16,9 @@ mod redis_api;
 mod register;
 mod shebang;
 
+use std::collections::HashMap;
+
+use ahash::RandomState;
 use cache::Cache;
 use engine::{Engine, Job};
 use library::Libraries;
@@ -43,7 +46,13 @@ struct State {
     engine: Option<Engine>,
     cache: Cache,
     libraries: Libraries,
+    /// The SHA1 of texts that came by `EVAL`: to look one up is a small part of the work of computing it.
+    digests: HashMap<Bytes, String, RandomState>,
 }
+
+/// How many digests are kept, and of texts of how many bytes.
+const DIGESTS: usize = 128;
+const DIGESTED: usize = 16 << 10;
 
 /// Which script is meant.
 pub(crate) enum Which<'s> {
@@ -97,7 +106,7 @@ impl Scripts {
     ) -> Result<Reply, ErrorReply> {
         let mut state = self.state.lock();
         let sha = match which {
-            Which::Text(text) => sha1(text),
+            Which::Text(text) => state.digest(text),
             Which::Sha(sha) => String::from_utf8_lossy(sha).to_ascii_lowercase(),
         };
         let engine = state.engine(&part, &self.gate)?;
@@ -190,6 +199,7 @@ impl Scripts {
     pub(crate) fn flush(&self) {
         let mut state = self.state.lock();
         state.cache.clear();
+        state.digests.clear();
         if let Some(engine) = &mut state.engine {
             engine.scripts.clear();
         }
@@ -266,6 +276,21 @@ const MAY_WRITE: ErrorReply =
     ErrorReply::known("ERR Can not execute a script with write flag using *_ro command.");
 
 impl State {
+    /// A text's SHA1. O(text)
+    fn digest(&mut self, text: &Bytes) -> String {
+        if let Some(digest) = self.digests.get(text) {
+            return digest.clone();
+        }
+        let digest = sha1(text);
+        if text.len() <= DIGESTED {
+            if self.digests.len() == DIGESTS {
+                self.digests.clear();
+            }
+            self.digests.insert(text.clone(), digest.clone());
+        }
+        digest
+    }
+
     /// The Lua state for sessions of that kind, with the libraries that are loaded; those of another kind find
     /// other versions and libraries in it, so it is made anew for them.
     fn engine(&mut self, session: &Session, gate: &Gate) -> Result<&mut Engine, ErrorReply> {
