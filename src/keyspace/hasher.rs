@@ -1,5 +1,8 @@
 //! The hash of a key: by keys that nobody knows, or by a seed.
 
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
 use crate::rng::{Rng, mix};
 
 /// See the [module](self).
@@ -42,6 +45,21 @@ fn seeded(seed: u64, bytes: &[u8]) -> u64 {
         u64::from_le_bytes(word)
     });
     mix(words.fold(seed ^ bytes.len() as u64, fold))
+}
+
+/// What maps of names hash by that are made often and are most often empty: the keys are the process's, so that
+/// such a map is made, and moved, at the cost of its few words.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Common;
+
+static COMMON: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
+
+impl BuildHasher for Common {
+    type Hasher = ahash::AHasher;
+
+    fn build_hasher(&self) -> ahash::AHasher {
+        COMMON.build_hasher()
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::hasher::Common;
 use super::table::Table;
 use super::watch::Watches;
 use super::writer::Writer;
@@ -31,7 +32,7 @@ pub(crate) struct Shard {
 }
 
 /// Names of keys, with their database.
-type Pinned = HashSet<(u16, Bytes), ahash::RandomState>;
+type Pinned = HashSet<(u16, Bytes), Common>;
 
 impl Shard {
     pub(super) fn new(notes_use: bool, notes_weight: bool) -> Self {
@@ -135,7 +136,7 @@ pub(crate) enum Serve {
 /// The queues of one shard's keys, first come first served.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    queues: HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, ahash::RandomState>,
+    queues: HashMap<(u16, Bytes), VecDeque<Arc<dyn Waiting>>, Common>,
     /// How many of them mind that a key has gone.
     minding: usize,
 }

@@ -109,7 +109,10 @@ impl Transaction {
     /// # Errors
     /// [`Error::Undeclared`]; [`Error::InTransaction`] if the transaction has ended.
     pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
-        self.write(db, keys, |writer| op(&writer.view()))
+        self.check_declared(db, keys)?;
+        let held = self.held.lock();
+        let held = held.as_ref().ok_or(Error::InTransaction)?;
+        Ok(op(&held.view_of(&self.space, db, keys)))
     }
 
     /// Runs an operation that may change the given keys.
@@ -122,14 +125,10 @@ impl Transaction {
         keys: &[KeyRef<'_>],
         op: impl FnOnce(&mut Writer<'_>) -> R,
     ) -> Result<R> {
-        if let Some(declared) = &self.declared {
-            if let Some(key) = keys.iter().find(|key| !declared.has(db, key.bytes)) {
-                return Err(Error::Undeclared(Bytes::from(key.bytes)));
-            }
-        }
+        self.check_declared(db, keys)?;
         let mut held = self.held.lock();
         let held = held.as_mut().ok_or(Error::InTransaction)?;
-        Ok(op(&mut held.writer(&self.space, db)))
+        Ok(op(&mut held.writer_of(&self.space, db, keys)))
     }
 
     /// Runs a task with the shards that are held, if those are all there are.
@@ -142,6 +141,14 @@ impl Transaction {
             _ => Err(Error::InTransaction),
         }
     }
+
+    fn check_declared(&self, db: u16, keys: &[KeyRef<'_>]) -> Result<()> {
+        let Some(declared) = &self.declared else { return Ok(()) };
+        match keys.iter().find(|key| !declared.has(db, key.bytes)) {
+            Some(key) => Err(Error::Undeclared(Bytes::from(key.bytes))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Declared {
@@ -151,6 +158,35 @@ impl Declared {
 }
 
 impl Held {
+    /// Read access to some keys.
+    fn view_of<'v>(&'v self, space: &'v Keyspace, db: u16, keys: &[KeyRef<'_>]) -> View<'v> {
+        match keys {
+            [key] => View::of_one(space, db, &self.shards[self.place(space, *key)].1),
+            _ => View::new(space, db, self.shards.iter().map(|(index, shard)| (*index, shard)).collect()),
+        }
+    }
+
+    /// Write access to some keys. Where they have to make room for each other it is to all that is held.
+    fn writer_of<'w>(&'w mut self, space: &'w Keyspace, db: u16, keys: &[KeyRef<'_>]) -> Writer<'w> {
+        match keys {
+            [key] if space.bound.is_none() => {
+                let place = self.place(space, *key);
+                let (index, shard) = &mut self.shards[place];
+                Writer::of_one(space, db, *index, shard, &mut self.effects)
+            }
+            _ => self.writer(space, db),
+        }
+    }
+
+    /// Where the shard of a key stands: at its index if all are held. A key that may be used is in one that is.
+    fn place(&self, space: &Keyspace, key: KeyRef<'_>) -> usize {
+        let index = space.shard_of(key.hash);
+        if self.shards.get(index as usize).is_some_and(|(of, _)| *of == index) {
+            return index as usize;
+        }
+        self.shards.iter().position(|(of, _)| *of == index).unwrap_or(0)
+    }
+
     fn writer<'w>(&'w mut self, space: &'w Keyspace, db: u16) -> Writer<'w> {
         let shards = self.shards.iter_mut().map(|(index, shard)| (*index, shard)).collect();
         Writer::new(space, db, shards, &mut self.effects)

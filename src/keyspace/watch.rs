@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::hasher::Common;
 use crate::Bytes;
 use crate::event::KeyEvent;
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -35,7 +36,7 @@ impl Watch {
 
 /// The watches on one shard's keys.
 #[derive(Default)]
-pub(crate) struct Watches(HashMap<(u16, Bytes), Vec<Arc<Watch>>, ahash::RandomState>);
+pub(crate) struct Watches(HashMap<(u16, Bytes), Vec<Arc<Watch>>, Common>);
 
 impl Watches {
     pub(crate) fn is_empty(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use ahash::RandomState;
+
 use super::shebang::Flags;
 use crate::Bytes;
 
@@ -11,7 +13,7 @@ const KEPT: usize = 500;
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Cache {
-    scripts: HashMap<String, Script>,
+    scripts: HashMap<String, Script, RandomState>,
     /// Counts the uses.
     uses: u64,
     /// How many of them may go.

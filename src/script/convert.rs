@@ -11,21 +11,48 @@ use crate::text::number;
 /// How deep a reply can be nested. Redis's own bound is that of Lua's stack.
 const DEPTH: usize = 128;
 
+/// The fields that tell what a table stands for: strings that the state keeps, as each look-up by a new one would
+/// make it first.
+#[derive(Clone)]
+pub(super) struct Names {
+    err: mlua::String,
+    ok: mlua::String,
+    double: mlua::String,
+    map: mlua::String,
+    set: mlua::String,
+    big_number: mlua::String,
+    verbatim_string: mlua::String,
+}
+
+impl Names {
+    pub(super) fn new(lua: &Lua) -> mlua::Result<Names> {
+        Ok(Names {
+            err: lua.create_string("err")?,
+            ok: lua.create_string("ok")?,
+            double: lua.create_string("double")?,
+            map: lua.create_string("map")?,
+            set: lua.create_string("set")?,
+            big_number: lua.create_string("big_number")?,
+            verbatim_string: lua.create_string("verbatim_string")?,
+        })
+    }
+}
+
 /// What a script gets for a reply. An error is a table here too: whether it is raised is the caller's.
-pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect) -> mlua::Result<Value> {
+pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect, names: &Names) -> mlua::Result<Value> {
     let resp3 = dialect.protocol == Protocol::Resp3;
     let text = |bytes: &[u8]| lua.create_string(bytes).map(Value::String);
-    let with = |name: &str, value: Value| {
+    let with = |name: &mlua::String, value: Value| {
         let table = lua.create_table_with_capacity(0, 1)?;
         table.raw_set(name, value)?;
         Ok(Value::Table(table))
     };
-    let list = |items: Vec<Reply>| list(lua, items.into_iter(), dialect);
+    let list = |items: Vec<Reply>| list(lua, items.into_iter(), dialect, names);
     let flat = |pairs: Vec<(Reply, Reply)>| {
         pairs.into_iter().flat_map(|(first, second)| [first, second]).collect::<Vec<_>>()
     };
     match reply {
-        Reply::Status(status) => with("ok", text(status.as_bytes())?),
+        Reply::Status(status) => with(&names.ok, text(status.as_bytes())?),
         Reply::Error(error) => raise::table(lua, error.as_bytes()).map(Value::Table),
         Reply::Integer(value) => Ok(Value::Number(value as f64)),
         Reply::Bulk(bytes) => text(&bytes),
@@ -34,59 +61,64 @@ pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect) -> mlua::Result<
         Reply::Map(pairs) if resp3 => {
             let map = lua.create_table_with_capacity(0, pairs.len())?;
             for (name, value) in pairs {
-                let name = to_lua(lua, name, dialect)?;
+                let name = to_lua(lua, name, dialect, names)?;
                 // A name that is none cannot be told in a table.
                 if !matches!(name, Value::Nil) {
-                    map.raw_set(name, to_lua(lua, value, dialect)?)?;
+                    map.raw_set(name, to_lua(lua, value, dialect, names)?)?;
                 }
             }
-            with("map", Value::Table(map))
+            with(&names.map, Value::Table(map))
         }
         Reply::Set(items) if resp3 => {
             let set = lua.create_table_with_capacity(0, items.len())?;
             for item in items {
-                let item = to_lua(lua, item, dialect)?;
+                let item = to_lua(lua, item, dialect, names)?;
                 if !matches!(item, Value::Nil) {
                     set.raw_set(item, true)?;
                 }
             }
-            with("set", Value::Table(set))
+            with(&names.set, Value::Table(set))
         }
         Reply::Pairs(pairs) if resp3 => {
             list(pairs.into_iter().map(|(first, second)| Reply::Array(vec![first, second])).collect())
         }
         Reply::Map(pairs) | Reply::Pairs(pairs) => list(flat(pairs)),
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) | Reply::Several(items) => list(items),
-        Reply::Double(value) | Reply::Coordinate(value) if resp3 => with("double", Value::Number(value)),
+        Reply::Double(value) | Reply::Coordinate(value) if resp3 => with(&names.double, Value::Number(value)),
         Reply::Double(value) => text(&double(value, dialect.compat)),
         Reply::Coordinate(value) => text(&coordinate(value, dialect.compat)),
         Reply::Boolean(value) if resp3 => Ok(Value::Boolean(value)),
         Reply::Boolean(value) => Ok(Value::Number(f64::from(u8::from(value)))),
-        Reply::BigNumber(digits) if resp3 => with("big_number", text(&digits)?),
+        Reply::BigNumber(digits) if resp3 => with(&names.big_number, text(&digits)?),
         Reply::Verbatim(format, bytes) if resp3 => {
             let table = lua.create_table_with_capacity(0, 2)?;
             table.raw_set("format", format)?;
             table.raw_set("string", text(&bytes)?)?;
-            with("verbatim_string", Value::Table(table))
+            with(&names.verbatim_string, Value::Table(table))
         }
         Reply::BigNumber(bytes) | Reply::Verbatim(_, bytes) => text(&bytes),
     }
 }
 
-fn list(lua: &Lua, items: impl ExactSizeIterator<Item = Reply>, dialect: Dialect) -> mlua::Result<Value> {
+fn list(
+    lua: &Lua,
+    items: impl ExactSizeIterator<Item = Reply>,
+    dialect: Dialect,
+    names: &Names,
+) -> mlua::Result<Value> {
     let table = lua.create_table_with_capacity(items.len(), 0)?;
     for (at, item) in items.enumerate() {
-        table.raw_set(at + 1, to_lua(lua, item, dialect)?)?;
+        table.raw_set(at + 1, to_lua(lua, item, dialect, names)?)?;
     }
     Ok(Value::Table(table))
 }
 
 /// What a script's value is as a reply, if the script speaks that protocol.
-pub(super) fn to_reply(value: Value, protocol: Protocol) -> mlua::Result<Reply> {
-    reply_at(value, protocol, 0)
+pub(super) fn to_reply(value: Value, protocol: Protocol, names: &Names) -> mlua::Result<Reply> {
+    reply_at(value, protocol, names, 0)
 }
 
-fn reply_at(value: Value, protocol: Protocol, depth: usize) -> mlua::Result<Reply> {
+fn reply_at(value: Value, protocol: Protocol, names: &Names, depth: usize) -> mlua::Result<Reply> {
     Ok(match value {
         Value::String(text) => Reply::text(text.as_bytes()),
         Value::Integer(value) => Reply::Integer(whole(value as f64)),
@@ -97,39 +129,39 @@ fn reply_at(value: Value, protocol: Protocol, depth: usize) -> mlua::Result<Repl
             if depth >= DEPTH {
                 return Ok(ErrorReply::known("ERR reached lua stack limit").into());
             }
-            of_table(&table, protocol, depth)?
+            of_table(&table, protocol, names, depth)?
         }
         _ => Reply::Nil,
     })
 }
 
-fn of_table(table: &Table, protocol: Protocol, depth: usize) -> mlua::Result<Reply> {
-    if let Value::String(text) = table.raw_get("err")? {
+fn of_table(table: &Table, protocol: Protocol, names: &Names, depth: usize) -> mlua::Result<Reply> {
+    if let Value::String(text) = table.raw_get(&names.err)? {
         return Ok(Reply::Error(ErrorReply::of_bytes(text.as_bytes().to_vec())));
     }
-    if let Value::String(text) = table.raw_get("ok")? {
+    if let Value::String(text) = table.raw_get(&names.ok)? {
         return Ok(Reply::Status(in_a_line(&text.as_bytes()).into()));
     }
-    match table.raw_get("double")? {
+    match table.raw_get(&names.double)? {
         Value::Number(value) => return Ok(Reply::Double(value)),
         Value::Integer(value) => return Ok(Reply::Double(value as f64)),
         _ => {}
     }
-    if let Value::Table(map) = table.raw_get("map")? {
+    if let Value::Table(map) = table.raw_get(&names.map)? {
         let pairs = map.pairs::<Value, Value>().map(|pair| {
             let (name, value) = pair?;
-            Ok((reply_at(name, protocol, depth + 1)?, reply_at(value, protocol, depth + 1)?))
+            Ok((reply_at(name, protocol, names, depth + 1)?, reply_at(value, protocol, names, depth + 1)?))
         });
         return pairs.collect::<mlua::Result<Vec<_>>>().map(Reply::Map);
     }
-    if let Value::Table(set) = table.raw_get("set")? {
-        let items = set.pairs::<Value, Value>().map(|pair| reply_at(pair?.0, protocol, depth + 1));
+    if let Value::Table(set) = table.raw_get(&names.set)? {
+        let items = set.pairs::<Value, Value>().map(|pair| reply_at(pair?.0, protocol, names, depth + 1));
         return items.collect::<mlua::Result<Vec<_>>>().map(Reply::Set);
     }
-    if let Value::String(digits) = table.raw_get("big_number")? {
+    if let Value::String(digits) = table.raw_get(&names.big_number)? {
         return Ok(Reply::BigNumber(Bytes::from(in_a_line(&digits.as_bytes()))));
     }
-    if let Value::Table(verbatim) = table.raw_get("verbatim_string")? {
+    if let Value::Table(verbatim) = table.raw_get(&names.verbatim_string)? {
         if let (Value::String(format), Value::String(text)) =
             (verbatim.raw_get("format")?, verbatim.raw_get("string")?)
         {
@@ -141,7 +173,7 @@ fn of_table(table: &Table, protocol: Protocol, depth: usize) -> mlua::Result<Rep
     loop {
         match table.raw_get(items.len() + 1)? {
             Value::Nil => return Ok(Reply::Array(items)),
-            item => items.push(reply_at(item, protocol, depth + 1)?),
+            item => items.push(reply_at(item, protocol, names, depth + 1)?),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ahash::RandomState;
 use mlua::{
     ChunkMode, Debug, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
 };
@@ -44,18 +45,19 @@ pub(super) struct Engine {
     pub compat: Compat,
     running: Arc<Mutex<Running>>,
     /// By their SHA1, and by their name: what is compiled.
-    pub scripts: HashMap<String, Function>,
-    pub functions: HashMap<String, Function>,
+    pub scripts: HashMap<String, Function, RandomState>,
+    pub functions: HashMap<String, Function, RandomState>,
     registry: register::Registry,
     library_globals: Table,
     run_script: Function,
     run_function: Function,
     run_library: Function,
+    names: convert::Names,
 }
 
 /// What is to be run: its name as errors have it, and what it is given.
 pub(super) struct Job<'j> {
-    pub function: Function,
+    pub function: &'j Function,
     pub name: &'j str,
     pub is_function: bool,
     pub read_only: bool,
@@ -79,6 +81,7 @@ impl Engine {
             Arc::new(Mutex::new(Running { part: None, read_only: false, signals: Arc::clone(signals) }));
         let registry = register::Registry::default();
 
+        let names = convert::Names::new(&lua)?;
         let native = lua.create_table()?;
         native
             .raw_set("value_of", lua.create_function(|lua, caught: Value| raise::value_of(lua, caught))?)?;
@@ -87,7 +90,7 @@ impl Engine {
         if compat == Compat::Valkey9 {
             native.raw_set("also", "server")?;
         }
-        native.raw_set("api", redis_api::at_run(&lua, compat, &running)?)?;
+        native.raw_set("api", redis_api::at_run(&lua, compat, &running, &names)?)?;
         let load_api = redis_api::at_load(&lua, compat)?;
         load_api.raw_set("register_function", register::function(&lua, &registry)?)?;
         native.raw_set("load_api", load_api)?;
@@ -102,13 +105,14 @@ impl Engine {
             lua,
             compat,
             running,
-            scripts: HashMap::new(),
-            functions: HashMap::new(),
+            scripts: HashMap::default(),
+            functions: HashMap::default(),
             registry,
             library_globals,
             run_script,
             run_function,
             run_library,
+            names,
         })
     }
 
@@ -158,13 +162,16 @@ impl Engine {
             let mut running = self.running.lock();
             (running.part.take(), running.signals.kill.load(Ordering::Relaxed))
         };
-        self.lua.gc_restart();
+        // A script may have stopped it, which matters once there is something to collect.
+        if self.lua.used_memory() > MEMORY / 8 {
+            self.lua.gc_restart();
+        }
         let out_of_memory =
             || Ended { reply: ErrorReply::of_bytes(OUT_OF_MEMORY.into()).into(), is_spoilt: true };
         match ran {
             Ok((true, value)) => {
                 let protocol = part.map(|part| part.protocol()).unwrap_or_default();
-                match convert::to_reply(value, protocol) {
+                match convert::to_reply(value, protocol, &self.names) {
                     Ok(reply) => Ended { reply, is_spoilt: killed },
                     Err(_) => out_of_memory(),
                 }
@@ -179,6 +186,7 @@ impl Engine {
     }
 
     fn call(&self, job: &Job<'_>) -> mlua::Result<(bool, Value)> {
+        let unlimited = Unlimited::new(&self.lua)?;
         let list = |words: &[Bytes]| {
             let table = self.lua.create_table_with_capacity(words.len(), 0)?;
             for (at, word) in words.iter().enumerate() {
@@ -187,7 +195,36 @@ impl Engine {
             Ok::<_, mlua::Error>(table)
         };
         let runner = if job.is_function { &self.run_function } else { &self.run_script };
-        runner.call((job.function.clone(), list(job.keys)?, list(job.args)?))
+        let (keys, args) = (list(job.keys)?, list(job.args)?);
+        unlimited.end()?;
+        runner.call((job.function, keys, args))
+    }
+}
+
+/// Values are made without asking for the limit until this ends: with one, each is made under a guard of its own, at
+/// ten times the cost.
+pub(super) struct Unlimited<'l>(&'l Lua);
+
+impl<'l> Unlimited<'l> {
+    pub(super) fn new(lua: &'l Lua) -> mlua::Result<Self> {
+        lua.set_memory_limit(0)?;
+        Ok(Unlimited(lua))
+    }
+
+    /// # Errors
+    /// [`mlua::Error::MemoryError`], if what was made is beyond the limit.
+    pub(super) fn end(self) -> mlua::Result<()> {
+        if self.0.used_memory() > MEMORY {
+            return Err(mlua::Error::MemoryError("not enough memory".into()));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Unlimited<'_> {
+    fn drop(&mut self) {
+        // It has been set before, so that it can be set.
+        let _ = self.0.set_memory_limit(MEMORY);
     }
 }
 
@@ -200,7 +237,7 @@ fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
     // The sandbox's own code is to go on: it ends the run.
     let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some("=sandbox");
     lua.set_global_hook(triggers, move |lua, debug| {
-        if !signals.kill.load(Ordering::Relaxed) || is_ours(debug) {
+        if !signals.kill.load(Ordering::Relaxed) {
             return Ok(VmState::Continue);
         }
         let text = match signals.is_function.load(Ordering::Relaxed) {
@@ -210,7 +247,7 @@ fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
         lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, debug| {
             if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
         })?;
-        Err(raise::reply(text))
+        if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
     })
 }
 
@@ -225,7 +262,7 @@ fn failed(lua: &Lua, caught: MultiValue) -> mlua::Result<Table> {
         })
     };
     // Where the function is that failed, or the one of the script that has called it.
-    let place = (1..8).map_while(level).find(|(is_ours, ..)| !is_ours);
+    let place = (1..9).map_while(level).find(|(is_ours, ..)| !is_ours);
     let failure = match caught {
         Value::Table(failure) => failure,
         other => {

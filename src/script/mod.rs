@@ -16,6 +16,9 @@ mod redis_api;
 mod register;
 mod shebang;
 
+use std::collections::HashMap;
+
+use ahash::RandomState;
 use cache::Cache;
 use engine::{Engine, Job};
 use library::Libraries;
@@ -43,7 +46,13 @@ struct State {
     engine: Option<Engine>,
     cache: Cache,
     libraries: Libraries,
+    /// The SHA1 of texts that came by `EVAL`: to look one up is a small part of the work of computing it.
+    digests: HashMap<Bytes, String, RandomState>,
 }
+
+/// How many digests are kept, and of texts of how many bytes.
+const DIGESTS: usize = 128;
+const DIGESTED: usize = 16 << 10;
 
 /// Which script is meant.
 pub(crate) enum Which<'s> {
@@ -58,7 +67,7 @@ pub(crate) struct Given<'g> {
     /// By a command that does not write.
     pub read_only: bool,
     /// All words of that command.
-    pub words: &'g [Bytes],
+    pub words: Vec<Bytes>,
 }
 
 /// Functions of a library, by their names.
@@ -66,7 +75,13 @@ pub(crate) type Functions = Vec<(String, Function)>;
 
 /// The digits of a text's SHA1, in small letters.
 pub(crate) fn sha1(text: &[u8]) -> String {
-    sha1_smol::Sha1::from(text).digest().to_string()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
+    let mut digits = String::with_capacity(40);
+    for byte in sha1_smol::Sha1::from(text).digest().bytes() {
+        digits.extend([digit(byte >> 4), digit(byte)]);
+    }
+    digits
 }
 
 impl Scripts {
@@ -87,11 +102,11 @@ impl Scripts {
         &self,
         part: Session,
         which: &Which<'_>,
-        given: &Given<'_>,
+        given: Given<'_>,
     ) -> Result<Reply, ErrorReply> {
         let mut state = self.state.lock();
         let sha = match which {
-            Which::Text(text) => sha1(text),
+            Which::Text(text) => state.digest(text),
             Which::Sha(sha) => String::from_utf8_lossy(sha).to_ascii_lowercase(),
         };
         let engine = state.engine(&part, &self.gate)?;
@@ -99,8 +114,9 @@ impl Scripts {
         let (function, flags) = match (state.cache.get(&sha).cloned(), known, which) {
             (Some(script), Some(function), _) => (function, script.flags),
             (Some(script), None, _) => {
-                let function = state.engine(&part, &self.gate)?.compile(&script.code)?;
-                state.engine(&part, &self.gate)?.scripts.insert(sha.clone(), function.clone());
+                let engine = state.engine(&part, &self.gate)?;
+                let function = engine.compile(&script.code)?;
+                engine.scripts.insert(sha.clone(), function.clone());
                 (function, script.flags)
             }
             (None, _, Which::Text(text)) => state.keep(&part, &self.gate, &sha, text, false)?,
@@ -113,7 +129,7 @@ impl Scripts {
         }
         let read_only = given.read_only || flags.is_some_and(|flags| flags.no_writes());
         let (keys, args) = (given.keys, given.args);
-        let job = Job { function, name: &sha, is_function: false, read_only, keys, args };
+        let job = Job { function: &function, name: &sha, is_function: false, read_only, keys, args };
         self.run(&mut state, part, &job, given.words)
     }
 
@@ -121,7 +137,7 @@ impl Scripts {
     ///
     /// # Errors
     /// Redis's, of the function, and if there is none of that name.
-    pub(crate) fn call(&self, part: Session, name: &[u8], given: &Given<'_>) -> Result<Reply, ErrorReply> {
+    pub(crate) fn call(&self, part: Session, name: &[u8], given: Given<'_>) -> Result<Reply, ErrorReply> {
         let mut state = self.state.lock();
         let name = std::str::from_utf8(name).unwrap_or_default();
         let flags = state.libraries.functions.get(name).map(|function| function.flags);
@@ -132,7 +148,7 @@ impl Scripts {
         let function = state.engine(&part, &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
         let (keys, args) = (given.keys, given.args);
         let read_only = flags.no_writes();
-        let job = Job { function, name, is_function: true, read_only, keys, args };
+        let job = Job { function: &function, name, is_function: true, read_only, keys, args };
         self.run(&mut state, part, &job, given.words)
     }
 
@@ -146,10 +162,10 @@ impl Scripts {
         state: &mut State,
         part: Session,
         job: &Job<'_>,
-        words: &[Bytes],
+        command: Vec<Bytes>,
     ) -> Result<Reply, ErrorReply> {
         let since = part.db().space().clock().now();
-        let (name, command) = (job.name.to_owned(), words.to_vec());
+        let name = job.name.to_owned();
         self.gate.note(Some(Running { is_function: job.is_function, name, command, since }));
         let Some(engine) = &state.engine else { return Err(NO_STATE) };
         let ended = engine.run(job, part);
@@ -183,6 +199,7 @@ impl Scripts {
     pub(crate) fn flush(&self) {
         let mut state = self.state.lock();
         state.cache.clear();
+        state.digests.clear();
         if let Some(engine) = &mut state.engine {
             engine.scripts.clear();
         }
@@ -259,6 +276,21 @@ const MAY_WRITE: ErrorReply =
     ErrorReply::known("ERR Can not execute a script with write flag using *_ro command.");
 
 impl State {
+    /// A text's SHA1. O(text)
+    fn digest(&mut self, text: &Bytes) -> String {
+        if let Some(digest) = self.digests.get(text) {
+            return digest.clone();
+        }
+        let digest = sha1(text);
+        if text.len() <= DIGESTED {
+            if self.digests.len() == DIGESTS {
+                self.digests.clear();
+            }
+            self.digests.insert(text.clone(), digest.clone());
+        }
+        digest
+    }
+
     /// The Lua state for sessions of that kind, with the libraries that are loaded; those of another kind find
     /// other versions and libraries in it, so it is made anew for them.
     fn engine(&mut self, session: &Session, gate: &Gate) -> Result<&mut Engine, ErrorReply> {

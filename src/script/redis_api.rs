@@ -1,9 +1,10 @@
 //! The table `redis` of scripts and functions.
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
+use smallvec::SmallVec;
 
-use super::convert::{to_lua, to_word};
-use super::engine::Running;
+use super::convert::{Names, to_lua, to_word};
+use super::engine::{Running, Unlimited};
 use super::raise;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -12,10 +13,15 @@ use crate::sync::{Arc, Mutex};
 use crate::table::Compat;
 
 /// What is at hand while a script or a function runs.
-pub(super) fn at_run(lua: &Lua, compat: Compat, running: &Arc<Mutex<Running>>) -> mlua::Result<Table> {
+pub(super) fn at_run(
+    lua: &Lua,
+    compat: Compat,
+    running: &Arc<Mutex<Running>>,
+    names: &Names,
+) -> mlua::Result<Table> {
     let api = constants(lua, compat)?;
-    api.raw_set("call", call(lua, running, true)?)?;
-    api.raw_set("pcall", call(lua, running, false)?)?;
+    api.raw_set("call", call(lua, running, names, true)?)?;
+    api.raw_set("pcall", call(lua, running, names, false)?)?;
     api.raw_set("error_reply", lua.create_function(error_reply)?)?;
     api.raw_set("status_reply", lua.create_function(status_reply)?)?;
     api.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
@@ -63,8 +69,8 @@ fn version_number(version: &str) -> u32 {
 }
 
 /// `redis.call`, which raises errors, and `redis.pcall`, which gives them.
-fn call(lua: &Lua, running: &Arc<Mutex<Running>>, raises: bool) -> mlua::Result<Function> {
-    let running = Arc::clone(running);
+fn call(lua: &Lua, running: &Arc<Mutex<Running>>, names: &Names, raises: bool) -> mlua::Result<Function> {
+    let (running, names) = (Arc::clone(running), names.clone());
     lua.create_function(move |lua, words: MultiValue| {
         let reply = run(&words, &mut running.lock());
         let (reply, dialect) = match reply {
@@ -74,7 +80,11 @@ fn call(lua: &Lua, running: &Arc<Mutex<Running>>, raises: bool) -> mlua::Result<
         };
         match reply {
             Reply::Error(error) if raises => Err(raise::reply(error.as_bytes())),
-            reply => to_lua(lua, reply, dialect),
+            reply => {
+                let unlimited = Unlimited::new(lua)?;
+                let value = to_lua(lua, reply, dialect, &names)?;
+                unlimited.end().map(|()| value)
+            }
         }
     })
 }
@@ -87,7 +97,7 @@ fn run(words: &MultiValue, running: &mut Running) -> Result<(Reply, crate::resp:
         return Err("ERR Please specify at least one argument for this redis lib call");
     }
     let dialect = part.dialect();
-    let words: Option<Vec<Bytes>> = words.iter().map(|word| to_word(word, dialect)).collect();
+    let words: Option<SmallVec<[Bytes; 8]>> = words.iter().map(|word| to_word(word, dialect)).collect();
     let words = words.ok_or("ERR Lua redis lib command arguments must be strings or integers")?;
     let reply = part.call_from_script(&words, running.read_only, &running.signals.wrote);
     // A SELECT, or redis.setresp, is for what follows.

@@ -3,9 +3,9 @@
 
 local native, libraries = ...
 local error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
-      tostring, unpack, load, loadstring, byte, gsub =
+      tonumber, tostring, unpack, load, loadstring, byte, gsub =
       error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
-      tostring, unpack, load, loadstring, string.byte, string.gsub
+      tonumber, tostring, unpack, load, loadstring, string.byte, string.gsub
 local create, resume, running, yield = coroutine.create, coroutine.resume, coroutine.running, coroutine.yield
 
 local READONLY = "Attempt to modify a readonly table"
@@ -84,6 +84,14 @@ end
 -- Compiled code could do anything: what begins as such is read as text, which it is not.
 local function as_text(chunk)
   return byte(chunk, 1) == 27 and ' ' .. chunk or chunk
+end
+
+-- What an error is to who has called the script. It is told where it happened, which a guard may not be.
+local function failed(caught, ...)
+  if hidden[caught] then
+    return native.failed({}, ...)
+  end
+  return native.failed(caught, ...)
 end
 
 local base = {
@@ -240,6 +248,22 @@ function coroutines.yield(...)
 end
 libraries.coroutine = coroutines
 
+-- Of Lua's own functions the one that writes past a guard.
+local insert = libraries.table.insert
+function libraries.table.insert(...)
+  local count, table, place = select('#', ...), ...
+  if type(table) ~= 'table' then
+    check_table('insert', ...)
+  elseif hidden[table] then
+    error(READONLY, 0)
+  elseif count < 2 or count > 3 then
+    error("wrong number of arguments to 'insert'", 2)
+  elseif count == 3 and not tonumber(place) then
+    error("bad argument #2 to 'insert' (number expected, got " .. type(place) .. ")", 2)
+  end
+  return insert(...)
+end
+
 -- All that can be named, in a run: what is the same for scripts and functions, and then what is not.
 local function globals(own)
   local all = setmetatable({}, { __index = missing })
@@ -261,15 +285,6 @@ for name, library in pairs(libraries) do
 end
 shown[''] = guard({ __index = common.string })
 
--- Who could put something into a table that stands in for another, past the guard: what is there goes.
-local function scrub()
-  for guarded in pairs(hidden) do
-    while next(guarded) ~= nil do
-      rawset(guarded, next(guarded), nil)
-    end
-  end
-end
-
 local function copy(of, ...)
   local copied = {}
   for name, value in pairs(of) do
@@ -286,7 +301,7 @@ common[native.name] = guard(native.api)
 if native.also then
   common[native.also] = common[native.name]
 end
-common.__redis__err__handler = native.failed
+common.__redis__err__handler = failed
 local script_globals, script_all = globals(common)
 
 -- Functions lack what belongs to scripts.
@@ -314,26 +329,21 @@ shown[library_globals] = guard({ __index = missing })
 function_all._G = library_globals
 load_all._G = library_globals
 
-local failed = native.failed
-
 return script_globals, library_globals,
   function(body, keys, argv)
     rawset(script_all, 'KEYS', keys)
     rawset(script_all, 'ARGV', argv)
     function_meta.__index = missing
     local ok, result = xpcall(body, failed)
-    scrub()
     return ok, result
   end,
   function(body, keys, args)
     function_meta.__index = function_all
     local ok, result = xpcall(function() return body(keys, args) end, failed)
-    scrub()
     return ok, result
   end,
   function(body)
     function_meta.__index = load_all
     local ok, result = xpcall(body, failed)
-    scrub()
     return ok, result
   end

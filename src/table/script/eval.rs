@@ -38,8 +38,8 @@ fn text(call: &mut Call<'_>, read_only: bool) -> Answer {
     let words = words(call);
     let text = call.args.next()?;
     let (keys, args) = given(call, ErrorReply::NOT_AN_INTEGER)?;
-    let given = Given { keys, args, read_only, words: &words };
-    run(call, |part| eval_in(part, &Which::Text(text), &given))
+    let given = Given { keys, args, read_only, words };
+    run(call, |part| eval_in(part, &Which::Text(text), given))
 }
 
 fn sha(call: &mut Call<'_>, read_only: bool) -> Answer {
@@ -50,8 +50,8 @@ fn sha(call: &mut Call<'_>, read_only: bool) -> Answer {
         return Err(ErrorReply::known("NOSCRIPT No matching script. Please use EVAL."));
     }
     let (keys, args) = given(call, ErrorReply::NOT_AN_INTEGER)?;
-    let given = Given { keys, args, read_only, words: &words };
-    run(call, |part| eval_in(part, &Which::Sha(sha), &given))
+    let given = Given { keys, args, read_only, words };
+    run(call, |part| eval_in(part, &Which::Sha(sha), given))
 }
 
 fn function(call: &mut Call<'_>, read_only: bool) -> Answer {
@@ -61,8 +61,8 @@ fn function(call: &mut Call<'_>, read_only: bool) -> Answer {
         return Err(ErrorReply::known("ERR Function not found"));
     }
     let (keys, args) = given(call, ErrorReply::known("ERR Bad number of keys provided"))?;
-    let given = Given { keys, args, read_only, words: &words };
-    run(call, |part| call_in(part, name, &given))
+    let given = Given { keys, args, read_only, words };
+    run(call, |part| call_in(part, name, given))
 }
 
 /// All words of the command, which others may be told while it runs.
@@ -93,12 +93,12 @@ fn run(call: &mut Call<'_>, task: impl FnOnce(Session) -> Answer) -> Answer {
     ran?.unwrap_or_else(|| Err(ErrorReply::known("ERR the script was not run")))
 }
 
-fn eval_in(part: Session, which: &Which<'_>, given: &Given<'_>) -> Answer {
+fn eval_in(part: Session, which: &Which<'_>, given: Given<'_>) -> Answer {
     let space = Arc::clone(part.db().space());
     space.shared().scripts.eval(part, which, given)
 }
 
-fn call_in(part: Session, name: &[u8], given: &Given<'_>) -> Answer {
+fn call_in(part: Session, name: &[u8], given: Given<'_>) -> Answer {
     let space = Arc::clone(part.db().space());
     space.shared().scripts.call(part, name, given)
 }

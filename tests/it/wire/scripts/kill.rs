@@ -44,6 +44,7 @@ fn a_script_without_an_end_is_killed_even_if_it_catches_errors() {
         "while true do pcall(coroutine.wrap(function() for i = 1, 1e5 do end end)) end",
         "while true do redis.call('get', 'a') end",
         "while true do redis.pcall('what') end",
+        "local t = {} while true do table.insert(t, 1) table.remove(t) end",
     ] {
         let store = Store::new();
         let runs = start(&store, vec!["EVAL", script, "0"]);
@@ -142,6 +143,17 @@ fn scripts_of_many_sessions_take_turns() {
         thread.join().unwrap();
     }
     assert_eq!(store.get("n").unwrap(), Some(1200));
+}
+
+#[test]
+fn a_script_leaves_nothing_behind_in_what_cannot_be_changed() {
+    let mut session = Store::new().session();
+    for script in ["error(redis)", "error(_G)", "__redis__err__handler(redis)", "table.insert(redis, 1)"] {
+        session.call(["EVAL", script, "0"]);
+        let seen =
+            session.call(["EVAL", "return type(redis.source) .. type(redis[1]) .. type(_G.redis)", "0"]);
+        assert_eq!(seen, Reply::Bulk(b"nilniltable".as_slice().into()), "{script}");
+    }
 }
 
 #[test]
