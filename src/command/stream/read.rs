@@ -225,7 +225,7 @@ impl Reads {
                         group.assign(item.id, pending);
                     }
                     if let Some(number) = consumer {
-                        group.note(number, now, true);
+                        group.note(number, now, !reader.no_ack);
                     }
                 });
             }

@@ -133,9 +133,14 @@ fn delete(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(call.write(key, |writer, key| stream::delete(writer, key, &ids))?))
 }
 
+/// XDELEX: ids are read once there is a stream.
 fn delete_with(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let (references, ids) = parse::references_and_ids(&mut call.args)?;
+    let (references, words) = parse::references_and_ids(&mut call.args)?;
+    let Some(()) = call.read(key, |view, key| stream::look(view, key, |_| ()))? else {
+        return Ok(removals(vec![Removal::Missing; words.len()]));
+    };
+    let ids = parse::ids(words)?;
     Ok(removals(call.write(key, |writer, key| stream::delete_with(writer, key, &ids, references))?))
 }
 

@@ -65,6 +65,8 @@ impl Server {
             let spawned = Command::new(&program)
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--appendonly", "no", "--daemonize", "no"])
+                // A file of another server's would be loaded, or be in the way.
+                .args(["--dbfilename", &format!("larder-of-port-{port}.rdb")])
                 .current_dir(std::env::temp_dir())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
