@@ -121,8 +121,10 @@ pub(super) fn acknowledge(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn acknowledge_and_delete(call: &mut Call<'_>) -> Answer {
     let (key, name) = (call.key()?, call.args.next()?);
+    // As with XDELEX.
+    let has_group = has_group(call, key, name)?.unwrap_or(false);
     let (references, words) = parse::references_and_ids(&mut call.args)?;
-    if !has_group(call, key, name)?.unwrap_or(false) {
+    if !has_group {
         return Ok(removals(vec![stream::Removal::Missing; words.len()]));
     }
     let ids = parse::ids(words)?;

@@ -133,11 +133,12 @@ fn delete(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(call.write(key, |writer, key| stream::delete(writer, key, &ids))?))
 }
 
-/// XDELEX: ids are read once there is a stream.
+/// XDELEX: another type comes before what is wrong with the words, and a missing key before the ids.
 fn delete_with(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
+    let found = call.read(key, |view, key| stream::look(view, key, |_| ()))?;
     let (references, words) = parse::references_and_ids(&mut call.args)?;
-    let Some(()) = call.read(key, |view, key| stream::look(view, key, |_| ()))? else {
+    let Some(()) = found else {
         return Ok(removals(vec![Removal::Missing; words.len()]));
     };
     let ids = parse::ids(words)?;

@@ -148,8 +148,11 @@ impl Changes {
         }
         // A limit of 0 is none.
         let limit = limit.map_or(ROUGH_LIMIT, |limit| if limit == 0 { usize::MAX } else { limit });
-        let roughly = is_rough.then_some(limit);
-        let trim = keep.map(|keep| Trim { keep, roughly, references: policy.unwrap_or_default() });
+        let references = policy.unwrap_or_default();
+        // Redis 8.2 has whole blocks go only without a word on references, and nothing else roughly.
+        let is_idle = compat == Compat::Redis82 && references != References::Keep;
+        let roughly = is_rough.then_some(if is_idle { 0 } else { limit });
+        let trim = keep.map(|keep| Trim { keep, roughly, references });
         Ok(Changes { absent, trim, id })
     }
 }
