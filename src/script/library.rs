@@ -82,7 +82,11 @@ impl Libraries {
     ///
     /// # Errors
     /// Redis's, for names that are taken.
-    pub(super) fn join(&mut self, others: Libraries, restoring: Restoring) -> Result<Vec<String>, ErrorReply> {
+    pub(super) fn join(
+        &mut self,
+        others: Libraries,
+        restoring: Restoring,
+    ) -> Result<Vec<String>, ErrorReply> {
         if restoring == Restoring::Flush {
             return Ok(std::mem::replace(self, others).functions.into_keys().collect());
         }

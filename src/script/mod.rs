@@ -20,8 +20,8 @@ use cache::Cache;
 use engine::{Engine, Job};
 use library::Libraries;
 
-use crate::rdb;
 use crate::Bytes;
+use crate::rdb;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};

@@ -29,13 +29,16 @@ pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function>
         let registered = match arguments.as_slice() {
             [Value::Table(named)] => by_name(lua, named)?,
             [_] => {
-                return Err(raise::of_table(lua, 
+                return Err(raise::of_table(
+                    lua,
                     "ERR calling redis.register_function with a single argument is only applicable to Lua \
                      table (representing named arguments).",
                 ));
             }
             [name, callback] => by_place(lua, name, callback)?,
-            _ => return Err(raise::of_table(lua, "ERR wrong number of arguments to redis.register_function")),
+            _ => {
+                return Err(raise::of_table(lua, "ERR wrong number of arguments to redis.register_function"));
+            }
         };
         let mut registry = registry.lock();
         if !is_late(lua) && registry.iter().any(|other| other.name == registered.name) {
@@ -48,7 +51,10 @@ pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function>
 
 fn by_place(lua: &Lua, name: &Value, callback: &Value) -> mlua::Result<Registered> {
     let Value::Function(callback) = callback else {
-        return Err(raise::of_table(lua, "ERR second argument to redis.register_function must be a function"));
+        return Err(raise::of_table(
+            lua,
+            "ERR second argument to redis.register_function must be a function",
+        ));
     };
     let text = "ERR first argument to redis.register_function must be a string";
     let name = text_of(lua, name)?.ok_or_else(|| raise::of_table(lua, text))?;
@@ -77,7 +83,8 @@ fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
             }
             (b"callback", Value::Function(function)) => callback = Some(function),
             (b"callback", _) => {
-                return Err(raise::of_table(lua, 
+                return Err(raise::of_table(
+                    lua,
                     "ERR callback argument given to redis.register_function must be a function",
                 ));
             }
@@ -91,7 +98,8 @@ fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
                 }
             }
             (b"flags", _) => {
-                return Err(raise::of_table(lua, 
+                return Err(raise::of_table(
+                    lua,
                     "ERR flags argument to redis.register_function must be a table representing function flags",
                 ));
             }

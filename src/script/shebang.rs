@@ -46,7 +46,9 @@ pub(super) fn of_script(text: &[u8], compat: Compat) -> Result<(Option<Flags>, &
     if engine != b"#!lua" && !(is_valkey && engine.eq_ignore_ascii_case(b"#!lua")) {
         if is_valkey {
             let engine = engine.strip_prefix(b"#!").unwrap_or(engine);
-            return Err(ErrorReply::of_bytes([b"ERR Could not find scripting engine '", engine, b"'"].concat()));
+            return Err(ErrorReply::of_bytes(
+                [b"ERR Could not find scripting engine '", engine, b"'"].concat(),
+            ));
         }
         return Err(error("ERR Unexpected engine in script shebang: ", engine));
     }

@@ -77,9 +77,9 @@ pub(crate) fn set_group(
     })
 }
 
-/// How many entries a group counts as read: no more than there ever were, since a version between 7.2 and 8.2.
+/// How many entries a group counts as read: no more than there ever were, since 8.0.
 fn told_read(stream: &Stream, read: Option<u64>, version: (u8, u8)) -> Option<u64> {
-    let most = if version > (7, 2) { stream.facts().added } else { u64::MAX };
+    let most = if version >= (8, 0) { stream.facts().added } else { u64::MAX };
     read.map(|read| read.min(most))
 }
 

@@ -47,9 +47,8 @@ pub(super) fn dump(call: &mut Call<'_>) -> Answer {
 }
 
 pub(super) fn restore(call: &mut Call<'_>) -> Answer {
-    const POLICY: ErrorReply = ErrorReply::known(
-        "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
-    );
+    const POLICY: ErrorReply =
+        ErrorReply::known("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
     let payload = call.args.next()?;
     let restoring = match call.args.rest() {
         [] => Restoring::Append,

@@ -45,7 +45,10 @@ pub(super) fn show(call: &mut Call<'_>) -> Answer {
 }
 
 pub(super) fn help(call: &mut Call<'_>) -> Answer {
-    lines(call.compat(), if call.compat() == Compat::Valkey9 { HELP_IN_VALKEY.to_vec() } else { HELP.to_vec() })
+    lines(
+        call.compat(),
+        if call.compat() == Compat::Valkey9 { HELP_IN_VALKEY.to_vec() } else { HELP.to_vec() },
+    )
 }
 
 #[rustfmt::skip]

@@ -11,8 +11,8 @@ use crate::script::{Held, Inside, Shut, Stripe, Turn};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::table::command::flags;
 use crate::table::config::value;
-use crate::table::row::{Compat, Row};
 use crate::table::row::flag::{ALLOW_BUSY, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
+use crate::table::row::{Compat, Row};
 use crate::table::session::{Outcome, Session};
 use crate::text::number;
 

@@ -117,7 +117,8 @@ fn references(chance: &mut Chance) -> Vec<u8> {
 /// What XDELEX and XACKDEL take.
 fn references_and_ids(chance: &mut Chance, time: usize) -> Words {
     let ids = chance.many(1, 3, |chance| id(chance, time));
-    let count = if chance.one_in(20) { word(chance.pick(&["0", "-1", "x", "2", "9"])) } else { word(&ids.len()) };
+    let count =
+        if chance.one_in(20) { word(chance.pick(&["0", "-1", "x", "2", "9"])) } else { word(&ids.len()) };
     let ids = [words!["IDS", count], ids].concat();
     let policy = |chance: &mut Chance| -> Words { chance.maybe(references).into_iter().collect() };
     match chance.below(20) {
@@ -164,7 +165,8 @@ fn draw(chance: &mut Chance, time: usize) -> Words {
             [words![name, key, bound(chance, time), bound(chance, time)], count(chance)].concat()
         }
         11 => [words!["XDEL", key], chance.many(1, 3, |chance| id(chance, time))].concat(),
-        12 => [words!["XTRIM", key], trim(chance, time), chance.maybe(references).into_iter().collect()].concat(),
+        12 => [words!["XTRIM", key], trim(chance, time), chance.maybe(references).into_iter().collect()]
+            .concat(),
         13 => {
             let mut words = words!["XSETID", key, id(chance, time)];
             if chance.one_in(3) {
@@ -217,9 +219,7 @@ fn draw(chance: &mut Chance, time: usize) -> Words {
         }
         31 => words!["XINFO", "GROUPS", key],
         32 => words!["XINFO", "CONSUMERS", key, group(chance)],
-        33 | 34 => {
-            [words!["XDELEX", key], references_and_ids(chance, time)].concat()
-        }
+        33 | 34 => [words!["XDELEX", key], references_and_ids(chance, time)].concat(),
         35 => [words!["XACKDEL", key, group(chance)], references_and_ids(chance, time)].concat(),
         _ => {
             let mut words = words!["XINFO", "STREAM", key];
