@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     row("script|help", 2, LOADING | STALE, Keys::NONE, scripts::help).since(5, 0),
     row("script|kill", 2, KILLS, Keys::NONE, |call| kill(call, false)).since(2, 6),
     row("script|load", 3, NOSCRIPT | STALE, Keys::NONE, scripts::load).since(2, 6),
-    row("script|show", 3, NOSCRIPT | STALE, Keys::NONE, scripts::show).only_valkey(8, 1),
+    row("script|show", 3, NOSCRIPT | STALE, Keys::NONE, scripts::show).only_valkey(8, 0),
 ];
 
 /// SCRIPT KILL, FUNCTION KILL

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -23,6 +24,7 @@ const OTHERS: [Oracle; 2] =
 pub struct Server {
     child: Child,
     port: u16,
+    folder: PathBuf,
     /// What it logs, little as that is; the pipe stays open for as long as the server writes.
     log: BufReader<ChildStdout>,
 }
@@ -62,12 +64,13 @@ impl Server {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let port = free.local_addr().unwrap().port();
             drop(free);
+            // Its own: a file of another server's would be loaded.
+            let folder = std::env::temp_dir().join(format!("larder-live-{}-{port}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
             let spawned = Command::new(&program)
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--appendonly", "no", "--daemonize", "no"])
-                // A file of another server's would be loaded, or be in the way.
-                .args(["--dbfilename", &format!("larder-of-port-{port}.rdb")])
-                .current_dir(std::env::temp_dir())
+                .current_dir(&folder)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -81,7 +84,7 @@ impl Server {
                 }
             };
             let log = BufReader::new(child.stdout.take().unwrap());
-            let mut server = Server { child, port, log };
+            let mut server = Server { child, port, folder, log };
             if server.is_ready() {
                 return Some(server);
             }
@@ -112,9 +115,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
+        // The first two fail only where it has ended already.
         self.child.kill().ok();
         self.child.wait().ok();
+        std::fs::remove_dir_all(&self.folder).ok();
     }
 }
 
