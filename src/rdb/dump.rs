@@ -1,4 +1,4 @@
-//! DUMP and RESTORE: a value by itself, with the version and a checksum behind it.
+//! DUMP and RESTORE: a value by itself, or libraries of functions, with the version and a checksum behind.
 
 use super::decode::{Decoded, Decoder};
 use super::encode::Encoding;
@@ -27,9 +27,26 @@ pub(crate) fn dump(
     let mut out = vec![encoding.kind()];
     // Writing to memory does not fail.
     let _ = encoding.write(&mut out);
-    out.extend(version.0.to_le_bytes());
-    out.extend(crc64::update(0, &out).to_le_bytes());
+    close(&mut out, version);
     Ok(out)
+}
+
+/// The payload of the code of libraries. O(code)
+#[cfg(feature = "lua")]
+pub(crate) fn dump_libraries<'c>(codes: impl Iterator<Item = &'c [u8]>, compat: Compat) -> Vec<u8> {
+    let mut out = Vec::new();
+    for code in codes {
+        out.push(kind::OP_FUNCTION);
+        // Writing to memory does not fail.
+        let _ = super::encode::write_string(&mut out, code);
+    }
+    close(&mut out, Version::of(compat));
+    out
+}
+
+fn close(out: &mut Vec<u8>, version: Version) {
+    out.extend(version.0.to_le_bytes());
+    out.extend(crc64::update(0, out).to_le_bytes());
 }
 
 /// Why a payload is refused.
@@ -49,14 +66,8 @@ pub(crate) fn restore(
     clock: &Clock,
     limit: usize,
 ) -> Result<Option<Value>, Refused> {
-    let (covered, footer) =
-        payload.len().checked_sub(8).map(|at| payload.split_at(at)).ok_or(Refused::Footer)?;
-    let (body, version) = covered.split_last_chunk::<2>().ok_or(Refused::Footer)?;
-    debug_assert_eq!(footer.len() + 2, FOOTER);
-    let (own, version) = (Version::of(compat), Version(u16::from_le_bytes(*version)));
-    if !own.takes(version) || footer != crc64::update(0, covered).to_le_bytes() {
-        return Err(Refused::Footer);
-    }
+    let body = body(payload, compat)?;
+    let own = Version::of(compat);
     let mut reader = Reader::new(body, limit);
     let mut read = || {
         let kind = reader.byte()?;
@@ -70,4 +81,46 @@ pub(crate) fn restore(
         Some(Decoded::Over) => Ok(None),
         Some(Decoded::Empty) | None => Err(Refused::Content),
     }
+}
+
+/// The code of each library of a payload, in their order, and at the first that is none, why. O(payload) for all
+///
+/// # Errors
+/// Redis's text for what is no payload that this server takes.
+#[cfg(feature = "lua")]
+pub(crate) fn restore_libraries(
+    payload: &[u8],
+    compat: Compat,
+    limit: usize,
+) -> Result<impl Iterator<Item = Result<crate::Bytes, &'static str>>, Refused> {
+    let end = body(payload, compat)?.len() as u64;
+    // As in Redis, what is cut off goes on with the footer.
+    let mut reader = Reader::new(payload, limit);
+    let mut next = move || {
+        let code = match reader.byte() {
+            Ok(kind::OP_FUNCTION) => reader.string().map_err(|_| "ERR Failed loading library payload"),
+            Ok(kind::OP_FUNCTION_OLD) => Err("ERR Pre-GA function format not supported"),
+            _ => Err("ERR given type is not a function"),
+        };
+        (code, reader.at())
+    };
+    let mut at = 0;
+    Ok(std::iter::from_fn(move || {
+        let (code, after) = (at < end).then(&mut next)?;
+        at = if code.is_ok() { after } else { end };
+        Some(code)
+    }))
+}
+
+/// What is before the footer, if that is right and of a version that this server takes.
+fn body(payload: &[u8], compat: Compat) -> Result<&[u8], Refused> {
+    let (covered, footer) =
+        payload.len().checked_sub(8).map(|at| payload.split_at(at)).ok_or(Refused::Footer)?;
+    let (body, version) = covered.split_last_chunk::<2>().ok_or(Refused::Footer)?;
+    debug_assert_eq!(footer.len() + 2, FOOTER);
+    let (own, version) = (Version::of(compat), Version(u16::from_le_bytes(*version)));
+    if !own.takes(version) || footer != crc64::update(0, covered).to_le_bytes() {
+        return Err(Refused::Footer);
+    }
+    Ok(body)
 }

@@ -40,6 +40,8 @@ mod zipmap;
 use crate::Compat;
 
 pub(crate) use dump::{Refused, dump, restore};
+#[cfg(feature = "lua")]
+pub(crate) use dump::{dump_libraries, restore_libraries};
 pub use error::RdbError;
 pub(crate) use load::{Loading, load};
 pub use load::{RdbReport, RdbSkipped};

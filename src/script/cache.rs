@@ -22,8 +22,7 @@ pub(super) struct Cache {
 
 #[derive(Clone)]
 pub(super) struct Script {
-    /// Without its first line, if that says what it is.
-    pub code: Bytes,
+    pub text: Bytes,
     /// None for one that does not say what it is, which may do all.
     pub flags: Option<Flags>,
     used: u64,
@@ -48,7 +47,7 @@ impl Cache {
     pub(super) fn insert(
         &mut self,
         sha: &str,
-        code: &[u8],
+        text: &[u8],
         flags: Option<Flags>,
         stays: bool,
     ) -> Option<String> {
@@ -58,7 +57,7 @@ impl Cache {
             script.stays |= stays;
             return None;
         }
-        let script = Script { code: Bytes::from(code), flags, used: self.uses, stays };
+        let script = Script { text: Bytes::from(text), flags, used: self.uses, stays };
         self.scripts.insert(sha.to_owned(), script);
         self.evictable += usize::from(!stays);
         if self.evictable <= KEPT {

@@ -205,5 +205,8 @@ pub(super) fn to_word(value: &Value, dialect: Dialect) -> Option<Bytes> {
     if !is_old && cut as f64 == number && cut != i64::MIN {
         return Some(Bytes::from(cut.to_string()));
     }
-    Some(number::format_general(number))
+    match is_old || !number.is_finite() {
+        true => Some(number::format_general(number)),
+        false => Some(number::format_score(number)),
+    }
 }

@@ -77,6 +77,7 @@ impl Engine {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         lua.set_memory_limit(MEMORY)?;
+        lua.set_app_data(compat);
         let running =
             Arc::new(Mutex::new(Running { part: None, read_only: false, signals: Arc::clone(signals) }));
         let registry = register::Registry::default();
@@ -138,7 +139,7 @@ impl Engine {
         let ran = self.run_library.call::<(bool, Value)>(body);
         let registered = std::mem::take(&mut *self.registry.lock());
         let text = match ran {
-            Ok((true, _)) => return Ok(registered),
+            Ok((true, _)) => return register::check_names(&registered).map(|()| registered),
             Ok((false, Value::Table(failure))) => text_of(&failure),
             Ok((false, _)) | Err(_) => OUT_OF_MEMORY.into(),
         };
@@ -177,7 +178,8 @@ impl Engine {
                 }
             }
             Ok((false, Value::Table(failure))) => {
-                Ended { reply: failure_reply(&failure, job.name).into(), is_spoilt: killed }
+                let name = (self.compat != Compat::Valkey9).then_some(job.name);
+                Ended { reply: failure_reply(&failure, name).into(), is_spoilt: killed }
             }
             // The one error that the handler is not asked about.
             Ok((false, _)) | Err(mlua::Error::MemoryError(_)) => out_of_memory(),
@@ -293,11 +295,13 @@ fn text_of(failure: &Table) -> Vec<u8> {
     }
 }
 
-fn failure_reply(failure: &Table, name: &str) -> ErrorReply {
+/// What the caller is told: behind the text is where it happened, and in whose script or function.
+fn failure_reply(failure: &Table, name: Option<&str>) -> ErrorReply {
     let mut text = text_of(failure);
     let (source, line) = (failure.raw_get::<Value>("source"), failure.raw_get::<Option<i64>>("line"));
     if let (Ok(Value::String(source)), Ok(Some(line))) = (source, line) {
-        text.extend_from_slice(format!(" script: {name}, on ").as_bytes());
+        let name = name.map(|name| format!("{name}, ")).unwrap_or_default();
+        text.extend_from_slice(format!(" script: {name}on ").as_bytes());
         text.extend_from_slice(&source.as_bytes());
         text.extend_from_slice(format!(":{line}.").as_bytes());
     }

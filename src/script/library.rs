@@ -30,6 +30,17 @@ pub(crate) struct Function {
     pub flags: Flags,
 }
 
+/// What becomes of libraries that are there when others are restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restoring {
+    /// They go.
+    Flush,
+    /// They stay; those to come must have other names.
+    Append,
+    /// Those of the same names go.
+    Replace,
+}
+
 impl Libraries {
     /// Whether a library of that name may take these functions.
     ///
@@ -65,5 +76,34 @@ impl Libraries {
             self.functions.remove(function);
         }
         Some(library.functions)
+    }
+
+    /// Takes in all of the others, or none; gives the functions that go for them.
+    ///
+    /// # Errors
+    /// Redis's, for names that are taken.
+    pub(super) fn join(
+        &mut self,
+        others: Libraries,
+        restoring: Restoring,
+    ) -> Result<Vec<String>, ErrorReply> {
+        if restoring == Restoring::Flush {
+            return Ok(std::mem::replace(self, others).functions.into_keys().collect());
+        }
+        let is_taken = |name: &&String| self.by_name.contains_key(*name);
+        if restoring == Restoring::Append {
+            if let Some(name) = others.by_name.keys().find(is_taken) {
+                return Err(ErrorReply::new(format!("ERR Library {name} already exists")));
+            }
+        }
+        let stays = |of: &Function| !others.by_name.contains_key(&of.library);
+        let is_taken = |name: &&String| self.functions.get(*name).is_some_and(stays);
+        if let Some(name) = others.functions.keys().find(is_taken) {
+            return Err(ErrorReply::new(format!("ERR Function {name} already exists")));
+        }
+        let gone = others.by_name.keys().filter_map(|name| self.remove(name)).flatten().collect();
+        self.by_name.extend(others.by_name);
+        self.functions.extend(others.functions);
+        Ok(gone)
     }
 }

@@ -24,13 +24,14 @@ use engine::{Engine, Job};
 use library::Libraries;
 
 use crate::Bytes;
+use crate::rdb;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
-use crate::table::{Compat, Session};
+use crate::table::{Compat, Session, no_script};
 
 pub(crate) use gate::{Gate, Held, Inside, Kill, Running, Shut, Stripe, Turn};
-pub(crate) use library::{Function, Library};
+pub(crate) use library::{Function, Library, Restoring};
 
 /// The scripts of a store. The keyspace's sessions share it.
 pub(crate) struct Scripts {
@@ -104,6 +105,7 @@ impl Scripts {
         which: &Which<'_>,
         given: Given<'_>,
     ) -> Result<Reply, ErrorReply> {
+        let compat = part.dialect().compat;
         let mut state = self.state.lock();
         let sha = match which {
             Which::Text(text) => state.digest(text),
@@ -115,13 +117,14 @@ impl Scripts {
             (Some(script), Some(function), _) => (function, script.flags),
             (Some(script), None, _) => {
                 let engine = state.engine(&part, &self.gate)?;
-                let function = engine.compile(&script.code)?;
+                let (_, code) = shebang::of_script(&script.text, compat)?;
+                let function = engine.compile(code)?;
                 engine.scripts.insert(sha.clone(), function.clone());
                 (function, script.flags)
             }
             (None, _, Which::Text(text)) => state.keep(&part, &self.gate, &sha, text, false)?,
             (None, _, Which::Sha(_)) => {
-                return Err(ErrorReply::known("NOSCRIPT No matching script. Please use EVAL."));
+                return Err(no_script(compat));
             }
         };
         if given.read_only && flags.is_some_and(|flags| !flags.no_writes()) {
@@ -191,6 +194,12 @@ impl Scripts {
         Ok(sha)
     }
 
+    /// The text of a script that is kept.
+    pub(crate) fn text(&self, sha: &[u8]) -> Option<Bytes> {
+        let sha = String::from_utf8_lossy(sha).to_ascii_lowercase();
+        self.state.lock().cache.get(&sha).map(|script| script.text.clone())
+    }
+
     pub(crate) fn has(&self, sha: &[u8]) -> bool {
         self.state.lock().cache.has(&String::from_utf8_lossy(sha).to_ascii_lowercase())
     }
@@ -251,6 +260,47 @@ impl Scripts {
             engine.functions.clear();
         }
         self.count(&state);
+    }
+
+    /// The payload of all libraries.
+    pub(crate) fn dump_libraries(&self, compat: Compat) -> Vec<u8> {
+        let state = self.state.lock();
+        rdb::dump_libraries(state.libraries.by_name.values().map(|library| &library.text[..]), compat)
+    }
+
+    /// Loads the libraries of a payload, all of them or none.
+    ///
+    /// # Errors
+    /// Redis's, for what is no payload, and of libraries that cannot be, or not beside those that are there.
+    pub(crate) fn restore_libraries(
+        &self,
+        session: &Session,
+        payload: &[u8],
+        restoring: Restoring,
+    ) -> Result<(), ErrorReply> {
+        let (compat, limit) = (session.dialect().compat, session.db().space().limits().value);
+        let codes = rdb::restore_libraries(payload, compat, limit)
+            .map_err(|_| ErrorReply::known("ERR DUMP payload version or checksum are wrong"))?;
+        let mut state = self.state.lock();
+        let (mut restored, mut callbacks) = (Libraries::default(), Vec::new());
+        for text in codes {
+            let text = text.map_err(ErrorReply::known)?;
+            let (name, code) = shebang::of_library(&text)?;
+            if restored.by_name.contains_key(&name) {
+                return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
+            }
+            let registered = state.engine(session, &self.gate)?.load(code)?;
+            restored.check(&name, &registered)?;
+            restored.insert(&name, &text, &registered);
+            callbacks.extend(registered.into_iter().map(|of| (of.name, of.callback)));
+        }
+        let gone = state.libraries.join(restored, restoring)?;
+        if let Some(engine) = &mut state.engine {
+            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
+            engine.functions.extend(callbacks);
+        }
+        self.count(&state);
+        Ok(())
     }
 
     /// All libraries with their functions, in the order of their names.
@@ -316,11 +366,11 @@ impl State {
         text: &Bytes,
         stays: bool,
     ) -> Result<(mlua::Function, Option<shebang::Flags>), ErrorReply> {
-        let (flags, code) = shebang::of_script(text)?;
+        let (flags, code) = shebang::of_script(text, session.dialect().compat)?;
         let engine = self.engine(session, gate)?;
         let function = engine.compile(code)?;
         engine.scripts.insert(sha.to_owned(), function.clone());
-        if let Some(gone) = self.cache.insert(sha, code, flags, stays) {
+        if let Some(gone) = self.cache.insert(sha, text, flags, stays) {
             if let Some(engine) = &mut self.engine {
                 engine.scripts.remove(&gone);
             }

@@ -1,8 +1,11 @@
 //! Errors that Rust raises in Lua. mlua carries them as its own; the sandbox has scripts see what they stand for.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use mlua::{Error, Lua, Value};
+
+use crate::table::Compat;
 
 /// What a script sees of an error.
 #[derive(Debug)]
@@ -25,6 +28,44 @@ impl std::error::Error for Raised {}
 /// An error of Redis's, with its code.
 pub(super) fn reply(text: impl Into<Vec<u8>>) -> Error {
     Error::external(Raised::Table(text.into()))
+}
+
+/// One of the table `redis`, in the words of that server.
+pub(super) fn of_table(lua: &Lua, text: &'static str) -> Error {
+    reply(worded(lua, text))
+}
+
+/// What Redis 7.0 says, and what it says since 8.
+const NEWER: [(&str, &str); 2] = [
+    ("ERR Invalid debug level.", "ERR Invalid log level."),
+    ("ERR redis.set_repl() requires two arguments.", "ERR redis.set_repl() requires one argument."),
+];
+
+/// What Redis says, and Valkey; besides, to that the table is `server`.
+const IN_VALKEY: [(&str, &str); 2] = [
+    (
+        "ERR Please specify at least one argument for this redis lib call",
+        "ERR Please specify at least one argument for this call",
+    ),
+    (
+        "ERR Lua redis lib command arguments must be strings or integers",
+        "ERR Command arguments must be strings or integers",
+    ),
+];
+
+/// A text of Redis 7.0's as that server has it.
+pub(super) fn worded(lua: &Lua, text: &'static str) -> Cow<'static, [u8]> {
+    let compat = lua.app_data_ref::<Compat>().map_or_else(Compat::default, |compat| *compat);
+    let is_valkey = compat == Compat::Valkey9;
+    let mut text = text;
+    for (texts, counts) in [(NEWER, is_valkey || compat.redis() >= (8, 0)), (IN_VALKEY, is_valkey)] {
+        let other = texts.iter().find(|(old, _)| counts && *old == text);
+        text = other.map_or(text, |(_, new)| *new);
+    }
+    if is_valkey && text.contains("redis.") {
+        return text.replace("redis.", "server.").into_bytes().into();
+    }
+    text.as_bytes().into()
 }
 
 /// One of a library's, behind the place of whoever called it.

@@ -7,7 +7,7 @@ use super::convert::{Names, to_lua, to_word};
 use super::engine::{Running, Unlimited};
 use super::raise;
 use crate::Bytes;
-use crate::reply::{ErrorReply, Reply};
+use crate::reply::Reply;
 use crate::resp::Protocol;
 use crate::sync::{Arc, Mutex};
 use crate::table::Compat;
@@ -57,8 +57,8 @@ fn constants(lua: &Lua, compat: Compat) -> mlua::Result<Table> {
     api.raw_set("REDIS_VERSION_NUM", version_number(redis))?;
     if is_valkey {
         api.raw_set("SERVER_NAME", compat.server())?;
-        api.raw_set("SERVER_VERSION", compat.version())?;
-        api.raw_set("SERVER_VERSION_NUM", version_number(compat.version()))?;
+        api.raw_set("VALKEY_VERSION", compat.version())?;
+        api.raw_set("VALKEY_VERSION_NUM", version_number(compat.version()))?;
     }
     Ok(api)
 }
@@ -75,8 +75,8 @@ fn call(lua: &Lua, running: &Arc<Mutex<Running>>, names: &Names, raises: bool) -
         let reply = run(&words, &mut running.lock());
         let (reply, dialect) = match reply {
             Ok(answer) => answer,
-            Err(text) if raises => return Err(raise::reply(text)),
-            Err(text) => return raise::table(lua, text.as_bytes()).map(Value::Table),
+            Err(text) if raises => return Err(raise::of_table(lua, text)),
+            Err(text) => return raise::table(lua, &raise::worded(lua, text)).map(Value::Table),
         };
         match reply {
             Reply::Error(error) if raises => Err(raise::reply(error.as_bytes())),
@@ -136,7 +136,7 @@ fn only_string(arguments: &MultiValue) -> Option<mlua::String> {
 
 fn sha1hex(lua: &Lua, arguments: MultiValue) -> mlua::Result<String> {
     if arguments.len() != 1 {
-        return Err(raise::reply("ERR wrong number of arguments"));
+        return Err(raise::of_table(lua, "ERR wrong number of arguments"));
     }
     let text = match arguments.front() {
         Some(value @ (Value::String(_) | Value::Integer(_) | Value::Number(_))) => {
@@ -150,13 +150,13 @@ fn sha1hex(lua: &Lua, arguments: MultiValue) -> mlua::Result<String> {
 /// There is no log: what would go there is checked, and that is all.
 fn log(lua: &Lua, arguments: MultiValue) -> mlua::Result<()> {
     if arguments.len() < 2 {
-        return Err(raise::reply("ERR redis.log() requires two arguments or more."));
+        return Err(raise::of_table(lua, "ERR redis.log() requires two arguments or more."));
     }
     let level = arguments.front().cloned().unwrap_or(Value::Nil);
     match lua.coerce_number(level)? {
-        None => Err(raise::reply("ERR First argument must be a number (log level).")),
+        None => Err(raise::of_table(lua, "ERR First argument must be a number (log level).")),
         Some(level) if (0.0..4.0).contains(&level.trunc()) => Ok(()),
-        Some(_) => Err(raise::reply("ERR Invalid debug level.")),
+        Some(_) => Err(raise::of_table(lua, "ERR Invalid debug level.")),
     }
 }
 
@@ -164,13 +164,13 @@ fn set_resp(lua: &Lua, running: &Arc<Mutex<Running>>) -> mlua::Result<Function> 
     let running = Arc::clone(running);
     lua.create_function(move |lua, arguments: MultiValue| {
         if arguments.len() != 1 {
-            return Err(raise::reply("ERR redis.setresp() requires one argument."));
+            return Err(raise::of_table(lua, "ERR redis.setresp() requires one argument."));
         }
         let version = lua.coerce_number(arguments.front().cloned().unwrap_or(Value::Nil))?;
         let protocol = match version.map(f64::trunc) {
             Some(2.0) => Protocol::Resp2,
             Some(3.0) => Protocol::Resp3,
-            _ => return Err(raise::reply("ERR RESP version must be 2 or 3.")),
+            _ => return Err(raise::of_table(lua, "ERR RESP version must be 2 or 3.")),
         };
         if let Some(part) = &mut running.lock().part {
             part.speak(protocol);
@@ -182,32 +182,32 @@ fn set_resp(lua: &Lua, running: &Arc<Mutex<Running>>) -> mlua::Result<Function> 
 /// Nothing is replicated; what makes no sense is refused as ever.
 fn set_repl(lua: &Lua, arguments: MultiValue) -> mlua::Result<()> {
     if arguments.len() != 1 {
-        return Err(raise::reply("ERR redis.set_repl() requires two arguments."));
+        return Err(raise::of_table(lua, "ERR redis.set_repl() requires two arguments."));
     }
     let flags = lua.coerce_number(arguments.front().cloned().unwrap_or(Value::Nil))?.unwrap_or_default();
     if (0.0..4.0).contains(&flags) {
         return Ok(());
     }
     const UNKNOWN: &str = "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
-    Err(raise::reply(UNKNOWN))
+    Err(raise::of_table(lua, UNKNOWN))
 }
 
 /// The one user may do all that there is.
 fn acl_check_cmd(lua: &Lua, running: &Arc<Mutex<Running>>) -> mlua::Result<Function> {
     let running = Arc::clone(running);
-    lua.create_function(move |_, words: MultiValue| {
+    lua.create_function(move |lua, words: MultiValue| {
         if words.is_empty() {
             let text = "ERR Please specify at least one argument for this redis lib call";
-            return Err(raise::reply(text));
+            return Err(raise::of_table(lua, text));
         }
         let running = running.lock();
         let Some(part) = &running.part else { return Ok(true) };
         let words: Option<Vec<Bytes>> = words.iter().map(|word| to_word(word, part.dialect())).collect();
         let text = "ERR Lua redis lib command arguments must be strings or integers";
-        let words = words.ok_or_else(|| raise::reply(text))?;
+        let words = words.ok_or_else(|| raise::of_table(lua, text))?;
         let is_known = part.knows(&words);
-        is_known.then_some(true).ok_or_else(|| raise::reply(UNKNOWN_COMMAND.as_bytes()))
+        is_known.then_some(true).ok_or_else(|| raise::of_table(lua, UNKNOWN_COMMAND))
     })
 }
 
-const UNKNOWN_COMMAND: ErrorReply = ErrorReply::known("ERR Invalid command passed to redis.acl_check_cmd()");
+const UNKNOWN_COMMAND: &str = "ERR Invalid command passed to redis.acl_check_cmd()";

@@ -1,11 +1,15 @@
 //! `redis.register_function`, with which a library says what it has.
 
+use std::collections::HashSet;
+
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use super::raise;
 use super::shebang::{Flags, check_name};
 use crate::Bytes;
+use crate::reply::ErrorReply;
 use crate::sync::{Arc, Mutex};
+use crate::table::Compat;
 
 /// What the library that is being loaded has registered so far.
 pub(super) type Registry = Arc<Mutex<Vec<Registered>>>;
@@ -25,17 +29,20 @@ pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function>
         let registered = match arguments.as_slice() {
             [Value::Table(named)] => by_name(lua, named)?,
             [_] => {
-                return Err(raise::reply(
+                return Err(raise::of_table(
+                    lua,
                     "ERR calling redis.register_function with a single argument is only applicable to Lua \
                      table (representing named arguments).",
                 ));
             }
             [name, callback] => by_place(lua, name, callback)?,
-            _ => return Err(raise::reply("ERR wrong number of arguments to redis.register_function")),
+            _ => {
+                return Err(raise::of_table(lua, "ERR wrong number of arguments to redis.register_function"));
+            }
         };
         let mut registry = registry.lock();
-        if registry.iter().any(|other| other.name == registered.name) {
-            return Err(raise::reply("ERR Function already exists in the library"));
+        if !is_late(lua) && registry.iter().any(|other| other.name == registered.name) {
+            return Err(raise::of_table(lua, "ERR Function already exists in the library"));
         }
         registry.push(registered);
         Ok(())
@@ -44,12 +51,15 @@ pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function>
 
 fn by_place(lua: &Lua, name: &Value, callback: &Value) -> mlua::Result<Registered> {
     let Value::Function(callback) = callback else {
-        return Err(raise::reply("ERR second argument to redis.register_function must be a function"));
+        return Err(raise::of_table(
+            lua,
+            "ERR second argument to redis.register_function must be a function",
+        ));
     };
     let text = "ERR first argument to redis.register_function must be a string";
-    let name = text_of(lua, name)?.ok_or_else(|| raise::reply(text))?;
+    let name = text_of(lua, name)?.ok_or_else(|| raise::of_table(lua, text))?;
     Ok(Registered {
-        name: checked(&name)?,
+        name: checked(lua, &name)?,
         description: None,
         flags: Flags::default(),
         callback: callback.clone(),
@@ -60,20 +70,21 @@ fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
     let (mut name, mut description, mut flags, mut callback) = (None, None, Flags::default(), None);
     for pair in named.pairs::<Value, Value>() {
         let (key, value) = pair?;
-        let Value::String(key) = key else { return Err(raise::reply(UNKNOWN)) };
+        let Value::String(key) = key else { return Err(raise::of_table(lua, UNKNOWN)) };
         let key = key.as_bytes().to_ascii_lowercase();
         match (&*key, value) {
             (b"function_name", value) => {
                 let text = "ERR function_name argument given to redis.register_function must be a string";
-                name = Some(text_of(lua, &value)?.ok_or_else(|| raise::reply(text))?);
+                name = Some(text_of(lua, &value)?.ok_or_else(|| raise::of_table(lua, text))?);
             }
             (b"description", value) => {
                 let text = "ERR description argument given to redis.register_function must be a string";
-                description = Some(text_of(lua, &value)?.ok_or_else(|| raise::reply(text))?);
+                description = Some(text_of(lua, &value)?.ok_or_else(|| raise::of_table(lua, text))?);
             }
             (b"callback", Value::Function(function)) => callback = Some(function),
             (b"callback", _) => {
-                return Err(raise::reply(
+                return Err(raise::of_table(
+                    lua,
                     "ERR callback argument given to redis.register_function must be a function",
                 ));
             }
@@ -82,23 +93,24 @@ fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
                     match names.raw_get(at)? {
                         Value::Nil => break,
                         Value::String(name) if flags.add(&name.as_bytes()) => {}
-                        _ => return Err(raise::reply("ERR unknown flag given")),
+                        _ => return Err(raise::of_table(lua, "ERR unknown flag given")),
                     }
                 }
             }
             (b"flags", _) => {
-                return Err(raise::reply(
+                return Err(raise::of_table(
+                    lua,
                     "ERR flags argument to redis.register_function must be a table representing function flags",
                 ));
             }
-            _ => return Err(raise::reply(UNKNOWN)),
+            _ => return Err(raise::of_table(lua, UNKNOWN)),
         }
     }
     let text = "ERR redis.register_function must get a function name argument";
-    let name = name.ok_or_else(|| raise::reply(text))?;
+    let name = name.ok_or_else(|| raise::of_table(lua, text))?;
     let text = "ERR redis.register_function must get a callback argument";
-    let callback = callback.ok_or_else(|| raise::reply(text))?;
-    Ok(Registered { name: checked(&name)?, description: description.map(Bytes::from), flags, callback })
+    let callback = callback.ok_or_else(|| raise::of_table(lua, text))?;
+    Ok(Registered { name: checked(lua, &name)?, description: description.map(Bytes::from), flags, callback })
 }
 
 const UNKNOWN: &str = "ERR unknown argument given to redis.register_function";
@@ -113,6 +125,32 @@ fn text_of(lua: &Lua, value: &Value) -> mlua::Result<Option<Vec<u8>>> {
     }
 }
 
-fn checked(name: &[u8]) -> mlua::Result<String> {
+/// Whether names are looked at once all are registered, as Valkey does.
+fn is_late(lua: &Lua) -> bool {
+    lua.app_data_ref::<Compat>().is_some_and(|compat| *compat == Compat::Valkey9)
+}
+
+/// What such a server says of the names, if anything.
+pub(super) fn check_names(registered: &[Registered]) -> Result<(), ErrorReply> {
+    let mut before = HashSet::new();
+    for Registered { name, .. } in registered {
+        if check_name(name.as_bytes()).is_err() {
+            return Err(ErrorReply::known(
+                "ERR Function names can only contain letters, numbers, or underscores(_) and must be at least one \
+                 character long",
+            ));
+        }
+        if !before.insert(name) {
+            return Err(ErrorReply::known("ERR Function already exists in the library"));
+        }
+    }
+    Ok(())
+}
+
+/// A name as functions may have it.
+fn checked(lua: &Lua, name: &[u8]) -> mlua::Result<String> {
+    if is_late(lua) {
+        return Ok(String::from_utf8_lossy(name).into_owned());
+    }
     check_name(name).map_err(|error| raise::reply(error.as_bytes()))
 }

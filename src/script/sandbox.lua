@@ -302,6 +302,9 @@ if native.also then
   common[native.also] = common[native.name]
 end
 common.__redis__err__handler = failed
+if native.also then
+  common.__server__err__handler = failed
+end
 local script_globals, script_all = globals(common)
 
 -- Functions lack what belongs to scripts.
@@ -311,6 +314,7 @@ if native.also then
   common[native.also] = function_api
 end
 common.__redis__err__handler = nil
+common.__server__err__handler = nil
 local _, function_all = globals(common)
 
 -- A library that is being loaded can do little but register.

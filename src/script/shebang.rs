@@ -1,6 +1,7 @@
 //! The first line of a script, if it says what it is: `#!lua name=mylib flags=no-writes`.
 
 use crate::reply::ErrorReply;
+use crate::table::Compat;
 
 /// What a script or a function says of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,12 +37,19 @@ impl Flags {
 ///
 /// # Errors
 /// Redis's for what it does not know.
-pub(super) fn of_script(text: &[u8]) -> Result<(Option<Flags>, &[u8]), ErrorReply> {
+pub(super) fn of_script(text: &[u8], compat: Compat) -> Result<(Option<Flags>, &[u8]), ErrorReply> {
     let Some((words, code)) = split(text) else { return Ok((None, text)) };
     let Some(words) = words else { return Err(ErrorReply::known("ERR Invalid script shebang")) };
     let mut words = words.into_iter();
     let engine = words.next().unwrap_or_default();
-    if engine != b"#!lua" {
+    let is_valkey = compat == Compat::Valkey9;
+    if engine != b"#!lua" && !(is_valkey && engine.eq_ignore_ascii_case(b"#!lua")) {
+        if is_valkey {
+            let engine = engine.strip_prefix(b"#!").unwrap_or(engine);
+            return Err(ErrorReply::of_bytes(
+                [b"ERR Could not find scripting engine '", engine, b"'"].concat(),
+            ));
+        }
         return Err(error("ERR Unexpected engine in script shebang: ", engine));
     }
     let mut flags = Flags::default();

@@ -67,6 +67,8 @@ pub(crate) use hooks::{Ahead, Behind};
 #[cfg(feature = "testing")]
 pub(crate) use hooks::{End, Loss, category, is_of};
 pub(crate) use row::Row;
+#[cfg(feature = "lua")]
+pub(crate) use script::no_script;
 pub(crate) use shared::Shared;
 
 /// All commands, by family.

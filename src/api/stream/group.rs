@@ -133,10 +133,9 @@ impl<'a, F, V> StreamGroup<'a, F, V> {
     #[doc(alias = "XGROUP CREATE")]
     pub fn create(&self, start: GroupStart) -> Result<bool> {
         let (start, read) = start.resolve();
-        let created = self
-            .stream
-            .handle
-            .write(|writer, key| stream::create_group(writer, key, &self.name, start, read, Absent::Create));
+        let created = self.stream.handle.write(|writer, key| {
+            stream::create_group(writer, key, &self.name, start, read, Absent::Create, NEWEST)
+        });
         match created {
             Ok(()) => Ok(true),
             Err(Error::GroupExists) => Ok(false),
@@ -164,7 +163,9 @@ impl<'a, F, V> StreamGroup<'a, F, V> {
     #[doc(alias = "XGROUP SETID")]
     pub fn set_start(&self, start: GroupStart) -> Result<()> {
         let (start, read) = start.resolve();
-        self.stream.handle.write(|writer, key| stream::set_group(writer, key, &self.name, start, read))
+        self.stream
+            .handle
+            .write(|writer, key| stream::set_group(writer, key, &self.name, start, read, NEWEST))
     }
 
     /// Removes the group with what is pending; true if it was there. Who waits for it is told. `XGROUP DESTROY`,

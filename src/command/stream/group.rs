@@ -43,8 +43,10 @@ pub(crate) fn create_group(
     start: GroupStart,
     read: Option<u64>,
     absent: Absent,
+    version: (u8, u8),
 ) -> Result<()> {
     let created = writer.update(key, absent, |stream: &mut Stream| {
+        let read = told_read(stream, read, version);
         let group = Group::new(Bytes::from(name), start.resolve(stream), read);
         if stream.group(name).is_some() {
             return Err(Error::GroupExists);
@@ -65,12 +67,20 @@ pub(crate) fn set_group(
     name: &[u8],
     start: GroupStart,
     read: Option<u64>,
+    version: (u8, u8),
 ) -> Result<()> {
     change(writer, key, name, |stream| {
+        let read = told_read(stream, read, version);
         let last = start.resolve(stream);
         stream.change_group(name, |group| (group.last, group.read) = (last, read));
         ((), Some(KeyEvent::XGroupSetId))
     })
+}
+
+/// How many entries a group counts as read: no more than there ever were, since 8.0.
+fn told_read(stream: &Stream, read: Option<u64>, version: (u8, u8)) -> Option<u64> {
+    let most = if version >= (8, 0) { stream.facts().added } else { u64::MAX };
+    read.map(|read| read.min(most))
 }
 
 /// XGROUP DESTROY: whether it was there.

@@ -193,11 +193,12 @@ fn delete_one(stream: &mut Stream, id: StreamId, references: References) -> Remo
     if references == References::Remove {
         stream.forget(id);
     }
-    if stream.get(id).is_none() {
-        return Removal::Missing;
-    }
+    // Whether there is such an entry or not.
     if references == References::Acknowledged && !stream.is_acknowledged(id) {
         return Removal::Kept;
+    }
+    if stream.get(id).is_none() {
+        return Removal::Missing;
     }
     stream.remove(id);
     Removal::Removed

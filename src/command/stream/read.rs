@@ -126,7 +126,10 @@ impl Reads {
             (ReadFrom::After(id), _) => id,
             (ReadFrom::New, Some(stream)) => stream.facts().last,
             (ReadFrom::Last, Some(stream)) => {
-                stream.last().and_then(StreamId::previous).unwrap_or(StreamId::MIN)
+                // Before 7.4 that is Valkey, which goes by the last id that there was.
+                let is_valkey = self.version < (7, 4);
+                let last = if is_valkey { Some(stream.facts().last) } else { stream.last() };
+                last.and_then(StreamId::previous).unwrap_or(StreamId::MIN)
             }
             (_, None) => StreamId::MIN,
         })
@@ -225,7 +228,7 @@ impl Reads {
                         group.assign(item.id, pending);
                     }
                     if let Some(number) = consumer {
-                        group.note(number, now, true);
+                        group.note(number, now, !reader.no_ack);
                     }
                 });
             }

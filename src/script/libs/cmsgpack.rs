@@ -4,13 +4,14 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::{bytes, integer, integer_or};
 use crate::script::raise;
+use crate::table::Compat;
 
 /// Tables nested deeper than this are packed as nothing.
 const DEPTH: usize = 16;
 /// How deep what is unpacked can be nested.
 const MOST: usize = 200;
 
-pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
+pub(super) fn library(lua: &Lua, compat: Compat) -> mlua::Result<Table> {
     let cmsgpack = lua.create_table()?;
     cmsgpack.raw_set("pack", lua.create_function(pack)?)?;
     cmsgpack.raw_set("unpack", lua.create_function(|lua, given: MultiValue| unpack(lua, &given, 0, 0))?)?;
@@ -26,7 +27,8 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     cmsgpack.raw_set("unpack_limit", lua.create_function(limit)?)?;
     cmsgpack.raw_set("_NAME", "cmsgpack")?;
     cmsgpack.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
-    cmsgpack.raw_set("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo")?;
+    let holder = if compat == Compat::Valkey9 { "Redis Ltd." } else { "Salvatore Sanfilippo" };
+    cmsgpack.raw_set("_COPYRIGHT", format!("Copyright (C) 2012, {holder}"))?;
     cmsgpack.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
     Ok(cmsgpack)
 }

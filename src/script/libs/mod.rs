@@ -23,9 +23,9 @@ pub(super) fn all(lua: &Lua, compat: Compat, random: Random) -> mlua::Result<Tab
     math.raw_set("randomseed", random.random_seed(lua)?)?;
     libraries.raw_set("bit", bit::library(lua)?)?;
     libraries.raw_set("cjson", cjson::library(lua, compat)?)?;
-    libraries.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
+    libraries.raw_set("cmsgpack", cmsgpack::library(lua, compat)?)?;
     libraries.raw_set("struct", structs::library(lua)?)?;
-    if compat.redis() >= (7, 4) {
+    if compat.redis() >= (7, 4) || compat == Compat::Valkey9 {
         let os = lua.create_table()?;
         os.raw_set("clock", globals.raw_get::<Table>("os")?.raw_get::<mlua::Function>("clock")?)?;
         libraries.raw_set("os", os)?;

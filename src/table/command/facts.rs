@@ -199,7 +199,7 @@ pub(super) const FLAGS: &[Told] = &[
     Told { by: SINCE_82, commands: "cluster|shards cluster|slots", also: LOADING, not: 0 },
     Told {
         by: VALKEY,
-        commands: "client|getname client|getredir client|id client|no-evict client|no-touch client|reply \
+        commands: "client|caching client|getname client|getredir client|id client|no-evict client|no-touch client|reply \
             client|setinfo client|setname select",
         also: ALLOW_BUSY,
         not: 0,

@@ -114,7 +114,7 @@ fn group(row: &Row) -> Option<&'static facts::Group> {
 }
 
 /// A command's flags as that server tells them.
-fn flags(row: &Row, compat: Compat) -> u32 {
+pub(super) fn flags(row: &Row, compat: Compat) -> u32 {
     let barred = if row.is_barred_from_multi(compat) { NO_MULTI } else { 0 };
     let told = facts::FLAGS.iter().filter(|told| (told.by)(compat) && names(told.commands, row.name));
     told.fold(row.flags | barred, |flags, told| flags & !told.not | told.also)

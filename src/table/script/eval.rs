@@ -47,7 +47,7 @@ fn sha(call: &mut Call<'_>, read_only: bool) -> Answer {
     let sha = call.args.next()?;
     // What is no SHA1 is looked for before all else.
     if sha.len() != 40 {
-        return Err(ErrorReply::known("NOSCRIPT No matching script. Please use EVAL."));
+        return Err(super::no_script(call.compat()));
     }
     let (keys, args) = given(call, ErrorReply::NOT_AN_INTEGER)?;
     let given = Given { keys, args, read_only, words };

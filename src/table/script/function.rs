@@ -3,10 +3,11 @@
 use super::lines;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
-use crate::script::Function;
+use crate::script::{Function, Restoring};
 use crate::sync::atomic::Ordering;
 use crate::table::args::is;
 use crate::table::call::{Answer, Call};
+use crate::table::row::Compat;
 use crate::text::glob::Pattern;
 
 pub(super) fn load(call: &mut Call<'_>) -> Answer {
@@ -38,6 +39,26 @@ pub(super) fn flush(call: &mut Call<'_>) -> Answer {
         _ => return Err(call.wrong_subcommand()),
     }
     call.shared().scripts.flush_libraries();
+    Ok(Reply::OK)
+}
+
+pub(super) fn dump(call: &mut Call<'_>) -> Answer {
+    Ok(Reply::Bulk(call.shared().scripts.dump_libraries(call.compat()).into()))
+}
+
+pub(super) fn restore(call: &mut Call<'_>) -> Answer {
+    const POLICY: ErrorReply =
+        ErrorReply::known("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
+    let payload = call.args.next()?;
+    let restoring = match call.args.rest() {
+        [] => Restoring::Append,
+        [how] if is(how, "FLUSH") => Restoring::Flush,
+        [how] if is(how, "APPEND") => Restoring::Append,
+        [how] if is(how, "REPLACE") => Restoring::Replace,
+        [_] => return Err(POLICY),
+        _ => return Err(call.wrong_subcommand()),
+    };
+    call.shared().scripts.restore_libraries(call.session, payload, restoring)?;
     Ok(Reply::OK)
 }
 
@@ -108,8 +129,9 @@ fn unknown(what: &str, word: &Bytes) -> ErrorReply {
     ErrorReply::of_bytes([b"ERR ", what.as_bytes(), word].concat())
 }
 
-pub(super) fn help(_: &mut Call<'_>) -> Answer {
-    lines(&HELP)
+pub(super) fn help(call: &mut Call<'_>) -> Answer {
+    let is_old = call.compat() == Compat::Redis70;
+    lines(call.compat(), HELP.into_iter().filter(|line| is_old || *line != "    * Library description"))
 }
 
 #[rustfmt::skip]
@@ -153,5 +175,5 @@ const HELP: [&str; 40] = [
     "      libraries with the new libraries (notice that even on this option there is a chance of failure",
     "      in case of functions name collision with another library).",
     "HELP",
-    "    Prints this help.",
+    "    Print this help.",
 ];

@@ -10,7 +10,7 @@ use super::row::flag::{
     ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, MOVABLEKEYS, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SCRIPTS,
     SKIP_MONITOR, STALE, WRITE,
 };
-use super::row::{Keys, Row, container, counted, row};
+use super::row::{Compat, Keys, Row, container, counted, row};
 use crate::reply::{ErrorReply, Reply};
 use crate::script::Kill;
 
@@ -31,11 +31,13 @@ pub(super) const ROWS: &[Row] = &[
     row("fcall_ro", -3, READS, NUMKEYS, eval::fcall_ro).since(7, 0),
     container("function").since(7, 0),
     row("function|delete", 3, CHANGES, Keys::NONE, function::delete).since(7, 0),
+    row("function|dump", 2, NOSCRIPT, Keys::NONE, function::dump).since(7, 0),
     row("function|flush", -2, CHANGES, Keys::NONE, function::flush).since(7, 0),
     row("function|help", 2, LOADING | STALE, Keys::NONE, function::help).since(7, 0),
     row("function|kill", 2, KILLS, Keys::NONE, |call| kill(call, true)).since(7, 0),
     row("function|list", -2, NOSCRIPT, Keys::NONE, function::list).since(7, 0),
     row("function|load", -3, CHANGES | DENYOOM, Keys::NONE, function::load).since(7, 0),
+    row("function|restore", -3, CHANGES | DENYOOM, Keys::NONE, function::restore).since(7, 0),
     row("function|stats", 2, KILLS, Keys::NONE, function::stats).since(7, 0),
     container("script").since(2, 6),
     row("script|debug", 3, NOSCRIPT, Keys::NONE, scripts::debug).since(3, 2).arity_in_valkey(-3),
@@ -44,6 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     row("script|help", 2, LOADING | STALE, Keys::NONE, scripts::help).since(5, 0),
     row("script|kill", 2, KILLS, Keys::NONE, |call| kill(call, false)).since(2, 6),
     row("script|load", 3, NOSCRIPT | STALE, Keys::NONE, scripts::load).since(2, 6),
+    row("script|show", 3, NOSCRIPT | STALE, Keys::NONE, scripts::show).only_valkey(8, 0),
 ];
 
 /// SCRIPT KILL, FUNCTION KILL
@@ -55,20 +58,32 @@ fn kill(call: &mut Call<'_>, is_function: bool) -> Answer {
             "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \
              wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
         )),
-        Kill::Other => Err(busy(!is_function)),
+        Kill::Other => Err(busy(call.compat(), !is_function)),
     }
 }
 
 /// What other sessions are told while a script runs, or a function.
-fn busy(is_function: bool) -> ErrorReply {
-    ErrorReply::known(if is_function {
-        "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
-    } else {
-        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+fn busy(compat: Compat, is_function: bool) -> ErrorReply {
+    let server = if compat == Compat::Valkey9 { "Valkey" } else { "Redis" };
+    let kind = if is_function { "FUNCTION" } else { "SCRIPT" };
+    ErrorReply::new(format!(
+        "BUSY {server} is busy running a script. You can only call {kind} KILL or SHUTDOWN NOSAVE."
+    ))
+}
+
+/// What EVALSHA says of a script that is not there.
+pub(crate) fn no_script(compat: Compat) -> ErrorReply {
+    ErrorReply::known(match compat {
+        Compat::Valkey9 => "NOSCRIPT No matching script.",
+        _ => "NOSCRIPT No matching script. Please use EVAL.",
     })
 }
 
-/// The lines of a HELP.
-fn lines(of: &'static [&'static str]) -> Answer {
-    Ok(Reply::Array(of.iter().map(|line| Reply::Status((*line).into())).collect()))
+/// The lines of a HELP; the last one changed.
+fn lines(compat: Compat, of: impl IntoIterator<Item = &'static str>) -> Answer {
+    let last = |line: &'static str| if compat == Compat::Redis70 && line == HELPS { HELPED } else { line };
+    Ok(Reply::Array(of.into_iter().map(|line| Reply::Status(last(line).into())).collect()))
 }
+
+const HELPS: &str = "    Print this help.";
+const HELPED: &str = "    Prints this help.";

@@ -4,6 +4,7 @@ use super::lines;
 use crate::reply::{ErrorReply, Reply};
 use crate::table::args::is;
 use crate::table::call::{Answer, Call};
+use crate::table::row::Compat;
 
 /// A debugger is no part of the store: scripts run to their end.
 pub(super) fn debug(call: &mut Call<'_>) -> Answer {
@@ -36,8 +37,18 @@ pub(super) fn load(call: &mut Call<'_>) -> Answer {
     call.shared().scripts.load(call.session, text).map(Reply::text)
 }
 
-pub(super) fn help(_: &mut Call<'_>) -> Answer {
-    lines(&HELP)
+/// SCRIPT SHOW, which is Valkey's.
+pub(super) fn show(call: &mut Call<'_>) -> Answer {
+    let sha = call.args.next()?;
+    let text = call.shared().scripts.text(sha);
+    text.map(Reply::Bulk).ok_or_else(|| super::no_script(call.compat()))
+}
+
+pub(super) fn help(call: &mut Call<'_>) -> Answer {
+    lines(
+        call.compat(),
+        if call.compat() == Compat::Valkey9 { HELP_IN_VALKEY.to_vec() } else { HELP.to_vec() },
+    )
 }
 
 #[rustfmt::skip]
@@ -58,5 +69,29 @@ const HELP: [&str; 17] = [
     "LOAD <script>",
     "    Load a script into the scripts cache without executing it.",
     "HELP",
-    "    Prints this help.",
+    "    Print this help.",
+];
+
+#[rustfmt::skip]
+const HELP_IN_VALKEY: [&str; 20] = [
+    "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "DEBUG (YES|SYNC|NO) [<engine_name>]",
+    "    Set the debug mode for subsequent scripts executed of the specified engine.",
+    "    Default engine name: 'lua'",
+    "EXISTS <sha1> [<sha1> ...]",
+    "    Return information about the existence of the scripts in the script cache.",
+    "FLUSH [ASYNC|SYNC]",
+    "    Flush the Lua scripts cache. Very dangerous on replicas.",
+    "    When called without the optional mode argument, the behavior is determined",
+    "     by the lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+    "    * ASYNC: Asynchronously flush the scripts cache.",
+    "    * SYNC: Synchronously flush the scripts cache.",
+    "KILL",
+    "    Kill the currently executing Lua script.",
+    "LOAD <script>",
+    "    Load a script into the scripts cache without executing it.",
+    "SHOW <sha1>",
+    "    Show a script from the scripts cache.",
+    "HELP",
+    "    Print this help.",
 ];

@@ -9,11 +9,15 @@ use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
 use crate::script::{Held, Inside, Shut, Stripe, Turn};
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::table::command::flags;
 use crate::table::config::value;
-use crate::table::row::Row;
 use crate::table::row::flag::{ALLOW_BUSY, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
+use crate::table::row::{Compat, Row};
 use crate::table::session::{Outcome, Session};
 use crate::text::number;
+
+/// How the text begins that tells of a subcommand which there is not.
+const SUBCOMMAND: &[u8] = b"ERR unknown subcommand";
 
 /// A session's part in it.
 #[derive(Default)]
@@ -69,7 +73,7 @@ impl Session {
                 Ok((Ok(row), passed))
             }
             Err(Shut::Wait(held)) => Err(held),
-            Err(Shut::Busy { is_function }) => Ok((Err(busy(is_function)), Passed::Freely)),
+            Err(Shut::Busy { is_function }) => Ok((Err(busy(self.compat, is_function)), Passed::Freely)),
         }
     }
 
@@ -103,18 +107,32 @@ impl Session {
 
     /// Runs a command of a script. `wrote` is set before one that may write.
     pub(crate) fn call_from_script(&mut self, words: &[Bytes], read_only: bool, wrote: &AtomicBool) -> Reply {
+        let or = |redis, valkey| {
+            Reply::from(ErrorReply::known(if self.compat == Compat::Valkey9 { valkey } else { redis }))
+        };
         let row = match self.look_up(words) {
             Ok(row) => row,
+            Err(error) if self.compat == Compat::Valkey9 && error.as_bytes().starts_with(SUBCOMMAND) => {
+                return error.into();
+            }
             Err(error) if error.as_bytes().starts_with(b"ERR unknown") => {
-                return ErrorReply::known("ERR Unknown Redis command called from script").into();
+                return or(
+                    "ERR Unknown Redis command called from script",
+                    "ERR Unknown command called from script",
+                );
             }
             Err(_) => {
-                return ErrorReply::known("ERR Wrong number of args calling Redis command from script")
-                    .into();
+                return or(
+                    "ERR Wrong number of args calling Redis command from script",
+                    "ERR Wrong number of args calling command from script",
+                );
             }
         };
-        if row.has(NOSCRIPT) {
-            return ErrorReply::known("ERR This Redis command is not allowed from script").into();
+        if row.has(NOSCRIPT) && flags(row, self.compat) & NOSCRIPT != 0 {
+            return or(
+                "ERR This Redis command is not allowed from script",
+                "ERR This Valkey command is not allowed from script",
+            );
         }
         if row.has(WRITE) {
             wrote.store(true, Ordering::Relaxed);

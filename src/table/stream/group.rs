@@ -46,8 +46,9 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
         call.read(key, |view, key| stream::look(view, key, |_| ()))?;
     }
     let start = start(&options.start)?;
+    let version = call.compat().streams();
     call.write(key, |writer, key| {
-        stream::create_group(writer, key, name, start, options.read, options.absent)
+        stream::create_group(writer, key, name, start, options.read, options.absent, version)
     })?;
     Ok(Reply::OK)
 }
@@ -62,7 +63,8 @@ pub(super) fn set(call: &mut Call<'_>) -> Answer {
         b"+" => GroupStart::After(StreamId::MAX),
         text => start(text)?,
     };
-    call.write(key, |writer, key| stream::set_group(writer, key, name, start, options.read))?;
+    let version = call.compat().streams();
+    call.write(key, |writer, key| stream::set_group(writer, key, name, start, options.read, version))?;
     Ok(Reply::OK)
 }
 
@@ -119,7 +121,13 @@ pub(super) fn acknowledge(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn acknowledge_and_delete(call: &mut Call<'_>) -> Answer {
     let (key, name) = (call.key()?, call.args.next()?);
-    let (references, ids) = parse::references_and_ids(&mut call.args)?;
+    // As with XDELEX.
+    let has_group = has_group(call, key, name)?.unwrap_or(false);
+    let (references, words) = parse::references_and_ids(&mut call.args)?;
+    if !has_group {
+        return Ok(removals(vec![stream::Removal::Missing; words.len()]));
+    }
+    let ids = parse::ids(words)?;
     let removed =
         call.write(key, |writer, key| stream::acknowledge_and_delete(writer, key, name, &ids, references))?;
     Ok(removals(removed))

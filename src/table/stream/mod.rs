@@ -56,7 +56,8 @@ pub(super) const ROWS: &[Row] = &[
 impl Compat {
     /// The version by whose rules streams go there.
     fn streams(self) -> (u8, u8) {
-        self.redis()
+        // Valkey has gone some of the way from 7.2 to 8.0.
+        if self == Compat::Valkey9 { (7, 3) } else { self.redis() }
     }
 }
 
@@ -133,9 +134,15 @@ fn delete(call: &mut Call<'_>) -> Answer {
     Ok(Reply::count(call.write(key, |writer, key| stream::delete(writer, key, &ids))?))
 }
 
+/// XDELEX: another type comes before what is wrong with the words, and a missing key before the ids.
 fn delete_with(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let (references, ids) = parse::references_and_ids(&mut call.args)?;
+    let found = call.read(key, |view, key| stream::look(view, key, |_| ()))?;
+    let (references, words) = parse::references_and_ids(&mut call.args)?;
+    let Some(()) = found else {
+        return Ok(removals(vec![Removal::Missing; words.len()]));
+    };
+    let ids = parse::ids(words)?;
     Ok(removals(call.write(key, |writer, key| stream::delete_with(writer, key, &ids, references))?))
 }
 

@@ -36,16 +36,17 @@ pub(super) fn end_of(text: &[u8]) -> Result<StreamId, ErrorReply> {
     previous.ok_or(ErrorReply::known("ERR invalid end ID for the interval"))
 }
 
-/// The ids of `[KEEPREF | DELREF | ACKED] IDS count id ...`, in any order.
-pub(super) fn references_and_ids(args: &mut Args<'_>) -> Result<(References, Vec<StreamId>), ErrorReply> {
+/// The words of the ids of `[KEEPREF | DELREF | ACKED] IDS count id ...`, in any order; of more than one such list
+/// the last counts.
+pub(super) fn references_and_ids<'c>(args: &mut Args<'c>) -> Result<(References, &'c [Bytes]), ErrorReply> {
     let (mut given, mut found) = (None, None);
     while let Some(word) = args.take() {
         if let Some(references) = references(word) {
             if given.replace(references).is_some() {
                 return Err(ErrorReply::SYNTAX);
             }
-        } else if is(word, "IDS") && found.is_none() && !args.is_empty() {
-            found = Some(counted_ids(args)?);
+        } else if is(word, "IDS") && !args.is_empty() {
+            found = Some(counted_words(args)?);
         } else {
             return Err(ErrorReply::SYNTAX);
         }
@@ -55,11 +56,13 @@ pub(super) fn references_and_ids(args: &mut Args<'_>) -> Result<(References, Vec
 
 /// A count, and so many ids.
 pub(super) fn counted_ids(args: &mut Args<'_>) -> Result<Vec<StreamId>, ErrorReply> {
+    ids(counted_words(args)?)
+}
+
+fn counted_words<'c>(args: &mut Args<'c>) -> Result<&'c [Bytes], ErrorReply> {
     let count = args.count(1, ErrorReply::known("ERR Number of IDs must be a positive integer"))?;
-    let known = args
-        .take_many(count)
-        .map_err(|_| ErrorReply::known("ERR The `numids` parameter must match the number of arguments"))?;
-    ids(known)
+    args.take_many(count)
+        .map_err(|_| ErrorReply::known("ERR The `numids` parameter must match the number of arguments"))
 }
 
 fn references(word: &[u8]) -> Option<References> {
@@ -98,7 +101,7 @@ impl Changes {
             ErrorReply::known("ERR syntax error, LIMIT cannot be used without the special ~ option");
         let (mut absent, mut keep, mut id) = (Absent::Create, None, None);
         let (mut is_rough, mut limit) = (false, None);
-        let mut policy = None;
+        let (knows_policies, mut policy) = (compat.redis() >= (8, 2), None);
         while let Some(word) = args.take() {
             let has_more = !args.is_empty();
             if adds && *word == *b"*" {
@@ -125,10 +128,8 @@ impl Changes {
                 limit = Some(most);
             } else if adds && is(word, "NOMKSTREAM") {
                 absent = Absent::Skip;
-            } else if let Some(references) = references(word).filter(|_| compat.redis() >= (8, 2)) {
-                if policy.replace(references).is_some() {
-                    return Err(ErrorReply::SYNTAX);
-                }
+            } else if let Some(references) = references(word).filter(|_| knows_policies && policy.is_none()) {
+                policy = Some(references);
             } else if adds {
                 id = Some(new_id(word)?);
                 break;
@@ -147,8 +148,11 @@ impl Changes {
         }
         // A limit of 0 is none.
         let limit = limit.map_or(ROUGH_LIMIT, |limit| if limit == 0 { usize::MAX } else { limit });
-        let roughly = is_rough.then_some(limit);
-        let trim = keep.map(|keep| Trim { keep, roughly, references: policy.unwrap_or_default() });
+        let references = policy.unwrap_or_default();
+        // Redis 8.2 has whole blocks go only without a word on references, and nothing else roughly.
+        let is_idle = compat == Compat::Redis82 && references != References::Keep;
+        let roughly = is_rough.then_some(if is_idle { 0 } else { limit });
+        let trim = keep.map(|keep| Trim { keep, roughly, references });
         Ok(Changes { absent, trim, id })
     }
 }

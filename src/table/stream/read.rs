@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::parse::strict_id;
-use super::{Bytes, Call, ErrorReply, Reply, StreamId, is, of_item};
+use super::{Bytes, Call, Compat, ErrorReply, Reply, StreamId, is, of_item};
 use crate::command::blocking::{Attempt, Served};
 use crate::command::stream;
 use crate::command::stream::read::{Gone, GroupRead, ReadFrom, Reads};
@@ -49,9 +49,11 @@ pub(super) fn read(call: &mut Call<'_>, by_group: bool) -> Result<Blocked, Error
     let no_ack = options.no_ack;
     let claim = options.claim;
     let group = options.group.map(|[group, consumer]| GroupRead { group, consumer, no_ack, claim });
+    let compat = call.compat();
+    let knows_last = compat == Compat::Valkey9 || compat.redis() >= (7, 4);
     let mut from = Vec::with_capacity(ids.len());
     for (at, id) in ids.iter().enumerate() {
-        match read_from(id, by_group, call.compat().redis()) {
+        match read_from(id, by_group, knows_last) {
             Ok(id) => from.push(id),
             Err(error) => {
                 // What is wrong with the streams before it, and with its own, comes first.
@@ -103,13 +105,14 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
         } else if is(word, "STREAMS") && more > 0 {
             if more % 2 == 1 {
                 // Up to 7.0 both went by one name.
-                let (name, sign) = match call.compat().redis() >= (7, 2) {
-                    false => ("XREAD", '$'),
-                    true if by_group => ("xreadgroup", '>'),
-                    true => ("xread", '$'),
+                let (name, ids) = match call.compat().redis() {
+                    (7, 0) => ("XREAD", "an ID or '$'"),
+                    _ if by_group => ("'xreadgroup'", "an ID or '>'"),
+                    (7, _) => ("'xread'", "an ID or '$'"),
+                    _ => ("'xread'", "an ID, '+', or '$'"),
                 };
                 return Err(ErrorReply::new(format!(
-                    "ERR Unbalanced {name} list of streams: for each stream key an ID or '{sign}' must be specified."
+                    "ERR Unbalanced {name} list of streams: for each stream key {ids} must be specified."
                 )));
             }
             options.streams = Some(call.args.take_rest().to_vec());
@@ -145,7 +148,7 @@ fn timeout(call: &mut Call<'_>) -> Result<Option<Duration>, ErrorReply> {
     Ok((millis > 0).then(|| Duration::from_millis(millis)))
 }
 
-fn read_from(id: &[u8], by_group: bool, version: (u8, u8)) -> Result<ReadFrom, ErrorReply> {
+fn read_from(id: &[u8], by_group: bool, knows_last: bool) -> Result<ReadFrom, ErrorReply> {
     const NEW: ErrorReply = ErrorReply::known(
         "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer \
          by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty \
@@ -161,10 +164,10 @@ fn read_from(id: &[u8], by_group: bool, version: (u8, u8)) -> Result<ReadFrom, E
     );
     match id {
         b"$" if by_group => Err(NEW),
-        b"+" if by_group && version >= (7, 4) => Err(LAST),
+        b"+" if by_group && knows_last => Err(LAST),
         b">" if !by_group => Err(UNREAD),
         b"$" | b">" => Ok(ReadFrom::New),
-        b"+" if version >= (7, 4) => Ok(ReadFrom::Last),
+        b"+" if knows_last => Ok(ReadFrom::Last),
         // To Redis the last id that there is and `>` are one and the same.
         id => strict_id(id).map(|id| match id {
             StreamId::MAX if by_group => ReadFrom::New,

@@ -1,9 +1,11 @@
 //! A group of consumers, who share the entries of a stream among them.
 //!
-//! What holds between any two calls: `order` names each consumer once, in the order of their names; each id in a
+//! What holds between any two calls: `order` has each consumer's number once, by its name; `free` has each number
+//! below the highest that no consumer has; each id in a
 //! consumer's `pending` is in the group's, which says that it is theirs, and the other way round, but for those
 //! that the group keeps for nobody.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StreamId;
@@ -24,7 +26,8 @@ pub(crate) struct Group {
     pending: Sorted<Pending>,
     /// By number; nothing where a number is free.
     consumers: Vec<Option<Arc<Consumer>>>,
-    order: Vec<u32>,
+    free: Vec<u32>,
+    order: BTreeMap<Bytes, u32>,
     /// What the consumers hold, in bytes.
     held: usize,
 }
@@ -54,7 +57,8 @@ pub(crate) struct Consumer {
 impl Group {
     pub(crate) fn new(name: Bytes, last: StreamId, read: Option<u64>) -> Self {
         let pending = Sorted::default();
-        Group { name, last, read, pending, consumers: Vec::new(), order: Vec::new(), held: 0 }
+        let (consumers, free) = (Vec::new(), Vec::new());
+        Group { name, last, read, pending, consumers, free, order: BTreeMap::new(), held: 0 }
     }
 
     pub(crate) fn name(&self) -> &Bytes {
@@ -68,7 +72,7 @@ impl Group {
 
     /// The number of a consumer. O(log consumers)
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
-        self.place(name).ok().and_then(|place| self.order.get(place).copied())
+        self.order.get(name).copied()
     }
 
     /// O(1)
@@ -83,41 +87,35 @@ impl Group {
 
     /// The consumers with their numbers, in the order of their names.
     pub(crate) fn consumers(&self) -> impl Iterator<Item = (u32, &Consumer)> {
-        self.order.iter().filter_map(|number| Some((*number, self.consumer(*number)?)))
+        self.order.values().filter_map(|number| Some((*number, self.consumer(*number)?)))
     }
 
     /// The number of a consumer, who is added if there is none of that name; and whether that was so.
-    /// O(consumers)
+    /// O(log consumers)
     pub(crate) fn find_or_add(&mut self, name: &[u8], now: u64) -> (u32, bool) {
-        let place = match self.place(name) {
-            Ok(place) => return (self.order.get(place).copied().unwrap_or_default(), false),
-            Err(place) => place,
-        };
-        let consumer =
-            Consumer { name: Bytes::from(name), seen: now, active: None, pending: Sorted::default() };
+        if let Some(number) = self.find(name) {
+            return (number, false);
+        }
+        let name = Bytes::from(name);
+        let consumer = Consumer { name: name.clone(), seen: now, active: None, pending: Sorted::default() };
         self.held += bytes_of(&consumer);
+        // More consumers than a u32 counts do not fit into memory.
+        let number = self.free.pop().unwrap_or(self.consumers.len() as u32);
         let consumer = Some(Arc::new(consumer));
-        let number = match self.consumers.iter().position(Option::is_none) {
-            Some(free) => {
-                self.consumers[free] = consumer;
-                free
-            }
-            None => {
-                self.consumers.push(consumer);
-                self.consumers.len() - 1
-            }
-        };
-        // More consumers than that do not fit into memory.
-        let number = number as u32;
-        self.order.insert(place, number);
+        match self.consumers.get_mut(number as usize) {
+            Some(place) => *place = consumer,
+            None => self.consumers.push(consumer),
+        }
+        self.order.insert(name, number);
         (number, true)
     }
 
-    /// Removes a consumer and forgets what is pending for it; gives how much that was. O(consumers + pending)
+    /// Removes a consumer and forgets what is pending for it; gives how much that was.
+    /// O(log consumers + its pending)
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<usize> {
-        let place = self.place(name).ok()?;
-        let number = self.order.remove(place);
+        let number = self.order.remove(name)?;
         let consumer = self.consumers.get_mut(number as usize)?.take()?;
+        self.free.push(number);
         self.held -= bytes_of(&consumer);
         for (id, ()) in consumer.pending.from(StreamId::MIN) {
             self.pending.remove(id);
@@ -171,7 +169,9 @@ impl Group {
     /// Heap memory, in bytes. O(1)
     pub(super) fn bytes(&self) -> usize {
         let tables = self.consumers.capacity() * size_of::<Option<Arc<Consumer>>>()
-            + self.order.capacity() * size_of::<u32>();
+            + self.free.capacity() * size_of::<u32>()
+            // A node of a tree is two thirds full.
+            + self.order.len() * size_of::<(Bytes, u32)>() * 3 / 2;
         self.name.heap_bytes() + self.pending.bytes() + tables + self.held
     }
 
@@ -181,7 +181,8 @@ impl Group {
         let consumers = || self.consumers.iter().flatten();
         assert_eq!(self.held, consumers().map(|consumer| bytes_of(consumer)).sum::<usize>());
         assert_eq!(self.order.len(), consumers().count());
-        assert!(self.consumers().is_sorted_by_key(|(_, consumer)| &consumer.name));
+        assert_eq!(self.free.len(), self.consumers.len() - self.order.len());
+        assert!(self.order.iter().all(|(name, at)| self.consumer(*at).is_some_and(|of| of.name == *name)));
         for (number, consumer) in self.consumers() {
             consumer.pending.check();
             let of = |(id, ()): (StreamId, &())| {
@@ -192,13 +193,6 @@ impl Group {
         let owned =
             self.pending.from(StreamId::MIN).filter(|(_, pending)| pending.consumer.is_some()).count();
         assert_eq!(owned, consumers().map(|consumer| consumer.pending.len()).sum::<usize>());
-    }
-
-    /// Where a name is in the order, or would be.
-    fn place(&self, name: &[u8]) -> Result<usize, usize> {
-        self.order.binary_search_by(|number| {
-            self.consumer(*number).map_or(&[][..], |consumer| &consumer.name).cmp(name)
-        })
     }
 
     fn change<R>(&mut self, number: u32, change: impl FnOnce(&mut Consumer) -> R) {

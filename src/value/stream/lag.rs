@@ -5,6 +5,9 @@ use super::{Group, Stream, StreamId};
 
 /// From which version on a trimmed stream is told apart from one with holes.
 const NEWER: (u8, u8) = (8, 0);
+/// From which version on a group that is behind the first entry does not know how many it has read; Valkey, which
+/// counts as 7.3, does so too.
+const COUNTED: (u8, u8) = (7, 3);
 
 impl Stream {
     /// What a group has yet to read, by that version's rules; `None` if it cannot be told. O(1)
@@ -35,7 +38,7 @@ impl Stream {
         id: StreamId,
         version: (u8, u8),
     ) -> Option<u64> {
-        let newer = version >= NEWER;
+        let newer = version >= COUNTED;
         let known = read.filter(|_| match self.first() {
             _ if !newer => !self.has_hole(id),
             Some(first) => last >= first && !self.has_hole(last),

@@ -114,7 +114,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
+        // The first two fail only where it has ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }

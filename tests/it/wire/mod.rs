@@ -46,7 +46,7 @@ mod value;
 
 use std::fmt::Write;
 
-use larder::{Bytes, Protocol, Session, Store};
+use larder::{Bytes, Compat, Protocol, Session, Store};
 
 use crate::differential::chance::Chance;
 use crate::differential::server::Server;

@@ -110,6 +110,25 @@ fn trim(chance: &mut Chance, time: usize) -> Words {
     words
 }
 
+fn references(chance: &mut Chance) -> Vec<u8> {
+    word(chance.pick(&["KEEPREF", "DELREF", "ACKED", "acked"]))
+}
+
+/// What XDELEX and XACKDEL take.
+fn references_and_ids(chance: &mut Chance, time: usize) -> Words {
+    let ids = chance.many(1, 3, |chance| id(chance, time));
+    let count =
+        if chance.one_in(20) { word(chance.pick(&["0", "-1", "x", "2", "9"])) } else { word(&ids.len()) };
+    let ids = [words!["IDS", count], ids].concat();
+    let policy = |chance: &mut Chance| -> Words { chance.maybe(references).into_iter().collect() };
+    match chance.below(20) {
+        0 => [policy(chance), ids, policy(chance)].concat(),
+        1 => [policy(chance), ids.clone(), ids].concat(),
+        2..=5 => [ids, policy(chance)].concat(),
+        _ => [policy(chance), ids].concat(),
+    }
+}
+
 fn fields(chance: &mut Chance) -> Words {
     match chance.below(4) {
         0 => chance.many(1, 3, |chance| [chance.member(), chance.value()]).concat(),
@@ -126,7 +145,7 @@ fn streams(chance: &mut Chance, mut id: impl FnMut(&mut Chance) -> Vec<u8>) -> W
 
 fn draw(chance: &mut Chance, time: usize) -> Words {
     let key = key(chance);
-    match chance.below(34) {
+    match chance.below(37) {
         0..=7 => {
             let mut options = Words::new();
             if chance.one_in(8) {
@@ -134,6 +153,9 @@ fn draw(chance: &mut Chance, time: usize) -> Words {
             }
             if chance.one_in(6) {
                 options.extend(trim(chance, time));
+            }
+            if chance.one_in(20) {
+                options.push(references(chance));
             }
             [words!["XADD", key], options, words![new_id(chance, time)], fields(chance)].concat()
         }
@@ -143,7 +165,8 @@ fn draw(chance: &mut Chance, time: usize) -> Words {
             [words![name, key, bound(chance, time), bound(chance, time)], count(chance)].concat()
         }
         11 => [words!["XDEL", key], chance.many(1, 3, |chance| id(chance, time))].concat(),
-        12 => [words!["XTRIM", key], trim(chance, time)].concat(),
+        12 => [words!["XTRIM", key], trim(chance, time), chance.maybe(references).into_iter().collect()]
+            .concat(),
         13 => {
             let mut words = words!["XSETID", key, id(chance, time)];
             if chance.one_in(3) {
@@ -196,6 +219,8 @@ fn draw(chance: &mut Chance, time: usize) -> Words {
         }
         31 => words!["XINFO", "GROUPS", key],
         32 => words!["XINFO", "CONSUMERS", key, group(chance)],
+        33 | 34 => [words!["XDELEX", key], references_and_ids(chance, time)].concat(),
+        35 => [words!["XACKDEL", key, group(chance)], references_and_ids(chance, time)].concat(),
         _ => {
             let mut words = words!["XINFO", "STREAM", key];
             if chance.flag() {
@@ -208,7 +233,11 @@ fn draw(chance: &mut Chance, time: usize) -> Words {
 }
 
 fn read_id(chance: &mut Chance, time: usize, usual: &[u8]) -> Vec<u8> {
-    if chance.one_in(3) { id(chance, time) } else { usual.to_vec() }
+    match chance.below(16) {
+        0 => word("+"),
+        1..=4 => id(chance, time),
+        _ => usual.to_vec(),
+    }
 }
 
 fn xgroup(chance: &mut Chance, key: &[u8], time: usize) -> Words {
@@ -325,7 +354,7 @@ fn entries_go_with_their_references_or_wait_for_all_groups() {
         ask(&format!("XGROUP CREATE a {group} 0"));
         ask(&format!("XREADGROUP GROUP {group} ann COUNT 4 STREAMS a >"));
     }
-    assert_eq!(ask("XDELEX a ACKED IDS 3 1 5 9"), codes(&[2, 2, -1]));
+    assert_eq!(ask("XDELEX a ACKED IDS 3 1 5 9"), codes(&[2, 2, 2]));
     assert_eq!(ask("XACKDEL a g ACKED IDS 2 1 1"), codes(&[2, -1]));
     assert_eq!(ask("XACKDEL a h ACKED IDS 1 1"), codes(&[1]));
     assert_eq!(ask("XDELEX a KEEPREF IDS 1 2"), codes(&[1]));

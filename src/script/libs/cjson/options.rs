@@ -62,7 +62,7 @@ pub(super) fn functions(lua: &Lua, cjson: &Table, options: &Shared, compat: Comp
     integer(lua, cjson, options, "encode_number_precision", 1, 14, |options| &mut options.precision)?;
     flag(lua, cjson, options, "encode_keep_buffer", |options| &mut options.keep_buffer)?;
     flag(lua, cjson, options, "decode_invalid_numbers", |options| &mut options.decode_invalid)?;
-    if compat.redis() >= (8, 0) {
+    if compat.redis() > (8, 2) {
         flag(lua, cjson, options, "decode_array_with_array_mt", |options| &mut options.marks_arrays)?;
         cjson.raw_set("array_mt", lua.named_registry_value::<Table>(ARRAY)?)?;
     }

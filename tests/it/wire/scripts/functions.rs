@@ -1,7 +1,12 @@
 //! FUNCTION and FCALL.
 
+use larder::{Protocol, Session, Store};
+
 use super::compare_all;
-use crate::wire::{Words, words};
+use crate::differential::server::Server;
+use crate::wire::redis::Redis;
+use crate::wire::value::Value;
+use crate::wire::{Words, answer, words};
 
 fn load(code: &str) -> Words {
     words!["FUNCTION", "LOAD", code]
@@ -155,4 +160,81 @@ fn functions_are_called_as_redis_does() {
         commands.push(words!["FCALL", name, "0"]);
     }
     compare_all(&commands);
+}
+
+/// A store and a server, asked the same.
+struct Both {
+    redis: Redis,
+    session: Session,
+}
+
+impl Both {
+    /// Asks both, who must agree.
+    fn ask(&mut self, words: &Words) {
+        let reply = answer(&mut self.session, words);
+        let (ours, theirs) = (self.session.encode(&reply), self.redis.ask(words));
+        let command = crate::wire::script(std::slice::from_ref(words));
+        assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string(), "{command}");
+    }
+
+    /// What both dump.
+    fn dump(&mut self, words: &Words) -> [Vec<u8>; 2] {
+        let reply = answer(&mut self.session, words);
+        [self.session.encode(&reply), self.redis.ask(words)].map(|reply| match Value::parse(&reply) {
+            Some(Value::One(b'$', payload)) => payload,
+            other => panic!("no payload: {other:?}"),
+        })
+    }
+}
+
+#[test]
+fn libraries_are_restored_from_each_others_payloads() {
+    let library = |name: &str, function: &str, more: &str| {
+        load(&format!(
+            "#!lua name={name}\nredis.register_function('{function}', function() return '{function}' end)\n{more}"
+        ))
+    };
+    let (flush, dump) = (words!["FUNCTION", "FLUSH"], words!["FUNCTION", "DUMP"]);
+    let restore = |payload: &[u8], how: &str| words!["FUNCTION", "RESTORE", payload, how];
+    for server in Server::each() {
+        let redis = Redis::connect(server.port(), Protocol::Resp2);
+        let session = Store::builder().seed(7).build().session().compat(redis.compat);
+        let mut both = Both { redis, session };
+        let [empty, theirs] = both.dump(&dump);
+        assert_eq!(empty, theirs);
+        both.ask(&library("two", "g", ""));
+        let [two, theirs] = both.dump(&dump);
+        assert_eq!(two, theirs);
+        both.ask(&library("one", "f", &format!("--{}", "long ".repeat(100))));
+        both.ask(&words!["SET", "key", "value"]);
+        let [ours, theirs] = both.dump(&dump);
+        let [value, _] = both.dump(&words!["DUMP", "key"]);
+        for payload in [&ours, &theirs] {
+            both.ask(&restore(payload, "FLUSH"));
+            both.ask(&words!["FCALL", "f", "0"]);
+            both.ask(&words!["FUNCTION", "LIST", "LIBRARYNAME", "one", "WITHCODE"]);
+            both.ask(&words!["FUNCTION", "LIST", "LIBRARYNAME", "two", "WITHCODE"]);
+            both.ask(&restore(payload, "replace"));
+            both.ask(&words!["FCALL", "g", "0"]);
+            both.ask(&flush);
+            both.ask(&restore(payload, "APPEND"));
+            both.ask(&words!["FUNCTION", "STATS"]);
+        }
+        both.ask(&words!["FUNCTION", "RESTORE", two]);
+        both.ask(&restore(&two, "what"));
+        both.ask(&words!["FUNCTION", "RESTORE", two, "FLUSH", "x"]);
+        both.ask(&words!["FUNCTION", "RESTORE"]);
+        both.ask(&words!["FUNCTION", "DUMP", "x"]);
+        both.ask(&flush);
+        both.ask(&library("other", "g", ""));
+        both.ask(&words!["FUNCTION", "RESTORE", two]);
+        both.ask(&restore(&two, "REPLACE"));
+        both.ask(&words!["FCALL", "g", "0"]);
+        for bad in [&ours[..9], &ours[1..], &value[..], &[]] {
+            both.ask(&restore(bad, "FLUSH"));
+        }
+        both.ask(&words!["FUNCTION", "STATS"]);
+        both.ask(&restore(&empty, "FLUSH"));
+        both.ask(&words!["FUNCTION", "STATS"]);
+    }
 }
