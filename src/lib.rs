@@ -212,6 +212,8 @@ pub use redis_rs::RedisConnection;
 pub use reply::{ErrorReply, Reply};
 #[cfg(feature = "commands")]
 pub use resp::Protocol;
+#[cfg(feature = "tls")]
+pub use server::ClientCertificates;
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use snapshot::{Progress, SnapshotError};

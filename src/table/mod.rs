@@ -44,6 +44,7 @@ pub use row::Compat;
 pub use session::Session;
 #[cfg(feature = "server")]
 pub(crate) use {
+    config::{OutputLimit, output_limit, query_limit},
     pubsub::message,
     session::{Outcome, Waiting},
 };

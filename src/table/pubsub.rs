@@ -1,6 +1,7 @@
 //! SUBSCRIBE, PUBLISH and their kin.
 
 use super::call::{Answer, Call};
+use super::config::output_limit;
 use super::row::flag::{FAST, LISTENS, LOADING, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
@@ -23,9 +24,9 @@ pub(super) const ROWS: &[Row] = &[
     row("unsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, &CHANNELS)).since(2, 0),
 ];
 
-/// What is kept for a client that is slow to read: as many bytes as Redis keeps, and no more messages than are
-/// worth an eighth of them by themselves.
-const BACKLOG: Backlog = Backlog::new().messages(1 << 16);
+/// What is kept for a client that is slow to read: no more messages than so many, and as many bytes as
+/// `client-output-buffer-limit` has said when it began to listen.
+const MESSAGES: usize = 1 << 16;
 
 /// What channels and patterns differ in.
 struct Kind {
@@ -97,7 +98,9 @@ fn subscribe(call: &mut Call<'_>, kind: &Kind) -> Answer {
     let mut replies = Vec::new();
     let space = std::sync::Arc::clone(call.db().space());
     for name in names {
-        let new = || Hub::subscriber(space.hub(), space.clock(), BACKLOG);
+        let bytes = output_limit(&space, "pubsub").hard.unwrap_or(usize::MAX);
+        let new =
+            || Hub::subscriber(space.hub(), space.clock(), Backlog::new().messages(MESSAGES).bytes(bytes));
         (kind.join)(call.session.subscription.get_or_insert_with(new), name);
         replies.push(told(call.session, kind.subscribe, Some(name)));
     }

@@ -1,8 +1,10 @@
 //! CONFIG: the settings of a server, as clients read and write them.
 //!
 //! What a store is built with (its limit, its databases) is told as it is, and is not changed here. Which key
-//! events are told, and the password, have their effect; the others are kept for whoever asks.
+//! events are told, the password, and what a server keeps for a client have their effect; the others are kept for
+//! whoever asks.
 
+mod output;
 mod parameters;
 mod value;
 
@@ -20,6 +22,9 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::text::glob::Pattern;
 use crate::{Bytes, Eviction};
 
+#[cfg(feature = "server")]
+pub(crate) use output::OutputLimit;
+pub(crate) use output::output_limit;
 use parameters::{PARAMETERS, Parameter};
 pub(super) use value::Kind;
 
@@ -104,6 +109,13 @@ pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
     let changed = space.shared().settings.changed(name);
     let default = || PARAMETERS.iter().find(|parameter| parameter.name == name).map(|known| known.default);
     changed.unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
+}
+
+/// What a client may have the server keep of its requests, in bytes.
+#[cfg(feature = "server")]
+pub(crate) fn query_limit(space: &Keyspace) -> usize {
+    let text = value(space, "client-query-buffer-limit");
+    crate::text::number::parse_i64(&text).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX)
 }
 
 /// The limit in bytes; 0 if there is none, or one of another kind.
@@ -197,6 +209,9 @@ fn is_built_in(space: &Keyspace, name: &str) -> bool {
 fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
     if name == "notify-keyspace-events" {
         space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
+    } else if name == output::NAME {
+        let merged = output::merge(&self::value(space, name), &value);
+        space.shared().settings.keep(name, merged);
     } else {
         space.shared().settings.keep(name, value);
     }

@@ -1,6 +1,8 @@
 //! The parameters of `redis.conf`: their names, what values they take, and what they are by default.
 
-use super::Kind::{self, Choice, Events, Fixed, Flag, Memory, Number, Password, Protected, Save, Text};
+use super::Kind::{
+    self, Choice, Events, Fixed, Flag, Memory, Number, Output, Password, Protected, Save, Text,
+};
 
 /// A line of `redis.conf`.
 pub(crate) struct Parameter {
@@ -67,7 +69,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("bind-source-addr", Text, ""),
     parameter("bio_cpulist", Fixed, ""),
     parameter("busy-reply-threshold", Number(0, LONG), "5000").or("lua-time-limit"),
-    parameter("client-output-buffer-limit", Text, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
+    parameter("client-output-buffer-limit", Output, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     parameter("client-query-buffer-limit", Memory(1048576, SIZE), "1073741824"),
     parameter("cluster-allow-pubsubshard-when-down", Flag, "yes"),
     parameter("cluster-allow-reads-when-down", Flag, "no"),
