@@ -133,6 +133,7 @@
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
+//! | `tls` | `ServerBuilder::tls`: the server's TCP port with TLS |
 //! | `testing` | `larder::testing`: faults, the log of commands, strict modes, the data as text and what differs |
 //!
 //! Without any, the store depends on neither serde nor a codec.
@@ -161,6 +162,10 @@ mod codec;
 mod command;
 mod error;
 mod event;
+#[cfg(all(fuzzing, feature = "server"))]
+pub mod fuzzing;
+#[cfg(all(test, not(fuzzing), feature = "server"))]
+mod fuzzing;
 mod key;
 mod keyspace;
 mod load;

@@ -95,6 +95,13 @@ fn all() -> impl Iterator<Item = &'static Row> {
     FAMILIES.iter().copied().flatten()
 }
 
+/// The names of all commands; of a subcommand `container|name`.
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+pub(crate) fn names() -> &'static [&'static str] {
+    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| all().map(|row| row.name).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
