@@ -19,6 +19,7 @@ const LONG: usize = 16 << 10;
 /// What has been read goes from the buffer's front once it is so much.
 const READ: usize = 16 << 10;
 /// Room that is kept where nothing has arrived.
+#[cfg(feature = "server")]
 const SPARE: usize = 4 << 10;
 /// By how much room for a long argument grows at a time, or by a quarter, but never beyond its length.
 const STEP: usize = 64 << 10;

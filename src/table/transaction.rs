@@ -23,7 +23,6 @@ pub(super) const ROWS: &[Row] = &[
 pub(super) struct Queue {
     commands: Vec<(&'static Row, Vec<Bytes>)>,
     /// What they take.
-    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a session in the process has no limit"))]
     bytes: usize,
     /// One of them was no command: `EXEC` will do nothing.
     pub is_broken: bool,

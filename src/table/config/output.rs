@@ -16,9 +16,7 @@ pub(crate) struct OutputLimit {
     /// More bytes than that end its connection at once.
     pub hard: Option<usize>,
     /// More than that do when they have waited for `seconds`.
-    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a socket can stall"))]
     pub soft: Option<usize>,
-    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a socket can stall"))]
     pub seconds: u64,
 }
 
