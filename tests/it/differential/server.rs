@@ -60,7 +60,7 @@ impl Server {
             drop(free);
             let spawned = Command::new(&program)
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-                .args(["--appendonly", "no", "--daemonize", "no", "--dbfilename", "none.rdb"])
+                .args(["--appendonly", "no", "--daemonize", "no"])
                 .current_dir(std::env::temp_dir())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
