@@ -108,6 +108,12 @@ impl Bytes {
         std::str::from_utf8(self.as_slice()).ok()
     }
 
+    /// The same bytes, where they are if they are many: a long string is not copied.
+    #[cfg(any(feature = "redis", feature = "server"))]
+    pub(crate) fn from_buffer(buffer: Vec<u8>) -> Self {
+        if buffer.len() <= INLINE { Bytes::from(&*buffer) } else { Bytes(Repr::Buffer(Arc::new(buffer))) }
+    }
+
     /// Room to write in place: grows like a `Vec`, and is copied first where a reader shares it.
     pub(crate) fn make_mut(&mut self) -> &mut Vec<u8> {
         if !matches!(self.0, Repr::Buffer(_)) {

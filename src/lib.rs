@@ -134,6 +134,7 @@
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
 //! | `redis-aio` | `Store::redis_async_connection`: the same for redis-rs's async commands |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
+//! | `tls` | `ServerBuilder::tls`: the server's TCP port with TLS |
 //! | `testing` | `larder::testing`: faults, the log of commands, strict modes, the data as text and what differs |
 //!
 //! Without any, the store depends on neither serde nor a codec.
@@ -162,6 +163,10 @@ mod codec;
 mod command;
 mod error;
 mod event;
+#[cfg(all(fuzzing, feature = "server"))]
+pub mod fuzzing;
+#[cfg(all(test, not(fuzzing), feature = "server"))]
+mod fuzzing;
 mod key;
 mod keyspace;
 mod load;
@@ -226,6 +231,8 @@ pub use redis_rs::RedisConnection;
 pub use reply::{ErrorReply, Reply};
 #[cfg(feature = "commands")]
 pub use resp::Protocol;
+#[cfg(feature = "tls")]
+pub use server::ClientCertificates;
 #[cfg(feature = "server")]
 pub use server::{ConfigError, Server, ServerBuilder, ServerConfig};
 pub use snapshot::{Progress, SnapshotError};

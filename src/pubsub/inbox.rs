@@ -100,6 +100,8 @@ struct State {
     parked: bool,
     tasks: Vec<(u64, Waker)>,
     next_slot: u64,
+    /// Who is to be woken once more bytes than that wait, or a message was dropped.
+    watcher: Option<(u64, Waker)>,
 }
 
 /// A task's place among those that wait; its own, so that several futures can wait for one inbox.
@@ -116,6 +118,7 @@ impl Inbox {
             parked: false,
             tasks: Vec::new(),
             next_slot: 0,
+            watcher: None,
         };
         Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), backlog }
     }
@@ -139,6 +142,10 @@ impl Inbox {
         state.bytes = state.bytes.saturating_add(size);
         state.ring.push_back(message);
         state.disarm(&self.arrived, wakes);
+        let (bytes, has_lost) = (state.bytes, state.lagged > 0);
+        if let Some((_, waker)) = state.watcher.take_if(|(most, _)| has_lost || bytes > *most) {
+            wakes.add_task(waker);
+        }
         true
     }
 
@@ -215,6 +222,22 @@ impl Inbox {
             drop(replaced);
             return Poll::Pending;
         }
+    }
+
+    /// Whether more bytes than that wait to be read, or a message was dropped; or else the task is woken when it
+    /// comes to that. One task at a time can ask. O(1).
+    #[cfg(feature = "server")]
+    pub(super) fn poll_over(&self, bytes: u64, context: &mut Context<'_>) -> Poll<()> {
+        let waker = context.waker().clone();
+        let mut state = self.state.lock();
+        if state.lagged > 0 || state.bytes > bytes {
+            drop(state);
+            return Poll::Ready(());
+        }
+        let replaced = state.watcher.replace((bytes, waker));
+        drop(state);
+        drop(replaced);
+        Poll::Pending
     }
 
     /// Wakes this task no more. O(tasks that wait).

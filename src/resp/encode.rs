@@ -91,6 +91,8 @@ fn array(kind: u8, items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
 
 fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     header(b'$', bytes.len(), out);
+    // With its end, lest room for a long one be doubled for two bytes.
+    out.reserve(bytes.len() + 2);
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }

@@ -1,6 +1,8 @@
 //! Redis's protocol: requests from bytes, and replies to bytes. No input, no output: whoever has a
 //! connection hands the bytes over.
 
+#[cfg(any(feature = "redis", feature = "server"))]
+mod arguments;
 mod encode;
 #[cfg(any(feature = "redis", feature = "server"))]
 mod parse;

@@ -1,17 +1,28 @@
 //! Requests from bytes, as they arrive.
 //!
-//! What is kept is what has arrived and is not yet an argument: nothing is set aside for a length that a
-//! client merely claims.
+//! Nothing is set aside for a length that a client merely claims, and what has arrived is kept once: a long
+//! argument goes into an allocation of its own as it comes, many short ones stay packed until their request is
+//! whole. So a request that is under way takes the bytes that have arrived, and some 64 KB at most beside them.
 
 use std::fmt;
 
+use super::arguments::Arguments;
 use crate::Bytes;
+#[cfg(feature = "server")]
+use crate::reply::ErrorReply;
 use crate::text::number::parse_i64;
 
 /// The longest line: an inline request, or a count.
 const LINE: usize = 64 << 10;
-/// Room that is made at once for the arguments of a request.
-const EXPECTED: usize = 32;
+/// An argument that is longer does not wait in the buffer until it is whole.
+const LONG: usize = 16 << 10;
+/// What has been read goes from the buffer's front once it is so much.
+const READ: usize = 16 << 10;
+/// Room that is kept where nothing has arrived.
+#[cfg(feature = "server")]
+const SPARE: usize = 4 << 10;
+/// By how much room for a long argument grows at a time, or by a quarter, but never beyond its length.
+const STEP: usize = 64 << 10;
 /// Digits of a count or length that is read in one go.
 const DIGITS: usize = 10;
 /// Arguments of a request.
@@ -26,12 +37,16 @@ pub(crate) struct Requests {
     /// What has arrived, from `start` on not yet read.
     buffer: Vec<u8>,
     start: usize,
+    /// How much of a line that has not ended is known not to hold its end.
+    searched: usize,
     /// The arguments of the request that is being read.
-    arguments: Vec<Bytes>,
+    arguments: Arguments,
     /// How many more it has.
     left: usize,
     /// The length of the argument that is being read, once it is known.
     length: Option<usize>,
+    /// That argument as far as it has arrived, if it is long; what arrives goes here until it is whole.
+    long: Option<Vec<u8>>,
     /// The longest argument.
     longest: usize,
     /// Whether the client has still to say who it is.
@@ -40,11 +55,19 @@ pub(crate) struct Requests {
 
 /// Bytes that are no request. The connection is of no more use, as nobody knows where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ProtocolError(String);
+pub(crate) struct ProtocolError(Vec<u8>);
+
+impl ProtocolError {
+    /// What the client is told.
+    #[cfg(feature = "server")]
+    pub(crate) fn reply(&self) -> ErrorReply {
+        ErrorReply::of_bytes([b"ERR Protocol error: ", &*self.0].concat())
+    }
+}
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ERR Protocol error: {}", self.0)
+        write!(f, "ERR Protocol error: {}", String::from_utf8_lossy(&self.0))
     }
 }
 
@@ -54,25 +77,41 @@ impl Requests {
         Requests {
             buffer: Vec::new(),
             start: 0,
-            arguments: Vec::new(),
+            searched: 0,
+            arguments: Arguments::default(),
             left: 0,
             length: None,
+            long: None,
             longest,
             is_unknown: false,
         }
     }
 
-    /// More bytes have arrived.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        if self.start > 0 && (self.start == self.buffer.len() || self.start >= LINE) {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-            // One long argument is no reason to keep so much for the next.
-            if self.buffer.capacity() > LINE && self.buffer.len() < LINE / 4 {
-                self.buffer.shrink_to(LINE / 4);
+    /// More bytes have arrived. O(n)
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        if let (Some(long), Some(length)) = (&mut self.long, self.length) {
+            let (own, rest) = bytes.split_at(bytes.len().min(length.saturating_sub(long.len())));
+            append(long, own, length);
+            bytes = rest;
+            if bytes.is_empty() {
+                return;
             }
         }
+        if self.start > 0 && (self.start == self.buffer.len() || self.start >= READ) {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Nothing more has arrived for now: gives back the room that a burst has left behind.
+    #[cfg(feature = "server")]
+    pub(crate) fn rest(&mut self) {
+        if self.buffer.capacity() > SPARE && self.pending() < self.buffer.capacity() / 4 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            self.buffer.shrink_to_fit();
+        }
     }
 
     /// The next whole request: its name and arguments, at least one; `None` until more has arrived.
@@ -92,7 +131,7 @@ impl Requests {
                         }
                         Some(count) if count <= most => {
                             self.left = count.max(0) as usize;
-                            self.arguments.reserve(self.left.min(EXPECTED));
+                            self.arguments.expect(self.left);
                         }
                         _ => return Err(self.broken("invalid multibulk length")),
                     }
@@ -106,17 +145,24 @@ impl Requests {
             }
         }
         while self.left > 0 {
-            let Some(argument) = self.argument()? else { return Ok(None) };
-            self.arguments.push(argument);
+            if !self.argument()? {
+                return Ok(None);
+            }
             self.left -= 1;
         }
-        Ok(Some(std::mem::take(&mut self.arguments)))
+        Ok(Some(self.arguments.take()))
     }
 
-    /// Bytes that have arrived and are no request yet.
-    #[cfg(any(test, feature = "server"))]
+    /// Bytes that have arrived and are neither a request nor a whole argument yet.
+    #[cfg(any(test, fuzzing, feature = "server"))]
     pub(crate) fn pending(&self) -> usize {
-        self.buffer.len() - self.start
+        self.buffer.len() - self.start + self.long.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Bytes that are allocated.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn allocated(&self) -> usize {
+        self.buffer.capacity() + self.long.as_ref().map_or(0, Vec::capacity) + self.arguments.allocated()
     }
 
     /// Whether a request has arrived in part.
@@ -125,15 +171,16 @@ impl Requests {
         self.left > 0 || self.pending() > 0
     }
 
-    fn argument(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+    /// Reads the next argument; false until all of it has arrived.
+    fn argument(&mut self) -> Result<bool, ProtocolError> {
         let length = match self.length {
             Some(length) => length,
             None => {
                 let start = self.start;
-                let Some(length) = self.number("too big bulk count string")? else { return Ok(None) };
+                let Some(length) = self.number("too big bulk count string")? else { return Ok(false) };
                 let kind = self.buffer[start];
                 if kind != b'$' {
-                    return Err(self.broken(format!("expected '$', got '{}'", char::from(kind))));
+                    return Err(self.broken([b"expected '$', got '", &[kind][..], b"'"].concat()));
                 }
                 let longest = i64::try_from(self.longest).unwrap_or(i64::MAX);
                 let length = match length {
@@ -147,24 +194,39 @@ impl Requests {
                 *self.length.insert(length as usize)
             }
         };
-        let bytes = &self.buffer[self.start..];
-        if bytes.len() < length + 2 {
-            return Ok(None);
-        }
-        let argument = Bytes::from(&bytes[..length]);
         // What stands in the place of the two bytes behind it is not looked at, as in Redis.
-        self.start += length + 2;
+        let bytes = &self.buffer[self.start..];
+        match &mut self.long {
+            Some(long) if long.len() < length || bytes.len() < 2 => return Ok(false),
+            Some(long) => {
+                self.arguments.push_long(Bytes::from_buffer(std::mem::take(long)));
+                self.long = None;
+                self.start += 2;
+            }
+            None if bytes.len() >= length + 2 => {
+                self.arguments.push(&bytes[..length]);
+                self.start += length + 2;
+            }
+            None if length > LONG => {
+                let arrived = bytes.len().min(length);
+                let mut long = Vec::new();
+                append(&mut long, &bytes[..arrived], length);
+                self.start += arrived;
+                self.long = Some(long);
+                return Ok(false);
+            }
+            None => return Ok(false),
+        }
         self.length = None;
-        Ok(Some(argument))
+        Ok(true)
     }
 
     /// The words of a request without a header, as somebody types it.
     fn inline(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
-        let rest = &self.buffer[self.start..];
-        let Some(end) = rest.iter().take(LINE).position(|byte| *byte == b'\n') else {
-            return if rest.len() >= LINE { Err(self.broken("too big inline request")) } else { Ok(None) };
+        let Some(end) = self.find(b'\n') else {
+            return if self.searched >= LINE { Err(self.broken("too big inline request")) } else { Ok(None) };
         };
-        let line = &rest[..end];
+        let line = &self.buffer[self.start..self.start + end];
         let words = split_words(line.strip_suffix(b"\r").unwrap_or(line));
         self.start += end + 1;
         words.map(Some).ok_or_else(|| self.broken("unbalanced quotes in request"))
@@ -181,6 +243,7 @@ impl Requests {
                 b'0'..=b'9' => number = number * 10 + i64::from(byte - b'0'),
                 b'\r' if at > 0 && (at == 1 || rest[0] != b'0') && rest.len() > at + 1 => {
                     self.start += 1 + at + 2;
+                    self.searched = 0;
                     return Ok(Some(Some(number)));
                 }
                 _ => break,
@@ -194,19 +257,38 @@ impl Requests {
 
     /// Where the next line lies, without its end.
     fn line(&mut self, too_long: &'static str) -> Result<Option<std::ops::Range<usize>>, ProtocolError> {
-        let rest = &self.buffer[self.start..];
-        match rest.iter().take(LINE).position(|byte| *byte == b'\r') {
-            Some(end) if end + 1 < rest.len() => Ok(Some(self.start..self.start + end)),
+        match self.find(b'\r') {
+            Some(end) if self.start + end + 1 < self.buffer.len() => Ok(Some(self.start..self.start + end)),
             Some(_) => Ok(None),
-            None if rest.len() >= LINE => Err(self.broken(too_long)),
+            None if self.searched >= LINE => Err(self.broken(too_long)),
             None => Ok(None),
         }
     }
 
+    /// Where a byte first stands in the line that is being read; what was searched in vain is not again, so that
+    /// a line which comes byte by byte costs no more than one that comes at once.
+    fn find(&mut self, wanted: u8) -> Option<usize> {
+        let rest = &self.buffer[self.start..];
+        let rest = &rest[..rest.len().min(LINE)];
+        let found = rest.iter().skip(self.searched).position(|byte| *byte == wanted);
+        let found = found.map(|at| self.searched + at);
+        self.searched = if found.is_some() { 0 } else { rest.len() };
+        found
+    }
+
     /// Nothing more is read.
-    fn broken(&mut self, why: impl Into<String>) -> ProtocolError {
+    fn broken(&mut self, why: impl Into<Vec<u8>>) -> ProtocolError {
         ProtocolError(why.into())
     }
+}
+
+/// Puts what has arrived of an argument behind what has before. Its room grows with it.
+fn append(long: &mut Vec<u8>, bytes: &[u8], length: usize) {
+    if long.capacity() - long.len() < bytes.len() {
+        let more = bytes.len().max(STEP).max(long.len() / 4);
+        long.reserve_exact(more.min(length.saturating_sub(long.len())).max(bytes.len()));
+    }
+    long.extend_from_slice(bytes);
 }
 
 /// The words of a line, apart by white space; within quotes it belongs to the word, and within double quotes
@@ -350,8 +432,7 @@ mod tests {
         let mut requests = Requests::new(512 << 20);
         requests.feed(b"*1000000\r\n$536870912\r\n");
         assert_eq!(requests.next(), Ok(None));
-        assert!(requests.buffer.capacity() < 1024 && requests.arguments.capacity() < 1024);
-        requests.is_unknown = true;
+        assert!(requests.allocated() < 128 << 10, "{}", requests.allocated());
         assert_eq!(requests.pending(), 0);
     }
 

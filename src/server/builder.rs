@@ -3,10 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Options, Server};
+#[cfg(unix)]
+use super::socket_file;
+use super::stream::Listener;
+#[cfg(feature = "tls")]
+use super::tls::{ClientCertificates, Tls};
+use super::{Doors, Options, Server};
 use crate::table::{SaveListener, start};
 use crate::{Bytes, Compat, Error, Progress, SaveFile, Store};
 
@@ -28,6 +35,11 @@ pub struct ServerBuilder {
     addresses: io::Result<Vec<SocketAddr>>,
     /// Others beside the first that can be listened on; whether the server may do without.
     more: Vec<(SocketAddr, bool)>,
+    has_tcp: bool,
+    #[cfg(unix)]
+    socket: Option<(PathBuf, Option<u32>)>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     options: Options,
     parameters: BTreeMap<&'static str, Bytes>,
     file: Option<SaveFile>,
@@ -40,6 +52,11 @@ impl ServerBuilder {
         ServerBuilder {
             addresses: Ok(vec![any]),
             more: Vec::new(),
+            has_tcp: true,
+            #[cfg(unix)]
+            socket: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             options: Options::default(),
             parameters: BTreeMap::new(),
             file: None,
@@ -145,6 +162,96 @@ impl ServerBuilder {
         self
     }
 
+    /// Listens on no TCP port, but on a Unix socket alone (Redis's `port 0`).
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use larder::{Server, Store};
+    ///
+    /// let path = std::env::temp_dir().join(format!("larder-doc-{}.sock", std::process::id()));
+    /// let server = Server::builder().unix_socket(&path).no_tcp().start(&Store::new())?;
+    /// assert_eq!((server.port(), server.unix_socket()), (0, Some(path.as_path())));
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn no_tcp(mut self) -> Self {
+        self.has_tcp = false;
+        self
+    }
+
+    /// Listens on a Unix socket as well. A socket that is there already is replaced if nobody listens on it any
+    /// more; the file goes with the server.
+    ///
+    /// ```
+    /// use larder::{Server, Store};
+    ///
+    /// let path = std::env::temp_dir().join(format!("larder-doc2-{}.sock", std::process::id()));
+    /// let server = Server::builder().unix_socket(&path).start(&Store::new())?;
+    /// assert_eq!(server.unix_url().unwrap(), format!("redis+unix://{}", path.display()));
+    /// drop(server);
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn unix_socket(mut self, path: impl AsRef<Path>) -> Self {
+        let permissions = self.socket.and_then(|(_, permissions)| permissions);
+        self.socket = Some((path.as_ref().to_owned(), permissions));
+        self
+    }
+
+    /// The same, with a file of these permissions, such as `0o770`; those of the process's mask if nothing is said.
+    ///
+    /// ```
+    /// use larder::{Server, Store};
+    ///
+    /// let path = std::env::temp_dir().join(format!("larder-doc3-{}.sock", std::process::id()));
+    /// let server = Server::builder().unix_socket_with(&path, 0o700).start(&Store::new())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn unix_socket_with(mut self, path: impl AsRef<Path>, permissions: u32) -> Self {
+        self.socket = Some((path.as_ref().to_owned(), Some(permissions)));
+        self
+    }
+
+    /// TLS 1.2 and 1.3 on its TCP port, and nothing else: the server's certificate, behind it those that lead to the
+    /// one that clients know, and its key, both as PEM.
+    ///
+    /// ```no_run
+    /// use larder::{Server, Store};
+    ///
+    /// let (certificates, key) = (std::fs::read("server.crt")?, std::fs::read("server.key")?);
+    /// let server = Server::builder().tls(certificates, key).start(&Store::new())?;
+    /// assert!(server.url().starts_with("rediss://"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        let clients = self.tls.and_then(|tls| tls.clients);
+        self.tls = Some(Tls { certificates: certificates.into(), key: key.into(), clients });
+        self
+    }
+
+    /// Asks clients for a certificate too, signed by one of these (PEM). It says something only beside
+    /// [`tls`](Self::tls).
+    ///
+    /// ```no_run
+    /// use larder::{ClientCertificates, Server, Store};
+    ///
+    /// let read = |name: &str| std::fs::read(name);
+    /// let server = Server::builder()
+    ///     .tls(read("server.crt")?, read("server.key")?)
+    ///     .tls_clients(read("ca.crt")?, ClientCertificates::Required)
+    ///     .start(&Store::new())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls_clients(mut self, authorities: impl Into<Vec<u8>>, wanted: ClientCertificates) -> Self {
+        let tls = self.tls.get_or_insert(Tls { certificates: Vec::new(), key: Vec::new(), clients: None });
+        tls.clients = Some((authorities.into(), wanted));
+        self
+    }
+
     /// What a client has to say in `AUTH` or `HELLO` before anything else. It is the store's `requirepass`: new
     /// sessions of that store have to say it too, whatever way they come in.
     ///
@@ -212,24 +319,25 @@ impl ServerBuilder {
     /// ```
     ///
     /// # Errors
-    /// Those of the system, where the address is none, is in use, or threads cannot be started.
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the settings are of a
+    /// Those of the system, where the address is none, is in use, or threads cannot be started;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for certificates that are none, if it would listen nowhere, or if the
+    /// settings are of a
     /// [`ServerConfig`](crate::ServerConfig) that the store was not built with.
     pub fn start(self, store: &Store) -> io::Result<Server> {
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let mut listeners = Vec::new();
+        let mut tcp = Vec::new();
         let addresses = self.addresses?;
-        if !addresses.is_empty() || self.more.is_empty() {
-            listeners.push(TcpListener::bind(&*addresses)?);
+        if self.has_tcp && (!addresses.is_empty() || self.more.is_empty()) {
+            tcp.push(TcpListener::bind(&*addresses)?);
         }
         let mut port = None;
-        for (mut addr, may_miss) in self.more {
+        for (mut addr, may_miss) in self.more.into_iter().filter(|_| self.has_tcp) {
             // All of them have the free port that the first has found.
             addr.set_port(port.unwrap_or(addr.port()));
             match TcpListener::bind(addr) {
                 Ok(listener) => {
                     port = Some(listener.local_addr()?.port());
-                    listeners.push(listener);
+                    tcp.push(listener);
                 }
                 Err(_) if may_miss => {}
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{addr}: {error}"))),
@@ -243,7 +351,44 @@ impl ServerBuilder {
                 .save_to(store.space(), file, self.options.compat, self.listener)
                 .map_err(|error| invalid(error.to_string()))?;
         }
-        Server::start(listeners, store, self.options)
+        let mut doors = Doors { tcp: None, unix: None, is_tls: false };
+        for listener in &tcp {
+            listener.set_nonblocking(true)?;
+        }
+        doors.tcp = tcp.first().map(TcpListener::local_addr).transpose()?;
+        #[cfg(feature = "tls")]
+        let acceptor = self.tls.map(|tls| tls.acceptor()).transpose()?;
+        #[cfg(feature = "tls")]
+        (doors.is_tls = !tcp.is_empty() && acceptor.is_some());
+        #[cfg(unix)]
+        let socket = match &self.socket {
+            Some((path, permissions)) => Some(socket_file::listen(path, *permissions)?),
+            None => None,
+        };
+        #[cfg(unix)]
+        (doors.unix = self.socket.map(|(path, _)| path));
+        if doors.tcp.is_none() && doors.unix.is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a server that listens nowhere"));
+        }
+        let open = || {
+            let mut listeners = Vec::new();
+            for listener in tcp {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                #[cfg(feature = "tls")]
+                listeners.push(match &acceptor {
+                    Some(acceptor) => Listener::Tls(listener, acceptor.clone()),
+                    None => Listener::Tcp(listener),
+                });
+                #[cfg(not(feature = "tls"))]
+                listeners.push(Listener::Tcp(listener));
+            }
+            #[cfg(unix)]
+            if let Some((listener, file)) = socket {
+                listeners.push(Listener::Unix(tokio::net::UnixListener::from_std(listener)?, file));
+            }
+            Ok(listeners)
+        };
+        Server::start(doors, open, store, self.options)
     }
 }
 

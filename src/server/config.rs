@@ -323,6 +323,14 @@ impl ServerConfig {
         if let Some(seconds) = number("timeout").filter(|seconds| *seconds > 0) {
             builder = builder.idle_timeout(Duration::from_secs(seconds));
         }
+        #[cfg(unix)]
+        if let Some(path) = self.get("unixsocket").filter(|path| !path.is_empty()) {
+            let mode = self.get("unixsocketperm").and_then(|mode| u32::from_str_radix(&mode, 8).ok());
+            builder = match mode.filter(|mode| *mode > 0) {
+                Some(mode) => builder.unix_socket_with(path, mode),
+                None => builder.unix_socket(path),
+            };
+        }
         Ok(builder.parameters(self.values.clone()))
     }
 }

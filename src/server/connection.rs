@@ -3,20 +3,20 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::Shared;
-use crate::clock::{NEVER, millis};
+use super::stream::{Arrived, Stream};
+use super::{GREETING, Shared};
+use crate::clock::{Clock, NEVER, millis};
+use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
-use crate::table::{Outcome, Waiting};
+use crate::table::{Outcome, OutputLimit, Waiting, output_limit, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
@@ -26,6 +26,10 @@ use crate::{Bytes, Message, Session};
 const READ: usize = 16 << 10;
 /// Replies are written once there are so many bytes of them, or nothing is left to answer.
 const WRITE: usize = 32 << 10;
+/// Room for replies that is kept when there are none.
+const SPARE: usize = 4 << 10;
+/// No limit to what a client has the server keep of its requests is below this.
+const MODEST: usize = 1 << 20;
 /// What a client may send on while its command waits for a key.
 const AHEAD: usize = 64 << 10;
 
@@ -39,7 +43,7 @@ impl From<io::Error> for Gone {
 }
 
 pub(super) struct Connection<'s> {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub session: Session,
     requests: Requests,
     /// Replies that are not written yet.
@@ -58,11 +62,16 @@ enum Next {
 }
 
 /// Serves a client until it leaves, or has to.
-pub(super) async fn run(stream: TcpStream, shared: &Shared, stopped: watch::Receiver<bool>) {
+pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::Receiver<bool>) {
     let _counted = Counted::new(shared);
-    let _ = stream.set_nodelay(true);
-    let address = |addr: io::Result<SocketAddr>| addr.map_or("?:0".into(), |addr| addr.to_string());
-    let (client, server) = (address(stream.peer_addr()), address(stream.local_addr()));
+    let greeted = tokio::select! {
+        biased;
+        greeted = arrived.greet() => greeted,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+        () = tokio::time::sleep(GREETING) => return,
+    };
+    let Ok(stream) = greeted else { return };
+    let (client, server) = stream.addresses();
     let session = shared.store.session().compat(shared.options.compat).addresses(client, server).served();
     #[cfg(feature = "testing")]
     if !session.is_linked() {
@@ -84,6 +93,7 @@ impl Connection<'_> {
         loop {
             self.answer().await?;
             self.flush().await?;
+            self.check_requests()?;
             #[cfg(feature = "testing")]
             let has_begun = self.requests.has_begun();
             match self.next().await? {
@@ -114,7 +124,7 @@ impl Connection<'_> {
                 Ok(Some(words)) => words,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    self.tell(&ErrorReply::new(error.to_string()).into());
+                    self.tell(&error.reply().into());
                     self.flush().await?;
                     return Err(Gone);
                 }
@@ -149,6 +159,8 @@ impl Connection<'_> {
             if self.session.sends_reply() {
                 self.tell(&reply);
             }
+            // Neither is kept until the client has read the reply.
+            drop((words, reply));
             if self.session.is_over() {
                 self.flush().await?;
                 return Err(Gone);
@@ -232,20 +244,61 @@ impl Connection<'_> {
         self.session.encode_to(reply, &mut self.out);
     }
 
+    /// Writes what there is to be written, once the client has read enough of what came before.
+    ///
+    /// # Errors
+    /// [`Gone`] also if more waits for the client than it may: a reply that is too long, or messages behind one
+    /// that it does not read.
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let (stream, out, stopped) = (&mut self.stream, &self.out, &mut self.stopped);
-        tokio::select! {
-            biased;
-            written = stream.write_all(out) => written?,
-            // A client that reads nothing must not hold the server up.
-            _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+        let waiting = self.out.len();
+        if waiting > WRITE && self.output_limit().hard.is_some_and(|hard| waiting > hard) {
+            return Err(Gone);
         }
+        self.write().await?;
         self.out.clear();
-        // One long reply is no reason to keep so much for the next.
-        self.out.shrink_to(WRITE);
+        // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
+        if self.out.capacity() > SPARE {
+            self.out = Vec::new();
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), Gone> {
+        let mut written = pin!(send(&mut self.stream, &self.out));
+        // Most often the system takes it all at once.
+        match poll_fn(|context| Poll::Ready(written.as_mut().poll(context))).await {
+            Poll::Ready(written) => written?,
+            Poll::Pending => {
+                let space = self.shared.store.space();
+                let messages = self.session.is_listener().then(|| self.session.mail());
+                let limit = output_limit(space, class(messages));
+                tokio::select! {
+                    biased;
+                    written = written => written?,
+                    // A client that reads nothing must not hold the server up.
+                    _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+                    () = exceeds(self.out.len(), messages, limit, space.clock()) => return Err(Gone),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn output_limit(&self) -> OutputLimit {
+        let messages = self.session.is_listener().then(|| self.session.mail());
+        output_limit(self.shared.store.space(), class(messages))
+    }
+
+    /// What a client has begun and not ended (a request, a `MULTI`) must not grow without a limit. Redis too closes
+    /// the connection without a word.
+    fn check_requests(&self) -> Result<(), Gone> {
+        let kept = self.requests.pending().saturating_add(self.session.queued_bytes());
+        if kept > MODEST && kept > query_limit(self.shared.store.space()) {
+            return Err(Gone);
+        }
         Ok(())
     }
 
@@ -270,19 +323,55 @@ impl Connection<'_> {
 
 /// Hands over what arrives, once something does. The buffer is on the stack, for ten thousand idle clients need
 /// none.
-async fn arrive(stream: &mut TcpStream, requests: &mut Requests) -> Result<(), Gone> {
+async fn arrive(stream: &mut Stream, requests: &mut Requests) -> Result<(), Gone> {
     poll_fn(|context| {
         let mut bytes = [MaybeUninit::uninit(); READ];
         let mut bytes = ReadBuf::uninit(&mut bytes);
-        ready!(Pin::new(&mut *stream).poll_read(context, &mut bytes))?;
+        let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(context, &mut bytes) else {
+            requests.rest();
+            return Poll::Pending;
+        };
+        read?;
         requests.feed(bytes.filled());
         Poll::Ready(if bytes.filled().is_empty() { Err(Gone) } else { Ok(()) })
     })
     .await
 }
 
+async fn send(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    // TLS may have kept some of it.
+    stream.flush().await
+}
+
+/// Ends when a client that takes nothing has had too much waiting for it, or for too long.
+async fn exceeds(waiting: usize, messages: Option<&Subscription>, limit: OutputLimit, clock: &Clock) {
+    let over = async |bytes: u64| match messages {
+        Some(messages) => poll_fn(|context| messages.poll_over(bytes, context)).await,
+        None => std::future::pending().await,
+    };
+    if let Some(soft) = limit.soft {
+        if waiting <= soft {
+            over((soft - waiting) as u64).await;
+        }
+        let until = clock.now().saturating_add(limit.seconds.saturating_mul(1000));
+        tokio::select! {
+            () = reach(clock, until) => {}
+            // A message that was left out is beyond the hard limit.
+            () = over(u64::MAX) => {}
+        }
+    } else {
+        over(u64::MAX).await;
+    }
+}
+
+/// The class of a client, as its limits are told.
+fn class(messages: Option<&Subscription>) -> &'static str {
+    if messages.is_some() { "pubsub" } else { "normal" }
+}
+
 /// Ends when the client does. What it sends meanwhile is kept for later, up to a limit.
-async fn leaves(stream: &mut TcpStream, requests: &mut Requests) -> Gone {
+async fn leaves(stream: &mut Stream, requests: &mut Requests) -> Gone {
     loop {
         if requests.pending() >= AHEAD {
             std::future::pending::<()>().await;

@@ -1,5 +1,7 @@
 //! What a test's faults do to a connection.
 
+use tokio::io::AsyncReadExt;
+
 use super::connection::{Connection, Gone};
 use crate::Bytes;
 use crate::reply::Reply;
@@ -71,17 +73,12 @@ impl Connection<'_> {
     async fn say_nothing(&mut self) -> Gone {
         let mut bytes = [0; 1 << 10];
         loop {
-            let readable = tokio::select! {
+            let read = tokio::select! {
                 _ = self.stopped.wait_for(|stopped| *stopped) => return Gone,
-                readable = self.stream.readable() => readable,
+                read = self.stream.read(&mut bytes) => read,
             };
-            if readable.is_err() {
+            if !matches!(read, Ok(1..)) {
                 return Gone;
-            }
-            match self.stream.try_read(&mut bytes) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Ok(0) | Err(_) => return Gone,
             }
         }
     }

@@ -8,15 +8,20 @@ mod config;
 mod connection;
 #[cfg(feature = "testing")]
 mod faults;
+#[cfg(unix)]
+mod socket_file;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
@@ -24,11 +29,17 @@ use crate::{Compat, Shutdown, Store};
 
 pub use builder::ServerBuilder;
 pub use config::{ConfigError, ServerConfig};
+use stream::Listener;
+#[cfg(feature = "tls")]
+pub use tls::ClientCertificates;
 
 /// Threads of the runtime, at most.
 const THREADS: usize = 4;
 /// How long to wait after a connection could not be accepted, for want of descriptors as a rule.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a client may take to agree on how to speak, where there is TLS.
+const GREETING: Duration = Duration::from_secs(30);
 
 /// A server on a store, for clients in other processes and other languages: redis-cli, redis-py, ioredis, any
 /// that speaks RESP2 or RESP3. It serves until it is dropped, and then its port is free.
@@ -50,11 +61,18 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
-    addr: SocketAddr,
+    doors: Doors,
     shared: Arc<Shared>,
     /// Hears when the listener is closed, and when the last connection is.
     closed: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
     over: mpsc::Receiver<()>,
+}
+
+/// Where a server listens.
+struct Doors {
+    tcp: Option<SocketAddr>,
+    unix: Option<PathBuf>,
+    is_tls: bool,
 }
 
 /// What the connections of a server have in common.
@@ -94,10 +112,18 @@ impl Default for Options {
 
 impl Options {
     /// Puts into the store's settings what is a server's to say: the last one's, if it has several.
-    fn tell(&self, addr: SocketAddr, store: &Store) {
+    fn tell(&self, doors: &Doors, store: &Store) {
         let settings = &store.space().shared().settings;
-        settings.keep("bind", self.bind.clone().unwrap_or_else(|| addr.ip().to_string()).into());
-        settings.keep("port", addr.port().to_string().into());
+        let ports = [(doors.is_tls, "tls-port"), (!doors.is_tls, "port")];
+        for (is_open, name) in ports {
+            let port = doors.tcp.filter(|_| is_open).map_or(0, |addr| addr.port());
+            settings.keep(name, port.to_string().into());
+        }
+        let said = || doors.tcp.map(|addr| addr.ip().to_string()).unwrap_or_default();
+        settings.keep("bind", self.bind.clone().unwrap_or_else(said).into());
+        if let Some(path) = &doors.unix {
+            settings.keep("unixsocket", path.to_string_lossy().into_owned().into());
+        }
         settings.keep("maxclients", self.max_clients.to_string().into());
         settings.keep("timeout", self.idle.unwrap_or_default().as_secs().to_string().into());
         if let Some(password) = &self.password {
@@ -139,22 +165,41 @@ impl Server {
         ServerBuilder::new()
     }
 
-    /// Where it listens. O(1)
+    /// Where it listens; port 0 of no address if it has no TCP port. O(1)
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.doors.tcp.unwrap_or((std::net::Ipv4Addr::UNSPECIFIED, 0).into())
     }
 
-    /// The port on which it listens. O(1)
+    /// The port on which it listens, or 0. O(1)
     pub fn port(&self) -> u16 {
-        self.addr.port()
+        self.addr().port()
     }
 
-    /// What a client takes to connect: `redis://127.0.0.1:6379`, with the password if it has one.
+    /// What a client takes to connect: `redis://127.0.0.1:6379`, with the password if it has one; `rediss://` with
+    /// TLS. Without a TCP port it is that of its Unix socket.
     pub fn url(&self) -> String {
+        let Some(addr) = self.doors.tcp else { return self.unix_url().unwrap_or_default() };
+        let scheme = if self.doors.is_tls { "rediss" } else { "redis" };
         match &self.shared.options.password {
-            Some(password) => format!("redis://:{password}@{}", self.addr),
-            None => format!("redis://{}", self.addr),
+            Some(password) => format!("{scheme}://:{password}@{addr}"),
+            None => format!("{scheme}://{addr}"),
         }
+    }
+
+    /// What a client takes to connect to its Unix socket, if it has one: `redis+unix:///run/redis.sock`, with the
+    /// password as `?pass=` if there is one. redis-rs reads it; others take [`unix_socket`](Self::unix_socket).
+    pub fn unix_url(&self) -> Option<String> {
+        let path = self.unix_socket()?.to_string_lossy();
+        let password = self.shared.options.password.as_ref();
+        Some(match password {
+            Some(password) => format!("redis+unix://{}?pass={}", escaped(&path), escaped(password)),
+            None => format!("redis+unix://{}", escaped(&path)),
+        })
+    }
+
+    /// The path of its Unix socket, if it has one. O(1)
+    pub fn unix_socket(&self) -> Option<&Path> {
+        self.doors.unix.as_deref()
     }
 
     /// The store that it serves. O(1)
@@ -244,10 +289,19 @@ impl Server {
         store.space().shared().saving.end(&store, how)
     }
 
-    fn start(listeners: Vec<std::net::TcpListener>, store: &Store, options: Options) -> io::Result<Server> {
-        let first = listeners.first().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-        let addr = first.local_addr()?;
-        options.tell(addr, store);
+    /// Listens at all doors, of which each is opened within the runtime.
+    fn start(
+        doors: Doors,
+        open: impl FnOnce() -> io::Result<Vec<Listener>>,
+        store: &Store,
+        options: Options,
+    ) -> io::Result<Server> {
+        let runtime = runtime()?;
+        let listeners = {
+            let _entered = runtime.enter();
+            open()?
+        };
+        options.tell(&doors, store);
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             store: store.clone(),
@@ -258,15 +312,9 @@ impl Server {
         });
         let (closing, closed) = std::sync::mpsc::channel();
         let (alive, over) = mpsc::channel(1);
-        let runtime = runtime()?;
         for listener in listeners {
-            listener.set_nonblocking(true)?;
-            let listener = {
-                let _entered = runtime.enter();
-                TcpListener::from_std(listener)?
-            };
             let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
-            let (closing, alive) = (closing.clone(), alive.clone());
+            let (alive, closing) = (alive.clone(), closing.clone());
             runtime.spawn(async move {
                 accept(&listener, shared, stopped, alive).await;
                 drop(listener);
@@ -276,7 +324,7 @@ impl Server {
         if store.space().shared().saving.has_file() {
             runtime.spawn(save_at_points(Arc::clone(&shared), stopped));
         }
-        Ok(Server { addr, shared, closed: Mutex::new(Some(closed)), over })
+        Ok(Server { doors, shared, closed: Mutex::new(Some(closed)), over })
     }
 
     /// Closes the listener, and waits until it is closed; the connections follow.
@@ -299,14 +347,15 @@ impl Drop for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("addr", &self.addr)
+            .field("addr", &self.addr())
+            .field("unix_socket", &self.unix_socket())
             .field("clients", &self.clients())
             .finish_non_exhaustive()
     }
 }
 
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     shared: Arc<Shared>,
     mut stopped: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
@@ -317,13 +366,13 @@ async fn accept(
             _ = stopped.wait_for(|stopped| *stopped) => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(arrived) = accepted else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
         let (shared, stopped, alive) = (Arc::clone(&shared), stopped.clone(), alive.clone());
         tokio::spawn(async move {
-            connection::run(stream, &shared, stopped).await;
+            connection::run(arrived, &shared, stopped).await;
             drop(alive);
         });
     }
@@ -345,6 +394,13 @@ async fn save_at_points(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>)
             let _ = saving.save_in_background(shared.store.clone());
         }
     }
+}
+
+/// As it stands in a URL.
+fn escaped(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let escape = |byte: u8| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    text.bytes().map(escape).collect()
 }
 
 /// The runtime of all servers; it ends with the process.

@@ -53,7 +53,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 #[cfg(feature = "server")]
-pub(crate) use config::{eviction_of, names, read_at_start, start};
+pub(crate) use config::{OutputLimit, eviction_of, names, output_limit, query_limit, read_at_start, start};
 pub use row::Compat;
 #[cfg(feature = "server")]
 pub(crate) use saving::Listener as SaveListener;
@@ -120,6 +120,13 @@ fn find(name: &[u8]) -> Option<&'static Row> {
 /// All rows.
 fn all() -> impl Iterator<Item = &'static Row> {
     FAMILIES.iter().copied().flatten()
+}
+
+/// The names of all commands; of a subcommand `container|name`.
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+pub(crate) fn command_names() -> &'static [&'static str] {
+    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| all().map(|row| row.name).collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::call::{Answer, Call};
 use super::command::help;
+use super::config::output_limit;
 use super::row::flag::{FAST, LISTENS, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
@@ -36,9 +37,10 @@ pub(super) const ROWS: &[Row] = &[
     row("unsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, Kind::Channel)).since(2, 0),
 ];
 
-/// What is kept for a client that is slow to read: as many bytes as Redis keeps, and no more messages than are
-/// worth an eighth of them by themselves. Who does not keep up is disconnected.
-const BACKLOG: Backlog = Backlog::new().messages(1 << 16).closing();
+/// What is kept for a client that is slow to read: no more messages than so many, and as many bytes as
+/// `client-output-buffer-limit` has said when it came. Who does not keep up is
+/// disconnected.
+const MESSAGES: usize = 1 << 16;
 
 impl Kind {
     fn subscribe(self) -> &'static str {
@@ -60,7 +62,8 @@ impl Kind {
 
 /// What a session reads its messages from.
 pub(super) fn mail(space: &Keyspace) -> Subscription {
-    Hub::subscriber(space.hub(), space.clock(), BACKLOG)
+    let bytes = output_limit(space, "pubsub").hard.unwrap_or(usize::MAX);
+    Hub::subscriber(space.hub(), space.clock(), Backlog::new().messages(MESSAGES).bytes(bytes).closing())
 }
 
 impl Session {

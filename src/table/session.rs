@@ -615,6 +615,12 @@ impl Session {
         self.db.space().limits().value
     }
 
+    /// What the commands since its `MULTI` take, in bytes. O(1)
+    #[cfg(feature = "server")]
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queue.as_ref().map_or(0, Queue::bytes)
+    }
+
     /// The same, behind what is in a buffer.
     pub(crate) fn encode_to(&self, reply: &Reply, out: &mut Vec<u8>) {
         encode(reply, self.dialect(), out);

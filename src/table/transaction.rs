@@ -25,6 +25,8 @@ pub(super) const ROWS: &[Row] = &[
 #[derive(Default)]
 pub(super) struct Queue {
     commands: Vec<(&'static Row, Vec<Bytes>)>,
+    /// What they take.
+    bytes: usize,
     /// One of them was no command: `EXEC` will do nothing.
     pub is_broken: bool,
 }
@@ -40,8 +42,17 @@ impl Queue {
         self.commands.len()
     }
 
+    /// What they take in memory, about. O(1)
+    #[cfg(feature = "server")]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Keeps a command for `EXEC`.
     pub(super) fn add(&mut self, row: &'static Row, words: &[Bytes]) -> Reply {
+        const COMMAND: usize = size_of::<(&Row, Vec<Bytes>)>();
+        self.bytes +=
+            words.iter().map(|word| size_of::<Bytes>() + word.heap_bytes()).sum::<usize>() + COMMAND;
         self.commands.push((row, words.to_vec()));
         Reply::Status("QUEUED".into())
     }

@@ -4,6 +4,8 @@ mod accounting;
 mod blocking;
 mod bounded;
 mod differential;
+#[cfg(all(unix, feature = "server"))]
+mod doors;
 mod events;
 mod expiry;
 mod hash;

@@ -105,8 +105,11 @@ fn announce(settings: &Settings, server: &Server, log: &Log) {
     log.notice(&format!(
         "larder-server {own}, as Redis version={version}, bits={bits}, pid={id}, just started"
     ));
-    if settings.get("unixsocket").is_some() {
-        log.warning("Warning: unixsocket is not served: clients reach this server by TCP");
+    if let Some(path) = settings.get("unixsocket").filter(|path| !path.is_empty()) {
+        #[cfg(unix)]
+        log.notice(&format!("The server is now ready to accept connections at {path}"));
+        #[cfg(not(unix))]
+        log.warning(&format!("Warning: {path} is not served: clients reach this server by TCP"));
     }
     if !address.ip().is_loopback() && settings.get("requirepass").is_none() {
         log.warning("Warning: it listens beyond this machine, and there is no password (requirepass)");

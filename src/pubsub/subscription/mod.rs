@@ -204,6 +204,12 @@ impl Subscription {
         self.names.lock().patterns.iter().cloned().collect()
     }
 
+    /// See `Inbox::poll_over`.
+    #[cfg(feature = "server")]
+    pub(crate) fn poll_over(&self, bytes: u64, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        self.inbox.poll_over(bytes, context)
+    }
+
     pub(super) fn new(hub: &Arc<Hub>, id: u64, inbox: Arc<Inbox>, clock: Clock) -> Self {
         Subscription {
             hub: Arc::downgrade(hub),

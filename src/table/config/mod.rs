@@ -1,8 +1,10 @@
 //! CONFIG: the settings of a server, as clients read and write them.
 //!
 //! What a store is built with (its limit, its databases) is told as it is, and is not changed here. Which key
-//! events are told, and the password, have their effect; the others are kept for whoever asks.
+//! events are told, the password, and what a server keeps for a client have their effect; the others are kept for
+//! whoever asks.
 
+mod output;
 mod parameters;
 #[cfg(feature = "server")]
 mod start;
@@ -23,6 +25,9 @@ use crate::text::glob::Pattern;
 use crate::text::number;
 use crate::{Bytes, Eviction};
 
+#[cfg(feature = "server")]
+pub(crate) use output::OutputLimit;
+pub(crate) use output::output_limit;
 use parameters::{PARAMETERS, Parameter};
 #[cfg(feature = "server")]
 pub(crate) use start::{names, read_at_start, start};
@@ -120,6 +125,13 @@ fn own_value(space: &Keyspace, name: &str) -> Option<Bytes> {
         _ => None,
     };
     own.map(Bytes::from).or_else(|| space.shared().settings.changed(name))
+}
+
+/// What a client may have the server keep of its requests, in bytes.
+#[cfg(feature = "server")]
+pub(crate) fn query_limit(space: &Keyspace) -> usize {
+    let text = value(space, "client-query-buffer-limit");
+    crate::text::number::parse_i64(&text).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX)
 }
 
 /// The limit in bytes; 0 if there is none, or one of another kind.
@@ -234,6 +246,9 @@ fn is_built_in(space: &Keyspace, name: &str) -> bool {
 fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
     if name == "notify-keyspace-events" {
         space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
+    } else if name == output::NAME {
+        let merged = output::merge(&self::value(space, name), &value);
+        space.shared().settings.keep(name, merged);
     } else {
         if name == "tracking-table-max-keys" {
             let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());

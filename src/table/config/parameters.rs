@@ -2,7 +2,8 @@
 
 use super::Compat;
 use super::Kind::{
-    self, Choice, Events, Fixed, Flag, Memory, MemorySize, Number, Password, Protected, Save, Size, Text,
+    self, Choice, Events, Fixed, Flag, Memory, MemorySize, Number, Output, Password, Protected, Save, Size,
+    Text,
 };
 
 /// A line of `redis.conf`.
@@ -95,7 +96,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("bind-source-addr", Text, ""),
     parameter("bio_cpulist", Fixed, "").or_since_72("bio-cpulist"),
     parameter("busy-reply-threshold", Number(0, LONG), "5000").or("lua-time-limit"),
-    parameter("client-output-buffer-limit", Text, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
+    parameter("client-output-buffer-limit", Output, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     parameter("client-query-buffer-limit", MemorySize(1048576, SIZE), "1073741824"),
     parameter("cluster-allow-pubsubshard-when-down", Flag, "yes"),
     parameter("cluster-allow-reads-when-down", Flag, "no"),

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     /// Classes of key events.
     Events,
     Password,
+    /// Classes of clients, and what may wait for one to be read.
+    Output,
     /// Whatever one likes.
     Text,
     /// Told, but not to be changed while the server runs.
@@ -79,6 +81,7 @@ impl Kind {
                 Some(_) => Ok(text.clone()),
                 None => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
             },
+            Kind::Output => super::output::read(text).map_err(Into::into),
             Kind::Password | Kind::Text | Kind::Fixed | Kind::Protected => Ok(text.clone()),
         }
     }
@@ -93,7 +96,7 @@ fn within<T: PartialOrd + ToString>(value: T, least: T, most: T) -> Result<Bytes
 }
 
 /// A number of bytes: `100`, `100mb` (of 1024 * 1024), `100m` (of 1000 * 1000); and whether it was too large.
-fn memory(text: &str) -> Option<(u64, bool)> {
+pub(super) fn memory(text: &str) -> Option<(u64, bool)> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits);
     let unit = match unit {

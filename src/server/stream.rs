@@ -1,0 +1,136 @@
+//! Where clients come in, and what they are spoken to through.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+#[cfg(unix)]
+use super::socket_file::SocketFile;
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// One of a server's doors.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    /// The file goes with the listener.
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener, SocketFile),
+    #[cfg(feature = "tls")]
+    Tls(TcpListener, TlsAcceptor),
+}
+
+/// Who has come in, and has not been spoken to.
+pub(super) enum Arrived {
+    Plain(Stream),
+    #[cfg(feature = "tls")]
+    Tls(TcpStream, TlsAcceptor),
+}
+
+/// A client's connection.
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream, String),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Listener {
+    pub(super) async fn accept(&self) -> io::Result<Arrived> {
+        match self {
+            Listener::Tcp(listener) => Ok(Arrived::Plain(Stream::Tcp(tcp(listener).await?))),
+            #[cfg(unix)]
+            Listener::Unix(listener, file) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Arrived::Plain(Stream::Unix(stream, file.name())))
+            }
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, acceptor) => Ok(Arrived::Tls(tcp(listener).await?, acceptor.clone())),
+        }
+    }
+}
+
+async fn tcp(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = listener.accept().await?;
+    // Without it replies come later, and no less right.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+impl Arrived {
+    /// A stream to speak through, once both have agreed on how. O(1) but for TLS.
+    pub(super) async fn greet(self) -> io::Result<Stream> {
+        match self {
+            Arrived::Plain(stream) => Ok(stream),
+            #[cfg(feature = "tls")]
+            Arrived::Tls(stream, acceptor) => Ok(Stream::Tls(Box::new(acceptor.accept(stream).await?))),
+        }
+    }
+}
+
+impl Stream {
+    /// Where the client is, and where it has connected to.
+    pub(super) fn addresses(&self) -> (String, String) {
+        let stream = match self {
+            Stream::Tcp(stream) => stream,
+            #[cfg(unix)]
+            Stream::Unix(_, name) => return (format!("{name}:0"), format!("{name}:0")),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        let text = |addr: io::Result<SocketAddr>| addr.map_or("?:0".into(), |addr| addr.to_string());
+        (text(stream.peer_addr()), text(stream.local_addr()))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, bytes),
+            #[cfg(unix)]
+            Stream::Unix(stream, _) => Pin::new(stream).poll_read(context, bytes),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).poll_read(context, bytes),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            #[cfg(unix)]
+            Stream::Unix(stream, _) => Pin::new(stream).poll_write(context, bytes),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            #[cfg(unix)]
+            Stream::Unix(stream, _) => Pin::new(stream).poll_flush(context),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            #[cfg(unix)]
+            Stream::Unix(stream, _) => Pin::new(stream).poll_shutdown(context),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
