@@ -230,7 +230,7 @@ impl Inbox {
     pub(super) fn poll_over(&self, bytes: u64, context: &mut Context<'_>) -> Poll<()> {
         let waker = context.waker().clone();
         let mut state = self.state.lock();
-        if state.lagged > 0 || state.bytes > bytes {
+        if state.closed || state.lagged > 0 || state.bytes > bytes {
             drop(state);
             return Poll::Ready(());
         }
@@ -285,6 +285,9 @@ impl State {
             wakes.add_thread(arrived);
         }
         self.tasks.drain(..).for_each(|(_, waker)| wakes.add_task(waker));
+        if self.closed {
+            self.watcher.take().into_iter().for_each(|(_, waker)| wakes.add_task(waker));
+        }
     }
 
     fn waits(&self, slot: &Slot, waker: &Waker) -> bool {

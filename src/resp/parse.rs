@@ -22,7 +22,7 @@ const READ: usize = 16 << 10;
 #[cfg(feature = "server")]
 const SPARE: usize = 4 << 10;
 /// By how much room for a long argument grows at a time, or by a quarter, but never beyond its length.
-const STEP: usize = 64 << 10;
+const STEP: usize = 16 << 10;
 /// Digits of a count or length that is read in one go.
 const DIGITS: usize = 10;
 /// Arguments of a request.
