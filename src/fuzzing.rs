@@ -54,6 +54,7 @@ fn read(bytes: &[u8], step: usize, is_unknown: bool) -> (Vec<Vec<Bytes>>, Option
                 Err(error) => return (all, Some(error.to_string())),
             }
         }
+        requests.rest();
         assert!(requests.allocated() <= 2 * under_way + BESIDE, "{} for {under_way}", requests.allocated());
     }
     (all, None)
