@@ -8,6 +8,9 @@
 //! right after, under both locks. In between, those who would wait join the queue behind it, but who takes
 //! without waiting takes what is there.
 
+// Some of it is reached by commands alone.
+#![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};

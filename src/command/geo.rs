@@ -1,5 +1,8 @@
 //! Positions in sorted sets: what GEOADD, GEOSEARCH and their kin mean.
 
+// Some of it is reached by commands alone.
+#![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
+
 use std::cmp::Ordering;
 use std::ops::Bound;
 

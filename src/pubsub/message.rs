@@ -1,5 +1,8 @@
 //! What a subscriber gets.
 
+// Some of it is reached by commands alone.
+#![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
+
 use crate::Bytes;
 
 /// A message that was published to a channel.

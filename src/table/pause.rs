@@ -1,7 +1,7 @@
 //! CLIENT PAUSE: commands of all clients wait, for a time or until they are let go on.
 
 use std::task::Waker;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "redis-aio", feature = "server"))]
 use std::task::{Context, Poll};
 
 use crate::clock::{Alarm, Clock};
@@ -68,7 +68,7 @@ impl Pause {
     }
 
     /// Ends with the pause; its time is the caller's to look at.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let waker = context.waker().clone();
         let mut state = self.state.lock();

@@ -1,5 +1,8 @@
 //! Streams: what XADD, XRANGE, XGROUP, XREADGROUP and their kin mean.
 
+// Some of it is reached by commands alone.
+#![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
+
 mod claim;
 mod group;
 pub(crate) mod read;

@@ -5,6 +5,9 @@
 //! - `last` is at least the id of the last entry;
 //! - `len`, `held` and `groups_held` are what a walk would add up to.
 
+// Some of it is reached by commands alone.
+#![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
+
 mod chunk;
 mod group;
 mod id;
