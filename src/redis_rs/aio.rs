@@ -134,6 +134,7 @@ impl ConnectionLike for RedisAsyncConnection {
 }
 
 impl Shared {
+    #[cfg_attr(not(feature = "lua"), allow(clippy::never_loop))]
     async fn run(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<Value> {
         #[cfg(feature = "testing")]
         self.endure(session, words).await?;
