@@ -146,6 +146,8 @@ fn rule(words: &Words) -> Rule {
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Rule::Many,
         "SCAN" | "SSCAN" => Rule::Turn,
         "HSCAN" | "ZSCAN" => Rule::TurnOfPairs,
+        // On a machine that has much to do any command may have been slow there.
+        "SLOWLOG" | "COMMANDLOG" if is_one_of(words.get(1), &["GET", "LEN"]) => Rule::Kind,
         // They tell of Redis's own insides.
         "OBJECT" | "MEMORY" => Rule::Kind,
         // What modules they are built with.
