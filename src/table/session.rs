@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use super::args::{Args, is};
+use super::args::Args;
 use super::call::{Blocked, Call};
+use super::checks::unknown_subcommand;
 use super::clients::{Client, Facts};
-use super::find;
 use super::hash::Fieldsets;
 use super::pubsub::mail;
 use super::row::{Compat, Row, Run, flag};
@@ -22,11 +20,7 @@ use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Dialect, Protocol, encode};
 use crate::tracking::As;
-use crate::wake::Wakes;
 use crate::{Bytes, IntoValue};
-
-/// How many of a command's arguments an error about an unknown one shows, in bytes.
-const SHOWN: usize = 128;
 
 /// What one connection is to a server: commands by name, in their order. It has a database selected, may be in
 /// the middle of a `MULTI`, watches keys; several sessions of one store are as several clients of one server.
@@ -44,7 +38,7 @@ const SHOWN: usize = 128;
 /// assert_eq!(session.call(["EXEC"]), Reply::Array(vec![Reply::Integer(43), Reply::Integer(44)]));
 /// ```
 pub struct Session {
-    db: Database,
+    pub(super) db: Database,
     pub(super) compat: Compat,
     pub(super) protocol: Protocol,
     /// The commands since `MULTI`.
@@ -65,7 +59,7 @@ pub struct Session {
     pub(super) caching: bool,
     /// It was disconnected, and its last command has got no reply.
     #[cfg(feature = "redis")]
-    is_cut: bool,
+    pub(super) is_cut: bool,
     /// It has said good-bye: nothing comes after this reply.
     pub(super) is_over: bool,
     /// It is a client of a server, which can be shut down; and has asked for that.
@@ -335,92 +329,6 @@ impl Session {
         outcome
     }
 
-    /// All that speaks against a command before its arguments are looked at.
-    fn check(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        self.look_up(words).and_then(|row| self.check_known(row)).and_then(|row| self.check_place(row))
-    }
-
-    /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor.
-    fn check_place(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        self.check_queues(row)?;
-        self.check_listens(row)?;
-        self.check_monitors(row)?;
-        Ok(row)
-    }
-
-    /// Until when a command is not to be carried out yet: `CLIENT PAUSE`.
-    pub(crate) fn held_back(&self, words: &[Bytes]) -> Option<u64> {
-        let pause = &self.shared().pause;
-        if !pause.is_on() || self.is_over() {
-            return None;
-        }
-        // What is wrong is told at once.
-        let row = self.check(words).ok()?;
-        let writes = self.has_flag(row, flag::WRITE | flag::MAY_REPLICATE);
-        let until = pause.holds(self.db.space().clock(), writes)?;
-        self.client.note(|facts| facts.waits = true);
-        Some(until)
-    }
-
-    /// What stands for the reply of a session that is connected no more.
-    #[cold]
-    fn cut_off(&mut self) -> Reply {
-        #[cfg(feature = "redis")]
-        {
-            self.is_cut = true;
-        }
-        self.hang_up();
-        Reply::Error(ErrorReply::known("LOST the connection was closed"))
-    }
-
-    /// It waits no more.
-    pub(crate) fn rest(&self) {
-        self.client.set_waits(None);
-        self.client.note(|facts| facts.waits = false);
-    }
-
-    /// How a command that has waited ends.
-    pub(crate) fn woken(
-        &self,
-        got: crate::Result<Option<blocking::Served>>,
-        served: fn(blocking::Served) -> Reply,
-        nothing: Reply,
-    ) -> Reply {
-        self.rest();
-        let fails = self.client.has_failed();
-        match got {
-            Ok(Some(got)) => served(got),
-            Ok(None) if fails => ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into(),
-            Ok(None) => nothing,
-            Err(error) => error.into(),
-        }
-    }
-
-    /// All that others keep for it goes: nobody is at its other end any more.
-    pub(super) fn hang_up(&mut self) {
-        self.is_over = true;
-        self.queue = None;
-        self.forget_watched();
-        if let Some(tracker) = self.client.known_tracker() {
-            self.db.space().tracking().leave(tracker);
-        }
-        self.shared().leave(&self.client);
-        let client = Arc::clone(&self.client);
-        self.db.space().when_free(move |_| client.cut());
-    }
-
-    /// Wakes those to whom something was sent; at the end of a transaction, if it is in one.
-    pub(super) fn wake_all(&self, wakes: Wakes) {
-        match self.db.transaction() {
-            None => self.db.space().when_free(move |_| wakes.wake()),
-            // It has not ended: the session is within it.
-            Some(_) => drop(self.db.write(&[], |writer| {
-                writer.wakes().append(wakes);
-                Ok(())
-            })),
-        }
-    }
-
     /// What others may know of it while it runs a command.
     fn tell(&self, facts: &mut Facts, command: &'static str) {
         facts.command = command;
@@ -482,76 +390,6 @@ impl Session {
         self.is_known || !self.shared().settings.has_password()
     }
 
-    fn check_known(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        if self.may_call() || row.has(flag::NO_AUTH) {
-            return Ok(row);
-        }
-        Err(ErrorReply::known("NOAUTH Authentication required."))
-    }
-
-    fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        if self.queue.is_none() || !row.is_barred_from_multi(self.compat) {
-            return Ok(row);
-        }
-        Err(match self.compat {
-            Compat::Valkey9 => {
-                ErrorReply::new(format!("ERR Command '{}' not allowed inside a transaction", row.name))
-            }
-            _ => ErrorReply::known("ERR Command not allowed inside a transaction"),
-        })
-    }
-
-    /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that
-    /// it was to carry out.
-    pub(super) fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
-        if !words.first().is_some_and(|name| is(name, "EXEC")) {
-            if let Some(queue) = &mut self.queue {
-                queue.is_broken = true;
-            }
-            return error;
-        }
-        self.queue = None;
-        self.forget_watched();
-        if let Some(row) = find(b"exec") {
-            #[cfg(feature = "lua")]
-            match self.scripting.is_part {
-                true => self.show_of(row, "lua", words),
-                false => self.show(row, words),
-            }
-            #[cfg(not(feature = "lua"))]
-            self.show(row, words);
-        }
-        let why = error.as_bytes().strip_prefix(b"ERR ").unwrap_or(error.as_bytes());
-        ErrorReply::of_bytes([b"EXECABORT Transaction discarded because of: ", why].concat())
-    }
-
-    /// A client that speaks RESP2 takes what comes for messages once it listens to channels: nothing else may
-    /// come then.
-    fn check_listens(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        let listens = self.protocol == Protocol::Resp2 && self.subscriptions() > 0;
-        if !listens || row.has(flag::LISTENS) {
-            return Ok(row);
-        }
-        Err(ErrorReply::new(format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
-             this context",
-            row.name
-        )))
-    }
-
-    /// Who monitors is to Redis a kind of replica.
-    fn check_monitors(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        if self.monitors && self.has_flag(row, flag::WRITE | flag::READONLY | flag::MAY_REPLICATE) {
-            return Err(ErrorReply::known("ERR Replica can't interact with the keyspace"));
-        }
-        Ok(row)
-    }
-
-    /// Whether a command has one of these flags; EXEC has those of what is queued.
-    fn has_flag(&self, row: &Row, flags: u32) -> bool {
-        row.has(flags) || row.name == "exec" && self.queue.as_ref().is_some_and(|queue| queue.has(flags))
-    }
-
     /// What `RESET` does: all is as for a new connection, but who its client is.
     pub(super) fn reset(&mut self) -> crate::Result<()> {
         self.queue = None;
@@ -588,25 +426,6 @@ impl Session {
         }
         self.show(row, words);
         outcome.unwrap_or_else(|error| Outcome::Reply(error.into()))
-    }
-
-    /// The row of a command with this number of arguments.
-    pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
-        let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
-        name.make_ascii_lowercase();
-        let Some(mut row) = known(&name) else { return Err(unknown_command(words)) };
-        let is_container = matches!(row.run, Run::Container) || row.has(flag::CONTAINER);
-        if let (true, Some(sub)) = (is_container, words.get(1)) {
-            name.push(b'|');
-            name.extend_from_slice(sub);
-            name.make_ascii_lowercase();
-            row = known(&name).ok_or_else(|| unknown_subcommand(words))?;
-        }
-        if !row.takes(words.len(), self.compat) {
-            return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
-        }
-        Ok(row)
     }
 
     /// The longest argument that it takes, in bytes.
@@ -715,30 +534,4 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("db", &self.db.index()).finish_non_exhaustive()
     }
-}
-
-fn unknown_command(words: &[Bytes]) -> ErrorReply {
-    let mut shown = Vec::new();
-    for word in words.iter().skip(1) {
-        if shown.len() >= SHOWN {
-            break;
-        }
-        let word = shown_of(word, SHOWN - shown.len());
-        shown.extend_from_slice(&[b"'", word, b"' "].concat());
-    }
-    let name = words.first().map(|name| shown_of(name, SHOWN)).unwrap_or_default();
-    let text = [b"ERR unknown command '", name, b"', with args beginning with: ", &shown];
-    ErrorReply::of_bytes(text.concat())
-}
-
-fn unknown_subcommand(words: &[Bytes]) -> ErrorReply {
-    let word = |at: usize| words.get(at).map(|word| shown_of(word, SHOWN)).unwrap_or_default();
-    let container = word(0).to_ascii_uppercase();
-    ErrorReply::of_bytes([b"ERR unknown subcommand '", word(1), b"'. Try ", &container, b" HELP."].concat())
-}
-
-/// What an error shows of a word: not too much, and nothing behind a zero.
-fn shown_of(word: &[u8], most: usize) -> &[u8] {
-    let text = word.split(|byte| *byte == 0).next().unwrap_or_default();
-    &text[..text.len().min(most)]
 }

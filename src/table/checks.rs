@@ -1,0 +1,145 @@
+//! What speaks against a command before its arguments are looked at: that there is none of that name, that its client
+//! is not known, or that it has no place where the session is.
+
+use smallvec::SmallVec;
+
+use super::args::is;
+use super::find;
+use super::row::{Compat, Row, Run, flag};
+use super::session::Session;
+use crate::Bytes;
+use crate::reply::ErrorReply;
+use crate::resp::Protocol;
+
+/// How many of a command's arguments an error about an unknown one shows, in bytes.
+const SHOWN: usize = 128;
+
+impl Session {
+    /// All that speaks against a command before its arguments are looked at.
+    pub(super) fn check(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        self.look_up(words).and_then(|row| self.check_known(row)).and_then(|row| self.check_place(row))
+    }
+
+    /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor.
+    pub(super) fn check_place(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        self.check_queues(row)?;
+        self.check_listens(row)?;
+        self.check_monitors(row)?;
+        Ok(row)
+    }
+
+    pub(super) fn check_known(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.may_call() || row.has(flag::NO_AUTH) {
+            return Ok(row);
+        }
+        Err(ErrorReply::known("NOAUTH Authentication required."))
+    }
+
+    pub(super) fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.queue.is_none() || !row.is_barred_from_multi(self.compat) {
+            return Ok(row);
+        }
+        Err(match self.compat {
+            Compat::Valkey9 => {
+                ErrorReply::new(format!("ERR Command '{}' not allowed inside a transaction", row.name))
+            }
+            _ => ErrorReply::known("ERR Command not allowed inside a transaction"),
+        })
+    }
+
+    /// A client that speaks RESP2 takes what comes for messages once it listens to channels: nothing else may
+    /// come then.
+    pub(super) fn check_listens(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        let listens = self.protocol == Protocol::Resp2 && self.subscriptions() > 0;
+        if !listens || row.has(flag::LISTENS) {
+            return Ok(row);
+        }
+        Err(ErrorReply::new(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+             this context",
+            row.name
+        )))
+    }
+
+    /// Who monitors is to Redis a kind of replica.
+    pub(super) fn check_monitors(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.monitors && self.has_flag(row, flag::WRITE | flag::READONLY | flag::MAY_REPLICATE) {
+            return Err(ErrorReply::known("ERR Replica can't interact with the keyspace"));
+        }
+        Ok(row)
+    }
+
+    /// Whether a command has one of these flags; EXEC has those of what is queued.
+    pub(super) fn has_flag(&self, row: &Row, flags: u32) -> bool {
+        row.has(flags) || row.name == "exec" && self.queue.as_ref().is_some_and(|queue| queue.has(flags))
+    }
+
+    /// A command that is not carried out breaks the transaction that it was to be part of, and ends the one that
+    /// it was to carry out.
+    pub(super) fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
+        if !words.first().is_some_and(|name| is(name, "EXEC")) {
+            if let Some(queue) = &mut self.queue {
+                queue.is_broken = true;
+            }
+            return error;
+        }
+        self.queue = None;
+        self.forget_watched();
+        if let Some(row) = find(b"exec") {
+            #[cfg(feature = "lua")]
+            match self.scripting.is_part {
+                true => self.show_of(row, "lua", words),
+                false => self.show(row, words),
+            }
+            #[cfg(not(feature = "lua"))]
+            self.show(row, words);
+        }
+        let why = error.as_bytes().strip_prefix(b"ERR ").unwrap_or(error.as_bytes());
+        ErrorReply::of_bytes([b"EXECABORT Transaction discarded because of: ", why].concat())
+    }
+
+    /// The row of a command with this number of arguments.
+    pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
+        let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
+        name.make_ascii_lowercase();
+        let Some(mut row) = known(&name) else { return Err(unknown_command(words)) };
+        let is_container = matches!(row.run, Run::Container) || row.has(flag::CONTAINER);
+        if let (true, Some(sub)) = (is_container, words.get(1)) {
+            name.push(b'|');
+            name.extend_from_slice(sub);
+            name.make_ascii_lowercase();
+            row = known(&name).ok_or_else(|| unknown_subcommand(words))?;
+        }
+        if !row.takes(words.len(), self.compat) {
+            return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
+        }
+        Ok(row)
+    }
+}
+
+fn unknown_command(words: &[Bytes]) -> ErrorReply {
+    let mut shown = Vec::new();
+    for word in words.iter().skip(1) {
+        if shown.len() >= SHOWN {
+            break;
+        }
+        let word = shown_of(word, SHOWN - shown.len());
+        shown.extend_from_slice(&[b"'", word, b"' "].concat());
+    }
+    let name = words.first().map(|name| shown_of(name, SHOWN)).unwrap_or_default();
+    let text = [b"ERR unknown command '", name, b"', with args beginning with: ", &shown];
+    ErrorReply::of_bytes(text.concat())
+}
+
+pub(super) fn unknown_subcommand(words: &[Bytes]) -> ErrorReply {
+    let word = |at: usize| words.get(at).map(|word| shown_of(word, SHOWN)).unwrap_or_default();
+    let container = word(0).to_ascii_uppercase();
+    ErrorReply::of_bytes([b"ERR unknown subcommand '", word(1), b"'. Try ", &container, b" HELP."].concat())
+}
+
+/// What an error shows of a word: not too much, and nothing behind a zero.
+fn shown_of(word: &[u8], most: usize) -> &[u8] {
+    let text = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    &text[..text.len().min(most)]
+}

@@ -1,0 +1,85 @@
+//! What others may do to a session's command, and to the session itself: hold it back, end its wait, cut it off.
+
+use std::sync::Arc;
+
+use super::row::flag;
+use super::session::Session;
+use crate::Bytes;
+use crate::command::blocking;
+use crate::reply::{ErrorReply, Reply};
+use crate::wake::Wakes;
+
+impl Session {
+    /// Until when a command is not to be carried out yet: `CLIENT PAUSE`.
+    pub(crate) fn held_back(&self, words: &[Bytes]) -> Option<u64> {
+        let pause = &self.shared().pause;
+        if !pause.is_on() || self.is_over() {
+            return None;
+        }
+        // What is wrong is told at once.
+        let row = self.check(words).ok()?;
+        let writes = self.has_flag(row, flag::WRITE | flag::MAY_REPLICATE);
+        let until = pause.holds(self.db.space().clock(), writes)?;
+        self.client.note(|facts| facts.waits = true);
+        Some(until)
+    }
+
+    /// What stands for the reply of a session that is connected no more.
+    #[cold]
+    pub(super) fn cut_off(&mut self) -> Reply {
+        #[cfg(feature = "redis")]
+        {
+            self.is_cut = true;
+        }
+        self.hang_up();
+        Reply::Error(ErrorReply::known("LOST the connection was closed"))
+    }
+
+    /// It waits no more.
+    pub(crate) fn rest(&self) {
+        self.client.set_waits(None);
+        self.client.note(|facts| facts.waits = false);
+    }
+
+    /// How a command that has waited ends.
+    pub(crate) fn woken(
+        &self,
+        got: crate::Result<Option<blocking::Served>>,
+        served: fn(blocking::Served) -> Reply,
+        nothing: Reply,
+    ) -> Reply {
+        self.rest();
+        let fails = self.client.has_failed();
+        match got {
+            Ok(Some(got)) => served(got),
+            Ok(None) if fails => ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into(),
+            Ok(None) => nothing,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// All that others keep for it goes: nobody is at its other end any more.
+    pub(super) fn hang_up(&mut self) {
+        self.is_over = true;
+        self.queue = None;
+        self.forget_watched();
+        if let Some(tracker) = self.client.known_tracker() {
+            self.db.space().tracking().leave(tracker);
+        }
+        self.shared().leave(&self.client);
+        let client = Arc::clone(&self.client);
+        self.db.space().when_free(move |_| client.cut());
+    }
+
+    /// Wakes those to whom something was sent; at the end of a transaction, if it is in one.
+    pub(super) fn wake_all(&self, wakes: Wakes) {
+        match self.db.transaction() {
+            None => self.db.space().when_free(move |_| wakes.wake()),
+            // It has not ended: the session is within it.
+            Some(_) => drop(self.db.write(&[], |writer| {
+                writer.wakes().append(wakes);
+                Ok(())
+            })),
+        }
+    }
+}
