@@ -213,6 +213,10 @@ pub(super) const TIPS: &[(&[&str], &str)] = &[
         "config|set latency|reset script|flush script|load commandlog|reset slowlog|reset",
     ),
     (
+        &["request_policy:all_shards"],
+        "himport|discard himport|discardall himport|prepare",
+    ),
+    (
         &["request_policy:all_shards", "nondeterministic_output"],
         "randomkey",
     ),
