@@ -1,6 +1,7 @@
 //! COMMAND: what the table knows of itself, and the HELP of each container.
 
 mod facts;
+mod get_keys;
 mod key_specs;
 
 use super::args::is;
@@ -15,6 +16,7 @@ use crate::reply::{ErrorReply, Reply};
 use crate::text::glob::Pattern;
 
 pub(super) use facts::CATEGORIES;
+pub(super) use get_keys::used as keys;
 
 const TELLS: u32 = LOADING | STALE;
 
@@ -22,7 +24,10 @@ pub(super) const ROWS: &[Row] = &[
     row("command", -1, TELLS | CONTAINER, Keys::NONE, infos).since(2, 8),
     row("command|count", 2, TELLS, Keys::NONE, count).since(2, 8),
     row("command|docs", -2, TELLS, Keys::NONE, docs).since(7, 0),
-    row("command|getkeys", -3, TELLS, Keys::NONE, get_keys).since(2, 8).arity_before(7, 2, -4),
+    row("command|getkeys", -3, TELLS, Keys::NONE, get_keys::get_keys).since(2, 8).arity_before(7, 2, -4),
+    row("command|getkeysandflags", -3, TELLS, Keys::NONE, get_keys::get_keys_and_flags)
+        .since(7, 0)
+        .arity_before(7, 2, -4),
     row("command|help", 2, TELLS, Keys::NONE, help).since(5, 0),
     row("command|info", -2, TELLS, Keys::NONE, infos).since(2, 8),
     row("command|list", -2, TELLS, Keys::NONE, list).since(7, 0),
@@ -215,27 +220,4 @@ fn list(call: &mut Call<'_>) -> Answer {
         _ => return Err(ErrorReply::SYNTAX),
     };
     Ok(Reply::Array(chosen.into_iter().map(|row| Reply::text(row.name)).collect()))
-}
-
-fn get_keys(call: &mut Call<'_>) -> Answer {
-    let words = call.args.take_rest();
-    let invalid = ErrorReply::known("ERR Invalid command specified");
-    let mut row = words.first().and_then(|name| known(call, name)).ok_or(invalid.clone())?;
-    if let (true, Some(sub)) = (matches!(row.run, Run::Container) || row.has(CONTAINER), words.get(1)) {
-        let name = [row.name.as_bytes(), b"|", sub].concat();
-        row = known(call, &name).ok_or(invalid)?;
-    }
-    let has_keys = match row.keys {
-        // Channels are none.
-        Keys::Range { first, .. } => first > 0 && !row.has(PUBSUB),
-        Keys::Find { .. } => true,
-    };
-    if !has_keys {
-        return Err(ErrorReply::known("ERR The command has no key arguments"));
-    }
-    if !row.takes(words.len(), call.compat()) {
-        return Err(ErrorReply::known("ERR Invalid number of arguments specified for command"));
-    }
-    let places = row.keys.of(words);
-    Ok(Reply::bulks(places.into_iter().filter_map(|at| words.get(at).cloned())))
 }
