@@ -4,8 +4,42 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::table::command::{self, CATEGORIES};
-use crate::table::row::{Compat, Row};
+use crate::table::row::flag::{ADMIN, WRITE};
+use crate::table::row::{Compat, Keys, Row, row};
 use crate::table::{all, find};
+
+/// What Redis has and this table has not, since a server by itself has no use for it. Rules may name it all the same, and
+/// what Redis 7.0 makes of rules depends on how many commands of a category there are.
+#[rustfmt::skip]
+const ABSENT: &[Row] = &[
+    absent("cluster|addslots", ADMIN),
+    absent("cluster|addslotsrange", ADMIN),
+    absent("cluster|bumpepoch", ADMIN),
+    absent("cluster|count-failure-reports", ADMIN),
+    absent("cluster|delslots", ADMIN),
+    absent("cluster|delslotsrange", ADMIN),
+    absent("cluster|failover", ADMIN),
+    absent("cluster|flushslots", ADMIN),
+    absent("cluster|forget", ADMIN),
+    absent("cluster|meet", ADMIN),
+    absent("cluster|replicate", ADMIN),
+    absent("cluster|reset", ADMIN),
+    absent("cluster|saveconfig", ADMIN),
+    absent("cluster|set-config-epoch", ADMIN),
+    absent("cluster|setslot", ADMIN),
+    absent("failover", ADMIN),
+    absent("migrate", WRITE),
+    absent("module|load", ADMIN),
+    absent("module|loadex", ADMIN),
+    absent("module|unload", ADMIN),
+    absent("psync", ADMIN),
+    absent("replconf", ADMIN),
+    absent("sync", ADMIN),
+];
+
+const fn absent(name: &'static str, flags: u32) -> Row {
+    row(name, -1, flags, Keys::NONE, |call| Err(call.wrong_arity()))
+}
 
 /// Commands by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +66,13 @@ impl Bits {
     }
 }
 
-/// All rows, each in the place of its number.
+/// All commands, each in the place of its number.
 pub(super) fn rows() -> &'static [&'static Row] {
     static ROWS: OnceLock<Vec<&'static Row>> = OnceLock::new();
-    ROWS.get_or_init(|| all().collect())
+    ROWS.get_or_init(|| {
+        let absent = ABSENT.iter().filter(|row| find(row.name.as_bytes()).is_none());
+        all().chain(absent).collect()
+    })
 }
 
 /// The number of a command. O(1)
@@ -47,7 +84,9 @@ pub(super) fn number(row: &Row) -> usize {
 
 /// The row of a command, or of a subcommand as `container|name`, that a server of that kind has.
 pub(super) fn known(name: &[u8], compat: Compat) -> Option<&'static Row> {
-    find(&name.to_ascii_lowercase()).filter(|row| row.is_in(compat))
+    let name = name.to_ascii_lowercase();
+    let absent = || ABSENT.iter().find(|row| *row.name.as_bytes() == *name);
+    find(&name).or_else(absent).filter(|row| row.is_in(compat))
 }
 
 /// The rows of a category, those of other servers too. O(rows)

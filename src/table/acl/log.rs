@@ -66,15 +66,13 @@ impl Log {
         let is_it =
             |entry: &Entry| at.saturating_sub(entry.at) <= TOGETHER && entry.refused.is_same(&refused);
         let known = latest.position(is_it).and_then(|place| self.entries.remove(place));
-        let entry = match known {
-            Some(entry) => Entry { refused, count: entry.count + 1, at, updated: wall, ..entry },
-            None => {
-                let id = self.count;
-                self.count += 1;
-                Entry { refused, count: 1, id, at, made: wall, updated: wall }
-            }
-        };
-        self.entries.push_front(entry);
+        if let Some(entry) = known {
+            let count = entry.count.saturating_add(1);
+            self.entries.push_front(Entry { refused, count, at, updated: wall, ..entry });
+            return;
+        }
+        self.entries.push_front(Entry { refused, count: 1, id: self.count, at, made: wall, updated: wall });
+        self.count += 1;
         self.entries.truncate(longest);
     }
 

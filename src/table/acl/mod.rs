@@ -67,6 +67,7 @@ fn cat(call: &mut Call<'_>) -> Answer {
             let unknown = || ErrorReply::of_bytes([b"ERR Unknown category '", &name[..], b"'"].concat());
             let category = catalog::category(name).ok_or_else(unknown)?;
             let rows = catalog::of_category(category, compat).filter(|row| row.is_in(compat));
+            let rows = rows.filter(|row| super::find(row.name.as_bytes()).is_some());
             Ok(Reply::Array(rows.map(|row| Reply::text(row.name)).collect()))
         }
         _ => Err(call.wrong_subcommand()),

@@ -63,10 +63,10 @@ impl Refusal {
 /// What a user lacks for a command: what weighs most comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lack {
+    Database,
     Command,
     Key,
     Channel,
-    Database,
 }
 
 /// What a user lacks, and the place of the word that it is about.
@@ -176,7 +176,7 @@ impl Rules {
     /// # Errors
     /// What is missing. Of several selectors that tells which came the furthest.
     pub(super) fn check(&self, row: &Row, words: &[Bytes], compat: Compat, db: u16) -> Result<(), Denied> {
-        let mut denied = (Lack::Command, 0);
+        let mut denied = (Lack::Database, 0);
         for selector in self.all() {
             match check(selector, row, words, compat, db) {
                 Ok(()) => return Ok(()),
@@ -331,7 +331,7 @@ fn check_databases(
     db: u16,
 ) -> Result<(), Denied> {
     let uses_keys = row.has(flag::READONLY | flag::WRITE)
-        || !matches!(row.keys, Keys::Range { first: 0, .. })
+        || !row.has(flag::PUBSUB) && !matches!(row.keys, Keys::Range { first: 0, .. })
         || command::categories(row, compat).contains(&"keyspace");
     if row.name == "flushall" || uses_keys && !selector.allows_database(db) {
         return Err((Lack::Database, 0));
