@@ -249,6 +249,8 @@ impl Session {
         };
         let object = match lack {
             Lack::Command => Bytes::from(row.name),
+            // It is the one that is selected.
+            Lack::Database if at == 0 => Bytes::from(row.name),
             _ => words.get(at).cloned().unwrap_or_default(),
         };
         self.log_refused(reason, object, self.account.name().clone(), place, row.name);
