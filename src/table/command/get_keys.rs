@@ -3,10 +3,11 @@
 use super::{key_specs, known};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
+use crate::table::Compat;
 use crate::table::args::is;
 use crate::table::call::{Answer, Call};
 use crate::table::row::flag::{CONTAINER, NO_MANDATORY_KEYS, PUBSUB};
-use crate::table::row::{Compat, Keys, Row, Run};
+use crate::table::row::{Keys, Row, Run};
 
 pub(super) fn get_keys(call: &mut Call<'_>) -> Answer {
     Ok(Reply::bulks(keys(call)?.into_iter().map(|(key, _)| key)))
@@ -40,10 +41,14 @@ pub(in crate::table) fn used(row: &Row, words: &[Bytes], compat: Compat) -> Vec<
     if !has_keys(row) {
         return Vec::new();
     }
-    key_specs::places(row.name, compat, words).unwrap_or_else(|| {
-        let places = row.keys.of(words).into_iter().enumerate();
-        places.map(|(nth, place)| (place, usage(row.name, nth, words))).collect()
-    })
+    match key_specs::places(row.name, compat, words) {
+        Some(places) => places,
+        None if finds_them_otherwise(row, compat) => {
+            let places = row.keys.of(words).into_iter().enumerate();
+            places.map(|(nth, place)| (place, usage(row.name, nth, words))).collect()
+        }
+        None => Vec::new(),
+    }
 }
 
 fn row_of(call: &Call<'_>, words: &[Bytes]) -> Option<&'static Row> {
@@ -64,16 +69,34 @@ fn has_keys(row: &Row) -> bool {
     }
 }
 
+/// Whether its keys can be found though the specs do not say where they are.
+fn finds_them_otherwise(row: &Row, compat: Compat) -> bool {
+    matches!(row.keys, Keys::Find { .. }) || !key_specs::tell_all(row.name, compat)
+}
+
 /// How a command that its other words decide on uses the nth of its keys.
 fn usage(name: &str, nth: usize, words: &[Bytes]) -> &'static str {
-    let options = words.get(2..).unwrap_or_default();
-    let has = |option: &str| options.iter().any(|word| is(word, option));
+    let behind = |place: usize| words.get(place..).unwrap_or_default();
     match name {
-        "set" if !has("GET") => "OW update",
-        "bitfield" if !has("SET") && !has("INCRBY") => "RO access",
+        "set" if !behind(3).iter().any(|word| is(word, "GET")) => "OW update",
+        "bitfield" if only_reads(behind(2)) => "RO access",
         "set" | "bitfield" => "RW access update",
         "migrate" => "RW access delete",
         "sort" | "georadius" | "georadiusbymember" if nth > 0 => "OW update",
-        _ => "RO access",
+        "sort" | "sort_ro" | "georadius" | "georadiusbymember" => "RO access",
+        // Redis does not know.
+        _ => "",
+    }
+}
+
+/// Whether a BITFIELD of these operations does no more.
+fn only_reads(mut operations: &[Bytes]) -> bool {
+    loop {
+        operations = match operations {
+            [] => return true,
+            [get, _, _, rest @ ..] if is(get, "GET") => rest,
+            [overflow, _, rest @ ..] if is(overflow, "OVERFLOW") => rest,
+            _ => return false,
+        };
     }
 }

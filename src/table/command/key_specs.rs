@@ -45,14 +45,18 @@ pub(super) fn reply(name: &str, compat: Compat) -> Reply {
 }
 
 /// The places of a command's keys among its words, each with how the key is used, in Redis's words; `None` if
-/// the specs do not tell. O(words)
+/// the words are not as the specs have them, or the specs do not tell. O(words)
 pub(super) fn places(name: &str, compat: Compat, words: &[Bytes]) -> Option<Vec<(usize, &'static str)>> {
     let mut places = Vec::new();
     for spec in specs(name, compat).filter(|spec| !spec.has("not_key")) {
-        let tells = !spec.has("variable_flags") && !spec.has("incomplete");
-        places.extend(spec.places(words).filter(|_| tells)?.map(|place| (place, spec.flags)));
+        places.extend(spec.places(words).filter(|_| spec.tells())?.map(|place| (place, spec.flags)));
     }
-    (!places.is_empty()).then_some(places)
+    Some(places)
+}
+
+/// Whether the specs tell all that there is to be told of a command's keys.
+pub(super) fn tell_all(name: &str, compat: Compat) -> bool {
+    specs(name, compat).all(|spec| spec.tells())
 }
 
 fn specs(name: &str, compat: Compat) -> impl Iterator<Item = Spec> {
@@ -71,6 +75,11 @@ impl Spec {
 
     fn has(&self, flag: &str) -> bool {
         super::names(self.flags, flag)
+    }
+
+    /// Whether that is all, whatever the words are.
+    fn tells(&self) -> bool {
+        !self.has("variable_flags") && !self.has("incomplete")
     }
 
     fn reply(&self) -> Reply {
@@ -112,14 +121,14 @@ impl Spec {
     }
 }
 
-/// The place behind a word.
+/// The place behind a word, which is not the last one.
 fn behind(keyword: &str, from: i64, words: &[Bytes]) -> Option<i64> {
     let is_it = |at: &usize| words.get(*at).is_some_and(|word| is(word, keyword));
     let at = match usize::try_from(from) {
-        Ok(from) => (from..words.len()).find(is_it),
+        Ok(from) => (from..words.len().saturating_sub(1)).find(is_it),
         Err(_) => {
             let back = usize::try_from(from.unsigned_abs()).ok()?;
-            (1..=words.len().checked_sub(back)?).rev().find(is_it)
+            (2..=words.len().checked_sub(back)?).rev().find(is_it)
         }
     };
     i64::try_from(at?).ok().map(|at| at + 1)
@@ -127,7 +136,7 @@ fn behind(keyword: &str, from: i64, words: &[Bytes]) -> Option<i64> {
 
 /// How keys are used, as Redis tells it.
 pub(super) fn flags(names: &'static str) -> Reply {
-    Reply::Set(names.split(' ').map(|flag| Reply::Status(flag.into())).collect())
+    Reply::Set(names.split_terminator(' ').map(|flag| Reply::Status(flag.into())).collect())
 }
 
 impl Begin {
