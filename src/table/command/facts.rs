@@ -210,7 +210,8 @@ pub(super) const TIPS: &[(&[&str], &str)] = &[
     ),
     (
         &["request_policy:all_nodes", "response_policy:all_succeeded"],
-        "config|set latency|reset script|flush script|load commandlog|reset slowlog|reset",
+        "acl|deluser acl|save acl|setuser config|set latency|reset script|flush script|load commandlog|reset \
+        slowlog|reset",
     ),
     (
         &["request_policy:all_shards", "nondeterministic_output"],
