@@ -254,7 +254,13 @@ fn users_are_byte_for_byte_those_of_redis() {
                 8..=12 => both.say(0, &format!("ACL DRYRUN {user} {}", command(&mut chance))),
                 13 => both.say(1, &format!("AUTH {user} {}", chance.pick(&["secret", "other"]))),
                 // With rules that make something of what follows.
-                14 => both.say(0, "ACL SETUSER u on nopass +@all ~a* &a*"),
+                14 => both.say(
+                    0,
+                    chance.pick(&[
+                        "ACL SETUSER u on nopass +@all ~a* &a*",
+                        "ACL SETUSER u reset on nopass +@all %R~a* %W~b* %RW~c* &a*",
+                    ]),
+                ),
                 _ => {
                     let line = command(&mut chance);
                     // v may have been removed with its connection.
@@ -268,6 +274,22 @@ fn users_are_byte_for_byte_those_of_redis() {
             }
         }
     });
+}
+
+#[test]
+fn rules_are_summed_up_as_each_server_does() {
+    let rules = [
+        "+@all -@dangerous",
+        "+@keyspace -@slow +pfadd",
+        "+@keyspace +@read +@write",
+        "+@all -config +@dangerous",
+        "+@all -@admin -@slow +config|get",
+        "+get +getset -get +config|get +config -config|set",
+        "+select|0 +SELECT|0 +select|1 +psync +replconf",
+        "+@read -@read",
+    ];
+    let lines = rules.map(|rules| format!("0 ACL SETUSER u reset {rules}\n0 ACL GETUSER u\n"));
+    play(&lines.concat());
 }
 
 /// Each category lets the same commands through, of those that both know.
@@ -329,6 +351,13 @@ fn what_is_refused_is_told_as_redis_tells_it() {
          1 GET r1
          1 SET w1 x
          1 SET w1 x GET
+         1 SET r1 x
+         1 APPEND r1 x
+         1 LPUSH r1 x
+         1 DEL r1
+         1 COPY r1 w1
+         1 COPY w1 r1
+         1 EXISTS r1 w1
          1 CONFIG GET x
          1 INCR i
          1 PUBLISH x y
