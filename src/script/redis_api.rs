@@ -192,7 +192,7 @@ fn set_repl(lua: &Lua, arguments: MultiValue) -> mlua::Result<()> {
     Err(raise::of_table(lua, UNKNOWN))
 }
 
-/// The one user may do all that there is.
+/// Whether the user may call a command.
 fn acl_check_cmd(lua: &Lua, running: &Arc<Mutex<Running>>) -> mlua::Result<Function> {
     let running = Arc::clone(running);
     lua.create_function(move |lua, words: MultiValue| {
@@ -206,7 +206,7 @@ fn acl_check_cmd(lua: &Lua, running: &Arc<Mutex<Running>>) -> mlua::Result<Funct
         let text = "ERR Lua redis lib command arguments must be strings or integers";
         let words = words.ok_or_else(|| raise::of_table(lua, text))?;
         let is_known = part.knows(&words);
-        is_known.then_some(true).ok_or_else(|| raise::of_table(lua, UNKNOWN_COMMAND))
+        is_known.then(|| part.may(&words)).ok_or_else(|| raise::of_table(lua, UNKNOWN_COMMAND))
     })
 }
 

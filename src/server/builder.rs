@@ -14,7 +14,7 @@ use super::stream::Listener;
 #[cfg(feature = "tls")]
 use super::tls::{ClientCertificates, Tls};
 use super::{Doors, Options, Server};
-use crate::table::{SaveListener, start};
+use crate::table::{SaveListener, declare_user, load_users, start};
 use crate::{Bytes, Compat, Error, Progress, SaveFile, Store};
 
 /// The settings of a [`Server`]; see [`Server::builder`].
@@ -42,6 +42,8 @@ pub struct ServerBuilder {
     tls: Option<Tls>,
     options: Options,
     parameters: BTreeMap<&'static str, Bytes>,
+    /// Names, and the words of their rules.
+    users: Vec<(Bytes, Vec<Bytes>)>,
     file: Option<SaveFile>,
     listener: Option<SaveListener>,
 }
@@ -59,6 +61,7 @@ impl ServerBuilder {
             tls: None,
             options: Options::default(),
             parameters: BTreeMap::new(),
+            users: Vec::new(),
             file: None,
             listener: None,
         }
@@ -266,6 +269,35 @@ impl ServerBuilder {
         self
     }
 
+    /// A user that clients can be (`AUTH alice secret`), with rules as `ACL SETUSER` takes them, divided by spaces. It is
+    /// one of the store's, so it is known to all its sessions. Rules for `default` take the place of its own, which
+    /// allow everything.
+    ///
+    /// ```
+    /// use larder::{Reply, Server, Store};
+    ///
+    /// let server = Server::builder().user("alice", "on >secret ~cached:* +@read").start(&Store::new())?;
+    /// let mut session = server.store().session();
+    /// session.call(["AUTH", "alice", "secret"]);
+    /// assert_eq!(session.call(["GET", "cached:page"]), Reply::Nil);
+    /// let Reply::Error(error) = session.call(["SET", "cached:page", "x"]) else { panic!("she may but read") };
+    /// assert_eq!(error.to_string(), "NOPERM User alice has no permissions to run the 'set' command");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "ACL")]
+    pub fn user(mut self, name: impl AsRef<[u8]>, rules: impl AsRef<[u8]>) -> Self {
+        let words = rules.as_ref().split(|byte| byte.is_ascii_whitespace());
+        let words = words.filter(|word| !word.is_empty()).map(Bytes::from).collect();
+        self.users.push((name.as_ref().into(), words));
+        self
+    }
+
+    /// The same, with their rules in words.
+    pub(super) fn users(mut self, users: impl IntoIterator<Item = (Bytes, Vec<Bytes>)>) -> Self {
+        self.users.extend(users);
+        self
+    }
+
     /// How many clients may be connected at a time, 10,000 if nothing is said; one more is told
     /// `ERR max number of clients reached`.
     ///
@@ -320,9 +352,9 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// Those of the system, where the address is none, is in use, or threads cannot be started;
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for certificates that are none, if it would listen nowhere, or if the
-    /// settings are of a
-    /// [`ServerConfig`](crate::ServerConfig) that the store was not built with.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for certificates that are none, for rules of users that make no
+    /// sense, if it would listen nowhere, or if the settings are of a [`ServerConfig`](crate::ServerConfig) that the store
+    /// was not built with.
     pub fn start(self, store: &Store) -> io::Result<Server> {
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let mut tcp = Vec::new();
@@ -345,6 +377,10 @@ impl ServerBuilder {
         }
         start(store.space(), self.parameters.into_iter())
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
+        load_users(store.space(), self.options.compat).map_err(invalid)?;
+        for (name, words) in &self.users {
+            declare_user(store.space(), name, words, self.options.compat).map_err(invalid)?;
+        }
         if let Some(file) = self.file {
             let saving = &store.space().shared().saving;
             saving

@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use super::ServerBuilder;
 use crate::resp::split_words;
-use crate::table::{eviction_of, names, read_at_start};
+use crate::table::{check_user, eviction_of, names, read_at_start};
 use crate::{Bytes, Compat, SaveFile, Server, Store, StoreBuilder};
 
 /// Files may include each other so deep.
 const DEPTH: usize = 16;
 
 /// What is no parameter, but stands in files for Redis.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 4] = [
     ("loadmodule", "modules cannot be loaded"),
     ("loadmodule-ex", "modules cannot be loaded"),
     ("rename-command", "commands cannot be renamed"),
     ("sentinel", "this server is no sentinel"),
-    ("user", "users are not read from the configuration"),
 ];
 
 /// A server's settings as they stand in `redis.conf`, for a store and a server that are as Redis would be with
@@ -28,8 +27,8 @@ const REFUSED: [(&str, &str); 5] = [
 ///
 /// Of the parameters that Redis has, these have an effect: `bind`, `port`, `requirepass`, `maxclients`, `timeout`,
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
-/// `dbfilename`, `enable-debug-command`, and what `CONFIG SET` acts on. The others are read, checked as Redis checks
-/// them, and told by `CONFIG GET`.
+/// `dbfilename`, `enable-debug-command`, `aclfile`, and what `CONFIG SET` acts on. The others are read, checked as Redis checks
+/// them, and told by `CONFIG GET`. `user` lines are users as `ACL SETUSER` makes them.
 ///
 /// | `maxmemory-policy` | [`Eviction`](crate::Eviction) |
 /// | --- | --- |
@@ -52,6 +51,8 @@ const REFUSED: [(&str, &str); 5] = [
 pub struct ServerConfig {
     compat: Compat,
     values: BTreeMap<&'static str, Bytes>,
+    /// The names of users, and the words of their rules.
+    users: Vec<(Bytes, Vec<Bytes>)>,
     /// The save points so far come from what is read at present: more of them are added.
     adds_points: bool,
 }
@@ -103,7 +104,7 @@ impl ServerConfig {
     /// assert_eq!(config.get("maxclients"), None);
     /// ```
     pub fn new(compat: Compat) -> Self {
-        ServerConfig { compat, values: BTreeMap::new(), adds_points: false }
+        ServerConfig { compat, values: BTreeMap::new(), users: Vec::new(), adds_points: false }
     }
 
     /// The names of all parameters that the server knows. O(parameters)
@@ -219,6 +220,9 @@ impl ServerConfig {
         if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| is(refused)) {
             return Err((*why).into());
         }
+        if is("user") {
+            return self.take_user(words);
+        }
         let before = |name: &str| self.values.get(name).cloned();
         let (name, mut value) = read_at_start(name, words, before, self.compat)?;
         if name == "save" && !value.is_empty() {
@@ -237,6 +241,17 @@ impl ServerConfig {
         }
         self.adds_points |= name == "save";
         self.values.insert(name, value);
+        Ok(())
+    }
+
+    fn take_user(&mut self, words: &[Bytes]) -> Result<(), String> {
+        let (name, rules) = words.split_first().ok_or("wrong number of arguments")?;
+        check_user(name, rules, self.compat)?;
+        if self.users.iter().any(|(known, _)| known == name) {
+            let why = "Duplicate user found. A user can only be defined once in config files";
+            return Err(format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(name)));
+        }
+        self.users.push((name.clone(), rules.to_vec()));
         Ok(())
     }
 
@@ -301,9 +316,15 @@ impl ServerConfig {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] if `bind` names what is no address.
+    /// [`ConfigError`] if `bind` names what is no address, and if there are users beside an `aclfile`.
     pub fn server(&self) -> Result<ServerBuilder, ConfigError> {
-        let mut builder = Server::builder().compat(self.compat);
+        let mut builder = Server::builder().compat(self.compat).users(self.users.iter().cloned());
+        if let (Some(path), false) =
+            (self.get("aclfile").filter(|path| !path.is_empty()), self.users.is_empty())
+        {
+            let why = "users stand either in the configuration or in the ACL file, not in both".into();
+            return Err(ConfigError { line: None, directive: format!("aclfile {path}"), why });
+        }
         let number = |name| self.get(name)?.parse::<u64>().ok();
         let port = number("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
         builder =

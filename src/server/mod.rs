@@ -127,7 +127,7 @@ impl Options {
         settings.keep("maxclients", self.max_clients.to_string().into());
         settings.keep("timeout", self.idle.unwrap_or_default().as_secs().to_string().into());
         if let Some(password) = &self.password {
-            settings.keep("requirepass", password.as_str().into());
+            store.space().shared().require_password(password.as_str().into());
         }
     }
 }

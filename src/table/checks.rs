@@ -3,6 +3,7 @@
 
 use smallvec::SmallVec;
 
+use super::acl::Place;
 use super::args::is;
 use super::find;
 use super::row::{Compat, Row, Run, flag};
@@ -17,12 +18,14 @@ const SHOWN: usize = 128;
 impl Session {
     /// All that speaks against a command before its arguments are looked at.
     pub(super) fn check(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        self.look_up(words).and_then(|row| self.check_known(row)).and_then(|row| self.check_place(row))
+        self.look_up(words).and_then(|row| self.check_known(row)).and_then(|row| self.check_place(row, words))
     }
 
-    /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor.
-    pub(super) fn check_place(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+    /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor; and
+    /// whether its user may call it.
+    pub(super) fn check_place(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
         self.check_queues(row)?;
+        self.check_rights(row, words, Place::Call)?;
         self.check_listens(row)?;
         self.check_monitors(row)?;
         Ok(row)
@@ -33,6 +36,14 @@ impl Session {
             return Ok(row);
         }
         Err(ErrorReply::known("NOAUTH Authentication required."))
+    }
+
+    /// Whether its user may call a command with these words. Who may do all pays a load and a branch.
+    pub(super) fn check_rights(&self, row: &Row, words: &[Bytes], place: Place) -> Result<(), ErrorReply> {
+        if self.account.is_unrestricted() {
+            return Ok(());
+        }
+        self.check_rules(row, words, place)
     }
 
     pub(super) fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use super::acl::Account;
 use super::row::Compat;
 use crate::Bytes;
 use crate::command::blocking::Rouse;
@@ -51,6 +52,7 @@ pub(super) struct Work {
 #[derive(Clone)]
 pub(super) struct Facts {
     pub name: Bytes,
+    pub user: Arc<Account>,
     pub lib_name: Bytes,
     pub lib_ver: Bytes,
     /// Where its client is, and where that has connected to.
@@ -82,7 +84,7 @@ pub(super) struct Facts {
 
 impl Clients {
     /// Counts a new one in.
-    pub(super) fn connect(&self, now: u64, mail: Subscription) -> Arc<Client> {
+    pub(super) fn connect(&self, now: u64, mail: Subscription, user: &Arc<Account>) -> Arc<Client> {
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let client = Arc::new(Client {
             id,
@@ -92,7 +94,7 @@ impl Clients {
             waits: Mutex::default(),
             fails: AtomicBool::new(false),
             work: Work::default(),
-            facts: Mutex::new(Facts::new(now)),
+            facts: Mutex::new(Facts::new(now, Arc::clone(user))),
         });
         self.connected.lock().insert(id, Arc::clone(&client));
         client
@@ -193,6 +195,11 @@ impl Client {
         self.facts.lock().clone()
     }
 
+    /// Whether it is that user's.
+    pub(super) fn is_of(&self, user: &Arc<Account>) -> bool {
+        Arc::ptr_eq(&self.facts.lock().user, user)
+    }
+
     /// Its type, as CLIENT LIST has it.
     pub(super) fn kind(&self) -> &'static str {
         let facts = self.facts.lock();
@@ -228,8 +235,9 @@ impl Client {
         }
         line.push_str(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
         line.push_str(&format!(
-            " events=r cmd={} user=default redir={} resp={}",
+            " events=r cmd={} user={} redir={} resp={}",
             facts.command,
+            text(facts.user.name()),
             self.redirect(),
             facts.protocol
         ));
@@ -268,9 +276,10 @@ impl Client {
 }
 
 impl Facts {
-    fn new(now: u64) -> Self {
+    fn new(now: u64, user: Arc<Account>) -> Self {
         Facts {
             name: Bytes::new(),
+            user,
             lib_name: Bytes::new(),
             lib_ver: Bytes::new(),
             peer: "?:0".into(),

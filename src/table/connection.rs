@@ -64,7 +64,7 @@ fn reset(call: &mut Call<'_>) -> Answer {
 
 fn auth(call: &mut Call<'_>) -> Answer {
     match call.args.take_rest() {
-        [_] if call.shared().settings.password().is_none() => Err(ErrorReply::known(
+        [_] if call.shared().users.default_takes_any() => Err(ErrorReply::known(
             "ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?",
         )),
@@ -75,13 +75,12 @@ fn auth(call: &mut Call<'_>) -> Answer {
     .map(|()| Reply::OK)
 }
 
-/// There is one user, `default`, and any password is its own as long as none is set.
 fn log_in(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Result<(), ErrorReply> {
-    let wanted = call.shared().settings.password();
-    if user != b"default" || wanted.is_some_and(|wanted| wanted != *password) {
+    let Some(account) = call.shared().users.log_in(user, password) else {
+        call.session.log_stranger(call.said, user);
         return Err(WRONG_PASSWORD);
-    }
-    call.session.is_known = true;
+    };
+    call.session.become_user(Some(account));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! CLIENT KILL, UNBLOCK, PAUSE and UNPAUSE: what a session does to others.
 
+use super::acl::Account;
 use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
@@ -31,11 +32,13 @@ pub(super) fn check_type(name: &[u8]) -> Result<(), ErrorReply> {
 }
 
 /// Which clients are meant.
+#[derive(Default)]
 struct Filter<'c> {
     id: Option<i64>,
     kind: Option<&'c Bytes>,
     peer: Option<&'c Bytes>,
     local: Option<&'c Bytes>,
+    user: Option<Arc<Account>>,
     /// Milliseconds since it came, at least.
     age: Option<u64>,
     skips_me: bool,
@@ -44,7 +47,7 @@ struct Filter<'c> {
 impl<'c> Filter<'c> {
     /// The options of `CLIENT KILL`, in any order; of several of one kind the last counts.
     fn read(call: &mut Call<'c>) -> Result<Self, ErrorReply> {
-        let mut filter = Filter { id: None, kind: None, peer: None, local: None, age: None, skips_me: true };
+        let mut filter = Filter { skips_me: true, ..Filter::default() };
         let has_age = call.compat().redis() >= (7, 4);
         while let Some(option) = call.args.take() {
             let value = call.args.next()?;
@@ -61,10 +64,8 @@ impl<'c> Filter<'c> {
                 option if is(option, "ADDR") => filter.peer = Some(value),
                 option if is(option, "LADDR") => filter.local = Some(value),
                 option if is(option, "USER") => {
-                    if value != b"default".as_slice() {
-                        let user = String::from_utf8_lossy(value);
-                        return Err(ErrorReply::new(format!("ERR No such user '{user}'")));
-                    }
+                    let unknown = || ErrorReply::of_bytes([b"ERR No such user '", &value[..], b"'"].concat());
+                    filter.user = Some(call.shared().users.find(value).ok_or_else(unknown)?);
                 }
                 option if is(option, "SKIPME") && is(value, "YES") => filter.skips_me = true,
                 option if is(option, "SKIPME") && is(value, "NO") => filter.skips_me = false,
@@ -87,6 +88,7 @@ impl<'c> Filter<'c> {
             && self.kind.is_none_or(|kind| is(kind, client.kind()))
             && self.peer.is_none_or(|peer| **peer == *facts.peer.as_bytes())
             && self.local.is_none_or(|local| **local == *facts.local.as_bytes())
+            && self.user.as_ref().is_none_or(|user| client.is_of(user))
             && self.age.is_none_or(|age| now.saturating_sub(client.since()) >= age)
             && !(self.skips_me && client.id == me)
     }
@@ -96,21 +98,11 @@ impl<'c> Filter<'c> {
 fn kill(call: &mut Call<'_>) -> Answer {
     let address = Some(call.args.rest()).filter(|words| words.len() == 1).and_then(|words| words.first());
     let filter = match address {
-        Some(_) => Filter { id: None, kind: None, peer: address, local: None, age: None, skips_me: false },
+        Some(_) => Filter { peer: address, ..Filter::default() },
         None => Filter::read(call)?,
     };
     let (now, me) = (call.space().clock().now(), call.session.client.id);
-    let clients = call.shared().clients.all();
-    let killed: Vec<_> = clients.into_iter().filter(|client| filter.lets(client, now, me)).collect();
-    let count = killed.len();
-    for client in killed {
-        if client.id == me {
-            // It gets the reply still.
-            call.session.is_over = true;
-        } else {
-            call.session.kill(client);
-        }
-    }
+    let count = call.session.end_those(|client| filter.lets(client, now, me));
     match address {
         None => Ok(Reply::count(count)),
         Some(_) if count == 0 => Err(ErrorReply::known("ERR No such client")),
@@ -119,6 +111,21 @@ fn kill(call: &mut Call<'_>) -> Answer {
 }
 
 impl Session {
+    /// Closes the connections of those clients, and tells how many they are. Its own gets the reply still.
+    pub(super) fn end_those(&mut self, meant: impl Fn(&Client) -> bool) -> usize {
+        let clients = self.shared().clients.all();
+        let killed: Vec<_> = clients.into_iter().filter(|client| meant(client)).collect();
+        let count = killed.len();
+        for client in killed {
+            if client.id == self.client.id {
+                self.is_over = true;
+            } else {
+                self.kill(client);
+            }
+        }
+        count
+    }
+
     /// Closes another's connection; within a transaction its threads are woken at the end.
     fn kill(&self, client: Arc<Client>) {
         self.shared().leave(&client);

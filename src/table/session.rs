@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::acl::Account;
 use super::args::Args;
 use super::call::{Blocked, Call};
 use super::checks::unknown_subcommand;
@@ -46,7 +47,8 @@ pub struct Session {
     pub(super) watched: Vec<Watched>,
     /// What others see of it.
     pub(super) client: Arc<Client>,
-    /// It has given the password, or none was wanted when it came.
+    /// Whose it is, and whether that one has given a password, or none was wanted when it came.
+    pub(super) account: Arc<Account>,
     pub(super) is_known: bool,
     pub(super) silence: Silence,
     /// What `HIMPORT PREPARE` has been told.
@@ -120,9 +122,11 @@ impl Store {
 impl Session {
     fn new(db: Database) -> Self {
         let shared = db.space().shared();
+        let account = shared.users.default_account();
         Session {
-            client: shared.clients.connect(db.space().clock().now(), mail(db.space())),
-            is_known: shared.settings.password().is_none(),
+            client: shared.clients.connect(db.space().clock().now(), mail(db.space()), account),
+            account: Arc::clone(account),
+            is_known: shared.users.is_open(),
             #[cfg(feature = "testing")]
             link: super::hooks::Link::connect(&shared.hooks),
             db,
@@ -305,7 +309,7 @@ impl Session {
         if let Some(outcome) = self.meet_fault(words) {
             return outcome;
         }
-        let row = match checked.and_then(|row| self.check_place(row)) {
+        let row = match checked.and_then(|row| self.check_place(row, words)) {
             Ok(row) => row,
             Err(error) => {
                 let error = self.refuse(words, error);
@@ -355,7 +359,7 @@ impl Session {
     }
 
     #[cfg(feature = "lua")]
-    pub(super) fn of(db: Database, client: Arc<Client>, compat: Compat) -> Self {
+    pub(super) fn of(db: Database, client: Arc<Client>, account: Arc<Account>, compat: Compat) -> Self {
         Session {
             db,
             compat,
@@ -363,6 +367,7 @@ impl Session {
             queue: None,
             watched: Vec::new(),
             client,
+            account,
             is_known: true,
             silence: Silence::No,
             listening: [0; 3],
@@ -387,7 +392,7 @@ impl Session {
 
     /// Whether it may run commands: it has given the password, or there is none.
     pub(crate) fn may_call(&self) -> bool {
-        self.is_known || !self.shared().settings.has_password()
+        self.is_known || self.shared().users.is_open()
     }
 
     /// What `RESET` does: all is as for a new connection, but who its client is.
@@ -402,9 +407,18 @@ impl Session {
         self.select(0)?;
         self.protocol = Protocol::default();
         self.silence = Silence::No;
-        self.is_known = !self.shared().settings.has_password();
+        self.become_user(None);
         self.client.note(|facts| facts.name = Bytes::new());
         Ok(())
+    }
+
+    /// It is this user's from now on, who has given a password; or as a new session's.
+    pub(super) fn become_user(&mut self, account: Option<Arc<Account>>) {
+        let users = &self.shared().users;
+        let is_known = account.is_some() || users.is_open();
+        let account = account.unwrap_or_else(|| Arc::clone(users.default_account()));
+        self.client.note(|facts| facts.user = Arc::clone(&account));
+        (self.account, self.is_known) = (account, is_known);
     }
 
     /// Runs a command of which all is known but what its arguments mean.

@@ -1,11 +1,13 @@
 //! What all sessions of a store have in common: who they are, what is configured, and since when.
 
+use super::acl::Users;
 use super::clients::{Client, Clients};
 use super::config::Settings;
 use super::info::Pace;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::saving::Saving;
+use crate::Bytes;
 use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng::{self, Rng};
@@ -18,6 +20,7 @@ pub(crate) struct Shared {
     pub monitors: Monitors,
     pub pause: std::sync::Arc<Pause>,
     pub settings: Settings,
+    pub users: Users,
     pub saving: Saving,
     /// What a test has set up.
     #[cfg(feature = "testing")]
@@ -40,7 +43,12 @@ pub(crate) struct Shared {
 impl Shared {
     /// Those of a fork: as configured, and nobody connected.
     pub(crate) fn fork(&self, clock: &Clock) -> Self {
-        Shared { settings: self.settings.fork(), run_id: self.run_id.clone(), ..Shared::new(clock, None) }
+        Shared {
+            settings: self.settings.fork(),
+            users: self.users.fork(),
+            run_id: self.run_id.clone(),
+            ..Shared::new(clock, None)
+        }
     }
 
     pub(crate) fn new(clock: &Clock, seed: Option<u64>) -> Self {
@@ -51,6 +59,7 @@ impl Shared {
             monitors: Monitors::default(),
             pause: std::sync::Arc::default(),
             settings: Settings::default(),
+            users: Users::default(),
             saving: Saving::new(clock),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
@@ -67,6 +76,12 @@ impl Shared {
 }
 
 impl Shared {
+    /// Has the default user say that password, if it is any.
+    pub(crate) fn require_password(&self, password: Bytes) {
+        self.users.set_password(&password);
+        self.settings.keep("requirepass", password);
+    }
+
     /// A session goes.
     pub(super) fn leave(&self, client: &Client) {
         self.clients.disconnect(client);

@@ -2,6 +2,7 @@
 
 use super::args::is;
 use super::call::{Answer, Call};
+use super::find as find_row;
 use super::row::flag::{DENYOOM, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Compat, Keys, Row, row};
 use crate::Bytes;
@@ -73,14 +74,29 @@ fn order<'c>(call: &mut Call<'c>, may_store: bool) -> Result<(Order<'c>, Option<
         } else if is(word, "STORE") && left >= 1 && may_store {
             destination = Some(call.args.next()?);
         } else if is(word, "BY") && left >= 1 {
-            order.by = Some(call.args.next()?);
+            let by = call.args.next()?;
+            // One without a star names no other key.
+            if by.contains(&b'*') {
+                check_reads(call, "BY")?;
+            }
+            order.by = Some(by);
         } else if is(word, "GET") && left >= 1 {
+            check_reads(call, "GET")?;
             order.get.push(call.args.next()?);
         } else {
             return Err(ErrorReply::SYNTAX);
         }
     }
     Ok((order, destination))
+}
+
+/// Patterns name keys that are nowhere among the words: only who may read any may use them.
+fn check_reads(call: &Call<'_>, option: &str) -> Result<(), ErrorReply> {
+    let row = find_row(call.name.as_bytes());
+    if row.is_none_or(|row| call.session.may_read_all(row)) {
+        return Ok(());
+    }
+    Err(ErrorReply::new(format!("ERR {option} option of SORT denied due to insufficient ACL permissions.")))
 }
 
 /// How the server reads what elements are sorted by: until a zero byte in any case.

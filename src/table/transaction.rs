@@ -1,5 +1,6 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
+use super::acl::Place;
 use super::call::{Answer, Call};
 use super::row::flag::{
     ALLOW_BUSY, FAST, LOADING, NOSCRIPT, RUNS_IN_MULTI, SKIP_SLOWLOG, STALE, VALKEY_NO_MULTI,
@@ -115,12 +116,18 @@ fn exec(call: &mut Call<'_>) -> Answer {
     let session = &mut *call.session;
     let replies = Transaction::run_exclusive(&space, &watched, |transaction| {
         session.within(transaction, |session| {
-            let replies = queue.commands.iter().map(|(row, words)| match session.run(row, words) {
-                Outcome::Reply(reply) => reply,
-                // Nothing waits within a transaction.
-                Outcome::Waits(waiting) => waiting.nothing,
-                #[cfg(feature = "lua")]
-                Outcome::Held(_) => Reply::Nil,
+            let replies = queue.commands.iter().map(|(row, words)| {
+                // What the user may do can have changed since, by one of these commands too.
+                if let Err(error) = session.check_rights(row, words, Place::Exec) {
+                    return error.into();
+                }
+                match session.run(row, words) {
+                    Outcome::Reply(reply) => reply,
+                    // Nothing waits within a transaction.
+                    Outcome::Waits(waiting) => waiting.nothing,
+                    #[cfg(feature = "lua")]
+                    Outcome::Held(_) => Reply::Nil,
+                }
             });
             replies.collect::<Vec<Reply>>()
         })

@@ -145,7 +145,7 @@ pub(super) const OTHER_TIPS: &[(Servers, &[&str], &str)] = &[
     (
         AFTER_70,
         &["request_policy:all_nodes", "response_policy:all_succeeded"],
-        "client|setinfo client|setname config|resetstat config|rewrite",
+        "acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite",
     ),
     (AFTER_70, &["nondeterministic_output"], "cluster|myshardid"),
     (AFTER_70, &["request_policy:all_nodes", "response_policy:agg_sum"], "latency|reset"),

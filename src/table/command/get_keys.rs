@@ -29,18 +29,26 @@ fn keys(call: &mut Call<'_>) -> Result<Vec<(Bytes, &'static str)>, ErrorReply> {
     if !row.takes(words.len(), compat) {
         return Err(ErrorReply::known("ERR Invalid number of arguments specified for command"));
     }
-    let places = match key_specs::places(row.name, compat, words) {
+    let places = used(row, words, compat);
+    if places.is_empty() && !row.has(NO_MANDATORY_KEYS) {
+        return Err(ErrorReply::known("ERR Invalid arguments specified for command"));
+    }
+    Ok(places.into_iter().filter_map(|(place, flags)| Some((words.get(place)?.clone(), flags))).collect())
+}
+
+/// The places of a command's keys among its words, each with how the key is used, in Redis's words. O(words)
+pub(in crate::table) fn used(row: &Row, words: &[Bytes], compat: Compat) -> Vec<(usize, &'static str)> {
+    if !has_keys(row) {
+        return Vec::new();
+    }
+    match key_specs::places(row.name, compat, words) {
         Some(places) => places,
         None if finds_them_otherwise(row, compat) => {
             let places = row.keys.of(words).into_iter().enumerate();
             places.map(|(nth, place)| (place, usage(row.name, nth, words))).collect()
         }
         None => Vec::new(),
-    };
-    if places.is_empty() && !row.has(NO_MANDATORY_KEYS) {
-        return Err(ErrorReply::known("ERR Invalid arguments specified for command"));
     }
-    Ok(places.into_iter().filter_map(|(place, flags)| Some((words.get(place)?.clone(), flags))).collect())
 }
 
 fn row_of(call: &Call<'_>, words: &[Bytes]) -> Option<&'static Row> {

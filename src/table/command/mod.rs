@@ -17,6 +17,7 @@ use crate::reply::{ErrorReply, Reply};
 use crate::text::glob::Pattern;
 
 pub(super) use facts::CATEGORIES;
+pub(super) use get_keys::used as keys;
 
 const TELLS: u32 = LOADING | STALE;
 

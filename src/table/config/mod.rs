@@ -20,7 +20,6 @@ use super::row::{Compat, Keys, Row, container, row};
 use crate::keyspace::{Keyspace, Limit, Told};
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::RwLock;
-use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::text::glob::Pattern;
 use crate::text::number;
 use crate::{Bytes, Eviction};
@@ -48,22 +47,12 @@ pub(super) const ROWS: &[Row] = &[
 #[derive(Default)]
 pub(crate) struct Settings {
     changed: RwLock<HashMap<&'static str, Bytes>>,
-    has_password: AtomicBool,
 }
 
 impl Settings {
     /// The same values for another store.
     pub(crate) fn fork(&self) -> Self {
-        let has_password = AtomicBool::new(self.has_password());
-        Settings { changed: RwLock::new(self.changed.read().clone()), has_password }
-    }
-
-    /// The password, if one is wanted.
-    pub(super) fn password(&self) -> Option<Bytes> {
-        if !self.has_password() {
-            return None;
-        }
-        self.changed("requirepass")
+        Settings { changed: RwLock::new(self.changed.read().clone()) }
     }
 
     /// The value that a parameter was given, if any.
@@ -78,16 +67,7 @@ impl Settings {
 
     /// Keeps the value of a parameter.
     pub(crate) fn keep(&self, name: &'static str, value: Bytes) {
-        let has_password = (name == "requirepass").then_some(!value.is_empty());
         self.changed.write().insert(name, value);
-        if let Some(has_password) = has_password {
-            self.has_password.store(has_password, Ordering::Release);
-        }
-    }
-
-    /// Asked with each command.
-    pub(super) fn has_password(&self) -> bool {
-        self.has_password.load(Ordering::Acquire)
     }
 }
 
@@ -246,6 +226,8 @@ fn is_built_in(space: &Keyspace, name: &str) -> bool {
 fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
     if name == "notify-keyspace-events" {
         space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
+    } else if name == "requirepass" {
+        space.shared().require_password(value);
     } else if name == output::NAME {
         let merged = output::merge(&self::value(space, name), &value);
         space.shared().settings.keep(name, merged);

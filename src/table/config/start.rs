@@ -156,6 +156,7 @@ pub(crate) fn start(
             "databases" | "maxmemory" | "proto-max-bulk-len" if value(space, name) != value_asked => {
                 return Err(name);
             }
+            "requirepass" => space.shared().require_password(value_asked),
             _ => space.shared().settings.keep(name, value_asked),
         }
     }

@@ -9,6 +9,7 @@ use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
 use crate::script::{Held, Inside, Shut, Stripe, Turn};
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::table::acl::Place;
 use crate::table::command::flags;
 use crate::table::config::value;
 use crate::table::row::flag::{ALLOW_BUSY, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
@@ -90,7 +91,8 @@ impl Session {
 
     /// A session for the commands of this one's script, within a transaction that holds all.
     pub(in crate::table) fn part(&self, transaction: &Arc<Transaction>) -> Session {
-        let mut part = Session::of(self.db().within(transaction), Arc::clone(&self.client), self.compat);
+        let (client, account) = (Arc::clone(&self.client), Arc::clone(&self.account));
+        let mut part = Session::of(self.db().within(transaction), client, account, self.compat);
         part.scripting.is_part = true;
         part
     }
@@ -133,6 +135,9 @@ impl Session {
                 "ERR This Redis command is not allowed from script",
                 "ERR This Valkey command is not allowed from script",
             );
+        }
+        if let Err(error) = self.check_rights(row, words, Place::Script) {
+            return error.into();
         }
         if row.has(WRITE) {
             wrote.store(true, Ordering::Relaxed);

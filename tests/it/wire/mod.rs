@@ -8,6 +8,7 @@
 //! the differential tests of the typed API, `LARDER_ROUNDS` has them run longer, and a failure names the
 //! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
 
+mod acl;
 mod bitmaps;
 mod blocking;
 mod caching;
