@@ -34,7 +34,8 @@ pub(crate) fn kept_count(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<u64>
     Ok(read(&string)?.kept_count())
 }
 
-/// PFCOUNT of one key: counts, and keeps the count with it. That is no change that anybody hears of.
+/// PFCOUNT of one key: counts, and keeps the count with it. As in Redis that is a change to who watches the key, and
+/// no event to subscribers.
 pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<u64> {
     let count = match writer.find::<Bytes>(key)? {
         Some(string) => read(&string)?.count()?,
@@ -42,7 +43,7 @@ pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<u64> {
     };
     change(writer, key, Absent::Skip, |bytes| {
         hyperloglog::keep_count(bytes, count);
-        Ok((count, None))
+        Ok((count, Some(KeyEvent::PfCount)))
     })
 }
 

@@ -44,6 +44,7 @@ pub struct ServerBuilder {
     parameters: BTreeMap<&'static str, Bytes>,
     file: Option<SaveFile>,
     listener: Option<SaveListener>,
+    config_file: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -61,6 +62,7 @@ impl ServerBuilder {
             parameters: BTreeMap::new(),
             file: None,
             listener: None,
+            config_file: None,
         }
     }
 
@@ -159,6 +161,29 @@ impl ServerBuilder {
         listener: impl Fn(Result<Progress, &Error>) + Send + Sync + 'static,
     ) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// The file that the server's configuration was read from: `CONFIG REWRITE` puts there what clients have set
+    /// since, and leaves its other lines, comments too, as they are. Without this it is an error.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-rewrite-{}", std::process::id()));
+    /// use larder::{Reply, Server, Store};
+    ///
+    /// std::fs::write(&path, "# for tests\nmaxclients 10\n")?;
+    /// let store = Store::new();
+    /// let _server = Server::builder().max_clients(10).config_file(&path).start(&store)?;
+    /// let mut session = store.session();
+    /// session.call(["CONFIG", "SET", "maxclients", "20"]);
+    /// assert_eq!(session.call(["CONFIG", "REWRITE"]), Reply::OK);
+    /// assert_eq!(std::fs::read_to_string(&path)?, "# for tests\nmaxclients 20\n");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "CONFIG REWRITE")]
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
         self
     }
 
@@ -345,6 +370,9 @@ impl ServerBuilder {
         }
         start(store.space(), self.parameters.into_iter())
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
+        if let Some(path) = self.config_file {
+            store.space().shared().settings.set_file(path);
+        }
         if let Some(file) = self.file {
             let saving = &store.space().shared().saving;
             saving

@@ -3,6 +3,7 @@
 use super::clients::{Client, Clients};
 use super::config::Settings;
 use super::info::Pace;
+use super::measure::{Measures, Tally};
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::saving::Saving;
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub pause: std::sync::Arc<Pause>,
     pub settings: Settings,
     pub saving: Saving,
+    /// What commands have cost.
+    pub measures: Measures,
     /// What a test has set up.
     #[cfg(feature = "testing")]
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
@@ -52,6 +55,7 @@ impl Shared {
             pause: std::sync::Arc::default(),
             settings: Settings::default(),
             saving: Saving::new(clock),
+            measures: Measures::default(),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             #[cfg(feature = "lua")]
@@ -67,8 +71,28 @@ impl Shared {
 }
 
 impl Shared {
+    /// Gives a parameter a value.
+    pub(crate) fn keep(&self, name: &'static str, value: crate::Bytes) {
+        self.measures.configure(name, &value);
+        self.settings.keep(name, value);
+    }
+
+    /// Collects what all sessions have noted of their commands. O(connected)
+    pub(super) fn collect(&self) {
+        for client in self.clients.all() {
+            client.with_tally(|tally| self.measures.collect(tally));
+        }
+    }
+
+    /// Counts commands and errors from now on.
+    pub(super) fn reset_measures(&self) {
+        self.clients.all().iter().for_each(|client| client.with_tally(Tally::forget));
+        self.measures.reset();
+    }
+
     /// A session goes.
     pub(super) fn leave(&self, client: &Client) {
+        client.with_tally(|tally| self.measures.collect(tally));
         self.clients.disconnect(client);
         self.monitors.remove(&client.ear);
     }

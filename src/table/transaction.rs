@@ -43,7 +43,6 @@ impl Queue {
     }
 
     /// What they take in memory, about. O(1)
-    #[cfg(feature = "server")]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -115,6 +114,8 @@ fn exec(call: &mut Call<'_>) -> Answer {
     let session = &mut *call.session;
     let replies = Transaction::run_exclusive(&space, &watched, |transaction| {
         session.within(transaction, |session| {
+            // The locks have been waited for.
+            session.stop_watch();
             let replies = queue.commands.iter().map(|(row, words)| match session.run(row, words) {
                 Outcome::Reply(reply) => reply,
                 // Nothing waits within a transaction.

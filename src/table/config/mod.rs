@@ -6,11 +6,13 @@
 
 mod output;
 mod parameters;
+mod rewrite;
 #[cfg(feature = "server")]
 mod start;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 
 use super::args::is;
 use super::call::{Answer, Call};
@@ -20,7 +22,7 @@ use super::row::{Compat, Keys, Row, container, row};
 use crate::keyspace::{Keyspace, Limit, Told};
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::RwLock;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::text::glob::Pattern;
 use crate::text::number;
 use crate::{Bytes, Eviction};
@@ -40,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
     row("config|get", -3, SETTING, Keys::NONE, get).since(2, 0),
     row("config|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("config|resetstat", 2, SETTING, Keys::NONE, reset_stat).since(2, 0),
-    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite).since(2, 8),
+    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite::rewrite).since(2, 8),
     row("config|set", -4, SETTING, Keys::NONE, set).since(2, 0),
 ];
 
@@ -49,13 +51,20 @@ pub(super) const ROWS: &[Row] = &[
 pub(crate) struct Settings {
     changed: RwLock<HashMap<&'static str, Bytes>>,
     has_password: AtomicBool,
+    /// What clients have set.
+    by_clients: RwLock<BTreeSet<&'static str>>,
+    /// The same of `maxclients` and `timeout`, plus one; 0 if they have not.
+    max_clients: AtomicU64,
+    timeout: AtomicU64,
+    /// The file that the server was started with.
+    file: RwLock<Option<PathBuf>>,
 }
 
 impl Settings {
     /// The same values for another store.
     pub(crate) fn fork(&self) -> Self {
         let has_password = AtomicBool::new(self.has_password());
-        Settings { changed: RwLock::new(self.changed.read().clone()), has_password }
+        Settings { changed: RwLock::new(self.changed.read().clone()), has_password, ..Settings::default() }
     }
 
     /// The password, if one is wanted.
@@ -83,6 +92,45 @@ impl Settings {
         if let Some(has_password) = has_password {
             self.has_password.store(has_password, Ordering::Release);
         }
+    }
+
+    /// The same as one of whom clients have said so.
+    fn keep_of_client(&self, name: &'static str) {
+        self.by_clients.write().insert(name);
+        let live = match name {
+            "maxclients" => &self.max_clients,
+            "timeout" => &self.timeout,
+            _ => return,
+        };
+        let number = self.changed(name).and_then(|value| number::parse_u64(&value));
+        live.store(number.map_or(0, |number| number.saturating_add(1)), Ordering::Relaxed);
+    }
+
+    /// The names of the parameters that clients have set.
+    fn set_by_clients(&self) -> BTreeSet<&'static str> {
+        self.by_clients.read().clone()
+    }
+
+    /// How many clients there may be, if a client has said so.
+    #[cfg(feature = "server")]
+    pub(crate) fn max_clients(&self) -> Option<u64> {
+        self.max_clients.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// After how many seconds an idle client is disconnected, if a client has said so; never at 0.
+    #[cfg(feature = "server")]
+    pub(crate) fn timeout(&self) -> Option<u64> {
+        self.timeout.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// The file that the server was started with, if it was.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        self.file.read().clone()
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn set_file(&self, path: PathBuf) {
+        *self.file.write() = Some(path);
     }
 
     /// Asked with each command.
@@ -219,8 +267,13 @@ fn set(call: &mut Call<'_>) -> Answer {
         }
         values.push((parameter.name, read));
     }
+    let looks_again = values.iter().any(|(name, _)| *name == "timeout");
     for (name, value) in values {
         apply(call.space(), name, value);
+        call.shared().settings.keep_of_client(name);
+    }
+    if looks_again {
+        call.session.have_all_look();
     }
     Ok(Reply::OK)
 }
@@ -254,15 +307,11 @@ fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
             let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
             space.tracking().set_most(most.unwrap_or(usize::MAX));
         }
-        space.shared().settings.keep(name, value);
+        space.shared().keep(name, value);
     }
 }
 
 fn reset_stat(call: &mut Call<'_>) -> Answer {
     super::info::reset(call)?;
     Ok(Reply::OK)
-}
-
-fn rewrite(_: &mut Call<'_>) -> Answer {
-    Err(ErrorReply::known("ERR The server is running without a config file"))
 }

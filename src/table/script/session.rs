@@ -134,6 +134,9 @@ impl Session {
                 "ERR This Valkey command is not allowed from script",
             );
         }
+        if let Err(error) = self.check_saved(row) {
+            return error.into();
+        }
         if row.has(WRITE) {
             wrote.store(true, Ordering::Relaxed);
             if read_only {
@@ -141,6 +144,8 @@ impl Session {
                     .into();
             }
         }
+        // The script has done its own meanwhile.
+        self.stop_watch();
         match self.run(row, words) {
             Outcome::Reply(reply) => reply,
             // Nothing waits within a transaction.

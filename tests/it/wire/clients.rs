@@ -7,7 +7,7 @@ use std::time::Duration;
 use larder::{Compat, Protocol, Reply, Session, Store};
 
 use super::redis::Redis;
-use super::{Words, again, answer, compare_with, each_round, script, words};
+use super::{Words, again, answer, compare, each_round, script, words};
 use crate::differential::chance::Chance;
 use crate::support::{manual_store, until};
 
@@ -17,12 +17,8 @@ const CLIENTS: usize = 3;
 /// Draws runs of what three clients say, and compares all that each of them gets. `{0}` in a word stands for the id
 /// of the first.
 fn compare_clients(protocols: [Protocol; CLIENTS], draw: impl Fn(&mut Chance) -> (usize, Words)) {
-    // Newer servers are not compared with yet.
     each_round(ROUNDS, |server, seed| {
         let mut redis = protocols.map(|protocol| Redis::connect(server.port(), protocol));
-        if redis[0].compat != Compat::Redis70 {
-            return;
-        }
         redis[0].ask(&words!["FLUSHALL"]);
         let store = Store::new();
         let mut sessions = [(); CLIENTS].map(|()| store.session().compat(redis[0].compat));
@@ -52,7 +48,7 @@ fn compare_clients(protocols: [Protocol; CLIENTS], draw: impl Fn(&mut Chance) ->
             // What comes unasked may come before the reply to who has caused it, or behind it.
             ours[who].sort();
             theirs[who].sort();
-            assert_eq!(ours, theirs, "{}\n{}", again(seed), script(&said));
+            assert_eq!(ours, theirs, "{:?}, {}\n{}", redis[0].compat, again(seed), script(&said));
         }
     });
 }
@@ -277,42 +273,37 @@ fn invalidations_of_all_keys_are_those_of_redis() {
 
 #[test]
 fn what_is_wrong_with_orders_to_other_clients_is_told_as_redis_tells_it() {
-    // Newer servers are not compared with yet.
-    compare_with(
-        |compat| compat == Compat::Redis70,
-        "orders to other clients",
-        |chance| {
-            let some = |chance: &mut Chance| chance.pick(&["0", "-1", "x", "999999", "", "1.5"]);
-            match chance.below(6) {
-                0 => words!["CLIENT", "KILL", chance.pick(&["1.2.3.4:5", "", "x"])],
-                1..=3 => {
-                    let mut words = words!["CLIENT", "KILL"];
-                    for _ in 0..1 + chance.below(3) {
-                        words.extend(match chance.below(8) {
-                            0 | 1 => words!["ID", some(chance)],
-                            2 => words!["TYPE", chance.pick(&["master", "replica", "nobody"])],
-                            3 => words!["ADDR", "1.2.3.4:5"],
-                            4 => words!["laddr", "1.2.3.4:5"],
-                            5 => words!["USER", "nobody"],
-                            6 => words!["SKIPME", chance.pick(&["yes", "YES", "maybe"])],
-                            _ => words!["WHAT"],
-                        });
-                    }
-                    // Never all clients of the server.
-                    [words, words!["ID", "888888888"]].concat()
+    compare("orders to other clients", |chance| {
+        let some = |chance: &mut Chance| chance.pick(&["0", "-1", "x", "999999", "", "1.5"]);
+        match chance.below(6) {
+            0 => words!["CLIENT", "KILL", chance.pick(&["1.2.3.4:5", "", "x"])],
+            1..=3 => {
+                let mut words = words!["CLIENT", "KILL"];
+                for _ in 0..1 + chance.below(3) {
+                    words.extend(match chance.below(8) {
+                        0 | 1 => words!["ID", some(chance)],
+                        2 => words!["TYPE", chance.pick(&["master", "replica", "nobody"])],
+                        3 => words!["ADDR", "1.2.3.4:5"],
+                        4 => words!["laddr", "1.2.3.4:5"],
+                        5 => words!["USER", "nobody"],
+                        6 => words!["SKIPME", chance.pick(&["yes", "YES", "maybe"])],
+                        _ => words!["WHAT"],
+                    });
                 }
-                4 => words!["CLIENT", "UNBLOCK", some(chance), chance.pick(&["TIMEOUT", "error", "x"])],
-                _ => match chance.below(6) {
-                    0 => words!["CLIENT", "UNBLOCK", some(chance)],
-                    1 => words!["CLIENT", "UNBLOCK", "1", "ERROR", "x"],
-                    2 => words!["CLIENT", "PAUSE", chance.pick(&["0", "-1", "x", ""])],
-                    3 => words!["CLIENT", "PAUSE", "0", chance.pick(&["WRITE", "all", "x"])],
-                    4 => words!["CLIENT", "PAUSE", "0", "ALL", "x"],
-                    _ => words!["CLIENT", "UNPAUSE"],
-                },
+                // Never all clients of the server.
+                [words, words!["ID", "888888888"]].concat()
             }
-        },
-    );
+            4 => words!["CLIENT", "UNBLOCK", some(chance), chance.pick(&["TIMEOUT", "error", "x"])],
+            _ => match chance.below(6) {
+                0 => words!["CLIENT", "UNBLOCK", some(chance)],
+                1 => words!["CLIENT", "UNBLOCK", "1", "ERROR", "x"],
+                2 => words!["CLIENT", "PAUSE", chance.pick(&["0", "-1", "x", ""])],
+                3 => words!["CLIENT", "PAUSE", "0", chance.pick(&["WRITE", "all", "x"])],
+                4 => words!["CLIENT", "PAUSE", "0", "ALL", "x"],
+                _ => words!["CLIENT", "UNPAUSE"],
+            },
+        }
+    });
 }
 
 fn id(session: &mut Session) -> String {
