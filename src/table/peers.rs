@@ -4,7 +4,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
-use super::row::{Keys, Row, row};
+use super::row::{Compat, Keys, Row, row};
 use super::session::Session;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -32,7 +32,8 @@ pub(super) fn check_type(name: &[u8]) -> Result<(), ErrorReply> {
 
 /// Which clients are meant.
 struct Filter<'c> {
-    id: Option<i64>,
+    /// One of these, if there are any.
+    ids: Vec<i64>,
     kind: Option<&'c Bytes>,
     peer: Option<&'c Bytes>,
     local: Option<&'c Bytes>,
@@ -44,16 +45,13 @@ struct Filter<'c> {
 impl<'c> Filter<'c> {
     /// The options of `CLIENT KILL`, in any order; of several of one kind the last counts.
     fn read(call: &mut Call<'c>) -> Result<Self, ErrorReply> {
-        let mut filter = Filter { id: None, kind: None, peer: None, local: None, age: None, skips_me: true };
+        let mut filter =
+            Filter { ids: Vec::new(), kind: None, peer: None, local: None, age: None, skips_me: true };
         let has_age = call.compat().redis() >= (7, 4);
         while let Some(option) = call.args.take() {
             let value = call.args.next()?;
             match option {
-                option if is(option, "ID") => {
-                    let error = "ERR client-id should be greater than 0";
-                    let id = number::parse_i64(value).filter(|id| *id > 0);
-                    filter.id = Some(id.ok_or(ErrorReply::known(error))?);
-                }
+                option if is(option, "ID") => filter.ids = ids(call, value)?,
                 option if is(option, "TYPE") => {
                     check_type(value)?;
                     filter.kind = Some(value);
@@ -83,7 +81,7 @@ impl<'c> Filter<'c> {
 
     fn lets(&self, client: &Client, now: u64, me: u64) -> bool {
         let facts = client.facts();
-        self.id.is_none_or(|id| u64::try_from(id) == Ok(client.id))
+        (self.ids.is_empty() || self.ids.iter().any(|id| u64::try_from(*id) == Ok(client.id)))
             && self.kind.is_none_or(|kind| is(kind, client.kind()))
             && self.peer.is_none_or(|peer| **peer == *facts.peer.as_bytes())
             && self.local.is_none_or(|local| **local == *facts.local.as_bytes())
@@ -92,11 +90,30 @@ impl<'c> Filter<'c> {
     }
 }
 
+/// What ID is followed by: an id, or several in Valkey, where what is no number is the next option.
+fn ids(call: &mut Call<'_>, first: &Bytes) -> Result<Vec<i64>, ErrorReply> {
+    let checked = |id: Option<i64>| {
+        let error = ErrorReply::known("ERR client-id should be greater than 0");
+        id.filter(|id| *id > 0).ok_or(error)
+    };
+    if call.compat() != Compat::Valkey9 {
+        return Ok(vec![checked(number::parse_i64(first))?]);
+    }
+    let mut ids = vec![checked(Some(number::parse_i64(first).ok_or(ErrorReply::SYNTAX)?))?];
+    while let Some(id) = call.args.peek().and_then(|word| number::parse_i64(word)) {
+        ids.push(checked(Some(id))?);
+        call.args.take();
+    }
+    Ok(ids)
+}
+
 /// CLIENT KILL of an address, or of all that a filter lets through.
 fn kill(call: &mut Call<'_>) -> Answer {
     let address = Some(call.args.rest()).filter(|words| words.len() == 1).and_then(|words| words.first());
     let filter = match address {
-        Some(_) => Filter { id: None, kind: None, peer: address, local: None, age: None, skips_me: false },
+        Some(_) => {
+            Filter { ids: Vec::new(), kind: None, peer: address, local: None, age: None, skips_me: false }
+        }
         None => Filter::read(call)?,
     };
     let (now, me) = (call.space().clock().now(), call.session.client.id);

@@ -130,7 +130,19 @@ fn a_monitor_reads_lines() {
 fn fields(client: &mut Redis, words: &super::Words) -> Vec<String> {
     let Some(Value::One(_, line)) = Value::parse(&client.ask(words)) else { panic!("no text") };
     let line = String::from_utf8(line).unwrap();
-    let own = ["id", "addr", "laddr", "fd", "qbuf-free", "rbs", "rbp", "tot-mem", "multi-mem", "age"];
+    let own = [
+        "id",
+        "addr",
+        "laddr",
+        "fd",
+        "qbuf-free",
+        "rbs",
+        "rbp",
+        "tot-mem",
+        "multi-mem",
+        "age",
+        "tot-net-out",
+    ];
     let line = line.trim_end_matches('\n');
     line.split(' ')
         .map(|field| match field.split_once('=') {
