@@ -34,16 +34,16 @@ pub(crate) fn kept_count(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<u64>
     Ok(read(&string)?.kept_count())
 }
 
-/// PFCOUNT of one key: counts, and keeps the count with it. As in Redis that is a change to who watches the key, and
-/// no event to subscribers.
-pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<u64> {
+/// PFCOUNT of one key: counts, and keeps the count with it. To Redis that is a change, though no subscriber is told
+/// ([`KeyEvent::PfCount`]); to who counts in Rust it is none.
+pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>, change_is: Option<KeyEvent>) -> Result<u64> {
     let count = match writer.find::<Bytes>(key)? {
         Some(string) => read(&string)?.count()?,
         None => return Ok(0),
     };
     change(writer, key, Absent::Skip, |bytes| {
         hyperloglog::keep_count(bytes, count);
-        Ok((count, Some(KeyEvent::PfCount)))
+        Ok((count, change_is))
     })
 }
 

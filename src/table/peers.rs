@@ -157,6 +157,8 @@ fn unblock(call: &mut Call<'_>) -> Answer {
         [id, how] if is(how, "TIMEOUT") => (id, false),
         [id, how] if is(how, "ERROR") => (id, true),
         [_, _] => return Err(ErrorReply::known("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        // What else there is, Valkey does not look at, nor at the reason then.
+        [id, _, ..] if call.compat() == Compat::Valkey9 => (id, false),
         _ => return Err(call.wrong_subcommand()),
     };
     let id = number::parse_i64(id).ok_or(ErrorReply::NOT_AN_INTEGER)?;
@@ -171,6 +173,8 @@ fn pause(call: &mut Call<'_>) -> Answer {
         [millis, mode] if is(mode, "ALL") => (millis, true),
         [millis, mode] if is(mode, "WRITE") => (millis, false),
         [_, _] => return Err(ErrorReply::known("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+        // What else there is, Valkey does not look at, nor at the mode then.
+        [millis, _, ..] if call.compat() == Compat::Valkey9 => (millis, true),
         _ => return Err(call.wrong_subcommand()),
     };
     let error = ErrorReply::known("ERR timeout is not an integer or out of range");

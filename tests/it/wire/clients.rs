@@ -126,10 +126,13 @@ fn asked(
 }
 
 fn until_marked(redis: &mut Redis, in_multi: bool, ids: &[usize]) -> Vec<String> {
-    let end: &[u8] = if in_multi { b"+QUEUED\r\n" } else { b"$6\r\nmarked\r\n" };
+    let ends: &[&[u8]] = match in_multi {
+        true => &[b"+QUEUED\r\n"],
+        false => &[b"$6\r\nmarked\r\n", b"*2\r\n$4\r\npong\r\n$6\r\nmarked\r\n"],
+    };
     let mut reply = redis.ask(&mark());
     let mut got = Vec::new();
-    while !reply.ends_with(end) {
+    while !ends.contains(&&*reply) {
         if !is_mark(&reply) {
             got.push(shown(&reply, ids));
         }

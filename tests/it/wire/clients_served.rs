@@ -135,6 +135,7 @@ fn fields(client: &mut Redis, words: &super::Words) -> Vec<String> {
         "addr",
         "laddr",
         "fd",
+        "qbuf",
         "qbuf-free",
         "rbs",
         "rbp",
