@@ -70,6 +70,19 @@ impl Clock {
         }
     }
 
+    /// Nanoseconds on the monotonic line; of a manual clock, whole milliseconds.
+    #[cfg(feature = "commands")]
+    #[inline]
+    pub(crate) fn nanos(&self) -> u64 {
+        match self {
+            Clock::System => {
+                let since = origin().elapsed();
+                since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(since.subsec_nanos().into())
+            }
+            Clock::Manual(_) => self.now().saturating_mul(1_000_000),
+        }
+    }
+
     /// The time, give or take some milliseconds; cheap where the system has a clock for it.
     #[cfg(feature = "commands")]
     pub(crate) fn about_now(&self) -> u64 {

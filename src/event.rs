@@ -59,6 +59,8 @@ pub enum KeyEvent {
     GeoRadiusStore,
     GeoSearchStore,
     PfAdd,
+    /// A HyperLogLog keeps what it was counted to: who watches it is told, and no subscriber.
+    PfCount,
     XAdd,
     XDel,
     XTrim,
@@ -70,6 +72,10 @@ pub enum KeyEvent {
     XGroupDestroy,
     /// What is pending in a group of a stream has changed: Redis tells nobody.
     XPending,
+    /// A value took the place of another one.
+    Overwritten,
+    /// That had another type.
+    TypeChanged,
 }
 
 impl KeyEvent {
@@ -138,6 +144,7 @@ impl KeyEvent {
             GeoRadiusStore => "georadiusstore",
             GeoSearchStore => "geosearchstore",
             PfAdd => "pfadd",
+            PfCount => "pfcount",
             XAdd => "xadd",
             XDel => "xdel",
             XTrim => "xtrim",
@@ -148,6 +155,8 @@ impl KeyEvent {
             XGroupDelConsumer => "xgroup-delconsumer",
             XGroupDestroy => "xgroup-destroy",
             XPending => "xpending",
+            Overwritten => "overwritten",
+            TypeChanged => "type_changed",
         }
     }
 
@@ -160,5 +169,22 @@ impl KeyEvent {
     /// Whether nobody is told: neither those who watch the key, nor those who wait for it, nor subscribers.
     pub(crate) const fn is_silent(self) -> bool {
         matches!(self, KeyEvent::XPending)
+    }
+
+    /// Whether it is a remark on another event of the same change: subscribers alone are told.
+    pub(crate) const fn is_remark(self) -> bool {
+        matches!(self, KeyEvent::Overwritten | KeyEvent::TypeChanged)
+    }
+
+    /// Whether it says that a value took the place of what was there, and if so, whether it is told of before that
+    /// is remarked on.
+    pub(crate) const fn replaces(self) -> Option<bool> {
+        use KeyEvent::*;
+        match self {
+            RenameTo | CopyTo | Restore => Some(true),
+            Set | SortStore | SInterStore | SUnionStore | SDiffStore | ZRangeStore | ZInterStore
+            | ZUnionStore | ZDiffStore | GeoRadiusStore | GeoSearchStore => Some(false),
+            _ => None,
+        }
     }
 }

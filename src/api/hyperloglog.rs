@@ -121,7 +121,7 @@ impl<T: Encode> HyperLogLog<'_, T> {
     pub fn count(&self) -> Result<u64> {
         match self.handle.read(hyperloglog::kept_count)? {
             Some(count) => Ok(count),
-            None => self.handle.write(hyperloglog::count),
+            None => self.handle.write(|writer, key| hyperloglog::count(writer, key, None)),
         }
     }
 

@@ -34,15 +34,16 @@ pub(crate) fn kept_count(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<u64>
     Ok(read(&string)?.kept_count())
 }
 
-/// PFCOUNT of one key: counts, and keeps the count with it. That is no change that anybody hears of.
-pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<u64> {
+/// PFCOUNT of one key: counts, and keeps the count with it. To Redis that is a change, though no subscriber is told
+/// ([`KeyEvent::PfCount`]); to who counts in Rust it is none.
+pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>, change_is: Option<KeyEvent>) -> Result<u64> {
     let count = match writer.find::<Bytes>(key)? {
         Some(string) => read(&string)?.count()?,
         None => return Ok(0),
     };
     change(writer, key, Absent::Skip, |bytes| {
         hyperloglog::keep_count(bytes, count);
-        Ok((count, None))
+        Ok((count, change_is))
     })
 }
 

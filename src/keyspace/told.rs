@@ -6,10 +6,14 @@ use crate::{KeyEvent, KeyEvents};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told(u32);
 
-/// The letters in the order in which Redis writes them, `A` standing for the first ten.
-const LETTERS: [u8; 14] = *b"g$lshzxetdKEmn";
+/// The letters in the order in which Redis writes them, `A` standing for the first ten and hiding the next three.
+const LETTERS: [u8; 16] = *b"g$lshzxetdnocKEm";
 /// Those for which `A` stands.
 const CLASSES: u32 = (1 << 10) - 1;
+/// Those that are not told when there is an `A`.
+const HIDDEN: u32 = (1 << 13) - 1;
+/// Those of a value that took another one's place.
+const OVERWRITING: u32 = letter(b'o') | letter(b'c');
 
 impl From<KeyEvents> for Told {
     fn from(events: KeyEvents) -> Self {
@@ -27,6 +31,12 @@ impl Told {
 
     pub(super) const fn bits(self) -> u32 {
         self.0
+    }
+
+    /// Whether it has letters that are Redis's since 8.2 and never Valkey's.
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_new(self) -> bool {
+        self.0 & OVERWRITING != 0
     }
 
     /// The set that is written so; `None` if one of the letters has no meaning.
@@ -48,7 +58,7 @@ impl Told {
         let mut text = String::from(if has_all { "A" } else { "" });
         for of in LETTERS {
             let bit = letter(of);
-            if self.0 & bit != 0 && !(has_all && bit & CLASSES != 0) {
+            if self.0 & bit != 0 && !(has_all && bit & HIDDEN != 0) {
                 text.push(char::from(of));
             }
         }
@@ -57,7 +67,13 @@ impl Told {
 
     /// Whether anything is told at all.
     pub(crate) fn is_any(self) -> bool {
-        self.0 & CLASSES != 0 && self.0 & (letter(b'K') | letter(b'E')) != 0
+        self.0 & (CLASSES | OVERWRITING) != 0 && self.0 & (letter(b'K') | letter(b'E')) != 0
+    }
+
+    /// Whether somebody is told of a value that took another one's place.
+    #[inline]
+    pub(super) fn has_overwriting(self) -> bool {
+        self.0 & OVERWRITING != 0
     }
 
     pub(super) fn has(self, event: KeyEvent) -> bool {
@@ -100,6 +116,8 @@ fn class(event: KeyEvent) -> u8 {
         | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore | GeoRadiusStore | GeoSearchStore => b'z',
         XAdd | XDel | XTrim | XSetId | XGroupCreate | XGroupCreateConsumer | XGroupSetId
         | XGroupDelConsumer | XGroupDestroy => b't',
-        XPending => b' ',
+        Overwritten => b'o',
+        TypeChanged => b'c',
+        PfCount | XPending => b' ',
     }
 }

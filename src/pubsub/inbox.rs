@@ -154,6 +154,19 @@ impl Inbox {
             || state.bytes.saturating_add(size) > self.backlog.bytes as u64
     }
 
+    /// Wakes who waits for a message, though there is none: to look at something else.
+    #[cfg(feature = "commands")]
+    pub(super) fn nudge(&self, wakes: &mut Wakes) {
+        self.state.lock().disarm(&self.arrived, wakes);
+    }
+
+    /// How many messages there are, and their bytes.
+    #[cfg(feature = "commands")]
+    pub(super) fn waiting(&self) -> (usize, u64) {
+        let state = self.state.lock();
+        (state.ring.len(), state.bytes)
+    }
+
     /// The same as [`close`](Self::close), and what is buffered is gone.
     #[cfg(feature = "commands")]
     pub(super) fn end(&self, wakes: &mut Wakes) {

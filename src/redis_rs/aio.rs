@@ -148,7 +148,7 @@ impl Shared {
             match session.execute(words) {
                 Outcome::Reply(reply) => break reply,
                 Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
-                    let awake = Awake(session);
+                    let awake = Awake(&mut *session);
                     let got = wait(&ticket, deadline, awake.0.db().space().clock()).await;
                     break awake.0.woken(got, served, nothing);
                 }
@@ -199,7 +199,7 @@ async fn held_back(space: &Keyspace, until: u64) {
 }
 
 /// Whether it was served or given up: others see that the session waits no more.
-struct Awake<'s>(&'s Session);
+struct Awake<'s>(&'s mut Session);
 
 impl Drop for Awake<'_> {
     fn drop(&mut self) {

@@ -51,6 +51,8 @@ pub(crate) struct Requests {
     longest: usize,
     /// Whether the client has still to say who it is.
     pub is_unknown: bool,
+    /// Bytes that have arrived so far.
+    pub received: u64,
 }
 
 /// Bytes that are no request. The connection is of no more use, as nobody knows where the next one begins.
@@ -84,11 +86,13 @@ impl Requests {
             long: None,
             longest,
             is_unknown: false,
+            received: 0,
         }
     }
 
     /// More bytes have arrived. O(n)
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        self.received = self.received.wrapping_add(bytes.len() as u64);
         if let (Some(long), Some(length)) = (&mut self.long, self.length) {
             let (own, rest) = bytes.split_at(bytes.len().min(length.saturating_sub(long.len())));
             append(long, own, length);
@@ -157,6 +161,12 @@ impl Requests {
     #[cfg(any(test, fuzzing, feature = "server"))]
     pub(crate) fn pending(&self) -> usize {
         self.buffer.len() - self.start + self.long.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Room for more bytes that is there already.
+    #[cfg(feature = "server")]
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.capacity() - self.buffer.len()
     }
 
     /// Bytes that are allocated.

@@ -46,6 +46,7 @@ pub struct ServerBuilder {
     users: Vec<(Bytes, Vec<Bytes>)>,
     file: Option<SaveFile>,
     listener: Option<SaveListener>,
+    config_file: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -64,6 +65,7 @@ impl ServerBuilder {
             users: Vec::new(),
             file: None,
             listener: None,
+            config_file: None,
         }
     }
 
@@ -162,6 +164,29 @@ impl ServerBuilder {
         listener: impl Fn(Result<Progress, &Error>) + Send + Sync + 'static,
     ) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// The file that the server's configuration was read from: `CONFIG REWRITE` puts there what clients have set
+    /// since, and leaves its other lines, comments too, as they are. Without this it is an error.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-rewrite-{}", std::process::id()));
+    /// use larder::{Reply, Server, Store};
+    ///
+    /// std::fs::write(&path, "# for tests\nmaxclients 10\n")?;
+    /// let store = Store::new();
+    /// let _server = Server::builder().max_clients(10).config_file(&path).start(&store)?;
+    /// let mut session = store.session();
+    /// session.call(["CONFIG", "SET", "maxclients", "20"]);
+    /// assert_eq!(session.call(["CONFIG", "REWRITE"]), Reply::OK);
+    /// assert_eq!(std::fs::read_to_string(&path)?, "# for tests\nmaxclients 20\n");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "CONFIG REWRITE")]
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
         self
     }
 
@@ -380,6 +405,9 @@ impl ServerBuilder {
         load_users(store.space(), self.options.compat).map_err(invalid)?;
         for (name, words) in &self.users {
             declare_user(store.space(), name, words, self.options.compat).map_err(invalid)?;
+        }
+        if let Some(path) = self.config_file {
+            store.space().shared().settings.set_file(path);
         }
         if let Some(file) = self.file {
             let saving = &store.space().shared().saving;

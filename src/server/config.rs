@@ -27,8 +27,11 @@ const REFUSED: [(&str, &str); 4] = [
 ///
 /// Of the parameters that Redis has, these have an effect: `bind`, `port`, `requirepass`, `maxclients`, `timeout`,
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
-/// `dbfilename`, `enable-debug-command`, `aclfile`, and what `CONFIG SET` acts on. The others are read, checked as Redis checks
-/// them, and told by `CONFIG GET`. `user` lines are users as `ACL SETUSER` makes them.
+/// `dbfilename`, `unixsocket`, `enable-debug-command`, `aclfile`, and those that have one when `CONFIG SET` sets them too:
+/// `requirepass`, `maxclients`, `timeout`, `save`, `stop-writes-on-bgsave-error`, `notify-keyspace-events`,
+/// `client-output-buffer-limit`, `client-query-buffer-limit`, `tracking-table-max-keys`, `busy-reply-threshold`,
+/// `hll-sparse-max-bytes`, `import-mode`, `slowlog-*`, `commandlog-*`, `latency-*`. The others are read, checked as Redis
+/// checks them, told by `CONFIG GET`, and change nothing. `user` lines are users as `ACL SETUSER` makes them.
 ///
 /// | `maxmemory-policy` | [`Eviction`](crate::Eviction) |
 /// | --- | --- |

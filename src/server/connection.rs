@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::stream::{Arrived, Stream};
 use super::{GREETING, Shared};
-use crate::clock::{Clock, NEVER, millis};
+use crate::clock::{Clock, millis};
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
@@ -79,7 +79,8 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
     }
     let requests = Requests::new(session.longest_argument());
     let mut connection = Connection { stream, session, requests, out: Vec::new(), shared, stopped };
-    if shared.connected.load(Ordering::Relaxed) > shared.options.max_clients {
+    if shared.connected.load(Ordering::Relaxed) > shared.max_clients() {
+        shared.store.space().shared().clients.count_rejected();
         connection.tell(&ErrorReply::known("ERR max number of clients reached").into());
         let _ = connection.flush().await;
         return;
@@ -118,11 +119,16 @@ impl Connection<'_> {
 
     /// Answers all requests that have arrived.
     async fn answer(&mut self) -> Result<(), Gone> {
+        self.session.stop_watch();
+        self.tell_requests();
         loop {
             self.requests.is_unknown = !self.session.may_call();
             let words = match self.requests.next() {
                 Ok(Some(words)) => words,
-                Ok(None) => return Ok(()),
+                Ok(None) => {
+                    self.tell_requests();
+                    return Ok(());
+                }
                 Err(error) => {
                     self.tell(&error.reply().into());
                     self.flush().await?;
@@ -133,6 +139,7 @@ impl Connection<'_> {
             self.endure(&words).await?;
             while let Some(until) = self.session.held_back(&words) {
                 self.hold_back(until).await?;
+                self.session.stop_watch();
             }
             if self.session.is_killed() {
                 return Err(Gone);
@@ -157,7 +164,14 @@ impl Connection<'_> {
                 continue;
             }
             if self.session.sends_reply() {
+                let before = self.out.len();
                 self.tell(&reply);
+                let bytes = self.out.len().saturating_sub(before);
+                self.session.note_reply(&words, bytes);
+                // The next command has no part in what it took to write this out.
+                if bytes > SPARE {
+                    self.session.stop_watch();
+                }
             }
             // Neither is kept until the client has read the reply.
             drop((words, reply));
@@ -167,6 +181,7 @@ impl Connection<'_> {
             }
             if self.out.len() >= WRITE {
                 self.flush().await?;
+                self.session.stop_watch();
             }
         }
     }
@@ -186,6 +201,7 @@ impl Connection<'_> {
                 false => self.session.execute(words),
             };
             let Outcome::Held(held) = outcome else { return Ok(outcome) };
+            self.session.stop_watch();
             self.flush().await?;
             let clock = self.shared.store.space().clock();
             let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
@@ -240,6 +256,14 @@ impl Connection<'_> {
         Ok(())
     }
 
+    /// Lets others know what is kept of the client's requests.
+    fn tell_requests(&self) {
+        let traffic = self.session.traffic();
+        traffic.received.store(self.requests.received, Ordering::Relaxed);
+        traffic.query.store(self.requests.pending(), Ordering::Relaxed);
+        traffic.query_room.store(self.requests.room(), Ordering::Relaxed);
+    }
+
     fn tell(&mut self, reply: &Reply) {
         self.session.encode_to(reply, &mut self.out);
     }
@@ -258,11 +282,17 @@ impl Connection<'_> {
             return Err(Gone);
         }
         self.write().await?;
+        let traffic = self.session.traffic();
+        let sent = traffic.sent.load(Ordering::Relaxed);
+        traffic.sent.store(sent.wrapping_add(waiting as u64), Ordering::Relaxed);
+        let peak = traffic.reply_peak.load(Ordering::Relaxed).max(waiting);
+        traffic.reply_peak.store(peak, Ordering::Relaxed);
         self.out.clear();
         // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
         if self.out.capacity() > SPARE {
             self.out = Vec::new();
         }
+        traffic.reply_room.store(self.out.capacity(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -272,6 +302,7 @@ impl Connection<'_> {
         match poll_fn(|context| Poll::Ready(written.as_mut().poll(context))).await {
             Poll::Ready(written) => written?,
             Poll::Pending => {
+                self.session.traffic().reply.store(self.out.len(), Ordering::Relaxed);
                 let space = self.shared.store.space();
                 let messages = self.session.is_listener().then(|| self.session.mail());
                 let limit = output_limit(space, class(messages));
@@ -282,6 +313,7 @@ impl Connection<'_> {
                     _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
                     () = exceeds(self.out.len(), messages, limit, space.clock()) => return Err(Gone),
                 }
+                self.session.traffic().reply.store(0, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -304,11 +336,10 @@ impl Connection<'_> {
 
     /// Waits for something to do.
     async fn next(&mut self) -> Result<Next, Gone> {
-        let clock = self.shared.store.space().clock();
-        let idle = self.shared.options.idle.filter(|_| !self.session.is_listener());
-        let idle = idle.map_or(NEVER, |idle| clock.now().saturating_add(millis(idle)));
+        let (shared, session) = (self.shared, &self.session);
+        let listens = session.is_listener();
         let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
-        let messages = self.session.mail();
+        let messages = session.mail();
         Ok(tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => Next::Stop,
             arrived = arrive(stream, requests) => {
@@ -316,9 +347,27 @@ impl Connection<'_> {
                 Next::Arrived
             }
             message = messages.recv_async() => Next::Message(message),
-            () = reach(clock, idle), if idle != NEVER => Next::Idle,
+            () = is_idle(shared, session), if !listens => Next::Idle,
         })
     }
+}
+
+/// Ends when a client has been idle for as long as it may be, which may be set meanwhile: who sets that has it look
+/// again.
+async fn is_idle(shared: &Shared, session: &Session) {
+    let clock = shared.store.space().clock();
+    let mut since = None;
+    let mut over: Option<(u64, Pin<Box<_>>)> = None;
+    poll_fn(|context| {
+        let Some(limit) = shared.idle() else { return Poll::Pending };
+        let deadline = since.get_or_insert_with(|| session.last_command()).saturating_add(millis(limit));
+        let over = match &mut over {
+            Some((of, over)) if *of == deadline => over,
+            other => &mut other.insert((deadline, Box::pin(reach(clock, deadline)))).1,
+        };
+        over.as_mut().poll(context)
+    })
+    .await;
 }
 
 /// Hands over what arrives, once something does. The buffer is on the stack, for ten thousand idle clients need

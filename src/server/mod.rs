@@ -86,6 +86,20 @@ struct Shared {
 }
 
 impl Shared {
+    /// How many clients there may be: as a client has set it, or else as the server was built.
+    fn max_clients(&self) -> usize {
+        let set = self.store.space().shared().settings.max_clients();
+        set.map_or(self.options.max_clients, |set| usize::try_from(set).unwrap_or(usize::MAX))
+    }
+
+    /// How long a client may be idle, said in the same ways.
+    fn idle(&self) -> Option<Duration> {
+        match self.store.space().shared().settings.timeout() {
+            Some(seconds) => Some(Duration::from_secs(seconds)).filter(|idle| !idle.is_zero()),
+            None => self.options.idle,
+        }
+    }
+
     /// A client has shut it down: it closes by itself.
     fn shut_down(&self, how: Shutdown) {
         self.asked.send_replace(Some(how));

@@ -24,6 +24,7 @@ impl Session {
     /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor; and
     /// whether its user may call it.
     pub(super) fn check_place(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        self.check_saved(row)?;
         self.check_queues(row)?;
         self.check_rights(row, words, Place::Call)?;
         self.check_listens(row)?;
@@ -44,6 +45,22 @@ impl Session {
             return Ok(());
         }
         self.check_rules(row, words, place)
+    }
+
+    /// Nothing is written while what is there cannot be saved; a PING tells those who look after the server.
+    #[inline]
+    pub(super) fn check_saved(&self, row: &'static Row) -> Result<(), ErrorReply> {
+        let stops = self.shared().saving.stops_writes(self.db().space());
+        if !stops || !(self.has_flag(row, flag::WRITE) || row.name == "ping") {
+            return Ok(());
+        }
+        let name = if self.compat == Compat::Valkey9 { "Valkey" } else { "Redis" };
+        Err(ErrorReply::new(format!(
+            "MISCONF {name} is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+             Commands that may modify the data set are disabled, because this instance is configured to report \
+             errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
+             {name} logs for details about the RDB error."
+        )))
     }
 
     pub(super) fn check_queues(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
@@ -111,6 +128,19 @@ impl Session {
 
     /// The row of a command with this number of arguments.
     pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        let row = self.find_named(words)?;
+        if !row.takes(words.len(), self.compat) {
+            return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
+        }
+        Ok(row)
+    }
+
+    /// The row of a command, whatever its number of arguments is.
+    pub(super) fn named(&self, words: &[Bytes]) -> Option<&'static Row> {
+        self.find_named(words).ok()
+    }
+
+    fn find_named(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
         let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
         let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
         name.make_ascii_lowercase();
@@ -121,9 +151,6 @@ impl Session {
             name.extend_from_slice(sub);
             name.make_ascii_lowercase();
             row = known(&name).ok_or_else(|| unknown_subcommand(words))?;
-        }
-        if !row.takes(words.len(), self.compat) {
-            return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
         }
         Ok(row)
     }

@@ -2,7 +2,7 @@
 
 use super::args::is;
 use super::call::{Answer, Call};
-use super::clients::Client;
+use super::clients::{Client, Facts};
 use super::command::help;
 use super::peers::check_type;
 use super::row::flag::{ADMIN, ALLOW_BUSY, LOADING, NOSCRIPT, STALE, VALKEY_NO_MULTI};
@@ -73,20 +73,30 @@ fn id(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Integer(i64::try_from(call.session.client.id).unwrap_or(i64::MAX)))
 }
 
-fn line(call: &Call<'_>, client: &Client) -> String {
+/// Bytes of the command's words.
+fn bytes_of(call: &Call<'_>) -> usize {
+    let name = call.name.len() - usize::from(call.name.contains('|'));
+    name + call.args.rest().iter().map(|word| word.len()).sum::<usize>()
+}
+
+/// The line of a client; `words` are the bytes of this one's command.
+fn line(call: &Call<'_>, client: &Client, words: usize) -> String {
     // What others read of this session is as old as its last command.
-    let facts =
-        if client.id == call.session.client.id { call.session.facts(call.name) } else { client.facts() };
+    let facts = match client.id == call.session.client.id {
+        true => Facts { words, ..call.session.facts(call.name) },
+        false => client.facts(),
+    };
     client.line(&facts, call.space().clock().now(), call.compat())
 }
 
 fn info(call: &mut Call<'_>) -> Answer {
-    Ok(Reply::Verbatim("txt", Bytes::from(line(call, &call.session.client))))
+    Ok(Reply::Verbatim("txt", Bytes::from(line(call, &call.session.client, bytes_of(call)))))
 }
 
 /// CLIENT LIST, of all, of a kind, or of some ids.
 fn list(call: &mut Call<'_>) -> Answer {
     let (mut kind, mut ids) = (None, None);
+    let words = bytes_of(call);
     match call.args.take_rest() {
         [] => {}
         [option, name] if is(option, "TYPE") => {
@@ -114,7 +124,7 @@ fn list(call: &mut Call<'_>) -> Answer {
             .filter_map(|id| clients.iter().find(|client| u64::try_from(*id) == Ok(client.id)))
             .collect(),
     };
-    let lines: String = chosen.into_iter().map(|client| line(call, client)).collect();
+    let lines: String = chosen.into_iter().map(|client| line(call, client, words)).collect();
     Ok(Reply::Verbatim("txt", Bytes::from(lines)))
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::acl::Account;
+use super::measure::{Done, Measures, Tally};
 use super::row::Compat;
 use crate::Bytes;
 use crate::command::blocking::Rouse;
 use crate::pubsub::Subscription;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::tracking::{Ear, Tracker};
 use crate::wake::Wakes;
@@ -18,9 +19,12 @@ use crate::wake::Wakes;
 pub(crate) struct Clients {
     /// How many there have been.
     count: AtomicU64,
+    /// Those that were not let in, as there were too many.
+    rejected: AtomicU64,
+    /// Bytes that came from those that are gone, and went to them.
+    received: AtomicU64,
+    sent: AtomicU64,
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
-    /// What those have done that are gone.
-    gone: Work,
 }
 
 /// One session. Its own thread writes here, others read.
@@ -37,15 +41,31 @@ pub(crate) struct Client {
     waits: Mutex<Option<Rouse>>,
     /// That is to be an error.
     fails: AtomicBool,
-    work: Work,
-    facts: Mutex<Facts>,
+    /// How many errors its commands have met with.
+    errors: AtomicU64,
+    /// What its connection has moved and keeps.
+    pub traffic: Traffic,
+    seat: Mutex<Seat>,
 }
 
-/// What a session has done.
+/// What a client's connection has moved and keeps, in bytes: its own task writes, others read.
 #[derive(Default)]
-pub(super) struct Work {
-    pub commands: AtomicU64,
-    pub errors: AtomicU64,
+pub(crate) struct Traffic {
+    pub received: AtomicU64,
+    pub sent: AtomicU64,
+    /// Requests that have arrived and are not carried out, and the room behind them.
+    pub query: AtomicUsize,
+    pub query_room: AtomicUsize,
+    /// Replies that the client does not take, the room that is kept for replies, and the most that there was at once.
+    pub reply: AtomicUsize,
+    pub reply_room: AtomicUsize,
+    pub reply_peak: AtomicUsize,
+}
+
+/// What a session notes of itself with each command.
+struct Seat {
+    facts: Facts,
+    tally: Tally,
 }
 
 /// What others may know of a session.
@@ -64,8 +84,11 @@ pub(super) struct Facts {
     pub db: u16,
     /// The version of its protocol.
     pub protocol: u8,
-    /// How many commands it has queued behind `MULTI`.
+    /// How many commands it has queued behind `MULTI`, and their bytes.
     pub queued: Option<usize>,
+    pub queued_bytes: usize,
+    /// Bytes of the command that is under way.
+    pub words: usize,
     /// To how many channels and patterns it is subscribed.
     pub channels: usize,
     pub patterns: usize,
@@ -93,8 +116,9 @@ impl Clients {
             tracker: OnceLock::new(),
             waits: Mutex::default(),
             fails: AtomicBool::new(false),
-            work: Work::default(),
-            facts: Mutex::new(Facts::new(now, Arc::clone(user))),
+            errors: AtomicU64::new(0),
+            traffic: Traffic::default(),
+            seat: Mutex::new(Seat { facts: Facts::new(now, Arc::clone(user)), tally: Tally::default() }),
         });
         self.connected.lock().insert(id, Arc::clone(&client));
         client
@@ -102,8 +126,8 @@ impl Clients {
 
     pub(super) fn disconnect(&self, client: &Client) {
         if self.connected.lock().remove(&client.id).is_some() {
-            let (commands, errors) = client.work.so_far();
-            self.gone.add(commands, errors);
+            self.received.fetch_add(client.traffic.received.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.sent.fetch_add(client.traffic.sent.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
@@ -117,26 +141,30 @@ impl Clients {
         self.connected.lock().values().cloned().collect()
     }
 
-    /// Counts what was done from now on.
-    pub(super) fn reset(&self) {
+    /// One is turned away.
+    #[cfg(feature = "server")]
+    pub(crate) fn count_rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub(super) fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came from clients, and went to them. O(connected)
+    pub(super) fn traffic(&self) -> (u64, u64) {
         let connected = self.connected.lock();
-        for work in connected.values().map(|client| &client.work).chain([&self.gone]) {
-            work.commands.store(0, Ordering::Relaxed);
-            work.errors.store(0, Ordering::Relaxed);
-        }
+        let of_all = |gone: &AtomicU64, of: fn(&Traffic) -> &AtomicU64| {
+            let there = connected.values().map(|client| of(&client.traffic).load(Ordering::Relaxed));
+            there.sum::<u64>() + gone.load(Ordering::Relaxed)
+        };
+        (of_all(&self.received, |traffic| &traffic.received), of_all(&self.sent, |traffic| &traffic.sent))
     }
 
     /// How many there have been.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
-    }
-
-    /// How many commands, and errors among their replies, there have been. O(connected)
-    pub(super) fn work(&self) -> (u64, u64) {
-        let connected = self.connected.lock();
-        let all = connected.values().map(|client| &client.work).chain([&self.gone]);
-        all.map(Work::so_far)
-            .fold((0, 0), |(commands, errors), (more, failed)| (commands + more, errors + failed))
     }
 }
 
@@ -186,37 +214,64 @@ impl Client {
         self.since
     }
 
-    /// Counts a command.
-    pub(super) fn count(&self, is_error: bool) {
-        self.work.add(1, is_error.into());
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn facts(&self) -> Facts {
-        self.facts.lock().clone()
+        self.seat.lock().facts.clone()
     }
 
     /// Whether it is that user's.
     pub(super) fn is_of(&self, user: &Arc<Account>) -> bool {
-        Arc::ptr_eq(&self.facts.lock().user, user)
+        Arc::ptr_eq(&self.seat.lock().facts.user, user)
     }
 
     /// Its type, as CLIENT LIST has it.
     pub(super) fn kind(&self) -> &'static str {
-        let facts = self.facts.lock();
+        let facts = &self.seat.lock().facts;
         if facts.listens() { "PUBSUB" } else { "NORMAL" }
     }
 
     pub(super) fn note(&self, note: impl FnOnce(&mut Facts)) {
-        note(&mut self.facts.lock());
+        note(&mut self.seat.lock().facts);
     }
 
-    /// The line of `CLIENT LIST`, if these are the facts. What a session has no use for, such as buffers, is 0.
+    /// Notes what has become of it with a command, and the command if it was carried out.
+    pub(super) fn note_command(
+        &self,
+        done: Option<Done>,
+        measures: &Measures,
+        note: impl FnOnce(&mut Facts),
+    ) {
+        let mut seat = self.seat.lock();
+        note(&mut seat.facts);
+        if done.is_some_and(|done| seat.tally.note(done)) {
+            measures.collect(&mut seat.tally);
+        }
+    }
+
+    /// Notes a command that was carried out within another one.
+    pub(super) fn tally(&self, done: Done, measures: &Measures) {
+        self.note_command(Some(done), measures, |_| {});
+    }
+
+    /// What it has noted of its commands.
+    pub(super) fn with_tally<R>(&self, look: impl FnOnce(&mut Tally) -> R) -> R {
+        look(&mut self.seat.lock().tally)
+    }
+
+    /// The line of `CLIENT LIST`, if these are the facts. Where there is no connection, its fields are 0.
     pub(super) fn line(&self, facts: &Facts, now: u64, compat: Compat) -> String {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let seconds = |since: u64| now.saturating_sub(since) / 1000;
-        let version = compat.redis();
+        let (version, is_valkey) = (compat.redis(), compat == Compat::Valkey9);
         let mut line = format!(
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={}",
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={}",
             self.id,
             facts.peer,
             facts.local,
@@ -224,25 +279,50 @@ impl Client {
             seconds(self.since),
             seconds(facts.at),
             self.flags(facts),
-            facts.db,
-            facts.channels,
-            facts.patterns,
-            facts.shards,
-            facts.queued.map_or("-1".into(), |queued| queued.to_string()),
         );
-        if version >= (7, 4) {
-            line.push_str(&format!(" watch={}", facts.watched));
+        let mut add = |field: &str, fact: &dyn std::fmt::Display| line.push_str(&format!(" {field}={fact}"));
+        if is_valkey {
+            add("capa", &"");
         }
-        line.push_str(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
-        line.push_str(&format!(
-            " events=r cmd={} user={} redir={} resp={}",
-            facts.command,
-            text(facts.user.name()),
-            self.redirect(),
-            facts.protocol
-        ));
+        add("db", &facts.db);
+        add("sub", &facts.channels);
+        add("psub", &facts.patterns);
+        add("ssub", &facts.shards);
+        add("multi", &facts.queued.map_or("-1".into(), |queued| queued.to_string()));
+        if version >= (7, 4) || is_valkey {
+            add("watch", &facts.watched);
+        }
+        let Traffic { received, sent, query, query_room, reply, reply_room, reply_peak } = &self.traffic;
+        let bytes = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+        let (messages, message_bytes) = self.ear.mail.waiting();
+        let kept = [query, query_room, reply_room].map(bytes).iter().sum::<usize>();
+        let total = kept + facts.words + facts.queued_bytes + size_of::<Self>();
+        add("qbuf", &bytes(query));
+        add("qbuf-free", &bytes(query_room));
+        add("argv-mem", &facts.words);
+        add("multi-mem", &facts.queued_bytes);
+        add("rbs", &bytes(reply_room));
+        add("rbp", &bytes(reply_peak));
+        add("obl", &bytes(reply));
+        add("oll", &messages);
+        add("omem", &message_bytes);
+        add("tot-mem", &(total as u64).saturating_add(message_bytes));
+        add("events", &if bytes(reply) > 0 { "rw" } else { "r" });
+        add("cmd", &facts.command);
+        add("user", &text(facts.user.name()));
+        add("redir", &self.redirect());
+        add("resp", &facts.protocol);
         if version >= (7, 2) {
-            line.push_str(&format!(" lib-name={} lib-ver={}", text(&facts.lib_name), text(&facts.lib_ver)));
+            add("lib-name", &text(&facts.lib_name));
+            add("lib-ver", &text(&facts.lib_ver));
+        }
+        if version >= (8, 0) {
+            add("io-thread", &0);
+        }
+        if version >= (8, 0) || is_valkey {
+            add("tot-net-in", &received.load(Ordering::Relaxed));
+            add("tot-net-out", &sent.load(Ordering::Relaxed));
+            add("tot-cmds", &self.with_tally(|tally| tally.count));
         }
         line.push('\n');
         line
@@ -289,6 +369,8 @@ impl Facts {
             db: 0,
             protocol: 2,
             queued: None,
+            queued_bytes: 0,
+            words: 0,
             channels: 0,
             patterns: 0,
             shards: 0,
@@ -302,18 +384,5 @@ impl Facts {
 
     fn listens(&self) -> bool {
         self.channels + self.patterns + self.shards > 0
-    }
-}
-
-impl Work {
-    fn add(&self, commands: u64, errors: u64) {
-        self.commands.fetch_add(commands, Ordering::Relaxed);
-        if errors > 0 {
-            self.errors.fetch_add(errors, Ordering::Relaxed);
-        }
-    }
-
-    fn so_far(&self) -> (u64, u64) {
-        (self.commands.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
     }
 }

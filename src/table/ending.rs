@@ -35,6 +35,15 @@ impl Session {
         Reply::Error(ErrorReply::known("LOST the connection was closed"))
     }
 
+    /// Has all clients that have nothing to do look at how long they may be idle.
+    pub(super) fn have_all_look(&self) {
+        let mut wakes = Wakes::default();
+        for client in self.shared().clients.all() {
+            client.ear.mail.nudge(&mut wakes);
+        }
+        self.wake_all(wakes);
+    }
+
     /// It waits no more.
     pub(crate) fn rest(&self) {
         self.client.set_waits(None);
@@ -43,19 +52,21 @@ impl Session {
 
     /// How a command that has waited ends.
     pub(crate) fn woken(
-        &self,
+        &mut self,
         got: crate::Result<Option<blocking::Served>>,
         served: fn(blocking::Served) -> Reply,
         nothing: Reply,
     ) -> Reply {
         self.rest();
         let fails = self.client.has_failed();
-        match got {
+        let reply = match got {
             Ok(Some(got)) => served(got),
             Ok(None) if fails => ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into(),
             Ok(None) => nothing,
             Err(error) => error.into(),
-        }
+        };
+        self.measure_woken(&reply);
+        reply
     }
 
     /// All that others keep for it goes: nobody is at its other end any more.

@@ -26,6 +26,8 @@ pub(crate) struct Link {
     trip: u64,
     /// The next command is the first of a round trip.
     begins_trip: bool,
+    /// How long the command that is under way was held up by a fault, in milliseconds.
+    delay: u64,
 }
 
 /// Why a client gets no reply.
@@ -142,6 +144,7 @@ impl Session {
         };
         let plan = hooks.receive(&received, self.db().space().clock(), self.link.trip);
         let ahead = Ahead { until: plan.until, loss: plan.loss };
+        self.link.delay = plan.delay;
         if let Some(loss) = plan.loss {
             plan.tell_lost();
             self.lose(loss);
@@ -157,13 +160,20 @@ impl Session {
         // A node of a cluster that refuses EXEC says so in its own words.
         let redirects = ["MOVED", "ASK", "CLUSTERDOWN", "TRYAGAIN", "CROSSSLOT"].contains(&error.code());
         let refusal = self.refuse(words, error.clone());
-        self.client.count(true);
+        self.shared().measures.reject(self.named(words), &refusal);
         Outcome::Reply(Reply::Error(if redirects { error } else { refusal }))
+    }
+
+    /// The delay that counts as part of the command that begins now, in nanoseconds.
+    #[inline]
+    pub(super) fn take_delay(&mut self) -> u64 {
+        std::mem::take(&mut self.link.delay).saturating_mul(1_000_000)
     }
 
     /// See [`refused`](Self::refused).
     pub(super) fn meet_fault(&mut self, words: &[Bytes]) -> Option<Outcome> {
         let error = self.link.plan.as_mut()?.error.take()?;
+        self.link.delay = 0;
         Some(self.refused(words, error))
     }
 

@@ -4,6 +4,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::row::flag::{ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE};
 use super::row::{Keys, Row, row};
+use crate::KeyEvent;
 use crate::command::hyperloglog;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
@@ -29,7 +30,9 @@ fn count(call: &mut Call<'_>) -> Answer {
     let count = match call.key_refs(names)[..] {
         [key] => match call.read(key, hyperloglog::kept_count)? {
             Some(count) => count,
-            None => call.write(key, hyperloglog::count)?,
+            None => {
+                call.write(key, |writer, key| hyperloglog::count(writer, key, Some(KeyEvent::PfCount)))?
+            }
         },
         ref keys => call.read_all(keys, |view| hyperloglog::union_count(view, keys))?,
     };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::args::is;
 use super::call::{Answer, Call};
 use super::config;
+use super::measure;
 use super::memory;
 use super::row::flag::{LOADING, STALE};
 use super::row::{Compat, Keys, Row, row};
@@ -30,9 +31,9 @@ const SECTIONS: [Section; 13] = [
     ("Replication", replication),
     ("CPU", cpu),
     ("Modules", |_, _| Vec::new()),
-    ("Commandstats", |_, _| Vec::new()),
-    ("Errorstats", |_, _| Vec::new()),
-    ("Latencystats", |_, _| Vec::new()),
+    ("Commandstats", |call, _| measure::commandstats(call)),
+    ("Errorstats", |call, _| measure::errorstats(call)),
+    ("Latencystats", |call, _| measure::latencystats(call)),
     ("Cluster", |_, _| vec![line("cluster_enabled", 0)]),
     ("Keyspace", keyspace),
 ];
@@ -81,7 +82,7 @@ fn counted(call: &Call<'_>) -> Result<Stats, ErrorReply> {
 pub(super) fn reset(call: &Call<'_>) -> Result<(), ErrorReply> {
     let now = Stats::of(call.space(), call.held())?;
     *call.shared().counted.lock() = now;
-    call.shared().clients.reset();
+    call.shared().reset_measures();
     Ok(())
 }
 
@@ -117,7 +118,7 @@ fn server(call: &Call<'_>, _: &Stats) -> Vec<Line> {
         line("configured_hz", setting(call, "hz")),
         line("lru_clock", (call.space().clock().wall() / 1_000) & 0x00ff_ffff),
         line("executable", std::env::current_exe().unwrap_or_default().display()),
-        line("config_file", ""),
+        line("config_file", shared.settings.file().unwrap_or_default().display()),
         line("io_threads_active", 0),
     ]);
     lines
@@ -212,19 +213,20 @@ fn persistence(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
 
 fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let clients = &call.shared().clients;
-    let (commands, errors) = clients.work();
+    call.shared().collect();
+    let (commands, errors) = call.shared().measures.work();
+    let (received, sent) = clients.traffic();
     let hub = call.space().hub();
     let tracked = call.space().tracking().counts();
     vec![
         line("total_connections_received", clients.count()),
         line("total_commands_processed", commands),
         line("instantaneous_ops_per_sec", call.shared().pace.lock().of(commands, call.space().clock().now())),
-        // Bytes are counted nowhere.
-        line("total_net_input_bytes", 0),
-        line("total_net_output_bytes", 0),
+        line("total_net_input_bytes", received),
+        line("total_net_output_bytes", sent),
         line("instantaneous_input_kbps", "0.00"),
         line("instantaneous_output_kbps", "0.00"),
-        line("rejected_connections", 0),
+        line("rejected_connections", clients.rejected()),
         line("sync_full", 0),
         line("sync_partial_ok", 0),
         line("sync_partial_err", 0),

@@ -29,6 +29,7 @@ mod increx;
 mod info;
 mod keys;
 mod list;
+mod measure;
 mod memory;
 mod monitor;
 mod object;
@@ -40,6 +41,7 @@ mod saving;
 mod scan;
 #[cfg(feature = "lua")]
 mod script;
+mod secrets;
 mod server;
 mod session;
 mod set;
@@ -95,6 +97,8 @@ const FAMILIES: &[&[Row]] = &[
     info::ROWS,
     keys::ROWS,
     list::ROWS,
+    measure::LOG_ROWS,
+    measure::LATENCY_ROWS,
     memory::ROWS,
     monitor::ROWS,
     object::ROWS,

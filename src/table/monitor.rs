@@ -1,9 +1,9 @@
 //! MONITOR: sessions that are shown the commands of all.
 
-use super::args::is;
 use super::call::{Answer, Call};
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, SKIP_MONITOR, STALE};
-use super::row::{Keys, Row, row};
+use super::row::{Compat, Keys, Row, row};
+use super::secrets::{REDACTED, secrets};
 use super::session::Session;
 use crate::Bytes;
 use crate::pubsub::{Message, Origin};
@@ -55,7 +55,8 @@ impl Session {
         if monitors.count.load(Ordering::Relaxed) == 0 || row.has(ADMIN | SKIP_MONITOR) {
             return;
         }
-        let line = Bytes::from(line(self.db().space().clock().wall_micros(), self.db().index(), from, words));
+        let micros = self.db().space().clock().wall_micros();
+        let line = Bytes::from(line(micros, self.db().index(), from, words, self.compat));
         let mut wakes = Wakes::default();
         for ear in &*monitors.ears.read() {
             ear.mail.post(Message::unasked(Origin::Monitor, line.clone()), &mut wakes);
@@ -78,35 +79,19 @@ fn monitor(call: &mut Call<'_>) -> Answer {
 }
 
 /// How a command is shown. Passwords are not.
-fn line(micros: u64, db: u16, from: &str, words: &[Bytes]) -> String {
+fn line(micros: u64, db: u16, from: &str, words: &[Bytes], compat: Compat) -> String {
     let mut line = format!("{}.{:06} [{db} {from}]", micros / 1_000_000, micros % 1_000_000);
-    let secret = secrets(words);
+    let secret = secrets(words, compat);
     for (at, word) in words.iter().enumerate() {
         line.push_str(" \"");
         if secret.contains(&at) {
-            line.push_str("(redacted)");
+            line.push_str(REDACTED);
         } else {
             word.iter().for_each(|byte| push_shown(*byte, &mut line));
         }
         line.push('"');
     }
     line
-}
-
-/// The places of words that nobody is to read.
-fn secrets(words: &[Bytes]) -> Vec<usize> {
-    let Some(name) = words.first() else { return Vec::new() };
-    if is(name, "AUTH") {
-        return (1..words.len()).collect();
-    }
-    let options = words.iter().enumerate().skip(1);
-    match name {
-        name if is(name, "HELLO") => {
-            let login = options.filter(|(_, word)| is(word, "AUTH")).map(|(at, _)| at).next();
-            login.map_or(Vec::new(), |at| vec![at + 1, at + 2])
-        }
-        _ => Vec::new(),
-    }
 }
 
 fn push_shown(byte: u8, line: &mut String) {
@@ -129,6 +114,7 @@ mod tests {
     #[test]
     fn a_line_is_as_redis_writes_it() {
         let words = |words: &[&[u8]]| words.iter().map(|word| Bytes::from(*word)).collect::<Vec<_>>();
+        let line = |micros, db, from, words: &[Bytes]| line(micros, db, from, words, Compat::default());
         let shown =
             line(1_339_518_083_107_412, 0, "127.0.0.1:60866", &words(&[b"keys", b"*\n\"\xff\x07\t\\"]));
         assert_eq!(shown, r#"1339518083.107412 [0 127.0.0.1:60866] "keys" "*\n\"\xff\a\t\\""#);

@@ -5,7 +5,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
-use super::row::{Keys, Row, row};
+use super::row::{Compat, Keys, Row, row};
 use super::session::Session;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -34,7 +34,8 @@ pub(super) fn check_type(name: &[u8]) -> Result<(), ErrorReply> {
 /// Which clients are meant.
 #[derive(Default)]
 struct Filter<'c> {
-    id: Option<i64>,
+    /// One of these, if there are any.
+    ids: Vec<i64>,
     kind: Option<&'c Bytes>,
     peer: Option<&'c Bytes>,
     local: Option<&'c Bytes>,
@@ -52,11 +53,7 @@ impl<'c> Filter<'c> {
         while let Some(option) = call.args.take() {
             let value = call.args.next()?;
             match option {
-                option if is(option, "ID") => {
-                    let error = "ERR client-id should be greater than 0";
-                    let id = number::parse_i64(value).filter(|id| *id > 0);
-                    filter.id = Some(id.ok_or(ErrorReply::known(error))?);
-                }
+                option if is(option, "ID") => filter.ids = ids(call, value)?,
                 option if is(option, "TYPE") => {
                     check_type(value)?;
                     filter.kind = Some(value);
@@ -84,7 +81,7 @@ impl<'c> Filter<'c> {
 
     fn lets(&self, client: &Client, now: u64, me: u64) -> bool {
         let facts = client.facts();
-        self.id.is_none_or(|id| u64::try_from(id) == Ok(client.id))
+        (self.ids.is_empty() || self.ids.iter().any(|id| u64::try_from(*id) == Ok(client.id)))
             && self.kind.is_none_or(|kind| is(kind, client.kind()))
             && self.peer.is_none_or(|peer| **peer == *facts.peer.as_bytes())
             && self.local.is_none_or(|local| **local == *facts.local.as_bytes())
@@ -92,6 +89,23 @@ impl<'c> Filter<'c> {
             && self.age.is_none_or(|age| now.saturating_sub(client.since()) >= age)
             && !(self.skips_me && client.id == me)
     }
+}
+
+/// What ID is followed by: an id, or several in Valkey, where what is no number is the next option.
+fn ids(call: &mut Call<'_>, first: &Bytes) -> Result<Vec<i64>, ErrorReply> {
+    let checked = |id: Option<i64>| {
+        let error = ErrorReply::known("ERR client-id should be greater than 0");
+        id.filter(|id| *id > 0).ok_or(error)
+    };
+    if call.compat() != Compat::Valkey9 {
+        return Ok(vec![checked(number::parse_i64(first))?]);
+    }
+    let mut ids = vec![checked(Some(number::parse_i64(first).ok_or(ErrorReply::SYNTAX)?))?];
+    while let Some(id) = call.args.peek().and_then(|word| number::parse_i64(word)) {
+        ids.push(checked(Some(id))?);
+        call.args.take();
+    }
+    Ok(ids)
 }
 
 /// CLIENT KILL of an address, or of all that a filter lets through.
@@ -147,6 +161,8 @@ fn unblock(call: &mut Call<'_>) -> Answer {
         [id, how] if is(how, "TIMEOUT") => (id, false),
         [id, how] if is(how, "ERROR") => (id, true),
         [_, _] => return Err(ErrorReply::known("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        // What else there is, Valkey does not look at, nor at the reason then.
+        [id, _, ..] if call.compat() == Compat::Valkey9 => (id, false),
         _ => return Err(call.wrong_subcommand()),
     };
     let id = number::parse_i64(id).ok_or(ErrorReply::NOT_AN_INTEGER)?;
@@ -161,6 +177,8 @@ fn pause(call: &mut Call<'_>) -> Answer {
         [millis, mode] if is(mode, "ALL") => (millis, true),
         [millis, mode] if is(mode, "WRITE") => (millis, false),
         [_, _] => return Err(ErrorReply::known("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+        // What else there is, Valkey does not look at, nor at the mode then.
+        [millis, _, ..] if call.compat() == Compat::Valkey9 => (millis, true),
         _ => return Err(call.wrong_subcommand()),
     };
     let error = ErrorReply::known("ERR timeout is not an integer or out of range");

@@ -1,4 +1,4 @@
-//! What a server says of itself beside INFO and CONFIG: TIME, ROLE, SLOWLOG, LATENCY, and that it is no cluster.
+//! What a server says of itself beside INFO and CONFIG: TIME, ROLE, and that it is no cluster.
 
 use super::args::is;
 use super::call::{Answer, Call};
@@ -9,7 +9,6 @@ use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
 
-const WATCHED: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
 const CHANGES: u32 = ADMIN | STALE | NO_ASYNC_LOADING;
 const REPLICA: u32 = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
 
@@ -51,25 +50,6 @@ pub(super) const ROWS: &[Row] = &[
     row("cluster|slots", 2, STALE, Keys::NONE, no_cluster).since(3, 0),
     row("cluster|syncslots", -3, CHANGES, Keys::NONE, no_cluster).only_valkey(9, 0),
     row("clusterscan", -2, READONLY, Keys::ONE, no_cluster).only_valkey(9, 1),
-    container("commandlog").only_valkey(8, 1),
-    row("commandlog|get", 4, ADMIN | LOADING | STALE, Keys::NONE, command_log_get).only_valkey(8, 1),
-    row("commandlog|help", 2, LOADING | STALE, Keys::NONE, help).only_valkey(8, 1),
-    row("commandlog|len", 3, ADMIN | LOADING | STALE, Keys::NONE, |call| {
-        log_kind(call).map(|()| Reply::Integer(0))
-    })
-    .only_valkey(8, 1),
-    row("commandlog|reset", 3, ADMIN | LOADING | STALE, Keys::NONE, |call| {
-        log_kind(call).map(|()| Reply::OK)
-    })
-    .only_valkey(8, 1),
-    container("latency").since(2, 8),
-    row("latency|doctor", 2, WATCHED, Keys::NONE, latency_doctor).since(2, 8),
-    row("latency|graph", 3, WATCHED, Keys::NONE, latency_graph).since(2, 8),
-    row("latency|help", 2, LOADING | STALE, Keys::NONE, help).since(2, 8),
-    row("latency|histogram", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Map(Vec::new()))).since(7, 0),
-    row("latency|history", 3, WATCHED, Keys::NONE, nothing).since(2, 8),
-    row("latency|latest", 2, WATCHED, Keys::NONE, nothing).since(2, 8),
-    row("latency|reset", -2, WATCHED, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 8),
     row("lolwut", -1, READONLY | FAST, Keys::NONE, lolwut).since(5, 0),
     container("module").since(4, 0),
     row("module|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
@@ -79,17 +59,11 @@ pub(super) const ROWS: &[Row] = &[
     row("replicaof", 3, REPLICA, Keys::NONE, replica_of).since(5, 0),
     row("role", 1, NOSCRIPT | LOADING | STALE | FAST, Keys::NONE, role).since(2, 8),
     row("slaveof", 3, REPLICA, Keys::NONE, replica_of),
-    container("slowlog").since(2, 2),
-    row("slowlog|get", -2, ADMIN | LOADING | STALE, Keys::NONE, slowlog_get).since(2, 2),
-    row("slowlog|help", 2, LOADING | STALE, Keys::NONE, help).since(6, 2),
-    row("slowlog|len", 2, ADMIN | LOADING | STALE, Keys::NONE, |_| Ok(Reply::Integer(0))).since(2, 2),
-    row("slowlog|reset", 2, ADMIN | LOADING | STALE, Keys::NONE, |_| Ok(Reply::OK)).since(2, 2),
     row("time", 1, LOADING | STALE | FAST, Keys::NONE, time).since(2, 6),
     row("wait", 3, NOSCRIPT, Keys::NONE, wait).since(3, 0),
     row("waitaof", 4, NOSCRIPT, Keys::NONE, wait_aof).since(7, 2),
 ];
 
-/// Empty is what is true as long as nothing is measured.
 fn nothing(_: &mut Call<'_>) -> Answer {
     Ok(Reply::Array(Vec::new()))
 }
@@ -142,41 +116,6 @@ fn replica_of(call: &mut Call<'_>) -> Answer {
         Some(0..=65_535) => ErrorReply::known("ERR this server replicates no other"),
         _ => ErrorReply::known("ERR Invalid master port"),
     })
-}
-
-fn latency_doctor(_: &mut Call<'_>) -> Answer {
-    Ok(Reply::Verbatim("txt", Bytes::from("Latencies are not watched here: there is nothing to tell.\n")))
-}
-
-fn latency_graph(call: &mut Call<'_>) -> Answer {
-    let event = String::from_utf8_lossy(call.args.next()?);
-    Err(ErrorReply::new(format!("ERR No samples available for event '{event}'")))
-}
-
-fn slowlog_get(call: &mut Call<'_>) -> Answer {
-    let count = call.args.take();
-    if !call.args.is_empty() {
-        return Err(call.wrong_subcommand());
-    }
-    match count.map(|count| number::parse_i64(count)) {
-        None | Some(Some(-1..)) => nothing(call),
-        _ => Err(ErrorReply::known("ERR count should be greater than or equal to -1")),
-    }
-}
-
-/// COMMANDLOG GET: as SLOWLOG GET, of one of the kinds.
-fn command_log_get(call: &mut Call<'_>) -> Answer {
-    let count = number::parse_i64(call.args.next()?).filter(|count| *count >= -1);
-    count.ok_or(ErrorReply::known("ERR count should be greater than or equal to -1"))?;
-    log_kind(call)?;
-    nothing(call)
-}
-
-fn log_kind(call: &mut Call<'_>) -> Result<(), ErrorReply> {
-    const UNKNOWN: &str = "ERR type should be one of the following: slow, large-request, large-reply";
-    let kind = call.args.next()?;
-    let is_known = ["slow", "large-request", "large-reply"].iter().any(|known| is(kind, known));
-    if is_known { Ok(()) } else { Err(ErrorReply::known(UNKNOWN)) }
 }
 
 fn timeout(call: &mut Call<'_>) -> Result<(), ErrorReply> {

@@ -9,6 +9,7 @@ use super::call::{Blocked, Call};
 use super::checks::unknown_subcommand;
 use super::clients::{Client, Facts};
 use super::hash::Fieldsets;
+use super::measure::Meter;
 use super::pubsub::mail;
 use super::row::{Compat, Row, Run, flag};
 use super::saving::Shutdown;
@@ -69,6 +70,7 @@ pub struct Session {
     pub(super) shuts_down: Option<Shutdown>,
     /// Until when its last command has it wait, by DEBUG SLEEP.
     pub(super) sleeps: Option<u64>,
+    pub(super) meter: Meter,
     /// What a test's faults have made of its connection.
     #[cfg(feature = "testing")]
     pub(super) link: super::hooks::Link,
@@ -145,9 +147,22 @@ impl Session {
             is_served: false,
             shuts_down: None,
             sleeps: None,
+            meter: Meter::default(),
             #[cfg(feature = "lua")]
             scripting: Default::default(),
         }
+    }
+
+    /// When it has last done anything, on the store's clock, give or take some milliseconds.
+    #[cfg(feature = "server")]
+    pub(crate) fn last_command(&self) -> u64 {
+        self.client.facts().at
+    }
+
+    /// What its connection has moved and keeps.
+    #[cfg(feature = "server")]
+    pub(crate) fn traffic(&self) -> &super::clients::Traffic {
+        &self.client.traffic
     }
 
     /// The same session as one of another server.
@@ -313,7 +328,7 @@ impl Session {
             Ok(row) => row,
             Err(error) => {
                 let error = self.refuse(words, error);
-                self.client.count(true);
+                self.shared().measures.reject(self.named(words), &error);
                 self.caching &= self.queue.is_some();
                 return Outcome::Reply(error.into());
             }
@@ -324,10 +339,10 @@ impl Session {
         };
         // It holds for one command, or for one transaction.
         self.caching &= self.queue.is_some() || row.name.starts_with("client|");
-        self.client.count(matches!(outcome, Outcome::Reply(Reply::Error(_))));
-        self.client.note(|facts| {
+        let done = self.take_done();
+        self.client.note_command(done, &self.shared().measures, |facts| {
             self.tell(facts, row.name);
-            facts.at = self.db.space().clock().about_now();
+            facts.at = self.ended().unwrap_or_else(|| self.db.space().clock().about_now());
             facts.waits = matches!(outcome, Outcome::Waits(_));
         });
         outcome
@@ -339,6 +354,7 @@ impl Session {
         facts.db = self.db.index();
         facts.protocol = self.protocol.number();
         facts.queued = self.queue.as_ref().map(Queue::len);
+        facts.queued_bytes = self.queue.as_ref().map_or(0, Queue::bytes);
         [facts.channels, facts.patterns, facts.shards] = self.listening;
         facts.monitors = self.monitors;
         let listens = self.subscriptions() > 0;
@@ -380,6 +396,7 @@ impl Session {
             is_served: false,
             shuts_down: None,
             sleeps: None,
+            meter: Meter::default(),
             #[cfg(feature = "testing")]
             link: Default::default(),
             scripting: Default::default(),
@@ -423,6 +440,7 @@ impl Session {
 
     /// Runs a command of which all is known but what its arguments mean.
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
+        let (began, errors) = (self.start_watch(), self.client.errors());
         let named = 1 + usize::from(row.name.contains('|'));
         let args = Args::new(words.get(named..).unwrap_or_default());
         let space = Arc::clone(self.db.space());
@@ -439,7 +457,9 @@ impl Session {
             self.tell_again(read);
         }
         self.show(row, words);
-        outcome.unwrap_or_else(|error| Outcome::Reply(error.into()))
+        let outcome = outcome.unwrap_or_else(|error| Outcome::Reply(error.into()));
+        self.measure(row, words, began, &outcome, errors);
+        outcome
     }
 
     /// The longest argument that it takes, in bytes.

@@ -4,6 +4,7 @@ use super::acl::Users;
 use super::clients::{Client, Clients};
 use super::config::Settings;
 use super::info::Pace;
+use super::measure::{Measures, Tally};
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::saving::Saving;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub settings: Settings,
     pub users: Users,
     pub saving: Saving,
+    /// What commands have cost.
+    pub measures: Measures,
     /// What a test has set up.
     #[cfg(feature = "testing")]
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
@@ -61,6 +64,7 @@ impl Shared {
             settings: Settings::default(),
             users: Users::default(),
             saving: Saving::new(clock),
+            measures: Measures::default(),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
             #[cfg(feature = "lua")]
@@ -79,11 +83,31 @@ impl Shared {
     /// Has the default user say that password, if it is any.
     pub(crate) fn require_password(&self, password: Bytes) {
         self.users.set_password(&password);
-        self.settings.keep("requirepass", password);
+        self.keep("requirepass", password);
+    }
+
+    /// Gives a parameter a value.
+    pub(crate) fn keep(&self, name: &'static str, value: crate::Bytes) {
+        self.measures.configure(name, &value);
+        self.settings.keep(name, value);
+    }
+
+    /// Collects what all sessions have noted of their commands. O(connected)
+    pub(super) fn collect(&self) {
+        for client in self.clients.all() {
+            client.with_tally(|tally| self.measures.collect(tally));
+        }
+    }
+
+    /// Counts commands and errors from now on.
+    pub(super) fn reset_measures(&self) {
+        self.clients.all().iter().for_each(|client| client.with_tally(Tally::forget));
+        self.measures.reset();
     }
 
     /// A session goes.
     pub(super) fn leave(&self, client: &Client) {
+        client.with_tally(|tally| self.measures.collect(tally));
         self.clients.disconnect(client);
         self.monitors.remove(&client.ear);
     }

@@ -44,7 +44,6 @@ impl Queue {
     }
 
     /// What they take in memory, about. O(1)
-    #[cfg(feature = "server")]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -116,6 +115,8 @@ fn exec(call: &mut Call<'_>) -> Answer {
     let session = &mut *call.session;
     let replies = Transaction::run_exclusive(&space, &watched, |transaction| {
         session.within(transaction, |session| {
+            // The locks have been waited for.
+            session.stop_watch();
             let replies = queue.commands.iter().map(|(row, words)| {
                 // What the user may do can have changed since, by one of these commands too.
                 if let Err(error) = session.check_rights(row, words, Place::Exec) {

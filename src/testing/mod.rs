@@ -193,6 +193,8 @@ pub(crate) struct Set {
 pub(crate) struct Plan {
     /// When it is carried out, if that is above 0.
     pub until: u64,
+    /// How long that is put off, in milliseconds.
+    pub delay: u64,
     /// It is not, for the connection is lost.
     pub loss: Option<Loss>,
     /// It is not, and this is the reply.
@@ -255,7 +257,8 @@ impl Hooks {
             }
         }
         let until = |time: u64| if time == 0 { 0 } else { now.saturating_add(time) };
-        plan.until = until(before.saturating_add(takes));
+        plan.delay = before.saturating_add(takes);
+        plan.until = until(plan.delay);
         plan.until_reply =
             until(if behind == 0 { 0 } else { behind.saturating_add(before).saturating_add(takes) });
         if let (Clock::Manual(clock), 1..) = (clock, takes) {

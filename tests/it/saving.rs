@@ -65,8 +65,46 @@ fn saves_are_told_of() {
     // Into a folder that is no more.
     drop(folder);
     assert!(text(session.call(["SAVE"])).starts_with("ERR"), "it fails");
+    assert_eq!(info(&mut session, "rdb_last_bgsave_status"), "ok");
+    session.call(["BGSAVE"]);
+    until("end", || info(&mut session, "rdb_bgsave_in_progress") == "0");
     assert_eq!(info(&mut session, "rdb_last_bgsave_status"), "err");
     assert_eq!(text(session.call(["LASTSAVE"])), "946684820");
+}
+
+#[test]
+fn nothing_is_written_while_what_is_there_cannot_be_saved() {
+    let folder = Folder::new();
+    let store = Store::new();
+    let file = SaveFile::Snapshot(folder.path().join("file"));
+    let _server = Server::builder().save_to(file).start(&store).unwrap();
+    let mut session = store.session().compat(Compat::Valkey9);
+    drop(folder);
+    session.call(["CONFIG", "SET", "save", "3600 1"]);
+    session.call(["BGSAVE"]);
+    until("end", || info(&mut session, "rdb_bgsave_in_progress") == "0");
+    let why = "MISCONF Valkey is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+               Commands that may modify the data set are disabled, because this instance is configured to report \
+               errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check \
+               the Valkey logs for details about the RDB error.";
+    for words in [&["SET", "a", "1"][..], &["PING"], &["DEL", "none"]] {
+        assert_eq!(text(session.call(words)), why);
+    }
+    assert_eq!(text(session.call(["PUBLISH", "a", "b"])), "0");
+    assert_eq!(session.call(["GET", "a"]), Reply::Nil);
+    for (command, said) in [("MULTI", "OK"), ("INCR a", why), ("EXEC", "EXECABORT ")] {
+        assert!(text(session.call(command.split(' '))).starts_with(said), "{command}");
+    }
+    #[cfg(feature = "lua")]
+    assert!(text(session.call(["EVAL", "return redis.call('SET', 'a', '1')", "0"])).starts_with("MISCONF "));
+    // The typed API goes on: who calls it looks at what its own saves give.
+    store.insert("a", 1).unwrap();
+    session.call(["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
+    assert_eq!(text(session.call(["SET", "a", "2"])), "OK");
+    session.call(["CONFIG", "SET", "stop-writes-on-bgsave-error", "yes"]);
+    assert_eq!(text(session.call(["SET", "a", "2"])), why);
+    session.call(["CONFIG", "SET", "save", ""]);
+    assert_eq!(text(session.call(["SET", "a", "2"])), "OK");
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub struct Settings {
     pub config: ServerConfig,
     /// Where the store is loaded from and saved to.
     pub file: Option<SaveFile>,
+    /// The file that it was started with, from the root on.
+    pub config_file: Option<PathBuf>,
     pub metrics: Option<String>,
 }
 
@@ -140,14 +142,14 @@ pub fn read() -> Result<Asked, Fault> {
 }
 
 fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {
-    let (file, words) = match words.split_first() {
+    let (path, words) = match words.split_first() {
         Some((first, rest)) if !first.to_string_lossy().starts_with('-') => (Some(first), rest),
         _ => (None, words),
     };
     let reads_input = words.iter().any(|word| word == "-");
     let words: Vec<OsString> = words.iter().filter(|word| *word != "-").cloned().collect();
     let mut text = Text::default();
-    if let Some(path) = file {
+    if let Some(path) = path {
         let read = std::fs::read_to_string(path);
         text.add(&read.map_err(|error| {
             let why = error.to_string();
@@ -193,7 +195,8 @@ fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {
         Some(path) => Some(SaveFile::Snapshot(path.into())),
         None => (has_file && is_named).then(|| config.file()),
     };
-    Ok(Settings { compat, config, file, metrics: own("metrics") })
+    let config_file = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
+    Ok(Settings { compat, config, file, config_file, metrics: own("metrics") })
 }
 
 impl Text {

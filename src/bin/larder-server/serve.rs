@@ -83,6 +83,9 @@ pub fn start(
     if let Some(file) = &settings.file {
         builder = builder.save_to(file.clone()).save_listener(saved);
     }
+    if let Some(path) = &settings.config_file {
+        builder = builder.config_file(path);
+    }
     let port = settings.get("port").unwrap_or_default();
     let server = builder.start(&store).map_err(|error| {
         format!("Failed listening on port {port} (tcp), aborting: Could not create server TCP listening socket: {error}")

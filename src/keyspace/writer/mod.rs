@@ -311,9 +311,12 @@ impl<'w> Writer<'w> {
         self.admit(key, value.heap_bytes())?;
         let found = self.live(key);
         self.remember(key);
+        let kind = value.kind();
         // The sweeper comes for the parts of the value that expire by themselves.
         self.effects.wake_at = self.effects.wake_at.min(value.next_deadline());
+        let remarks = found.filter(|_| self.space.told().has_overwriting());
         let Some(table) = self.table_mut(key) else { return Ok(()) };
+        let was = remarks.and_then(|at| table.get(at)).map(|entry| entry.value.kind());
         let at_time = match deadline {
             Deadline::At(at) => at,
             Deadline::Clear => NEVER,
@@ -334,15 +337,37 @@ impl<'w> Writer<'w> {
         if let Deadline::At(at) = deadline {
             self.effects.wake_at = self.effects.wake_at.min(at);
         }
-        self.changed(key, event);
+        match (was, event.replaces()) {
+            (Some(was), Some(comes_first)) => self.replaced(key, event, comes_first, was != kind),
+            _ => self.changed(key, event),
+        }
         if event == KeyEvent::Set && matches!(deadline, Deadline::At(_)) {
-            // One change, and two events.
-            match &mut self.effects.undo {
-                Some(undo) => undo.told_too(self.db, key.bytes, KeyEvent::Expire),
-                None => self.announce(key, KeyEvent::Expire),
-            }
+            self.told_too(key, KeyEvent::Expire);
         }
         Ok(())
+    }
+
+    /// A value has taken the place of another one, and somebody is told so.
+    #[cold]
+    fn replaced(&mut self, key: KeyRef<'_>, event: KeyEvent, comes_first: bool, changes_type: bool) {
+        if comes_first {
+            self.changed(key, event);
+        }
+        self.told_too(key, KeyEvent::Overwritten);
+        if changes_type {
+            self.told_too(key, KeyEvent::TypeChanged);
+        }
+        if !comes_first {
+            self.changed(key, event);
+        }
+    }
+
+    /// One change, and another event.
+    fn told_too(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        match &mut self.effects.undo {
+            Some(undo) => undo.told_too(self.db, key.bytes, event),
+            None => self.announce(key, event),
+        }
     }
 
     /// Removes a key; gives back its value and deadline. One that is missing is still fenced: who
@@ -594,6 +619,9 @@ impl<'w> Writer<'w> {
     #[cold]
     fn announce_to_others(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         let (db, space) = (self.db, self.space);
+        if event.is_remark() {
+            return space.publish_event(db, key.bytes, event, &mut self.effects.others().wakes);
+        }
         if space.weighs() {
             self.note_to_weigh(key, event);
         }

@@ -278,6 +278,18 @@ impl Subscription {
         self.inbox.push(message, wakes)
     }
 
+    /// Wakes who waits for a message, though there is none.
+    #[cfg(feature = "commands")]
+    pub(crate) fn nudge(&self, wakes: &mut Wakes) {
+        self.inbox.nudge(wakes);
+    }
+
+    /// How many messages wait to be read, and their bytes.
+    #[cfg(feature = "commands")]
+    pub(crate) fn waiting(&self) -> (usize, u64) {
+        self.inbox.waiting()
+    }
+
     /// Nothing comes any more, and nothing is left to be read.
     pub(crate) fn end(&self, wakes: &mut Wakes) {
         KINDS.into_iter().for_each(|kind| self.part_all(kind));

@@ -1,16 +1,17 @@
 //! CONFIG: the settings of a server, as clients read and write them.
 //!
-//! What a store is built with (its limit, its databases) is told as it is, and is not changed here. Which key
-//! events are told, the password, and what a server keeps for a client have their effect; the others are kept for
-//! whoever asks.
+//! What a store is built with (its limit, its databases) is told as it is, and is not changed here. Which of the
+//! others have an effect, [`ServerConfig`](crate::ServerConfig) lists; the rest are kept for whoever asks.
 
 mod output;
 mod parameters;
+mod rewrite;
 #[cfg(feature = "server")]
 mod start;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 
 use super::args::is;
 use super::call::{Answer, Call};
@@ -20,6 +21,7 @@ use super::row::{Compat, Keys, Row, container, row};
 use crate::keyspace::{Keyspace, Limit, Told};
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::text::glob::Pattern;
 use crate::text::number;
 use crate::{Bytes, Eviction};
@@ -39,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
     row("config|get", -3, SETTING, Keys::NONE, get).since(2, 0),
     row("config|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("config|resetstat", 2, SETTING, Keys::NONE, reset_stat).since(2, 0),
-    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite).since(2, 8),
+    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite::rewrite).since(2, 8),
     row("config|set", -4, SETTING, Keys::NONE, set).since(2, 0),
 ];
 
@@ -47,12 +49,19 @@ pub(super) const ROWS: &[Row] = &[
 #[derive(Default)]
 pub(crate) struct Settings {
     changed: RwLock<HashMap<&'static str, Bytes>>,
+    /// What clients have set.
+    by_clients: RwLock<BTreeSet<&'static str>>,
+    /// The same of `maxclients` and `timeout`, plus one; 0 if they have not.
+    max_clients: AtomicU64,
+    timeout: AtomicU64,
+    /// The file that the server was started with.
+    file: RwLock<Option<PathBuf>>,
 }
 
 impl Settings {
     /// The same values for another store.
     pub(crate) fn fork(&self) -> Self {
-        Settings { changed: RwLock::new(self.changed.read().clone()) }
+        Settings { changed: RwLock::new(self.changed.read().clone()), ..Settings::default() }
     }
 
     /// The value that a parameter was given, if any.
@@ -68,6 +77,45 @@ impl Settings {
     /// Keeps the value of a parameter.
     pub(crate) fn keep(&self, name: &'static str, value: Bytes) {
         self.changed.write().insert(name, value);
+    }
+
+    /// The same as one of whom clients have said so.
+    fn keep_of_client(&self, name: &'static str) {
+        self.by_clients.write().insert(name);
+        let live = match name {
+            "maxclients" => &self.max_clients,
+            "timeout" => &self.timeout,
+            _ => return,
+        };
+        let number = self.changed(name).and_then(|value| number::parse_u64(&value));
+        live.store(number.map_or(0, |number| number.saturating_add(1)), Ordering::Relaxed);
+    }
+
+    /// The names of the parameters that clients have set.
+    fn set_by_clients(&self) -> BTreeSet<&'static str> {
+        self.by_clients.read().clone()
+    }
+
+    /// How many clients there may be, if a client has said so.
+    #[cfg(feature = "server")]
+    pub(crate) fn max_clients(&self) -> Option<u64> {
+        self.max_clients.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// After how many seconds an idle client is disconnected, if a client has said so; never at 0.
+    #[cfg(feature = "server")]
+    pub(crate) fn timeout(&self) -> Option<u64> {
+        self.timeout.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// The file that the server was started with, if it was.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        self.file.read().clone()
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn set_file(&self, path: PathBuf) {
+        *self.file.write() = Some(path);
     }
 }
 
@@ -199,8 +247,13 @@ fn set(call: &mut Call<'_>) -> Answer {
         }
         values.push((parameter.name, read));
     }
+    let looks_again = values.iter().any(|(name, _)| *name == "timeout");
     for (name, value) in values {
         apply(call.space(), name, value);
+        call.shared().settings.keep_of_client(name);
+    }
+    if looks_again {
+        call.session.have_all_look();
     }
     Ok(Reply::OK)
 }
@@ -236,15 +289,11 @@ fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
             let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
             space.tracking().set_most(most.unwrap_or(usize::MAX));
         }
-        space.shared().settings.keep(name, value);
+        space.shared().keep(name, value);
     }
 }
 
 fn reset_stat(call: &mut Call<'_>) -> Answer {
     super::info::reset(call)?;
     Ok(Reply::OK)
-}
-
-fn rewrite(_: &mut Call<'_>) -> Answer {
-    Err(ErrorReply::known("ERR The server is running without a config file"))
 }

@@ -60,6 +60,11 @@ const REFUSED: [(&str, &str, &str); 7] = [
     ("enable-module-command", "yes", "there are no modules"),
 ];
 
+/// Whether a parameter takes several words.
+pub(super) fn is_list(name: &str) -> bool {
+    LISTS.contains(&name)
+}
+
 impl Parameter {
     /// What it takes when the server starts.
     fn kind_at_start(&self) -> Kind {
@@ -86,7 +91,7 @@ pub(crate) fn read_at_start(
     let unknown = |_| "Bad directive or wrong number of arguments".to_owned();
     let (_, parameter) = find(name, compat).map_err(unknown)?;
     let name = parameter.name;
-    if words.is_empty() || (words.len() > 1 && !LISTS.contains(&name)) {
+    if words.is_empty() || (words.len() > 1 && !is_list(name)) {
         return Err("wrong number of arguments".into());
     }
     let text = Bytes::from(words.join(&b' '));
@@ -157,7 +162,7 @@ pub(crate) fn start(
                 return Err(name);
             }
             "requirepass" => space.shared().require_password(value_asked),
-            _ => space.shared().settings.keep(name, value_asked),
+            _ => space.shared().keep(name, value_asked),
         }
     }
     Ok(())

@@ -78,8 +78,8 @@ impl Kind {
             },
             Kind::Save => save(text).ok_or_else(|| "Invalid save parameters".into()),
             Kind::Events => match Told::parse(text) {
-                Some(_) => Ok(text.clone()),
-                None => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
+                Some(told) if !told.is_new() || compat.redis() >= (8, 2) => Ok(text.clone()),
+                _ => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
             },
             Kind::Output => super::output::read(text).map_err(Into::into),
             Kind::Password | Kind::Text | Kind::Fixed | Kind::Protected => Ok(text.clone()),

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::keyspace::Keyspace;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::text::number;
 
 pub use file::SaveFile;
@@ -81,6 +82,8 @@ pub(crate) struct Saving {
     state: Mutex<State>,
     /// One save at a time.
     turn: Mutex<()>,
+    /// The last one in the background has failed: asked with each command.
+    has_failed: AtomicBool,
 }
 
 /// Is told how a save went.
@@ -132,6 +135,7 @@ impl Saving {
             listener: Mutex::default(),
             state: Mutex::new(state),
             turn: Mutex::default(),
+            has_failed: AtomicBool::new(false),
         }
     }
 
@@ -167,6 +171,12 @@ impl Saving {
         }
     }
 
+    /// Whether nothing is to be written, since what is there could not be saved.
+    #[inline]
+    pub(super) fn stops_writes(&self, space: &Keyspace) -> bool {
+        self.has_failed.load(Ordering::Relaxed) && says_to_stop(space)
+    }
+
     pub(crate) fn has_file(&self) -> bool {
         self.file.lock().is_some()
     }
@@ -191,7 +201,9 @@ impl Saving {
         let saved = file.save(store, compat);
         {
             let mut state = self.state.lock();
-            state.is_ok = saved.is_ok();
+            // As in Redis, one that a client waits for tells that client alone when it fails.
+            state.is_ok = saved.is_ok() || state.is_ok && !state.in_background;
+            self.has_failed.store(!state.is_ok, Ordering::Relaxed);
             if saved.is_ok() {
                 state.count += 1;
                 (state.at, state.wall, state.changes) = (at, wall, changes);
@@ -263,6 +275,11 @@ impl Saving {
             _ => self.save(store, false),
         }
     }
+}
+
+#[cold]
+fn says_to_stop(space: &Keyspace) -> bool {
+    !points(space).is_empty() && *config::value(space, "stop-writes-on-bgsave-error") == *b"yes"
 }
 
 /// The save points: after so many seconds, if there were so many changes.

@@ -136,7 +136,8 @@ impl Session {
                 "ERR This Valkey command is not allowed from script",
             );
         }
-        if let Err(error) = self.check_rights(row, words, Place::Script) {
+        if let Err(error) = self.check_saved(row).and_then(|()| self.check_rights(row, words, Place::Script))
+        {
             return error.into();
         }
         if row.has(WRITE) {
@@ -146,6 +147,8 @@ impl Session {
                     .into();
             }
         }
+        // The script has done its own meanwhile.
+        self.stop_watch();
         match self.run(row, words) {
             Outcome::Reply(reply) => reply,
             // Nothing waits within a transaction.

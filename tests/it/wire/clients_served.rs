@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
-use larder::{ManualClock, Store};
+use larder::{ManualClock, Protocol, Store};
 
+use super::redis::Redis;
+use super::value::Value;
+use super::words;
+use crate::differential::server::Server;
 use crate::server::Client;
 use crate::support::until;
 
@@ -120,4 +124,111 @@ fn a_monitor_reads_lines() {
     let line = monitor.line();
     let (_, shown) = line.split_once(" [0 127.0.0.1:").unwrap();
     assert!(line.starts_with('+') && shown.ends_with("] \"GET\" \"a\""), "{line}");
+}
+
+/// The fields of the client's own line in CLIENT LIST, with those values that are the same everywhere.
+fn fields(client: &mut Redis, words: &super::Words) -> Vec<String> {
+    let Some(Value::One(_, line)) = Value::parse(&client.ask(words)) else { panic!("no text") };
+    let line = String::from_utf8(line).unwrap();
+    let own = [
+        "id",
+        "addr",
+        "laddr",
+        "fd",
+        "qbuf",
+        "qbuf-free",
+        "rbs",
+        "rbp",
+        "tot-mem",
+        "multi-mem",
+        "age",
+        "tot-net-out",
+    ];
+    let line = line.trim_end_matches('\n');
+    line.split(' ')
+        .map(|field| match field.split_once('=') {
+            Some((name, _)) if own.contains(&name) => name.to_owned(),
+            _ => field.to_owned(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_line_has_the_fields_of_each_server_s() {
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let larder = larder::Server::builder().compat(redis.compat).start(&store).unwrap();
+        let mut ours = Redis::connect(larder.port(), Protocol::Resp2);
+        for words in [
+            words!["CLIENT", "INFO"],
+            words!["CLIENT", "SETNAME", "bob"],
+            words!["SELECT", "3"],
+            words!["WATCH", "a", "b"],
+            words!["SUBSCRIBE", "c"],
+            words!["CLIENT", "INFO"],
+            words!["UNSUBSCRIBE", "c"],
+            words!["MULTI"],
+            words!["GET", "a"],
+        ] {
+            if words.len() == 2 && words[1] == b"INFO" {
+                assert_eq!(fields(&mut ours, &words), fields(&mut redis, &words), "{:?}", redis.compat);
+            } else {
+                ours.ask(&words);
+                redis.ask(&words);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_does_not_read_is_seen_to_be_behind() {
+    let store = Store::new();
+    store.insert("large", "x".repeat(8 << 20)).unwrap();
+    let server = store.serve().unwrap();
+    let mut slow = Client::connect(server.addr());
+    slow.ask("CLIENT SETNAME slow");
+    slow.send("GET large\r\n");
+    let mut session = store.session();
+    let field = |line: &str, name: &str| -> u64 {
+        let found = line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+        found.unwrap_or_else(|| panic!("no {name} in {line}")).parse().unwrap()
+    };
+    let mut line = || {
+        let larder::Reply::Verbatim(_, lines) = session.call(["CLIENT", "LIST"]) else { panic!("no text") };
+        let lines = String::from_utf8(lines.to_vec()).unwrap();
+        lines.lines().find(|line| line.contains(" name=slow ")).unwrap().to_owned()
+    };
+    until("behind", || field(&line(), "obl") > 8 << 20);
+    assert!(line().contains(" events=rw ") && field(&line(), "tot-net-in") > 20);
+    let read = slow.line();
+    assert_eq!((read.as_str(), slow.line().len()), ("$8388608", 8 << 20));
+    until("caught up", || field(&line(), "obl") == 0);
+    assert!(field(&line(), "tot-net-out") > 8 << 20);
+}
+
+#[test]
+fn limits_that_are_set_hold_at_once() {
+    let (clock, store, server) = served();
+    let mut session = store.session();
+    let mut first = Client::connect(server.addr());
+    assert_eq!(first.ask("PING"), "+PONG");
+    assert_eq!(session.call(["CONFIG", "SET", "maxclients", "1"]), larder::Reply::OK);
+    let mut second = Client::connect(server.addr());
+    assert_eq!(second.line(), "-ERR max number of clients reached");
+    session.call(["CONFIG", "SET", "maxclients", "2"]);
+    until("room", || server.clients() == 1);
+    let mut second = Client::connect(server.addr());
+    assert_eq!(second.ask("PING"), "+PONG");
+
+    // Who is idle already is reached too.
+    session.call(["CONFIG", "SET", "timeout", "60"]);
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(second.ask("PING"), "+PONG");
+    clock.advance(Duration::from_secs(1));
+    until("the idle one gone", || server.clients() == 1);
+    assert!(first.is_closed());
+    session.call(["CONFIG", "SET", "timeout", "0"]);
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(second.ask("PING"), "+PONG");
 }

@@ -19,6 +19,24 @@ fn the_size_of_the_sparse_form_is_what_config_says() {
 }
 
 #[test]
+fn who_counts_anew_disturbs_who_watches() {
+    let store = Store::new();
+    let (mut session, mut other) = (store.session(), store.session());
+    session.call(["PFADD", "log", "a"]);
+    let mut exec_after = |words: &[&str]| {
+        session.call(["WATCH", "log"]);
+        other.call(words);
+        session.call(["MULTI"]);
+        session.call(["EXEC"])
+    };
+    assert_eq!(exec_after(&["PFCOUNT", "log"]), Reply::NilArray);
+    // It is known by now.
+    assert_eq!(exec_after(&["PFCOUNT", "log"]), Reply::Array(Vec::new()));
+    store.hyper_log_log::<String>("log").insert("b").unwrap();
+    assert_eq!(exec_after(&["PFCOUNT", "log", "log2"]), Reply::Array(Vec::new()));
+}
+
+#[test]
 fn simd_is_asked_for_since_8_0() {
     let store = Store::new();
     assert_eq!(store.session().call(["PFDEBUG", "SIMD", "OFF"]), Reply::Status("enabled".into()));

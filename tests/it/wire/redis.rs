@@ -17,6 +17,8 @@ impl Redis {
     pub fn connect(port: u16, protocol: Protocol) -> Redis {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         stream.set_nodelay(true).unwrap();
+        // A reply that never comes is a failure, on a machine that has much to do too.
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
         let mut redis = Redis { input: BufReader::new(stream), compat: Compat::default() };
         redis.compat = compat(&String::from_utf8_lossy(&redis.ask(&words!["INFO", "server"])));
         if protocol == Protocol::Resp3 {

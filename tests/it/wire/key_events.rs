@@ -1,0 +1,105 @@
+//! Key events, as subscribers of a real server are told of them: those of values that take the place of others too,
+//! which Redis has since 8.2.
+
+use larder::{Compat, Protocol, Session, Store};
+
+use super::redis::Redis;
+use super::value::Value;
+use super::{Words, again, answer, each_round, script, words};
+use crate::differential::chance::Chance;
+
+/// Events of all classes that the server has, by their events alone: the other channels tell the same.
+fn classes(compat: Compat) -> &'static str {
+    if compat == Compat::Redis82 { "EAoc" } else { "EA" }
+}
+
+#[test]
+fn those_of_values_that_take_the_place_of_others_are_redis_s() {
+    each_round(6, |server, seed| {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let mut hears = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let mut session = store.session().compat(redis.compat);
+        for words in
+            [words!["FLUSHALL"], words!["CONFIG", "SET", "notify-keyspace-events", classes(redis.compat)]]
+        {
+            redis.ask(&words);
+            answer(&mut session, &words);
+        }
+        hears.ask(&words!["PSUBSCRIBE", "__keyevent@*"]);
+        let heard = store.psubscribe(["__keyevent@*"]);
+
+        let (mut chance, mut said) = (Chance::new(seed), Vec::new());
+        for _ in 0..150 {
+            let words = draw(&mut chance);
+            said.push(words.clone());
+            run(&mut redis, &mut session, &words);
+            redis.ask(&words!["PUBLISH", "__keyevent@end", "x"]);
+            let theirs: Vec<_> = std::iter::from_fn(|| message(&hears.next())).collect();
+            let ours: Vec<_> = std::iter::from_fn(|| heard.try_recv())
+                .map(|message| (text(&message.channel), text(&message.payload)))
+                .collect();
+            assert_eq!(ours, theirs, "{:?}; {}\n{}", redis.compat, again(seed), script(&said));
+        }
+        redis.ask(&words!["CONFIG", "SET", "notify-keyspace-events", ""]);
+    });
+}
+
+/// What each answers is for others to compare; a payload of DUMP is a server's own.
+fn run(redis: &mut Redis, session: &mut Session, words: &Words) {
+    if words[0] != b"RESTORE" {
+        redis.ask(words);
+        answer(session, words);
+        return;
+    }
+    let dumped = words!["DUMP", words[1]];
+    let payload = |reply: &[u8]| match Value::parse(reply) {
+        Some(Value::One(_, payload)) => payload,
+        _ => Vec::new(),
+    };
+    let theirs = payload(&redis.ask(&dumped));
+    let ours = payload(&answer(session, &dumped).to_bytes(Protocol::Resp2));
+    redis.ask(&words!["RESTORE", words[2], "0", theirs, "REPLACE"]);
+    answer(session, &words!["RESTORE", words[2], "0", ours, "REPLACE"]);
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The event and its key; `None` at the end.
+fn message(bytes: &[u8]) -> Option<(String, String)> {
+    let Some(Value::Many(_, parts)) = Value::parse(bytes) else { panic!("{}", bytes.escape_ascii()) };
+    let part = |at: usize| match &parts[at] {
+        Value::One(_, bytes) => text(bytes),
+        other => panic!("{other:?} is no text"),
+    };
+    (part(2) != "__keyevent@end").then(|| (part(2), part(3)))
+}
+
+fn draw(chance: &mut Chance) -> Words {
+    let (key, other) = (chance.pick(&["a", "b", "c", "d"]), chance.pick(&["a", "b", "c", "d"]));
+    match chance.below(22) {
+        0 | 1 => words!["SET", key, "1"],
+        2 => words!["SET", key, "1", chance.pick(&["GET", "XX", "NX", "KEEPTTL"])],
+        3 => words!["SETEX", key, "100", "1"],
+        4 => words!["GETSET", key, "2"],
+        5 => words!["MSET", key, "1", other, "2"],
+        6 => words!["APPEND", key, "x"],
+        7 => words!["SETRANGE", key, "1", "x"],
+        8 => words!["LPUSH", key, "2", "1"],
+        9 => words!["SADD", key, "1", "2"],
+        10 => words!["ZADD", key, "1", "1"],
+        11 => words!["HSET", key, "f", "v"],
+        12 => words!["SORT", key, "STORE", other],
+        13 => words![chance.pick(&["SUNIONSTORE", "SINTERSTORE", "SDIFFSTORE"]), other, key, "e"],
+        14 => words![chance.pick(&["ZUNIONSTORE", "ZINTERSTORE"]), other, "1", key],
+        15 => words!["ZRANGESTORE", other, key, "0", "-1"],
+        16 => words!["RENAME", key, other],
+        17 => words!["COPY", key, other, "REPLACE"],
+        18 => words!["BITOP", "OR", other, key],
+        19 => words!["RESTORE", key, other],
+        20 => words!["GEOSEARCHSTORE", other, key, "FROMLONLAT", "0", "0", "BYRADIUS", "9000", "km"],
+        _ => words!["DEL", key],
+    }
+}
