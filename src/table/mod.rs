@@ -30,6 +30,8 @@ mod info;
 mod keys;
 mod list;
 mod memory;
+#[cfg(feature = "server")]
+mod migrate;
 mod monitor;
 mod object;
 mod pause;
@@ -94,6 +96,8 @@ const FAMILIES: &[&[Row]] = &[
     keys::ROWS,
     list::ROWS,
     memory::ROWS,
+    #[cfg(feature = "server")]
+    migrate::ROWS,
     monitor::ROWS,
     object::ROWS,
     peers::ROWS,

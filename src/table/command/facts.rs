@@ -124,8 +124,8 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "stream",
         category: Some("stream"),
-        commands: "xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo xlen xpending xrange xread \
-            xreadgroup xrevrange xsetid xtrim",
+        commands: "xack xackdel xadd xautoclaim xcfgset xclaim xdel xdelex xgroup xidmprecord xinfo xlen xnack \
+            xpending xrange xread xreadgroup xrevrange xsetid xtrim",
     },
     Group {
         name: "string",

@@ -27,8 +27,11 @@ mod hashes;
 mod hyperloglogs;
 mod keys;
 mod lists;
+#[cfg(feature = "server")]
+mod migrate;
 mod newer;
 mod object;
+mod producers;
 mod rdb;
 mod redis;
 mod scan;
