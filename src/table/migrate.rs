@@ -31,6 +31,7 @@ const USUAL: Duration = Duration::from_secs(1);
 const CONNECTING: ErrorReply = ErrorReply::known("IOERR error or timeout connecting to the client");
 const WRITING: ErrorReply = ErrorReply::known("IOERR error or timeout writing to target instance");
 const READING: ErrorReply = ErrorReply::known("IOERR error or timeout reading to target instance");
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest line of a reply: those to what is sent are short.
 const LONGEST: u64 = 64 << 10;
 
@@ -99,8 +100,8 @@ fn migrate(call: &mut Call<'_>) -> Answer {
         }
     }
     let (timeout, to) = (integer(timeout)?, integer(to)?);
-    let timeout =
-        u64::try_from(timeout).ok().filter(|millis| *millis > 0).map_or(USUAL, Duration::from_millis);
+    let timeout = u64::try_from(timeout).ok().filter(|millis| *millis > 0);
+    let timeout = timeout.map_or(USUAL, Duration::from_millis).min(LONGEST_WAIT);
     if call.db().in_transaction() {
         return Err(ErrorReply::known(
             "ERR MIGRATE waits for another server, which nothing does within a transaction or a script here",
