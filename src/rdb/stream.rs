@@ -446,7 +446,7 @@ mod tests {
             let mut group = Group::new(Bytes::from("group"), id, (gone > 2).then_some(gone));
             for (consumer, at) in pending {
                 let (number, _) = group.find_or_add(&[b'a' + consumer], 7);
-                group.set_times(number, 5, Some(at as u64));
+                group.set_times(number, 5, (at % 3 > 0).then_some(at as u64));
                 if let Some(id) = ids.get(at).filter(|id| group.pending().get(**id).is_none()) {
                     group.assign(*id, Pending { consumer: Some(number), time: 99, count: 2 });
                 }
