@@ -532,6 +532,13 @@ mod tests {
     }
 
     #[test]
+    fn a_node_ends_where_those_of_redis_do() {
+        let mut stream = Stream::default();
+        (1..=201).for_each(|ms| stream.push(StreamId::new(ms, 1), &[(b"name", b"value")]));
+        assert_eq!(body(&stream, Compat::Redis82)[..2], [STREAM_3, 3]);
+    }
+
+    #[test]
     fn what_producers_have_added_is_refused_by_name() {
         let mut stream = Stream::default();
         stream.producers_mut(Retention::default()).insert(b"p", b"1", StreamId::new(1, 1));
