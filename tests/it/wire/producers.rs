@@ -187,7 +187,8 @@ fn what_is_over_takes_no_memory_once_anything_is_added() {
     let late = bytes();
     assert!(late > before + 200_000);
     // By a message with an id or without one, and by any other entry.
-    let adds: [fn(&Stream<'_, String, u32>) -> StreamId; 3] = [
+    type Add = fn(&Stream<'_, String, u32>) -> StreamId;
+    let adds: [Add; 3] = [
         |stream| stream.add_once("q", "1", [("n", 1)]).unwrap().id(),
         |stream| stream.add([("n", 1)]).unwrap(),
         |stream| stream.add_distinct("q", [("n", 1)]).unwrap().id(),
