@@ -317,7 +317,6 @@ impl Row {
     }
 
     /// Its arity is another one in Valkey.
-    #[cfg(feature = "lua")]
     pub(super) const fn arity_in_valkey(mut self, arity: i32) -> Row {
         self.arity_in_valkey = Some(arity);
         self

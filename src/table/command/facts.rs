@@ -3,13 +3,6 @@
 use crate::table::Compat;
 use crate::table::row::flag::{ALLOW_BUSY, BLOCKING, LOADING, NOSCRIPT, STALE};
 
-/// A group of commands: its name, the category of its commands if they have one, and their names.
-pub(super) struct Group {
-    pub name: &'static str,
-    pub category: Option<&'static str>,
-    pub commands: &'static str,
-}
-
 /// What is not as the group and the flags of a command have it.
 pub(super) struct Exception {
     pub command: &'static str,
@@ -42,103 +35,17 @@ pub(crate) const CATEGORIES: [&str; 21] = [
     "scripting",
 ];
 
-#[rustfmt::skip]
-pub(super) const GROUPS: &[Group] = &[
-    Group {
-        name: "bitmap",
-        category: Some("bitmap"),
-        commands: "bitcount bitfield bitfield_ro bitop bitpos getbit setbit",
-    },
-    Group {
-        name: "cluster",
-        category: None,
-        commands: "asking cluster clusterscan readonly readwrite",
-    },
-    Group {
-        name: "connection",
-        category: Some("connection"),
-        commands: "auth client echo hello ping quit reset select",
-    },
-    Group {
-        name: "generic",
-        category: Some("keyspace"),
-        commands: "copy del dump exists expire expireat expiretime keys migrate move object persist pexpire \
-            pexpireat pexpiretime pttl randomkey rename renamenx restore scan sort sort_ro touch ttl type \
-            unlink wait waitaof",
-    },
-    Group {
-        name: "geo",
-        category: Some("geo"),
-        commands: "geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro \
-            geosearch geosearchstore",
-    },
-    Group {
-        name: "hash",
-        category: Some("hash"),
-        commands: "hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex himport hincrby hincrbyfloat increx \
-            hkeys hlen hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset \
-            hsetex hsetnx hstrlen httl hvals",
-    },
-    Group {
-        name: "hyperloglog",
-        category: Some("hyperloglog"),
-        commands: "pfadd pfcount pfdebug pfmerge pfselftest",
-    },
-    Group {
-        name: "list",
-        category: Some("list"),
-        commands: "blmove blmovem blmpop blpop brpop brpoplpush lindex linsert llen lmove lmovem lmpop lpop lpos lpush lpushx \
-            lrange lrem lset ltrim rpop rpoplpush rpush rpushx",
-    },
-    Group {
-        name: "pubsub",
-        category: Some("pubsub"),
-        commands: "psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe",
-    },
-    Group {
-        name: "scripting",
-        category: Some("scripting"),
-        commands: "eval eval_ro evalsha evalsha_ro fcall fcall_ro function script",
-    },
-    Group {
-        name: "server",
-        category: None,
-        commands: "acl bgrewriteaof bgsave command commandlog config dbsize debug failover flushall flushdb info lastsave \
-            latency lolwut memory module monitor psync replconf replicaof restore-asking role save shutdown \
-            slaveof slowlog swapdb sync time",
-    },
-    Group {
-        name: "set",
-        category: Some("set"),
-        commands: "sadd scard sdiff sdiffcard sdiffstore sinter sintercard sinterstore sismember smembers smismember smove \
-            spop srandmember srem sscan sunion sunioncard sunionstore",
-    },
-    Group {
-        name: "sorted-set",
-        category: Some("sortedset"),
-        commands: "bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard \
-            zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore \
-            zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex \
-            zrevrangebyscore zrevrank zscan zscore zunion zunionstore",
-    },
-    Group {
-        name: "stream",
-        category: Some("stream"),
-        commands: "xack xackdel xadd xautoclaim xcfgset xclaim xdel xdelex xgroup xidmprecord xinfo xlen xnack \
-            xpending xrange xread xreadgroup xrevrange xsetid xtrim",
-    },
-    Group {
-        name: "string",
-        category: Some("string"),
-        commands: "append decr decrby delex delifeq digest get getdel getex getrange getset incr incrby incrbyfloat \
-            lcs mget mset msetex msetnx psetex set setex setnx setrange strlen substr",
-    },
-    Group {
-        name: "transactions",
-        category: Some("transaction"),
-        commands: "discard exec multi unwatch watch",
-    },
-];
+/// The category of a group's commands, if they have one of their own.
+pub(super) fn category(group: &str) -> Option<&'static str> {
+    let category = match group {
+        "cluster" | "server" => return None,
+        "generic" => "keyspace",
+        "sorted-set" => "sortedset",
+        "transactions" => "transaction",
+        group => group,
+    };
+    CATEGORIES.into_iter().find(|one| *one == category)
+}
 
 /// A subcommand that is not named here is as its container.
 #[rustfmt::skip]
@@ -304,6 +211,10 @@ pub(super) const TIPS: &[(&[&str], &str)] = &[
     (
         &["request_policy:all_nodes", "response_policy:all_succeeded"],
         "config|set latency|reset script|flush script|load commandlog|reset slowlog|reset",
+    ),
+    (
+        &["request_policy:all_shards"],
+        "himport|discard himport|discardall himport|prepare",
     ),
     (
         &["request_policy:all_shards", "nondeterministic_output"],

@@ -1,6 +1,8 @@
 //! COMMAND: what the table knows of itself, and the HELP of each container.
 
+mod docs;
 mod facts;
+mod get_keys;
 mod key_specs;
 
 use super::args::is;
@@ -21,8 +23,11 @@ const TELLS: u32 = LOADING | STALE;
 pub(super) const ROWS: &[Row] = &[
     row("command", -1, TELLS | CONTAINER, Keys::NONE, infos).since(2, 8),
     row("command|count", 2, TELLS, Keys::NONE, count).since(2, 8),
-    row("command|docs", -2, TELLS, Keys::NONE, docs).since(7, 0),
-    row("command|getkeys", -3, TELLS, Keys::NONE, get_keys).since(2, 8).arity_before(7, 2, -4),
+    row("command|docs", -2, TELLS, Keys::NONE, docs::docs).since(7, 0),
+    row("command|getkeys", -3, TELLS, Keys::NONE, get_keys::get_keys).since(2, 8).arity_before(7, 2, -4),
+    row("command|getkeysandflags", -3, TELLS, Keys::NONE, get_keys::get_keys_and_flags)
+        .since(7, 0)
+        .arity_before(7, 2, -4),
     row("command|help", 2, TELLS, Keys::NONE, help).since(5, 0),
     row("command|info", -2, TELLS, Keys::NONE, infos).since(2, 8),
     row("command|list", -2, TELLS, Keys::NONE, list).since(7, 0),
@@ -108,11 +113,6 @@ fn names(list: &str, name: &str) -> bool {
     list.split(' ').any(|one| one == name)
 }
 
-fn group(row: &Row) -> Option<&'static facts::Group> {
-    let name = row.name.split('|').next().unwrap_or_default();
-    facts::GROUPS.iter().find(|group| names(group.commands, name))
-}
-
 /// A command's flags as that server tells them.
 pub(super) fn flags(row: &Row, compat: Compat) -> u32 {
     let barred = if row.is_barred_from_multi(compat) { NO_MULTI } else { 0 };
@@ -137,10 +137,10 @@ pub(super) fn categories(row: &Row, compat: Compat) -> Vec<&'static str> {
     if !row.has(FAST) {
         found.push("slow");
     }
-    if !matches!(row.run, Run::Container) {
-        found.extend(group(row).and_then(|group| group.category));
-    }
     let container = row.name.split('|').next().unwrap_or_default();
+    if !matches!(row.run, Run::Container) {
+        found.extend(docs::group(container).and_then(facts::category));
+    }
     let exception = [row.name, container]
         .into_iter()
         .find_map(|name| facts::EXCEPTIONS.iter().find(|exception| exception.command == name));
@@ -158,43 +158,6 @@ fn tips(row: &Row, compat: Compat) -> &'static [&'static str] {
     }
     let told = facts::TIPS.iter().find(|(_, commands)| names(commands, row.name));
     told.map_or(&[], |(tips, _)| *tips)
-}
-
-fn since(row: &Row, compat: Compat) -> String {
-    // What Valkey has from Redis, it has since Redis had it.
-    if let (Compat::Valkey9, (major @ 8.., minor)) = (compat, row.valkey) {
-        return format!("{major}.{minor}.0");
-    }
-    // Redis 7.0 still told the version of before its third.
-    if (row.name, compat) == ("client|pause", Compat::Redis70) {
-        return "2.9.50".into();
-    }
-    let exact = facts::SINCE.iter().find(|(_, commands)| names(commands, row.name));
-    exact.map_or_else(|| format!("{}.{}.0", row.since.0, row.since.1), |(since, _)| (*since).into())
-}
-
-/// COMMAND DOCS, of all commands or of some; what is unknown is passed over.
-fn docs(call: &mut Call<'_>) -> Answer {
-    let names = call.args.take_rest();
-    let rows: Vec<_> = if names.is_empty() {
-        commands(call).collect()
-    } else {
-        names.iter().filter_map(|name| known(call, name)).collect()
-    };
-    Ok(Reply::Map(rows.into_iter().map(|row| (Reply::text(row.name), doc(call, row))).collect()))
-}
-
-fn doc(call: &Call<'_>, row: &'static Row) -> Reply {
-    let mut facts = vec![
-        (Reply::text("since"), Reply::text(since(row, call.compat()))),
-        (Reply::text("group"), Reply::text(group(row).map_or("generic", |group| group.name))),
-    ];
-    let subs: Vec<_> =
-        subcommands(call, row.name).map(|row| (Reply::text(row.name), doc(call, row))).collect();
-    if !subs.is_empty() {
-        facts.push((Reply::text("subcommands"), Reply::Map(subs)));
-    }
-    Reply::Map(facts)
 }
 
 /// COMMAND LIST, of all names or of those that a filter lets through.
@@ -215,27 +178,4 @@ fn list(call: &mut Call<'_>) -> Answer {
         _ => return Err(ErrorReply::SYNTAX),
     };
     Ok(Reply::Array(chosen.into_iter().map(|row| Reply::text(row.name)).collect()))
-}
-
-fn get_keys(call: &mut Call<'_>) -> Answer {
-    let words = call.args.take_rest();
-    let invalid = ErrorReply::known("ERR Invalid command specified");
-    let mut row = words.first().and_then(|name| known(call, name)).ok_or(invalid.clone())?;
-    if let (true, Some(sub)) = (matches!(row.run, Run::Container) || row.has(CONTAINER), words.get(1)) {
-        let name = [row.name.as_bytes(), b"|", sub].concat();
-        row = known(call, &name).ok_or(invalid)?;
-    }
-    let has_keys = match row.keys {
-        // Channels are none.
-        Keys::Range { first, .. } => first > 0 && !row.has(PUBSUB),
-        Keys::Find { .. } => true,
-    };
-    if !has_keys {
-        return Err(ErrorReply::known("ERR The command has no key arguments"));
-    }
-    if !row.takes(words.len(), call.compat()) {
-        return Err(ErrorReply::known("ERR Invalid number of arguments specified for command"));
-    }
-    let places = row.keys.of(words);
-    Ok(Reply::bulks(places.into_iter().filter_map(|at| words.get(at).cloned())))
 }

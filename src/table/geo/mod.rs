@@ -12,9 +12,8 @@ use crate::reply::{ErrorReply, Reply};
 use crate::value::geo::Position;
 use crate::{Bytes, Error};
 
-/// A key, and those behind STORE and STOREDIST: the options begin at the sixth word, or at the fifth.
-const STORED: Keys = Keys::Find { told: (1, 1, 1), find: |words| stored(words, 6) };
-const STORED_BY_MEMBER: Keys = Keys::Find { told: (1, 1, 1), find: |words| stored(words, 5) };
+/// A key, and that behind the last STORE or STOREDIST.
+const STORED: Keys = Keys::Find { told: (1, 1, 1), find: stored };
 
 pub(super) const ROWS: &[Row] = &[
     row("geoadd", -5, WRITE | DENYOOM, Keys::ONE, add).since(3, 2),
@@ -23,19 +22,22 @@ pub(super) const ROWS: &[Row] = &[
     row("geopos", -2, READONLY, Keys::ONE, positions).since(3, 2),
     row("georadius", -6, WRITE | DENYOOM | MOVABLEKEYS, STORED, search::around).since(3, 2),
     row("georadius_ro", -6, READONLY, Keys::ONE, search::around_read).since(3, 2),
-    row("georadiusbymember", -5, WRITE | DENYOOM | MOVABLEKEYS, STORED_BY_MEMBER, search::around_member)
-        .since(3, 2),
+    row("georadiusbymember", -5, WRITE | DENYOOM | MOVABLEKEYS, STORED, search::around_member).since(3, 2),
     row("georadiusbymember_ro", -5, READONLY, Keys::ONE, search::around_member_read).since(3, 2),
     row("geosearch", -7, READONLY, Keys::ONE, search::search).since(6, 2),
     row("geosearchstore", -8, WRITE | DENYOOM, Keys::range(1, 2, 1), search::search_store).since(6, 2),
 ];
 
-fn stored(words: &[Bytes], from: usize) -> Vec<usize> {
-    let behind = |option: &str| {
-        let at = words.iter().skip(from).position(|word| is(word, option))?;
-        Some(from + at + 1).filter(|at| *at < words.len())
-    };
-    (1..2.min(words.len())).chain(behind("STORE")).chain(behind("STOREDIST")).collect()
+fn stored(words: &[Bytes]) -> Vec<usize> {
+    let (mut destination, mut at) = (None, 5);
+    while at + 1 < words.len() {
+        if is(&words[at], "STORE") || is(&words[at], "STOREDIST") {
+            at += 1;
+            destination = Some(at);
+        }
+        at += 1;
+    }
+    (1..2.min(words.len())).chain(destination).collect()
 }
 
 fn add(call: &mut Call<'_>) -> Answer {

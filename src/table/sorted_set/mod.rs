@@ -7,6 +7,7 @@ use super::args::Args;
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Keys, Row, counted, row};
+use crate::Bytes;
 use crate::command::sorted_set::{self as sets, InsertIf, Popped};
 use crate::reply::{ErrorReply, Reply};
 use crate::value::list::End;
@@ -15,8 +16,7 @@ use crate::value::sorted_set::Scored;
 /// Keys behind their number, which is the first word.
 const COUNTED: Keys = Keys::Find { told: (0, 0, 0), find: |words| counted(words, 1) };
 /// The same behind a destination.
-const STORED: Keys =
-    Keys::Find { told: (1, 1, 1), find: |words| (1..2.min(words.len())).chain(counted(words, 2)).collect() };
+const STORED: Keys = Keys::Find { told: (1, 1, 1), find: destination_and_counted };
 
 pub(super) const ROWS: &[Row] = &[
     row("zadd", -4, WRITE | DENYOOM | FAST, Keys::ONE, |call| add(call, false)).since(1, 2),
@@ -55,6 +55,15 @@ pub(super) const ROWS: &[Row] = &[
     row("zunion", -3, READONLY | MOVABLEKEYS, COUNTED, combine::union).since(6, 2),
     row("zunionstore", -4, WRITE | DENYOOM | MOVABLEKEYS, STORED, combine::union_store).since(2, 0),
 ];
+
+/// The destination, and those that are counted behind it; none if these are not so many.
+fn destination_and_counted(words: &[Bytes]) -> Vec<usize> {
+    let mut keys = counted(words, 2);
+    if !keys.is_empty() {
+        keys.insert(0, 1);
+    }
+    keys
+}
 
 /// The options in front of what ZADD adds; Redis has ZINCRBY take them too, where no room is left for any.
 #[derive(Default)]

@@ -15,6 +15,8 @@ mod channels;
 mod clients;
 #[cfg(feature = "server")]
 mod clients_served;
+mod command_docs;
+mod command_keys;
 mod commands;
 mod config;
 mod connection;
