@@ -70,7 +70,7 @@ pub enum KeyEvent {
     XGroupSetId,
     XGroupDelConsumer,
     XGroupDestroy,
-    /// What is pending in a group of a stream has changed: Redis tells nobody.
+    /// What a stream knows of those who read it and of those who write to it has changed: Redis tells nobody.
     XPending,
     /// A value took the place of another one.
     Overwritten,

@@ -244,4 +244,4 @@ pub use value::bits::{BitOp, BitUnit};
 pub use value::geo::{Distance, Position};
 pub use value::lcs::{LcsMatch, LcsMatches};
 pub use value::list::End;
-pub use value::stream::{InvalidStreamId, References, StreamId};
+pub use value::stream::{InvalidStreamId, References, Retention, StreamId};

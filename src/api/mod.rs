@@ -66,8 +66,8 @@ pub use sorted_set::{PoppedFrom, SortedSet, SortedSetIter};
 pub use stats::{DatabaseStats, Stats};
 pub use store::Store;
 pub use stream::{
-    AddOptions, AutoClaimed, ConsumerInfo, GroupInfo, GroupStart, PendingEntry, Stream, StreamConsumer,
-    StreamEntry, StreamGroup, StreamTrim,
+    AddOptions, AddedOnce, AutoClaimed, ConsumerInfo, GroupInfo, GroupStart, PendingEntry, ProducersInfo,
+    Stream, StreamConsumer, StreamEntry, StreamGroup, StreamTrim,
 };
 pub use text::Text;
 pub use transaction::{Tx, Watched};

@@ -57,6 +57,9 @@ pub(crate) enum Served {
     Entries(Found),
     /// Nothing, and nothing will come: the group has gone that was read for.
     Gone(Gone),
+    /// What another thread has to say.
+    #[cfg(feature = "server")]
+    Told(crate::reply::Reply),
 }
 
 impl Attempt {
@@ -332,12 +335,25 @@ impl Ticket {
 impl Rouse {
     /// False if it does not wait any more. No lock may be held: it wakes a task.
     pub(crate) fn rouse(&self) -> bool {
+        self.end(Phase::Roused)
+    }
+
+    /// The same for one that waits for no key, and gets this.
+    #[cfg(feature = "server")]
+    pub(crate) fn serve(&self, served: Served) -> bool {
+        self.end(Phase::Served(Ok(served)))
+    }
+
+    fn end(&self, phase: Phase) -> bool {
         let Some(waiter) = self.0.upgrade() else { return false };
         let mut state = waiter.state.lock();
         if !matches!(state.phase, Phase::Waiting) {
             return false;
         }
-        state.phase = Phase::Roused;
+        if matches!(phase, Phase::Served(_)) {
+            state.place = None;
+        }
+        state.phase = phase;
         let task = state.task.take();
         drop(state);
         waiter.woken.notify_all();

@@ -8,7 +8,8 @@ use crate::keyspace::writer::{Absent, Writer};
 use crate::value::hyperloglog::{self, Corrupted, Form, HyperLogLog, Registers};
 use crate::{Bytes, Error, Result};
 
-/// PFADD: whether a register changed, or the key is new. What is corrupted stays as it was.
+/// PFADD: whether a register changed, or the key is new. Of several elements those are added that come before one that
+/// meets what is corrupted, as in Redis, and nobody hears of them.
 pub(crate) fn insert(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
@@ -16,16 +17,20 @@ pub(crate) fn insert(
     sparse_max: usize,
 ) -> Result<bool> {
     let is_new = is_new(writer, key)?;
-    change(writer, key, Absent::Create, |bytes| {
+    let inserted = change(writer, key, Absent::Create, |bytes| {
         let mut changed = is_new;
         for element in elements {
-            changed |= hyperloglog::insert(bytes, element, sparse_max)?;
+            match hyperloglog::insert(bytes, element, sparse_max) {
+                Ok(raised) => changed |= raised,
+                Err(corrupted) => return Ok((Err(corrupted), None)),
+            }
         }
         if changed {
             hyperloglog::forget_count(bytes);
         }
-        Ok((changed, changed.then_some(KeyEvent::PfAdd)))
-    })
+        Ok((Ok(changed), changed.then_some(KeyEvent::PfAdd)))
+    })?;
+    Ok(inserted?)
 }
 
 /// PFCOUNT of one key, if the count is known from the last time: 0 for a missing key.

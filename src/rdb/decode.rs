@@ -43,8 +43,10 @@ impl<R: BufRead> Decoder<'_, R> {
             LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2 => Value::List(self.list(kind)?),
             SET | SET_INTSET | SET_LISTPACK => Value::Set(self.set(kind)?),
             ZSET | ZSET_2 | ZSET_ZIPLIST | ZSET_LISTPACK => Value::SortedSet(self.sorted_set(kind)?),
-            STREAM | STREAM_2 | STREAM_3 => Value::Stream(super::stream::read(self.reader, kind)?),
-            HASH_LISTPACK_EX_OLD if self.version.is_valkey() => return Ok(None),
+            HASH_LISTPACK_EX_OLD | STREAM_4 | STREAM_5 if self.version.is_valkey() => return Ok(None),
+            STREAM | STREAM_2 | STREAM_3 | STREAM_4 | STREAM_5 => {
+                Value::Stream(super::stream::read(self.reader, kind)?)
+            }
             HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK | HASH_22..=HASH_LISTPACK_EX => {
                 let mut fields =
                     Fields { clock: self.clock, wall: self.wall, hash: Hash::default(), over: false };

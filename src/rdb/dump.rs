@@ -44,6 +44,14 @@ pub(crate) fn dump_libraries<'c>(codes: impl Iterator<Item = &'c [u8]>, compat: 
     out
 }
 
+/// The payload of these bytes, whatever they are, with a footer that is right.
+#[cfg(all(any(fuzzing, test), feature = "server"))]
+pub(crate) fn payload(body: &[u8], compat: Compat) -> Vec<u8> {
+    let mut out = body.to_vec();
+    close(&mut out, Version::of(compat));
+    out
+}
+
 fn close(out: &mut Vec<u8>, version: Version) {
     out.extend(version.0.to_le_bytes());
     out.extend(crc64::update(0, out).to_le_bytes());

@@ -222,8 +222,13 @@ fn kind(value: &Value, version: Version, now: u64) -> Result<u8, &'static str> {
         }
         Value::SortedSet(set) if is_small_sorted_set(set) => ZSET_LISTPACK,
         Value::SortedSet(_) => ZSET_2,
+        Value::Stream(_) if version.0 >= 14 && !version.is_valkey() => STREAM_5,
         Value::Stream(stream) if stream::has_unowned(stream) => {
             return Err("a stream with entries that are pending for nobody");
+        }
+        Value::Stream(_) if version.0 == 13 => STREAM_4,
+        Value::Stream(stream) if stream.producers().is_some() => {
+            return Err("a stream with messages under ids of their producers");
         }
         Value::Stream(_) if version.0 == 10 => STREAM_2,
         Value::Stream(_) => STREAM_3,

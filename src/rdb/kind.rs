@@ -28,6 +28,10 @@ pub(super) const HASH_22: u8 = 22;
 pub(super) const HASH_LISTPACK_EX_OLD: u8 = 23;
 pub(super) const HASH_METADATA: u8 = 24;
 pub(super) const HASH_LISTPACK_EX: u8 = 25;
+/// With what producers have added under ids of their own.
+pub(super) const STREAM_4: u8 = 26;
+/// With what is pending for nobody.
+pub(super) const STREAM_5: u8 = 27;
 
 /// What a node of a list is: one long element, or a listpack.
 pub(super) const NODE_PLAIN: u64 = 1;
@@ -57,8 +61,8 @@ pub(super) fn since(kind: u8, is_valkey: bool) -> u16 {
         HASH_22 if is_valkey => 80,
         _ if is_valkey => u16::MAX,
         HASH_22..=HASH_LISTPACK_EX => 12,
-        26 => 13,
-        27 => 14,
+        STREAM_4 => 13,
+        STREAM_5 => 14,
         _ => 15,
     }
 }
@@ -68,7 +72,7 @@ pub(super) fn name(kind: u8, is_valkey: bool) -> String {
     match kind {
         MODULE_OLD => "a value of a module, in the form of a candidate of Redis 4.0".into(),
         23 if is_valkey => "a path hash".into(),
-        26 | 27 => "a stream of Redis 8.6 or later".into(),
+        STREAM_4 | STREAM_5 if is_valkey => "a stream of Redis 8.6 or later".into(),
         28 => "an array".into(),
         29..=32 => "a hash with a template".into(),
         33 => "a rate limit (GCRA)".into(),

@@ -180,7 +180,7 @@ impl<R: BufRead> Load<'_, R> {
 
     fn key(&mut self, kind: u8, deadline: Option<i64>) -> Result<(), Fault> {
         // What is neither a key's type nor known otherwise need not be followed by a key.
-        if kind > HASH_LISTPACK_EX || kind == 8 || kind == MODULE_OLD {
+        if kind > STREAM_5 || kind == 8 || kind == MODULE_OLD {
             return Err(Fault::Unsupported(super::kind::name(kind, self.version.is_valkey())));
         }
         self.place.key = self.reader.string()?;

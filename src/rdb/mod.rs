@@ -39,6 +39,8 @@ mod zipmap;
 
 use crate::Compat;
 
+#[cfg(all(any(fuzzing, test), feature = "server"))]
+pub(crate) use dump::payload;
 pub(crate) use dump::{Refused, dump, restore};
 #[cfg(feature = "lua")]
 pub(crate) use dump::{dump_libraries, restore_libraries};

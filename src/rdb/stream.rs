@@ -3,7 +3,12 @@
 //! A stream is its nodes, each an id (16 bytes, big-endian) and a listpack; how many entries it has, its last id,
 //! its first and the greatest removed one, how many were ever added; and its groups. A group is its name, last id
 //! and how many entries it has read; what is pending, each an id, when it was delivered (8 bytes) and how often;
-//! and its consumers, each a name, when it was seen and when active, and the ids of what is pending for it.
+//! and its consumers, each a name, when it was seen and when active, and the ids of what is pending for it. Since
+//! Redis 8.8 the ids of what is pending for nobody follow.
+//!
+//! Since Redis 8.6 there stand behind the groups for how many seconds and how many messages of producers are known;
+//! the producers, each a name and its messages, each an id of the producer's and that of the entry; and how many
+//! messages were ever added, and how many were not.
 //!
 //! A node's listpack is: how many entries it has and how many are marked as removed, the number of the names of
 //! its first entry's fields, those, 0; and its entries. An entry is a sum of marks, how far its id is above the
@@ -20,7 +25,7 @@ use super::listpack::{Builder, Listpack};
 use super::reader::Reader;
 use super::{Bad, Element};
 use crate::Bytes;
-use crate::value::stream::{Entry, Facts, Group, Pending, Stream, StreamId};
+use crate::value::stream::{Entry, Facts, Group, Pending, Producers, Retention, Stream, StreamId};
 
 const REMOVED: i64 = 1;
 /// The entry has the node's names.
@@ -35,7 +40,7 @@ const NODE_ENTRIES: usize = 100;
 /// How many times larger than a node what its entries have with the names that they share may be.
 const SHARED: usize = 256;
 
-/// A stream, in one of its three forms.
+/// A stream, in one of its five forms.
 pub(super) fn read(reader: &mut Reader<impl BufRead>, kind: u8) -> Result<Stream, Fault> {
     let mut stream = Stream::default();
     let mut last = StreamId::MIN;
@@ -64,7 +69,30 @@ pub(super) fn read(reader: &mut Reader<impl BufRead>, kind: u8) -> Result<Stream
             return Err(Fault::Damaged("a stream has a group twice"));
         }
     }
+    if kind >= STREAM_4 {
+        read_producers(reader, &mut stream)?;
+    }
     Ok(stream)
+}
+
+fn read_producers(reader: &mut Reader<impl BufRead>, stream: &mut Stream) -> Result<(), Fault> {
+    let small = |number: u64| u32::try_from(number).unwrap_or(0);
+    let retention = Retention::new(small(reader.length()?), small(reader.length()?))
+        .ok_or("a stream knows messages for a time that none is known")?;
+    let mut producers = Producers::of(retention);
+    for _ in 0..reader.length()? {
+        let name = reader.string()?;
+        for _ in 0..reader.length()? {
+            let message = reader.string()?;
+            producers.insert(&name, &message, id(reader)?);
+        }
+    }
+    (producers.added, producers.duplicates) = (reader.length()?, reader.length()?);
+    // One that has heard of none says what all streams do.
+    if retention != Retention::default() || producers.iter().len() > 0 || producers.has_counted() {
+        stream.set_producers(producers);
+    }
+    Ok(())
 }
 
 const OUT_OF_ORDER: Bad = "a stream has an entry that is not in its order";
@@ -140,14 +168,22 @@ fn group(reader: &mut Reader<impl BufRead>, kind: u8, stream: &Stream) -> Result
         }
         let seen = u64::from_le_bytes(reader.array()?);
         let active = match kind {
-            STREAM_3 => Some(u64::from_le_bytes(reader.array()?)).filter(|active| *active != NONE),
-            _ => Some(seen),
+            STREAM | STREAM_2 => Some(seen),
+            _ => Some(u64::from_le_bytes(reader.array()?)).filter(|active| *active != NONE),
         };
         group.set_times(consumer, seen, active);
         for _ in 0..reader.length()? {
             let id = from_be_bytes(reader.array()?);
             let (time, count) = pending.remove(&id).ok_or(STRANGE)?;
             group.assign(id, Pending { consumer: Some(consumer), time, count });
+        }
+    }
+    if kind == STREAM_5 {
+        for _ in 0..reader.length()? {
+            let id = from_be_bytes(reader.array()?);
+            let (time, count) =
+                pending.remove(&id).ok_or("an entry is pending for nobody, and not for its group")?;
+            group.assign(id, Pending { consumer: None, time, count });
         }
     }
     if pending.is_empty() { Ok(group) } else { Err(Fault::Damaged("an entry is pending for nobody")) }
@@ -202,7 +238,29 @@ pub(super) fn write(out: &mut impl Write, stream: &Stream, kind: u8) -> io::Resu
     write_id(out, max_deleted)?;
     write_length(out, added)?;
     write_length(out, stream.groups().len() as u64)?;
-    stream.groups().try_for_each(|group| write_group(out, group, kind))
+    stream.groups().try_for_each(|group| write_group(out, group, kind))?;
+    if kind >= STREAM_4 {
+        write_producers(out, stream.producers().unwrap_or(&Producers::default()))
+    } else {
+        Ok(())
+    }
+}
+
+fn write_producers(out: &mut impl Write, producers: &Producers) -> io::Result<()> {
+    let retention = producers.retention();
+    write_length(out, retention.seconds().into())?;
+    write_length(out, retention.messages().into())?;
+    write_length(out, producers.iter().len() as u64)?;
+    for (name, messages) in producers.iter() {
+        write_string(out, name)?;
+        write_length(out, messages.len() as u64)?;
+        for (id, message) in messages {
+            write_string(out, message)?;
+            write_id(out, *id)?;
+        }
+    }
+    write_length(out, producers.added)?;
+    write_length(out, producers.duplicates)
 }
 
 /// The nodes that a stream falls into.
@@ -280,25 +338,28 @@ fn write_group(out: &mut impl Write, group: &Group, kind: u8) -> io::Result<()> 
     write_id(out, group.last)?;
     write_length(out, group.read.unwrap_or(NONE))?;
     write_length(out, group.pending().len() as u64)?;
-    let mut of: HashMap<u32, Vec<StreamId>> = HashMap::new();
+    let mut of: HashMap<Option<u32>, Vec<StreamId>> = HashMap::new();
     for (id, pending) in group.pending().from(StreamId::MIN) {
         out.write_all(&id.to_be_bytes())?;
         out.write_all(&pending.time.to_le_bytes())?;
         write_length(out, pending.count)?;
-        of.entry(pending.consumer.unwrap_or(u32::MAX)).or_default().push(id);
+        of.entry(pending.consumer).or_default().push(id);
     }
     write_length(out, group.len() as u64)?;
     for (number, consumer) in group.consumers() {
         write_string(out, &consumer.name)?;
         out.write_all(&consumer.seen.to_le_bytes())?;
-        if kind == STREAM_3 {
+        if kind >= STREAM_3 {
             out.write_all(&consumer.active.unwrap_or(NONE).to_le_bytes())?;
         }
-        let ids = of.remove(&number).unwrap_or_default();
-        write_length(out, ids.len() as u64)?;
-        ids.iter().try_for_each(|id| out.write_all(&id.to_be_bytes()))?;
+        write_raw_ids(out, &of.remove(&Some(number)).unwrap_or_default())?;
     }
-    Ok(())
+    if kind == STREAM_5 { write_raw_ids(out, &of.remove(&None).unwrap_or_default()) } else { Ok(()) }
+}
+
+fn write_raw_ids(out: &mut impl Write, ids: &[StreamId]) -> io::Result<()> {
+    write_length(out, ids.len() as u64)?;
+    ids.iter().try_for_each(|id| out.write_all(&id.to_be_bytes()))
 }
 
 fn write_id(out: &mut impl Write, id: StreamId) -> io::Result<()> {
@@ -353,7 +414,11 @@ mod tests {
             format!("{:?} {:?} {:?} {consumers:?} {pending:?}", group.name(), group.last, group.read)
         };
         let groups: Vec<_> = stream.groups().map(of).collect();
-        format!("{entries:?} {:?} {groups:?}", stream.facts())
+        let producers = stream.producers().map(|known| {
+            let all: Vec<_> = known.iter().map(|(name, all)| (name, all.collect::<Vec<_>>())).collect();
+            format!("{:?} {all:?} {} {}", known.retention(), known.added, known.duplicates)
+        });
+        format!("{entries:?} {:?} {groups:?} {producers:?}", stream.facts())
     }
 
     fn stream() -> impl Strategy<Value = Stream> {
@@ -381,7 +446,7 @@ mod tests {
             let mut group = Group::new(Bytes::from("group"), id, (gone > 2).then_some(gone));
             for (consumer, at) in pending {
                 let (number, _) = group.find_or_add(&[b'a' + consumer], 7);
-                group.set_times(number, 5, Some(at as u64));
+                group.set_times(number, 5, (at % 3 > 0).then_some(at as u64));
                 if let Some(id) = ids.get(at).filter(|id| group.pending().get(**id).is_none()) {
                     group.assign(*id, Pending { consumer: Some(number), time: 99, count: 2 });
                 }
@@ -391,6 +456,26 @@ mod tests {
         })
     }
 
+    /// What no older server has.
+    fn add_newest(stream: &mut Stream, messages: &[(u8, u16, u16)], nobodys: &[prop::sample::Index]) {
+        if !messages.is_empty() {
+            let producers = stream.producers_mut(Retention::new(7, 20).unwrap());
+            (producers.added, producers.duplicates) = (1_000, u64::MAX);
+            for (name, message, ms) in messages {
+                let (name, message) = (vec![*name; usize::from(*name) * 9], message.to_string());
+                if producers.get(&name, message.as_bytes(), 0).is_none() {
+                    producers.insert(&name, message.as_bytes(), StreamId::new((*ms).into(), 1));
+                }
+            }
+        }
+        stream.change_group(b"group", |group| {
+            let ids: Vec<_> = group.pending().from(StreamId::MIN).map(|(id, _)| id).collect();
+            for at in nobodys.iter().filter(|_| !ids.is_empty()) {
+                group.assign(*at.get(&ids), Pending { consumer: None, time: 0, count: 3 });
+            }
+        });
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -398,7 +483,13 @@ mod tests {
         fn comes_back_as_it_was(
             stream in stream(), at in any::<prop::sample::Index>(), to in any::<u8>(),
             compat in prop::sample::select(vec![Compat::Redis72, Compat::Redis82, Compat::Redis810, Compat::Valkey9]),
+            messages in prop::collection::vec((0_u8..4, 0_u16..300, any::<u16>()), 0..60),
+            nobodys in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
         ) {
+            let mut stream = stream;
+            if compat == Compat::Redis810 {
+                add_newest(&mut stream, &messages, &nobodys);
+            }
             let mut body = body(&stream, compat);
             prop_assert_eq!(shown(&load(&body, compat).unwrap()), shown(&stream));
             for end in (0..body.len()).step_by(7) {
@@ -438,5 +529,29 @@ mod tests {
         stream.add_group(group);
         let refused = dump(ValueRef::Whole(&Value::Stream(stream)), Compat::Redis82, &clock(), 0);
         assert_eq!(refused, Err("a stream with entries that are pending for nobody"));
+    }
+
+    #[test]
+    fn a_node_ends_where_those_of_redis_do() {
+        let mut stream = Stream::default();
+        (1..=201).for_each(|ms| stream.push(StreamId::new(ms, 1), &[(b"name", b"value")]));
+        assert_eq!(body(&stream, Compat::Redis82)[..2], [STREAM_3, 3]);
+    }
+
+    #[test]
+    fn what_producers_have_added_is_refused_by_name() {
+        let mut stream = Stream::default();
+        stream.producers_mut(Retention::default()).insert(b"p", b"1", StreamId::new(1, 1));
+        let value = Value::Stream(stream);
+        let dumped = |compat| dump(ValueRef::Whole(&value), compat, &clock(), 0);
+        for compat in [Compat::Redis70, Compat::Redis82, Compat::Valkey9] {
+            assert_eq!(dumped(compat), Err("a stream with messages under ids of their producers"));
+        }
+        // By hand: no nodes; length, ids and counts of 0, and no groups; 100 seconds and messages, a producer with
+        // a message of 1-1, and that none was counted.
+        let body = [&[STREAM_5, 0][..], &[0; 9], &[0x40, 100, 0x40, 100, 1, 1, b'p', 1, 0xc0, 1, 1, 1, 0, 0]]
+            .concat();
+        let written = dumped(Compat::Redis810).unwrap();
+        assert_eq!(written[..written.len() - 10], body);
     }
 }

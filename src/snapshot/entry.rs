@@ -10,6 +10,9 @@
 //! read; its consumers, each a name, when it was seen and when active (milliseconds since 1970); what is pending,
 //! each an id, the consumer's place, when it was delivered, and how often. What may be missing has a byte before
 //! it that says whether it is there.
+//!
+//! A stream that knows of producers is the same, and behind it how long and how many messages are known, how many
+//! were added and how many not; and its producers, each a name and its messages, each an id and what it is called.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -24,7 +27,7 @@ use crate::value::hash::{Before, Hash};
 use crate::value::list::{End, List};
 use crate::value::set::Set;
 use crate::value::sorted_set::SortedSet;
-use crate::value::stream::{Facts, Group, Pending, Stream, StreamId};
+use crate::value::stream::{Facts, Group, Pending, Producers, Retention, Stream, StreamId};
 use crate::value::{Type, Value, ValueRef};
 
 const STRING: u8 = 0;
@@ -33,6 +36,7 @@ const SET: u8 = 2;
 const HASH: u8 = 3;
 const SORTED_SET: u8 = 4;
 const STREAM: u8 = 5;
+const STREAM_OF_PRODUCERS: u8 = 6;
 
 /// One moment, on the wall's clock and on the monotonic line.
 #[derive(Clone, Copy)]
@@ -85,7 +89,10 @@ pub(super) fn write(
         Type::Set => SET,
         Type::Hash => HASH,
         Type::SortedSet => SORTED_SET,
-        Type::Stream => STREAM,
+        Type::Stream => match entry.value {
+            ValueRef::Whole(Value::Stream(stream)) if stream.producers().is_some() => STREAM_OF_PRODUCERS,
+            _ => STREAM,
+        },
     }])?;
     write_bytes(out, entry.key)?;
     write_varint(out, moment.write(entry.deadline))?;
@@ -150,7 +157,8 @@ impl Entry {
             SET => reader.set()?,
             HASH => reader.hash(moment)?,
             SORTED_SET => reader.sorted_set()?,
-            STREAM => reader.stream()?,
+            STREAM => Value::Stream(reader.stream()?),
+            STREAM_OF_PRODUCERS => Value::Stream(reader.stream_of_producers()?),
             _ => return Err(blocks.damaged("it has a value of an unknown type")),
         };
         let is_over = is_gone(&value);
@@ -218,7 +226,7 @@ impl<R: Read> Reader<'_, R> {
         Ok(Value::Hash(hash))
     }
 
-    fn stream(&mut self) -> Result<Value, Fault> {
+    fn stream(&mut self) -> Result<Stream, Fault> {
         let facts = Facts { last: self.id()?, max_deleted: self.id()?, added: self.number()? };
         let mut stream = Stream::default();
         let mut last = None;
@@ -243,7 +251,26 @@ impl<R: Read> Reader<'_, R> {
                 return Err(self.blocks.damaged("a stream has a group twice"));
             }
         }
-        Ok(Value::Stream(stream))
+        Ok(stream)
+    }
+
+    fn stream_of_producers(&mut self) -> Result<Stream, Fault> {
+        let mut stream = self.stream()?;
+        let small = |number: u64| u32::try_from(number).unwrap_or(0);
+        let retention = Retention::new(small(self.number()?), small(self.number()?));
+        let retention = retention
+            .ok_or_else(|| self.blocks.damaged("a stream knows messages for a time that none is known"))?;
+        let mut producers = Producers::of(retention);
+        (producers.added, producers.duplicates) = (self.number()?, self.number()?);
+        for _ in 0..self.number()? {
+            let name = self.bytes()?;
+            for _ in 0..self.number()? {
+                let id = self.id()?;
+                producers.insert(&name, &self.bytes()?, id);
+            }
+        }
+        stream.set_producers(producers);
+        Ok(stream)
     }
 
     fn group(&mut self) -> Result<Group, Fault> {
@@ -326,7 +353,26 @@ fn write_stream(out: &mut impl Write, stream: &Stream) -> io::Result<()> {
         }
     }
     write_varint(out, stream.groups().len() as u64)?;
-    stream.groups().try_for_each(|group| write_group(out, group))
+    stream.groups().try_for_each(|group| write_group(out, group))?;
+    stream.producers().map_or(Ok(()), |producers| write_producers(out, producers))
+}
+
+fn write_producers(out: &mut impl Write, producers: &Producers) -> io::Result<()> {
+    let retention = producers.retention();
+    write_varint(out, retention.seconds().into())?;
+    write_varint(out, retention.messages().into())?;
+    write_varint(out, producers.added)?;
+    write_varint(out, producers.duplicates)?;
+    write_varint(out, producers.iter().len() as u64)?;
+    for (name, messages) in producers.iter() {
+        write_bytes(out, name)?;
+        write_varint(out, messages.len() as u64)?;
+        for (id, message) in messages {
+            write_id(out, *id)?;
+            write_bytes(out, message)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_group(out: &mut impl Write, group: &Group) -> io::Result<()> {

@@ -135,6 +135,8 @@ fn each_by_itself(served: Served) -> Reply {
         Served::MovedSeveral(elements) => Reply::bulks(elements),
         // That is not what these commands wait for.
         Served::Entries(_) | Served::Gone(_) => Reply::Nil,
+        #[cfg(feature = "server")]
+        Served::Told(_) => Reply::Nil,
     }
 }
 

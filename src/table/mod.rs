@@ -31,6 +31,8 @@ mod keys;
 mod list;
 mod measure;
 mod memory;
+#[cfg(feature = "server")]
+mod migrate;
 mod monitor;
 mod object;
 mod pause;
@@ -100,6 +102,8 @@ const FAMILIES: &[&[Row]] = &[
     measure::LOG_ROWS,
     measure::LATENCY_ROWS,
     memory::ROWS,
+    #[cfg(feature = "server")]
+    migrate::ROWS,
     monitor::ROWS,
     object::ROWS,
     peers::ROWS,

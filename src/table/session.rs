@@ -71,6 +71,9 @@ pub struct Session {
     /// Until when its last command has it wait, by DEBUG SLEEP.
     pub(super) sleeps: Option<u64>,
     pub(super) meter: Meter,
+    /// It waits for what another thread will tell.
+    #[cfg(feature = "server")]
+    pub(super) elsewhere: Option<Ticket>,
     /// What a test's faults have made of its connection.
     #[cfg(feature = "testing")]
     pub(super) link: super::hooks::Link,
@@ -148,6 +151,8 @@ impl Session {
             shuts_down: None,
             sleeps: None,
             meter: Meter::default(),
+            #[cfg(feature = "server")]
+            elsewhere: None,
             #[cfg(feature = "lua")]
             scripting: Default::default(),
         }
@@ -397,6 +402,8 @@ impl Session {
             shuts_down: None,
             sleeps: None,
             meter: Meter::default(),
+            #[cfg(feature = "server")]
+            elsewhere: None,
             #[cfg(feature = "testing")]
             link: Default::default(),
             scripting: Default::default(),
@@ -524,8 +531,13 @@ impl Session {
         result
     }
 
-    /// The reply to a command, at once or when it has slept.
+    /// The reply to a command, at once, when it has slept, or when another thread tells it.
     fn outcome(&mut self, reply: Reply) -> Outcome {
+        #[cfg(feature = "server")]
+        if let Some(ticket) = self.elsewhere.take() {
+            let served = |served| if let blocking::Served::Told(reply) = served { reply } else { Reply::Nil };
+            return Outcome::Waits(Waiting { ticket, deadline: NEVER, served, nothing: reply });
+        }
         match self.sleeps.take() {
             None => Outcome::Reply(reply),
             Some(deadline) => {

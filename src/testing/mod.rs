@@ -108,7 +108,7 @@ pub use strict::{Strict, StrictGuard, Violation};
 
 use fault::{Effect, Rule};
 use log::Recorder;
-use strict::Watcher;
+pub(crate) use strict::Watcher;
 
 impl Store {
     /// Has something go wrong, for all who come to this store by commands, until the guard is dropped. O(1)
@@ -234,6 +234,15 @@ impl Hooks {
     /// Whether a client that comes is turned away.
     pub(crate) fn refuses(&self) -> bool {
         self.is_active() && self.set().rules.iter().any(|rule| rule.refuses())
+    }
+
+    /// Who wants to know which keys a script touches.
+    #[cfg(feature = "lua")]
+    pub(crate) fn watchers_of_scripts(&self) -> Vec<Arc<Watcher>> {
+        if !self.is_active() {
+            return Vec::new();
+        }
+        self.set().watchers.iter().filter(|watcher| watcher.watches_scripts()).map(Arc::clone).collect()
     }
 
     /// A command has come: notes it, and settles what it meets. No lock is held while a rule's closure is asked.

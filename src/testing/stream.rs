@@ -16,6 +16,8 @@ pub(super) enum Part {
     Consumer(Bytes, Bytes),
     /// An entry that was delivered and not acknowledged.
     Pending(Bytes, StreamId),
+    /// What a producer has called an entry.
+    Message(Bytes, Bytes),
 }
 
 /// Each part with what is said of it. When something was read or delivered is left out: that differs from run to run.
@@ -31,6 +33,11 @@ pub(super) fn parts(stream: &Stream) -> BTreeMap<Part, String> {
         parts.insert(Part::Last, last.to_string());
     }
     stream.groups().for_each(|group| add_group(&mut parts, group));
+    for (producer, messages) in stream.producers().into_iter().flat_map(|producers| producers.iter()) {
+        let message =
+            |(id, name): &(StreamId, Bytes)| (Part::Message(producer.clone(), name.clone()), id.to_string());
+        parts.extend(messages.map(message));
+    }
     parts
 }
 
@@ -59,5 +66,8 @@ pub(super) fn line(part: &Part, said: &str) -> String {
             format!("group {} consumer {}: {said}", show::bytes(group), show::bytes(consumer))
         }
         Part::Pending(group, id) => format!("group {} pending {id}: {said}", show::bytes(group)),
+        Part::Message(producer, message) => {
+            format!("producer {} message {}: {said}", show::bytes(producer), show::bytes(message))
+        }
     }
 }

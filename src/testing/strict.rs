@@ -28,6 +28,8 @@ pub struct Strict {
     unknown: bool,
     forbidden: Vec<Commands>,
     with_ttl: Vec<Bytes>,
+    #[cfg(feature = "lua")]
+    undeclared: bool,
 }
 
 impl Strict {
@@ -67,6 +69,24 @@ impl Strict {
         self
     }
 
+    /// A key that a script or a function touches by `redis.call` or `redis.pcall`, and that is not among its `KEYS`.
+    /// Redis lets it pass on a single node; a cluster refuses it, or, worse, runs the script on the wrong node.
+    ///
+    /// It is what the command names that counts: what `SORT` finds by a pattern is not looked at, nor what `KEYS` or
+    /// `SCAN` tell. The same key is told once for each command of each script.
+    ///
+    /// ```should_panic
+    /// # use larder::{Store, testing::Strict};
+    /// let store = Store::new();
+    /// let _strict = store.strict(Strict::new().undeclared_keys());
+    /// store.session().call(["EVAL", "return redis.call('GET', 'user:' .. ARGV[1])", "0", "1"]);
+    /// ```
+    #[cfg(feature = "lua")]
+    pub fn undeclared_keys(mut self) -> Self {
+        self.undeclared = true;
+        self
+    }
+
     /// A key that matches this glob, in any database, and has no time to live when the guard is dropped or
     /// [checked](StrictGuard::check).
     ///
@@ -90,6 +110,15 @@ pub enum Violation {
     UnknownCommand(String),
     /// A forbidden one, likewise.
     Forbidden(String),
+    /// A key that a script has touched without having it declared.
+    UndeclaredKey {
+        /// The call of the script or function, as one would type it.
+        script: String,
+        /// The command by which it did, likewise.
+        command: String,
+        /// The key.
+        key: Bytes,
+    },
     /// A key that has no time to live.
     NoTtl {
         /// Its name.
@@ -106,6 +135,10 @@ impl fmt::Display for Violation {
         match self {
             Violation::UnknownCommand(line) => write!(f, "unknown command: {line}"),
             Violation::Forbidden(line) => write!(f, "forbidden command: {line}"),
+            Violation::UndeclaredKey { script, command, key } => {
+                let key = line(std::slice::from_ref(key));
+                write!(f, "undeclared key: {key}, touched by: {command}, in: {script}")
+            }
             Violation::NoTtl { key, db, last } => {
                 write!(f, "no time to live: {}", line(std::slice::from_ref(key)))?;
                 if *db > 0 {
@@ -257,6 +290,22 @@ impl Watcher {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether what scripts do is of interest.
+    #[cfg(feature = "lua")]
+    pub(crate) fn watches_scripts(&self) -> bool {
+        self.strict.undeclared
+    }
+
+    /// A script has touched a key that it has not declared.
+    #[cfg(feature = "lua")]
+    pub(crate) fn see_undeclared(&self, script: &[Bytes], command: &[Bytes], key: &Bytes) {
+        let (script, command, key) = (line(script), line(command), key.clone());
+        let violation = Violation::UndeclaredKey { script, command, key };
+        if self.strict.undeclared && !self.lock().found.contains(&violation) {
+            self.find(violation);
         }
     }
 

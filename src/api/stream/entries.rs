@@ -7,7 +7,8 @@ use crate::command::stream::{self, NEWEST, Removal};
 use crate::{Bytes, Decode, Element, Encode, Error, References, Result, StreamId};
 
 /// An entry without fields.
-const NO_FIELDS: Error = Error::Invalid("wrong number of arguments: an entry has at least one field");
+pub(super) const NO_FIELDS: Error =
+    Error::Invalid("wrong number of arguments: an entry has at least one field");
 
 impl<F: Encode + Decode, V: Encode + Decode> Stream<'_, F, V> {
     /// Adds an entry; gives its id, which the store's clock tells. `XADD`, O(bytes).
@@ -54,8 +55,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Stream<'_, F, V> {
         fields: impl IntoIterator<Item = (impl Element<F>, impl Element<V>)>,
         options: AddOptions,
     ) -> Result<Option<StreamId>> {
-        let encode = |(field, value)| Ok((self.handle.encode(field)?, self.handle.encode(value)?));
-        let fields = fields.into_iter().map(encode).collect::<Result<Vec<(Bytes, Bytes)>>>()?;
+        let fields = self.encode_fields(fields)?;
         if fields.is_empty() {
             return Err(NO_FIELDS);
         }
@@ -312,6 +312,14 @@ impl<F: Encode + Decode, V: Encode + Decode> Stream<'_, F, V> {
     #[doc(alias = "XTRIM")]
     pub fn trim(&self, trim: StreamTrim) -> Result<usize> {
         self.handle.write(|writer, key| stream::trim(writer, key, trim.0))
+    }
+
+    pub(super) fn encode_fields(
+        &self,
+        fields: impl IntoIterator<Item = (impl Element<F>, impl Element<V>)>,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        let encode = |(field, value)| Ok((self.handle.encode(field)?, self.handle.encode(value)?));
+        fields.into_iter().map(encode).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod consumer;
 mod entries;
 mod group;
+mod once;
 mod options;
 
 use std::marker::PhantomData;
@@ -14,6 +15,7 @@ use crate::{Bytes, Decode, Encode, Key, Result, StreamId};
 
 pub use consumer::{AutoClaimed, StreamConsumer};
 pub use group::{ConsumerInfo, GroupInfo, GroupStart, PendingEntry, StreamGroup};
+pub use once::{AddedOnce, ProducersInfo};
 pub use options::{AddOptions, StreamTrim};
 
 /// A handle on a stream: entries in the order in which they came, each with an id and fields of type `F` with a
@@ -23,6 +25,7 @@ pub use options::{AddOptions, StreamTrim};
 ///   [`range`](Self::range), [`range_rev`](Self::range_rev), [`remove`](Self::remove), [`trim`](Self::trim).
 /// - **What is new**: [`read_after`](Self::read_after), [`read_wait`](Self::read_wait),
 ///   [`read_async`](Self::read_async).
+/// - **Once**: [`add_once`](Self::add_once), [`set_retention`](Self::set_retention), [`producers`](Self::producers).
 /// - **Groups**: [`group`](Self::group), whose [`consumer`](StreamGroup::consumer)s read, acknowledge and claim.
 ///
 /// An empty stream stays, with its groups, until its key is removed.

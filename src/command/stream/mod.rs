@@ -5,6 +5,7 @@
 
 mod claim;
 mod group;
+mod once;
 pub(crate) mod read;
 
 use crate::event::KeyEvent;
@@ -19,6 +20,7 @@ pub(crate) use group::{
     GroupStart, NO_STREAM, Negate, Pendings, Recount, Sought, acknowledge, acknowledge_and_delete,
     add_consumer, create_group, delete_consumer, destroy_group, negate, pendings, set_group, summary,
 };
+pub(crate) use once::{Message, add_once, configure, record};
 
 /// The newest Redis whose ways streams know.
 pub(crate) const NEWEST: (u8, u8) = (8, 10);
@@ -93,6 +95,7 @@ pub(crate) fn add(
     writer.update(key, absent, |stream: &mut Stream| {
         let id = id.resolve(stream.facts().last, now)?;
         stream.push(id, fields);
+        once::forget(stream, now);
         Ok((id, Some(KeyEvent::XAdd)))
     })
 }

@@ -272,7 +272,7 @@ const ALL: &[Specs] = &[
     (
         "RW update|1|0 1 0",
         "expire expireat geoadd hexpire hexpireat hmset hpersist hpexpire hpexpireat hset hsetex lset \
-        persist pexpire pexpireat setrange xack xadd xclaim xsetid zadd",
+        persist pexpire pexpireat setrange xack xadd xcfgset xclaim xidmprecord xsetid zadd",
     ),
     (
         "RO access|1|0 1 0;OW update|STORE 6|0 1 0;OW update|STOREDIST 6|0 1 0",

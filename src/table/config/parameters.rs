@@ -23,6 +23,7 @@ pub(crate) struct Parameter {
 const AFTER_70: fn(Compat) -> bool = |compat| compat != Compat::Redis70;
 const SINCE_74: fn(Compat) -> bool = |compat| compat.has_since(7, 4);
 const SINCE_82: fn(Compat) -> bool = |compat| compat.has_since(8, 2);
+const SINCE_86: fn(Compat) -> bool = |compat| compat.redis() >= (8, 6);
 const REDIS_80: fn(Compat) -> bool = |compat| compat.redis() >= (8, 0);
 const REDIS: fn(Compat) -> bool = |compat| compat != Compat::Valkey9;
 const REDIS_70: fn(Compat) -> bool = |compat| compat == Compat::Redis70;
@@ -253,6 +254,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("slowlog-max-len", Number(0, LONG), "128").only(REDIS),
     parameter("socket-mark-id", Fixed, "0"),
     parameter("stop-writes-on-bgsave-error", Flag, "yes"),
+    parameter("stream-idmp-duration", Number(1, 86400), "100").only(SINCE_86),
+    parameter("stream-idmp-maxsize", Number(1, 10000), "100").only(SINCE_86),
     parameter("stream-node-max-bytes", MemorySize(0, SIZE), "4096"),
     parameter("stream-node-max-entries", Number(0, LONG), "100"),
     parameter("supervised", Fixed, "no"),

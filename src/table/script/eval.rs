@@ -94,11 +94,25 @@ fn run(call: &mut Call<'_>, task: impl FnOnce(Session) -> Answer) -> Answer {
 }
 
 fn eval_in(part: Session, which: &Which<'_>, given: Given<'_>) -> Answer {
+    let part = with_keys(part, &given);
     let space = Arc::clone(part.db().space());
     space.shared().scripts.eval(part, which, given)
 }
 
 fn call_in(part: Session, name: &[u8], given: Given<'_>) -> Answer {
+    let part = with_keys(part, &given);
     let space = Arc::clone(part.db().space());
     space.shared().scripts.call(part, name, given)
+}
+
+/// The part, which knows what its script has declared.
+#[cfg(feature = "testing")]
+fn with_keys(mut part: Session, given: &Given<'_>) -> Session {
+    part.declare(given.keys, &given.words);
+    part
+}
+
+#[cfg(not(feature = "testing"))]
+fn with_keys(part: Session, _: &Given<'_>) -> Session {
+    part
 }

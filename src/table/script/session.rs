@@ -26,6 +26,18 @@ pub(in crate::table) struct Scripting {
     /// It runs the commands of a script, for another one.
     pub is_part: bool,
     stripe: Option<Arc<Stripe>>,
+    /// What its script may touch, if a test wants to know.
+    #[cfg(feature = "testing")]
+    declared: Option<Declared>,
+}
+
+/// The keys of a script, and who is told of others.
+#[cfg(feature = "testing")]
+struct Declared {
+    keys: Vec<Bytes>,
+    /// All words of the command that has called it.
+    script: Vec<Bytes>,
+    watchers: Vec<Arc<crate::testing::Watcher>>,
 }
 
 /// A command that has passed the gate, as long as this is there.
@@ -97,6 +109,30 @@ impl Session {
         part
     }
 
+    /// The script that it will run has declared these keys.
+    #[cfg(feature = "testing")]
+    pub(super) fn declare(&mut self, keys: &[Bytes], script: &[Bytes]) {
+        let watchers = self.shared().hooks.watchers_of_scripts();
+        if !watchers.is_empty() {
+            let (name, rest) =
+                script.split_first().map_or((&[][..], &[][..]), |(name, rest)| (&name[..], rest));
+            let name = Bytes::from(name.to_ascii_uppercase());
+            let script = std::iter::once(name).chain(rest.iter().cloned()).collect();
+            self.scripting.declared = Some(Declared { keys: keys.into(), script, watchers });
+        }
+    }
+
+    /// Tells of keys that its script touches and has not declared.
+    #[cfg(feature = "testing")]
+    fn check_declared(&self, row: &Row, words: &[Bytes]) {
+        let Some(Declared { keys, script, watchers }) = &self.scripting.declared else { return };
+        for key in row.keys.of(words).into_iter().filter_map(|at| words.get(at)) {
+            if !keys.contains(key) {
+                watchers.iter().for_each(|watcher| watcher.see_undeclared(script, words, key));
+            }
+        }
+    }
+
     /// Has it speak that protocol.
     pub(crate) fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
@@ -149,6 +185,8 @@ impl Session {
         }
         // The script has done its own meanwhile.
         self.stop_watch();
+        #[cfg(feature = "testing")]
+        self.check_declared(row, words);
         match self.run(row, words) {
             Outcome::Reply(reply) => reply,
             // Nothing waits within a transaction.

@@ -4,7 +4,7 @@ use super::group::no_such_group;
 use super::{Answer, Bytes, Call, ErrorReply, Item, Reply, StreamId, number, of_id, of_item};
 use crate::Error;
 use crate::command::stream as command;
-use crate::value::stream::{Consumer, Entry, Group, Stream};
+use crate::value::stream::{Consumer, Entry, Group, Producers, Stream};
 
 /// How many entries and pending ones XINFO STREAM FULL shows unless told.
 const SHOWN: i64 = 10;
@@ -51,6 +51,8 @@ pub(super) fn stream(call: &mut Call<'_>) -> Answer {
         full = Some(if count == 0 { usize::MAX } else { usize::try_from(count).unwrap_or(usize::MAX) });
     }
     let version = call.compat().streams();
+    let retention = (version >= (8, 6)).then(|| super::once::retention(call));
+    let now = call.space().clock().wall();
     let told = call.read(key, |view, key| {
         command::look(view, key, |stream| {
             let facts = stream.facts();
@@ -63,6 +65,9 @@ pub(super) fn stream(call: &mut Call<'_>) -> Answer {
                 ("entries-added", number(facts.added)),
                 ("recorded-first-entry-id", of_id(stream.first().unwrap_or(StreamId::MIN))),
             ];
+            if let Some(retention) = retention {
+                pairs.extend(producers(stream.producers().unwrap_or(&Producers::of(retention)), now));
+            }
             let Some(most) = full else {
                 pairs.push(("groups", Reply::count(stream.groups().len())));
                 pairs.push(("first-entry", entry(stream.range(StreamId::MIN, StreamId::MAX).next())));
@@ -77,6 +82,19 @@ pub(super) fn stream(call: &mut Call<'_>) -> Answer {
         })
     })?;
     told.ok_or_else(|| Error::NoSuchKey.into())
+}
+
+/// What is told of messages under ids of their producers.
+fn producers(known: &Producers, now: u64) -> [(&'static str, Reply); 6] {
+    let (producers, messages) = known.count(now);
+    [
+        ("idmp-duration", number(known.retention().seconds().into())),
+        ("idmp-maxsize", number(known.retention().messages().into())),
+        ("pids-tracked", Reply::count(producers)),
+        ("iids-tracked", Reply::count(messages)),
+        ("iids-added", number(known.added)),
+        ("iids-duplicates", number(known.duplicates)),
+    ]
 }
 
 fn full_group(stream: &Stream, group: &Group, most: usize, version: (u8, u8)) -> Reply {

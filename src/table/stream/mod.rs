@@ -2,6 +2,7 @@
 
 mod group;
 mod info;
+mod once;
 mod parse;
 mod read;
 
@@ -25,6 +26,7 @@ pub(super) const ROWS: &[Row] = &[
     row("xackdel", -6, WRITE | FAST, Keys::ONE, group::acknowledge_and_delete).since(8, 2),
     row("xadd", -5, WRITE | DENYOOM | FAST, Keys::ONE, add).since(5, 0),
     row("xautoclaim", -6, WRITE | FAST, Keys::ONE, group::auto_claim).since(6, 2),
+    row("xcfgset", -2, WRITE | DENYOOM | FAST, Keys::ONE, once::configure).since(8, 6),
     row("xclaim", -6, WRITE | FAST, Keys::ONE, group::claim).since(5, 0),
     row("xdel", -3, WRITE | FAST, Keys::ONE, delete).since(5, 0),
     row("xdelex", -5, WRITE | FAST, Keys::ONE, delete_with).since(8, 2),
@@ -35,6 +37,7 @@ pub(super) const ROWS: &[Row] = &[
     row("xgroup|destroy", 4, WRITE, SECOND, group::destroy).since(5, 0),
     row("xgroup|help", 2, LOADING | STALE, Keys::NONE, group::help).since(5, 0),
     row("xgroup|setid", -5, WRITE, SECOND, group::set).since(5, 0),
+    row("xidmprecord", 5, WRITE | DENYOOM | FAST, Keys::ONE, once::record).since(8, 6),
     container("xinfo").since(5, 0),
     row("xinfo|consumers", 4, READONLY, SECOND, info::consumers).since(5, 0),
     row("xinfo|groups", 3, READONLY, SECOND, info::groups).since(5, 0),
@@ -75,14 +78,18 @@ fn add(call: &mut Call<'_>) -> Answer {
     }
     let fields: Vec<(&[u8], &[u8])> =
         words.chunks_exact(2).filter_map(|pair| Some((&pair.first()?[..], &pair.get(1)?[..]))).collect();
+    let once = changes.producer.map(|producer| once::Once::new(producer, &fields, once::retention(call)));
     let added = call.write(key, |writer, key| {
-        let added = stream::add(writer, key, id, &fields, changes.absent)?;
-        if let (Some(_), Some(trim)) = (added, changes.trim) {
+        let added = match &once {
+            None => stream::add(writer, key, id, &fields, changes.absent)?.map(|id| (id, true)),
+            Some(once) => once.add(writer, key, &fields, changes.absent)?,
+        };
+        if let (Some((_, true)), Some(trim)) = (added, changes.trim) {
             stream::trim(writer, key, trim)?;
         }
         Ok(added)
     })?;
-    Ok(added.map_or(Reply::Nil, of_id))
+    Ok(added.map_or(Reply::Nil, |(id, _)| of_id(id)))
 }
 
 fn trim(call: &mut Call<'_>) -> Answer {

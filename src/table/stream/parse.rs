@@ -72,25 +72,33 @@ fn references(word: &[u8]) -> Option<References> {
 }
 
 /// What XADD says before its fields.
-pub(super) struct Changes {
+pub(super) struct Changes<'c> {
     pub absent: Absent,
     pub trim: Option<Trim>,
     pub id: Option<NewId>,
+    pub producer: Option<Producer<'c>>,
 }
 
-impl Changes {
+/// Who sends a message, and what it calls it, if anything.
+#[derive(Clone, Copy)]
+pub(super) struct Producer<'c> {
+    pub name: &'c [u8],
+    pub message: Option<&'c [u8]>,
+}
+
+impl<'c> Changes<'c> {
     /// Reads up to the id, and that.
-    pub(super) fn of_add(args: &mut Args<'_>, compat: Compat) -> Result<Changes, ErrorReply> {
+    pub(super) fn of_add(args: &mut Args<'c>, compat: Compat) -> Result<Self, ErrorReply> {
         Self::read(args, compat, true)
     }
 
-    pub(super) fn of_trim(args: &mut Args<'_>, compat: Compat) -> Result<Trim, ErrorReply> {
+    pub(super) fn of_trim(args: &mut Args<'c>, compat: Compat) -> Result<Trim, ErrorReply> {
         const NONE: ErrorReply =
             ErrorReply::known("ERR syntax error, XTRIM must be called with a trimming strategy");
         Self::read(args, compat, false)?.trim.ok_or(NONE)
     }
 
-    fn read(args: &mut Args<'_>, compat: Compat, adds: bool) -> Result<Changes, ErrorReply> {
+    fn read(args: &mut Args<'c>, compat: Compat, adds: bool) -> Result<Self, ErrorReply> {
         const BOTH: ErrorReply = ErrorReply::known(
             "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
         );
@@ -102,6 +110,7 @@ impl Changes {
         let (mut absent, mut keep, mut id) = (Absent::Create, None, None);
         let (mut is_rough, mut limit) = (false, None);
         let (knows_policies, mut policy) = (compat.redis() >= (8, 2), None);
+        let (knows_producers, mut producer) = (adds && compat.redis() >= (8, 6), None);
         while let Some(word) = args.take() {
             let has_more = !args.is_empty();
             if adds && *word == *b"*" {
@@ -130,6 +139,10 @@ impl Changes {
                 absent = Absent::Skip;
             } else if let Some(references) = references(word).filter(|_| knows_policies && policy.is_none()) {
                 policy = Some(references);
+            } else if knows_producers && is(word, "IDMP") && args.len() >= 2 {
+                Producer::read(args, &mut producer, true)?;
+            } else if knows_producers && is(word, "IDMPAUTO") && has_more {
+                Producer::read(args, &mut producer, false)?;
             } else if adds {
                 id = Some(new_id(word)?);
                 break;
@@ -153,7 +166,31 @@ impl Changes {
         let is_idle = compat == Compat::Redis82 && references != References::Keep;
         let roughly = is_rough.then_some(if is_idle { 0 } else { limit });
         let trim = keep.map(|keep| Trim { keep, roughly, references });
-        Ok(Changes { absent, trim, id })
+        if producer.is_some() && id != Some(NewId::Auto) {
+            return Err(ErrorReply::known("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
+        }
+        Ok(Changes { absent, trim, id, producer })
+    }
+}
+
+impl<'c> Producer<'c> {
+    fn read(args: &mut Args<'c>, into: &mut Option<Self>, names: bool) -> Result<(), ErrorReply> {
+        if into.is_some() {
+            return Err(ErrorReply::known("ERR IDMP/IDMPAUTO specified multiple times"));
+        }
+        let name = &args.next()?[..];
+        if name.is_empty() {
+            return Err(ErrorReply::known(match names {
+                true => "ERR IDMP requires a non-empty producer ID",
+                false => "ERR IDMPAUTO requires a non-empty producer ID",
+            }));
+        }
+        let message = if names { Some(&args.next()?[..]) } else { None };
+        if message.is_some_and(<[u8]>::is_empty) {
+            return Err(ErrorReply::known("ERR IDMP requires a non-empty idempotent ID"));
+        }
+        *into = Some(Producer { name, message });
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ mod chunk;
 mod group;
 mod id;
 mod lag;
+mod producers;
 mod sorted;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,10 @@ use group::ARC;
 pub(crate) use chunk::Entry;
 pub(crate) use group::{Consumer, Group, Pending};
 pub use id::{InvalidStreamId, StreamId};
+pub(crate) use producers::Producers;
+pub use producers::Retention;
+#[cfg(feature = "commands")]
+pub(crate) use producers::message_of;
 pub use trim::References;
 pub(crate) use trim::{Keep, Trim};
 
@@ -44,6 +49,8 @@ struct Inner {
     /// In the order of their names.
     groups: Vec<Arc<Group>>,
     groups_held: usize,
+    /// Most streams have none.
+    producers: Option<Arc<Producers>>,
 }
 
 /// What a stream knows beside its entries.
@@ -179,11 +186,27 @@ impl Stream {
         Arc::make_mut(&mut self.0).change_group(place, change)
     }
 
+    /// What is known of messages that came under ids of their producers, if any ever did or was to.
+    pub(crate) fn producers(&self) -> Option<&Producers> {
+        self.0.producers.as_deref()
+    }
+
+    /// The same to be changed, as that retention says if there was nothing.
+    pub(crate) fn producers_mut(&mut self, retention: Retention) -> &mut Producers {
+        let producers = &mut Arc::make_mut(&mut self.0).producers;
+        Arc::make_mut(producers.get_or_insert_with(|| Arc::new(Producers::of(retention))))
+    }
+
+    pub(crate) fn set_producers(&mut self, producers: Producers) {
+        Arc::make_mut(&mut self.0).producers = Some(Arc::new(producers));
+    }
+
     /// Heap memory, in bytes. O(1)
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.0.chunks.capacity() * size_of::<Arc<Chunk>>()
             + self.0.groups.capacity() * size_of::<Arc<Group>>();
-        ARC + size_of::<Inner>() + tables + self.0.held + self.0.groups_held
+        let producers = self.producers().map_or(0, Producers::bytes);
+        ARC + size_of::<Inner>() + tables + self.0.held + self.0.groups_held + producers
     }
 
     #[cfg(test)]
@@ -191,7 +214,9 @@ impl Stream {
         let chunks: usize = self.0.chunks.iter().map(|chunk| bytes_of_chunk(chunk)).sum();
         let groups: usize = self.0.groups.iter().map(|group| bytes_of(group)).sum();
         self.0.groups.iter().for_each(|group| group.check());
-        self.bytes() - self.0.held - self.0.groups_held + chunks + groups
+        let producers = |count: fn(&Producers) -> usize| self.producers().map_or(0, count);
+        let counted = self.0.held + self.0.groups_held + producers(Producers::bytes);
+        self.bytes() - counted + chunks + groups + producers(Producers::recount)
     }
 }
 

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "redis-aio")]
 mod aio;
+mod same;
+#[cfg(feature = "redis-aio")]
+mod same_aio;
 #[cfg(feature = "server")]
 mod socket;
 

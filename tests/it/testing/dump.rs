@@ -116,3 +116,13 @@ fn a_stream_shows_its_entries_and_what_its_groups_know() {
     let change = larder::testing::ToDump::to_dump(&before).unwrap().difference(&store.dump().unwrap());
     assert!(change.to_string().contains("- group \"g\" pending 1-1"), "{change}");
 }
+
+#[test]
+fn a_stream_shows_what_producers_have_called_its_entries() {
+    let store = Store::new();
+    let before = store.dump().unwrap();
+    let added = store.stream::<String, u32>("orders").add_once("shop", "order-7", [("cents", 995)]).unwrap();
+    let line = format!("producer \"shop\" message \"order-7\": {}", added.id());
+    assert!(store.dump().unwrap().to_string().contains(&line));
+    assert!(before.difference(&store.dump().unwrap()).to_string().contains("orders"));
+}

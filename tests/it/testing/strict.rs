@@ -60,6 +60,59 @@ fn forbidden_commands_are_found() {
     assert_eq!(dangerous, ["forbidden command: KEYS *"]);
 }
 
+#[cfg(feature = "lua")]
+#[test]
+fn keys_that_a_script_has_not_declared_are_found_by_each_way_to_call_one() {
+    let strict = || Strict::new().undeclared_keys();
+    let scripts = found(strict(), |store| {
+        let mut session = store.session();
+        let mut call = |words: &[&str]| session.call(words.iter().copied());
+        let move_all = "redis.call('RENAME', KEYS[1], 'moved') return redis.pcall('GET', ARGV[1])";
+        call(&["SET", "a", "1"]);
+        call(&["EVAL", move_all, "1", "a", "b c"]);
+        // Once for each command of each script, and nothing of what is declared or names no key.
+        let often =
+            "for i = 1, 3 do redis.call('MGET', KEYS[1], KEYS[2], 'x', 'x') end return redis.call('PING')";
+        call(&["EVAL", often, "2", "a", "b"]);
+        call(&["EVAL_RO", "return redis.call('KEYS', '*')", "0"]);
+        let larder::Reply::Bulk(sha) = call(&["SCRIPT", "LOAD", "return redis.call('GET', 'cfg')"]) else {
+            panic!("no digest");
+        };
+        let sha = String::from_utf8(sha.to_vec()).unwrap();
+        call(&["EVALSHA", &sha, "0"]);
+        call(&["EVALSHA", &sha, "1", "cfg"]);
+        let library = "#!lua name=lib\nredis.register_function('put', function(keys, args)\n\
+            return redis.call('SET', args[1], 1) end)";
+        call(&["FUNCTION", "LOAD", library]);
+        call(&["FCALL", "put", "0", "other"]);
+        call(&["MULTI"]);
+        call(&["FCALL", "put", "1", "other", "another"]);
+        call(&["EXEC"]);
+        // What no script touches is nobody's business, nor what comes when no command is carried out.
+        call(&["GET", "z"]);
+        call(&["EVAL", "return redis.pcall('GET')", "0"]);
+    });
+    let script = |name: &str| scripts.iter().filter(|text| text.contains(name)).count();
+    assert_eq!((scripts.len(), script("in: EVAL \""), script("in: EVALSHA")), (6, 3, 1), "{scripts:#?}");
+    assert!(
+        scripts[0].starts_with("undeclared key: moved, touched by: RENAME a moved, in: EVAL \"redis.call(")
+    );
+    assert!(scripts[1].starts_with("undeclared key: \"b c\", touched by: GET \"b c\", in: EVAL \""));
+    assert!(scripts[2].starts_with("undeclared key: x, touched by: MGET a b x x, in: EVAL \""));
+    let sha = "undeclared key: cfg, touched by: GET cfg, in: EVALSHA ";
+    assert!(scripts[3].starts_with(sha) && scripts[3].ends_with(" 0"), "{}", scripts[3]);
+    assert_eq!(scripts[4], "undeclared key: other, touched by: SET other 1, in: FCALL put 0 other");
+    assert_eq!(
+        scripts[5],
+        "undeclared key: another, touched by: SET another 1, in: FCALL put 1 other another"
+    );
+    // Others are not told of what they have not asked for.
+    let unasked = found(Strict::new().forbid("KEYS"), |store| {
+        store.session().call(["EVAL", "return redis.call('GET', 'x')", "0"]);
+    });
+    assert_eq!(unasked, [""; 0]);
+}
+
 #[test]
 fn keys_without_a_time_to_live_are_found_at_the_end() {
     let keys = found(Strict::new().keys_without_ttl("session:*").keys_without_ttl("lock:?"), |store| {

@@ -84,13 +84,12 @@ fn keys(chance: &mut Chance) -> Words {
     chance.many(0, 3, |chance| if chance.one_in(12) { word(&HOSTILE) } else { word(&chance.key()) })
 }
 
-/// What may be no HyperLogLog. Of several elements, Redis keeps those that it has added before it sees that; larder
-/// keeps none.
+/// What may be no HyperLogLog.
 const HOSTILE: &str = "hostile";
 
 fn on_hostile(chance: &mut Chance) -> Words {
     match chance.below(6) {
-        0 | 1 => words!["PFADD", HOSTILE, element(chance)],
+        0 | 1 => [words!["PFADD", HOSTILE], chance.many(1, 5, element)].concat(),
         2 => words!["PFCOUNT", HOSTILE],
         3 => words!["GET", HOSTILE],
         4 => words!["PFDEBUG", chance.pick(&["decode", "todense", "GETREG"]), HOSTILE],

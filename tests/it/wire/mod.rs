@@ -32,8 +32,11 @@ mod key_events;
 mod keys;
 mod lists;
 mod measures;
+#[cfg(feature = "server")]
+mod migrate;
 mod newer;
 mod object;
+mod producers;
 mod rdb;
 mod redis;
 mod scan;

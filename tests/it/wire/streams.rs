@@ -401,3 +401,32 @@ fn what_came_later_is_unknown_to_who_came_before() {
         assert!(matches!(run(&mut session, command), Reply::Error(_)), "{command}");
     }
 }
+
+/// What chance seldom comes to, one command after the other.
+#[test]
+fn edges_are_byte_for_byte_those_of_redis() {
+    let mut commands: Vec<String> = (1..=12).map(|n| format!("XADD a {n}-1 n {n}")).collect();
+    let rest = "XRANGE a (1-1 (4-1; XRANGE a (12-1 +; XREVRANGE a (12-1 (9-1; XRANGE a (1 2; XRANGE a - + COUNT -1; \
+        XINFO STREAM a FULL COUNT -1; XINFO STREAM a FULL COUNT 0; XINFO STREAM a FULL COUNT 2; \
+        XADD b 1-1 n 1; XADD b 2-1 n 2; XADD b 3-1 n 3; XADD b 4-1 n 4; XDEL b 2-1; XGROUP CREATE b g 0; XINFO GROUPS b; \
+        XREADGROUP GROUP g c STREAMS b >; XINFO GROUPS b; XDEL b 1-1; XINFO GROUPS b; XAUTOCLAIM b g d 0 0 COUNT 1; \
+        XAUTOCLAIM b g d 0 0; XPENDING b g; XGROUP CREATE b h 3-1; XINFO GROUPS b";
+    commands.extend(rest.split("; ").map(String::from));
+    for server in super::Server::each() {
+        for protocol in [larder::Protocol::Resp2, larder::Protocol::Resp3] {
+            let mut redis = super::redis::Redis::connect(server.port(), protocol);
+            redis.ask(&words!["FLUSHALL"]);
+            let mut session = Store::new().session().compat(redis.compat);
+            if protocol == larder::Protocol::Resp3 {
+                session.call(["HELLO", "3"]);
+            }
+            for command in &commands {
+                let words: Words = command.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+                let expected = redis.ask(&words);
+                let reply = session.call(words.iter().map(|word| &word[..]));
+                let got = session.encode(&reply).escape_ascii().to_string();
+                assert_eq!(got, expected.escape_ascii().to_string(), "{command} as {:?}", redis.compat);
+            }
+        }
+    }
+}
