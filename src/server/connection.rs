@@ -1,6 +1,6 @@
 //! One client's connection.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
@@ -20,7 +20,7 @@ use crate::table::{Outcome, OutputLimit, Waiting, output_limit, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
-use crate::{Bytes, Message, Session};
+use crate::{Bytes, Message, Recv, Session};
 
 /// Bytes that are read at a time.
 const READ: usize = 16 << 10;
@@ -91,13 +91,18 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
 
 impl Connection<'_> {
     async fn serve(&mut self) -> Result<(), Gone> {
+        // These wait from one request to the next: to begin to anew costs more than to look again.
+        let mut stopped = self.stopped.clone();
+        let mut stop = pin!(stopped.wait_for(|stopped| *stopped));
+        let mail = self.session.mailbox();
+        let mut message = pin!(mail.recv_async());
         loop {
             self.answer().await?;
             self.flush().await?;
             self.check_requests()?;
             #[cfg(feature = "testing")]
             let has_begun = self.requests.has_begun();
-            match self.next().await? {
+            match self.next(stop.as_mut(), message.as_mut()).await? {
                 Next::Arrived => {
                     // The rest of a request that has begun was sent together with it.
                     #[cfg(feature = "testing")]
@@ -106,6 +111,7 @@ impl Connection<'_> {
                     }
                 }
                 Next::Message(Some(first)) => {
+                    message.set(mail.recv_async());
                     self.tell(&self.session.told(first));
                     while let Some(reply) = self.session.try_message().filter(|_| self.out.len() < WRITE) {
                         self.tell(&reply);
@@ -334,19 +340,19 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Waits for something to do.
-    async fn next(&mut self) -> Result<Next, Gone> {
+    /// Waits for something to do. Requests come first: for who sends them without a pause the runtime makes one.
+    async fn next(&mut self, stop: Pin<&mut impl Future>, message: Pin<&mut Recv<'_>>) -> Result<Next, Gone> {
         let (shared, session) = (self.shared, &self.session);
         let listens = session.is_listener();
-        let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
-        let messages = session.mail();
+        let (stream, requests) = (&mut self.stream, &mut self.requests);
         Ok(tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => Next::Stop,
+            biased;
             arrived = arrive(stream, requests) => {
                 arrived?;
                 Next::Arrived
             }
-            message = messages.recv_async() => Next::Message(message),
+            _ = stop => Next::Stop,
+            message = message => Next::Message(message),
             () = is_idle(shared, session), if !listens => Next::Idle,
         })
     }

@@ -141,12 +141,18 @@ impl Session {
     }
 
     fn find_named(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        if let (Some(last), Some(name)) = (self.last, words.first()) {
+            // A container's name, or a subcommand's, is not all there is to be looked at.
+            let is_all = last.named == 1 && !is_container(last);
+            if is_all && name.eq_ignore_ascii_case(last.name.as_bytes()) {
+                return Ok(last);
+            }
+        }
         let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
         let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));
         name.make_ascii_lowercase();
         let Some(mut row) = known(&name) else { return Err(unknown_command(words)) };
-        let is_container = matches!(row.run, Run::Container) || row.has(flag::CONTAINER);
-        if let (true, Some(sub)) = (is_container, words.get(1)) {
+        if let (true, Some(sub)) = (is_container(row), words.get(1)) {
             name.push(b'|');
             name.extend_from_slice(sub);
             name.make_ascii_lowercase();
@@ -154,6 +160,11 @@ impl Session {
         }
         Ok(row)
     }
+}
+
+/// Whether the word behind its name may be part of that.
+fn is_container(row: &Row) -> bool {
+    matches!(row.run, Run::Container) || row.has(flag::CONTAINER)
 }
 
 fn unknown_command(words: &[Bytes]) -> ErrorReply {

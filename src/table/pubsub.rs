@@ -1,5 +1,6 @@
 //! SUBSCRIBE, PUBLISH and their kin, and what comes unasked besides.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::{Answer, Call};
@@ -123,6 +124,12 @@ impl Session {
     }
 
     /// Where what is not asked for comes in.
+    #[cfg(feature = "server")]
+    pub(crate) fn mailbox(&self) -> Arc<Subscription> {
+        Arc::clone(&self.client.ear.mail)
+    }
+
+    /// The same, as the session has it.
     #[cfg(feature = "server")]
     pub(crate) fn mail(&self) -> &Subscription {
         &self.client.ear.mail

@@ -11,6 +11,8 @@ use crate::text::number::{self, parse_i64};
 pub(crate) struct Row {
     /// In small letters; a subcommand's with that of its container: `config|get`.
     pub name: &'static str,
+    /// How many of its words are its name.
+    pub named: usize,
     /// How many words it has, its name included (and its container's); if negative, at least so many.
     pub arity: i32,
     /// The version of Redis before which that was another number.
@@ -263,6 +265,7 @@ pub(super) const fn row(
 ) -> Row {
     Row {
         name,
+        named: named(name),
         arity,
         older: None,
         arity_in_valkey: None,
@@ -274,10 +277,23 @@ pub(super) const fn row(
     }
 }
 
+/// Two for a subcommand.
+const fn named(name: &str) -> usize {
+    let (name, mut at) = (name.as_bytes(), 0);
+    while at < name.len() {
+        if name[at] == b'|' {
+            return 2;
+        }
+        at += 1;
+    }
+    1
+}
+
 /// The first word of others, which stand beside it as `name|other`.
 pub(super) const fn container(name: &'static str) -> Row {
     Row {
         name,
+        named: 1,
         arity: -2,
         older: None,
         arity_in_valkey: None,

@@ -70,6 +70,8 @@ pub struct Session {
     pub(super) shuts_down: Option<Shutdown>,
     /// Until when its last command has it wait, by DEBUG SLEEP.
     pub(super) sleeps: Option<u64>,
+    /// The row of the command before this one: clients call the same again and again.
+    pub(super) last: Option<&'static Row>,
     pub(super) meter: Meter,
     /// It waits for what another thread will tell.
     #[cfg(feature = "server")]
@@ -150,6 +152,7 @@ impl Session {
             is_served: false,
             shuts_down: None,
             sleeps: None,
+            last: None,
             meter: Meter::default(),
             #[cfg(feature = "server")]
             elsewhere: None,
@@ -314,7 +317,9 @@ impl Session {
 
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        let checked = self.look_up(words).and_then(|row| self.check_known(row));
+        let looked_up = self.look_up(words);
+        self.last = looked_up.as_ref().ok().copied();
+        let checked = looked_up.and_then(|row| self.check_known(row));
         #[cfg(feature = "lua")]
         let (checked, _passed) = match self.pass(checked) {
             Ok(passed) => passed,
@@ -401,6 +406,7 @@ impl Session {
             is_served: false,
             shuts_down: None,
             sleeps: None,
+            last: None,
             meter: Meter::default(),
             #[cfg(feature = "server")]
             elsewhere: None,
@@ -448,12 +454,11 @@ impl Session {
     /// Runs a command of which all is known but what its arguments mean.
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let (began, errors) = (self.start_watch(), self.client.errors());
-        let named = 1 + usize::from(row.name.contains('|'));
-        let args = Args::new(words.get(named..).unwrap_or_default());
+        let args = Args::new(words.get(row.named..).unwrap_or_default());
         let space = Arc::clone(self.db.space());
         let _current = space.is_tracked().then(|| As::client(self.client.id));
         let read = if space.is_tracked() { self.remember_reads(row, words) } else { None };
-        let said = words.get(named - 1).map_or(&[][..], |name| name);
+        let said = words.get(row.named - 1).map_or(&[][..], |name| name);
         let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
             Run::Plain(run) => run(&mut call).map(|reply| self.outcome(reply)),

@@ -74,7 +74,7 @@ impl Commands {
         };
         let first = &name[bar + 1..];
         let row = catalog::known(&name[..bar], compat).ok_or(Refusal::Unknown)?;
-        if row.name.contains('|') {
+        if row.named == 2 {
             return Err(Refusal::FirstOfSubcommand);
         }
         if first.is_empty() {
@@ -136,7 +136,7 @@ impl Commands {
             out.extend_from_slice(CATEGORIES[category as usize].as_bytes());
         }
         let known = catalog::rows().iter().filter(|row| row.is_in(compat));
-        let (tops, subs): (Vec<&Row>, Vec<&Row>) = known.partition(|row| !row.name.contains('|'));
+        let (tops, subs): (Vec<&Row>, Vec<&Row>) = known.partition(|row| row.named == 1);
         for row in tops.into_iter().chain(subs) {
             let number = catalog::number(row);
             let is_on = self.bits.has(number);

@@ -50,7 +50,7 @@ pub(super) fn help(call: &mut Call<'_>) -> Answer {
 /// The commands that the session has, without what stands behind containers.
 fn commands(call: &Call<'_>) -> impl Iterator<Item = &'static Row> {
     let compat = call.compat();
-    all().filter(move |row| row.is_in(compat) && !row.name.contains('|'))
+    all().filter(move |row| row.is_in(compat) && row.named == 1)
 }
 
 fn subcommands(call: &Call<'_>, container: &str) -> impl Iterator<Item = &'static Row> {
