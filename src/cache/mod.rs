@@ -73,10 +73,13 @@ use tags::Tag;
 /// ```
 pub struct Cache<K, V>(Arc<Inner<K, V>>);
 
+/// What a value takes beside its own size, in bytes.
+type Weigher<V> = Arc<dyn Fn(&V) -> usize + Send + Sync>;
+
 /// How the values of a cache are handled, beside its [`Policy`].
 pub(crate) struct Settings<V> {
     form: Option<Arc<Form<V>>>,
-    weigher: Option<Arc<dyn Fn(&V) -> usize + Send + Sync>>,
+    weigher: Option<Weigher<V>>,
     wait_at_most: Option<u64>,
     stale_after: Option<u64>,
     on_failure: OnFailure,

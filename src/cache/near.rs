@@ -98,12 +98,6 @@ impl<K, V> Near<K, V> {
         }
     }
 
-    /// How many entries are here. O(parts)
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.parts.iter().map(|Padded(part)| part.read().len()).sum()
-    }
-
     pub(super) fn forget(&self, hash: u64, entry: *const ()) {
         let gone = {
             let mut part = self.part(hash).write();
