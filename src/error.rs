@@ -148,6 +148,11 @@ pub enum Error {
     /// `ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len`
     #[error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")]
     LcsTooLarge,
+    /// A cache of this name is open already in the same database: clone that one, or drop it first.
+    ///
+    /// `ERR a cache named ... is open already`
+    #[error("ERR a cache named {0:?} is open already")]
+    CacheInUse(String),
     /// An option that does not go with the others, or has no meaning; the text says which.
     ///
     /// `ERR ...`

@@ -158,6 +158,7 @@ struct Readme;
 
 mod api;
 mod bytes;
+mod cache;
 mod clock;
 mod codec;
 mod command;
@@ -198,7 +199,6 @@ mod trace;
 #[cfg(feature = "commands")]
 mod tracking;
 mod value;
-#[cfg(any(feature = "redis-aio", feature = "server"))]
 mod waiting;
 mod wake;
 
@@ -208,6 +208,7 @@ const TINY: bool = cfg!(any(test, tiny));
 
 pub use api::*;
 pub use bytes::Bytes;
+pub use cache::{Answer, Cache, CacheBuilder, CacheKey, CacheStats, How, Load, OnFailure, Previous};
 pub use clock::{Clock, ManualClock};
 pub use codec::*;
 pub use command::hash::FieldExpiry;

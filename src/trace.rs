@@ -9,6 +9,21 @@ pub(crate) fn load<R>(key: &[u8], loader: impl FnOnce() -> R) -> R {
     loader()
 }
 
+/// The same for a loader that is a future.
+pub(crate) async fn load_async<R>(key: &[u8], loader: impl Future<Output = R>) -> R {
+    #[cfg(feature = "tracing")]
+    {
+        let span = tracing::debug_span!("larder.load", key = %key.escape_ascii());
+        let mut loader = std::pin::pin!(loader);
+        std::future::poll_fn(|context| span.in_scope(|| loader.as_mut().poll(context))).await
+    }
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _ = key;
+        loader.await
+    }
+}
+
 /// What a sweep has removed.
 pub(crate) fn swept(keys: usize) {
     #[cfg(feature = "tracing")]

@@ -1,16 +1,19 @@
-//! Commands that wait for a key, without a thread: on the server, and for async code in the same process.
+//! What async code waits for, without a thread of its own: deadlines, and commands that wait for a key.
 
 use std::collections::BinaryHeap;
 use std::future::poll_fn;
+#[cfg(any(feature = "redis-aio", feature = "server"))]
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::{Alarm, Clock, NEVER};
+#[cfg(any(feature = "redis-aio", feature = "server"))]
 use crate::command::blocking::{Served, Ticket};
 
 /// Waits until the command is served, or its time is over. Works on any runtime.
+#[cfg(any(feature = "redis-aio", feature = "server"))]
 pub(crate) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate::Result<Option<Served>> {
     let mut over = pin!(reach(clock, deadline));
     poll_fn(|context| {

@@ -4,12 +4,13 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::Store;
+use crate::clock::NEVER;
 use crate::clock::millis;
 use crate::codec::encode;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
-use crate::load::{Join, Lead, LoadError, Outcome};
-use crate::value::StringRef;
+use crate::load::{Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::value::{StringRef, Value};
 use crate::{Bytes, Decode, Encode, Key, trace};
 
 impl Store {
@@ -70,7 +71,7 @@ impl Store {
                 // Someone's `get_or_find` found nothing; this loader always gives a value.
                 Seek::Found(None) => {}
                 Seek::Lead(lead) => {
-                    let loaded = self.run(key, ttl, loader)?;
+                    let loaded = self.run(&lead, key, ttl, loader)?;
                     return self.fill(lead, ttl, loaded, |value| Some(value));
                 }
             }
@@ -112,7 +113,7 @@ impl Store {
         match self.seek(key)? {
             Seek::Found(value) => Ok(value),
             Seek::Lead(lead) => {
-                let loaded = self.run(key, ttl, loader)?;
+                let loaded = self.run(&lead, key, ttl, loader)?;
                 self.fill(lead, ttl, loaded, Option::as_ref)
             }
         }
@@ -120,7 +121,7 @@ impl Store {
 
     /// Looks a key up, waits for the load that is under way, or becomes the one who loads.
     #[inline]
-    fn seek<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<'_, T>, LoadError<E>> {
+    fn seek<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<T>, LoadError<E>> {
         match self.found(key)?.map(T::decode) {
             Some(Ok(value)) => Ok(Seek::Found(Some(value))),
             // What does not decode is loaded anew: the type may have changed since it was stored.
@@ -129,9 +130,9 @@ impl Store {
     }
 
     /// Leads the load of a key that was missing, or waits for the one under way.
-    fn lead_or_wait<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<'_, T>, LoadError<E>> {
+    fn lead_or_wait<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<T>, LoadError<E>> {
         loop {
-            match self.space().flights().join(self.space(), self.index(), key)? {
+            let follow = match self.space().flights().join(self.space(), self.index(), key)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
                     let landed = self.write_one(key, |writer, key| {
@@ -146,30 +147,40 @@ impl Store {
                         }
                     });
                 }
-                Join::Waited(Outcome::Loaded(None)) => return Ok(Seek::Found(None)),
-                Join::Waited(Outcome::Loaded(Some(bytes))) => {
+                Join::Follow(follow) => follow,
+            };
+            match follow.wait(NEVER) {
+                Waited::Ended(Outcome::Loaded(None)) => return Ok(Seek::Found(None)),
+                Waited::Ended(Outcome::Loaded(Some(bytes))) => {
                     if let Ok(value) = T::decode(bytes) {
                         return Ok(Seek::Found(Some(value)));
                     }
                 }
-                Join::Waited(Outcome::Failed(why)) => return Err(LoadError::Shared(why)),
-                Join::Waited(Outcome::Abandoned) => {}
-                Join::Cycle(keys) => return Err(LoadError::Cycle(keys)),
+                Waited::Ended(Outcome::Failed(why)) => return Err(LoadError::Shared(why)),
+                // A cache's entry is looked at again, as the string that it is here.
+                Waited::Ended(Outcome::Abandoned | Outcome::Native(_)) | Waited::TooLate => {}
+                Waited::Cycle(keys) => return Err(LoadError::Cycle(keys)),
             }
         }
     }
 
     /// Runs a loader, with no lock held, if what it gives could be stored.
-    fn run<R>(&self, key: KeyRef<'_>, ttl: Duration, loader: impl FnOnce() -> R) -> crate::Result<R> {
+    fn run<R>(
+        &self,
+        lead: &Lead,
+        key: KeyRef<'_>,
+        ttl: Duration,
+        loader: impl FnOnce() -> R,
+    ) -> crate::Result<R> {
         key.check(self.space().limits().value)?;
         self.space().deadline_in(millis(ttl), "set")?;
-        Ok(trace::load(key.bytes, loader))
+        Ok(lead.run(loader))
     }
 
     /// Brings a load to its end: stores what the loader gave, and tells those who wait.
     fn fill<T, R: Encode, E: Display>(
         &self,
-        lead: Lead<'_>,
+        lead: Lead,
         ttl: Duration,
         loaded: Result<T, E>,
         value: impl Fn(&T) -> Option<&R>,
@@ -187,7 +198,11 @@ impl Store {
             .transpose()
             .and_then(|bytes| Ok((bytes, self.space().deadline_in(millis(ttl), "set")?)));
         match prepared {
-            Ok((bytes, deadline)) => lead.land(bytes, Deadline::At(deadline))?,
+            Ok((bytes, deadline)) => {
+                let value = bytes.clone().map(Value::String);
+                let kept = value.map_or(Kept::Nothing, |value| Kept::Value(value, Deadline::At(deadline)));
+                lead.land(kept, Outcome::Loaded(bytes))?;
+            }
             Err(error) => {
                 lead.fail(&error.to_string());
                 return Err(LoadError::Store(error));
@@ -203,7 +218,7 @@ fn check(ttl: Duration) -> crate::Result<()> {
 }
 
 /// How the search for a value ended.
-enum Seek<'s, T> {
+enum Seek<T> {
     Found(Option<T>),
-    Lead(Lead<'s>),
+    Lead(Lead),
 }

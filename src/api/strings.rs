@@ -11,7 +11,7 @@ use crate::command::string::{self, Condition};
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Deadline;
-use crate::{Bytes, Decode, IntoValue, Key, Result};
+use crate::{Bytes, Decode, Error, IntoValue, Key, Result};
 
 impl Database {
     /// The value of a key; `None` if the key is missing. `GET`, O(1), and O(n) where a `T` such as a `String`
@@ -48,8 +48,23 @@ impl Database {
             return self.read_one(key, string::get);
         }
         let space = self.space();
-        let guard = space.reading(key)?;
-        string::get(&View::of_one(space, self.index(), &guard), key)
+        let found = {
+            let guard = space.reading(key)?;
+            string::get(&View::of_one(space, self.index(), &guard), key)
+        };
+        match found {
+            Err(Error::WrongType) => self.found_encoded(key),
+            found => found,
+        }
+    }
+
+    /// The same once the value of a cache, which is not kept as bytes, has been encoded.
+    #[cold]
+    fn found_encoded(&self, key: KeyRef<'_>) -> Result<Option<Bytes>> {
+        if !self.space().encode_native(self.index(), key) {
+            return Err(Error::WrongType);
+        }
+        self.read_one(key, string::get)
     }
 
     /// What `look` makes of a key's bytes, of which no more than 151 are copied; `None`, and it is not called,

@@ -13,6 +13,8 @@ mod scalar;
 pub(crate) use record::parts as record_parts;
 #[cfg(feature = "serde")]
 pub use record::{Codec, Encoded, Record};
+#[cfg(feature = "serde")]
+pub(crate) use record::{read as read_record, write as write_record};
 
 pub use element::Element;
 

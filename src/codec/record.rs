@@ -205,13 +205,13 @@ impl Codec {
     }
 }
 
-fn write<T: Serialize>(value: &T, codec: Codec, version: u8) -> Result<Bytes> {
+pub(crate) fn write<T: Serialize>(value: &T, codec: Codec, version: u8) -> Result<Bytes> {
     let mut out = vec![MARK, codec.id(), version];
     codec.write(value, &mut out).map_err(Error::Encode)?;
     Ok(out.into())
 }
 
-fn read<T: DeserializeOwned>(bytes: Bytes, version: u8) -> Result<T, DecodeError> {
+pub(crate) fn read<T: DeserializeOwned>(bytes: Bytes, version: u8) -> Result<T, DecodeError> {
     let value = match *bytes {
         [MARK, id, found, ref payload @ ..] => match Codec::of(id) {
             None => Err(format!("written by codec {:?}, which is not turned on", char::from(id))),

@@ -63,7 +63,7 @@ pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Opti
             if expires { "listpackex" } else { "listpack" }
         }
         Value::SortedSet(set) if is_small_sorted_set(set) => "listpack",
-        Value::String(_) => "raw",
+        Value::String(_) | Value::Native(_) => "raw",
         Value::List(_) => "quicklist",
         Value::Set(_) | Value::Hash(_) => "hashtable",
         Value::SortedSet(_) => "skiplist",

@@ -94,7 +94,9 @@ fn sorted(view: &View<'_>, key: KeyRef<'_>, order: &Order<'_>, stores: bool) -> 
         Value::List(list) => (list.len(), true),
         Value::SortedSet(set) => (set.len(), true),
         Value::Set(set) => (set.len(), false),
-        Value::String(_) | Value::Hash(_) | Value::Stream(_) => return Err(Error::WrongType),
+        Value::String(_) | Value::Native(_) | Value::Hash(_) | Value::Stream(_) => {
+            return Err(Error::WrongType);
+        }
     };
     let range = order.range(len);
     if !order.sorts() {
@@ -125,7 +127,7 @@ fn elements(value: &Value, range: Range<usize>) -> Vec<Bytes> {
         Value::List(list) => list.range(range).map(Bytes::from).collect(),
         Value::SortedSet(set) => set.scored(range).into_iter().map(|(_, member)| member).collect(),
         Value::Set(set) => set.iter().skip(range.start).take(range.len()).map(Bytes::from).collect(),
-        Value::String(_) | Value::Hash(_) | Value::Stream(_) => Vec::new(),
+        Value::String(_) | Value::Native(_) | Value::Hash(_) | Value::Stream(_) => Vec::new(),
     }
 }
 

@@ -28,7 +28,7 @@ struct Seat {
 }
 
 impl Lookups {
-    pub(super) fn new(databases: u16) -> Self {
+    pub(crate) fn new(databases: u16) -> Self {
         Lookups { counts: (0..databases).map(|_| OnceLock::new()).collect() }
     }
 
@@ -45,7 +45,7 @@ impl Lookups {
     }
 
     #[inline]
-    pub(super) fn count(&self, db: u16, found: bool) {
+    pub(crate) fn count(&self, db: u16, found: bool) {
         let Some(counts) = self.counts.get(usize::from(db)) else { return };
         let seats = counts.get_or_init(|| Box::new(array::from_fn(|_| Seat::default())));
         let number = seat();

@@ -14,6 +14,7 @@ mod hasher;
 mod held;
 mod lock;
 mod lookups;
+mod natives;
 mod recency;
 pub(crate) mod shard;
 mod sweep;
@@ -35,6 +36,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
 
+use crate::cache::registry::Registry;
 use crate::clock::{Clock, NEVER, millis, since_epoch};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -58,7 +60,7 @@ use blocked::Blocked;
 use bound::Bound;
 pub(crate) use bound::Limit;
 use hasher::Hasher;
-use lookups::Lookups;
+pub(crate) use lookups::Lookups;
 use shard::Shard;
 use sweep::Sweeper;
 use view::View;
@@ -125,6 +127,7 @@ pub(crate) struct Keyspace {
     rng: Rng,
     lookups: Lookups,
     flights: Flights,
+    caches: Registry,
     blocked: Arc<Blocked>,
     sweeper: Arc<Sweeper>,
     /// Kept for the sessions of the store.
@@ -177,6 +180,7 @@ impl Keyspace {
             rng: parts.rng,
             lookups: parts.lookups,
             flights: Flights::default(),
+            caches: Registry::default(),
             blocked: Arc::default(),
             sweeper: Arc::new(Sweeper::new(parts.sweeping)),
             #[cfg(feature = "commands")]
@@ -235,6 +239,11 @@ impl Keyspace {
 
     pub(crate) fn flights(&self) -> &Flights {
         &self.flights
+    }
+
+    /// The caches that are views of this store.
+    pub(crate) fn caches(&self) -> &Registry {
+        &self.caches
     }
 
     /// The clients that wait for a key to hold something.

@@ -163,6 +163,7 @@ impl Facts {
 fn len(value: &Value) -> usize {
     match value {
         Value::String(string) => string.len(),
+        Value::Native(native) => native.bytes(),
         Value::List(list) => list.len(),
         Value::Set(set) => set.len(),
         Value::Hash(hash) => hash.positions() as usize,

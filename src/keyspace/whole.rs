@@ -129,6 +129,12 @@ impl Keyspace {
 
     /// Tells those who have read keys that all may have changed. Said behind the change.
     pub(super) fn changed_all(&self, held: Option<&Transaction>) -> Result<()> {
+        if self.caches.has_any() {
+            self.caches.changed_all();
+            if let Some(space) = self.me.upgrade() {
+                space.when_free(|space| space.caches.clear_all());
+            }
+        }
         #[cfg(feature = "commands")]
         if self.is_tracked() {
             let mut wakes = Wakes::default();

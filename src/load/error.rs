@@ -38,6 +38,13 @@ pub enum LoadError<E> {
     /// keys, in the order in which they wait.
     #[error("loads wait for each other: {0:?}")]
     Cycle(Vec<Bytes>),
+    /// Another caller's load took longer than this one was to wait for it.
+    #[error("the load that was waited for took too long")]
+    TimedOut,
+    /// So many loads have failed in a row that none is tried for a while: see
+    /// [`CacheBuilder::breaker`](crate::CacheBuilder::breaker).
+    #[error("no load is tried for a while: too many have failed")]
+    Paused,
     /// The store refused; see [`Error`].
     #[error(transparent)]
     Store(#[from] Error),
@@ -71,7 +78,9 @@ impl From<LoadError<Error>> for Error {
     fn from(error: LoadError<Error>) -> Self {
         match error {
             LoadError::Loader(error) | LoadError::Store(error) => error,
-            LoadError::Shared(_) | LoadError::Cycle(_) => Error::Load(error.to_string()),
+            LoadError::Shared(_) | LoadError::Cycle(_) | LoadError::TimedOut | LoadError::Paused => {
+                Error::Load(error.to_string())
+            }
         }
     }
 }

@@ -6,7 +6,10 @@
 
 mod cycle;
 mod error;
+mod flight;
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -15,15 +18,15 @@ use hashbrown::hash_map::Entry;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
-use crate::keyspace::watch::Watch;
 use crate::keyspace::writer::Deadline;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::thread::{self, ThreadId};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Mutex, thread};
 use crate::value::Value;
+use crate::waiting::reach;
 use crate::{Bytes, Error, Result, trace};
 
 pub use error::LoadError;
+pub(crate) use flight::{Flight, Outcome};
 
 /// The loads under way in a store.
 #[derive(Default)]
@@ -41,65 +44,57 @@ pub(crate) struct Counters {
     pub shared: AtomicU64,
 }
 
-/// A load under way, and those who wait for it.
-pub(crate) struct Flight {
-    db: u16,
-    key: Bytes,
-    leader: ThreadId,
-    /// Marked by any write to the key since the load began.
-    fence: Arc<Watch>,
-    outcome: Mutex<Option<Outcome>>,
-    ended: Condvar,
-}
-
-/// How a load ended, for those who waited for it.
-#[derive(Clone)]
-pub(crate) enum Outcome {
-    /// The bytes of the value; none if the loader found nothing.
-    Loaded(Option<Bytes>),
-    Failed(Arc<str>),
-    /// The loader panicked, or was not needed: whoever waited tries again.
-    Abandoned,
-}
-
 /// What becomes of somebody who asks for a key that is not there.
-pub(crate) enum Join<'s> {
+pub(crate) enum Join {
     /// They load it.
-    Lead(Lead<'s>),
-    /// They waited for another's load, which ended so.
-    Waited(Outcome),
-    /// Waiting would never end: each of these keys is being loaded by someone who waits for the next.
+    Lead(Lead),
+    /// Another does already.
+    Follow(Follow),
+}
+
+/// A load of somebody else's, to wait for.
+pub(crate) struct Follow {
+    space: Arc<Keyspace>,
+    flight: Arc<Flight>,
+}
+
+/// How waiting for a load ended.
+pub(crate) enum Waited {
+    Ended(Outcome),
+    /// The deadline came before.
+    TooLate,
+    /// It would never end: each of these keys is being loaded by someone who waits for the next.
     Cycle(Vec<Bytes>),
 }
 
-/// What became of a value that was loaded.
-enum Landing {
-    /// If there was room for it.
-    Stored,
-    /// Its key was written meanwhile.
-    Fenced,
+/// What becomes of the key that was loaded.
+pub(crate) enum Kept {
+    Value(Value, Deadline),
+    /// What stood there is known not to hold any more, and there is nothing to put in its place.
+    Removed,
+    /// It stays as it is.
+    Nothing,
 }
 
 /// The duty to load a key. Dropped without an outcome, it lets another try.
-pub(crate) struct Lead<'s> {
-    space: &'s Keyspace,
+pub(crate) struct Lead {
+    space: Arc<Keyspace>,
     flight: Arc<Flight>,
 }
 
 impl Flights {
-    /// Leads the load of a key, or waits for the one under way.
-    pub(crate) fn join<'s>(&self, space: &'s Keyspace, db: u16, key: KeyRef<'_>) -> Result<Join<'s>> {
+    /// Leads the load of a key, or joins the one under way.
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`]
+    pub(crate) fn join(&self, space: &Arc<Keyspace>, db: u16, key: KeyRef<'_>) -> Result<Join> {
         let id = (db, Bytes::from(key.bytes));
-        let me = thread::current().id();
         // The fence stands before the load is announced, so that none is ever without one.
         let fence = space.watch(db, &[key])?;
+        let space = Arc::clone(space);
         let flight = {
             let mut flights = self.under_way.lock();
-            let lead = |id: (u16, Bytes)| {
-                let (outcome, ended) = (Mutex::new(None), Condvar::new());
-                let (db, key) = id;
-                Arc::new(Flight { db, key, leader: me, fence: Arc::clone(&fence), outcome, ended })
-            };
+            let lead = |(db, key): (u16, Bytes)| Flight::new(db, key, Arc::clone(&fence), cycle::innermost());
             match flights.entry(id) {
                 Entry::Vacant(vacant) => {
                     let flight = lead(vacant.key().clone());
@@ -108,7 +103,7 @@ impl Flights {
                 }
                 // What that load reads may be older than a write which the caller has seen.
                 Entry::Occupied(mut under_way)
-                    if under_way.get().fence.is_fenced() && under_way.get().leader != me =>
+                    if under_way.get().fence.is_fenced() && !cycle::is_leading(under_way.get()) =>
                 {
                     let flight = lead(under_way.key().clone());
                     under_way.insert(Arc::clone(&flight));
@@ -119,10 +114,7 @@ impl Flights {
         };
         space.unwatch(db, &[key], &fence);
         self.counters.shared.fetch_add(1, Ordering::Relaxed);
-        Ok(match cycle::wait_for(me, &flight) {
-            Ok(outcome) => Join::Waited(outcome),
-            Err(keys) => Join::Cycle(keys),
-        })
+        Ok(Join::Follow(Follow { space, flight }))
     }
 
     fn remove(&self, flight: &Arc<Flight>) {
@@ -134,48 +126,98 @@ impl Flights {
     }
 }
 
-impl Flight {
-    fn has_ended(&self) -> bool {
-        self.outcome.lock().is_some()
+impl Follow {
+    /// Blocks the thread until the load has ended or the deadline has come.
+    pub(crate) fn wait(self, deadline: u64) -> Waited {
+        let _wait = match cycle::Wait::begin(&self.flight) {
+            Ok(wait) => wait,
+            Err(keys) => return Waited::Cycle(keys),
+        };
+        self.flight.wait(self.space.clock(), deadline).map_or(Waited::TooLate, Waited::Ended)
     }
 
-    fn wait(&self) -> Outcome {
-        let mut outcome = self.outcome.lock();
-        loop {
-            if let Some(outcome) = &*outcome {
-                return outcome.clone();
+    /// The same for a task, on any runtime.
+    pub(crate) async fn wait_async(self, deadline: u64) -> Waited {
+        /// A task's place among those who wait.
+        struct Place<'f>(&'f Flight, Option<u64>);
+
+        impl Drop for Place<'_> {
+            fn drop(&mut self) {
+                if let Some(place) = self.1 {
+                    self.0.leave(place);
+                }
             }
-            self.ended.wait(&mut outcome);
         }
+
+        let _wait = match cycle::Wait::begin(&self.flight) {
+            Ok(wait) => wait,
+            Err(keys) => return Waited::Cycle(keys),
+        };
+        let mut place = Place(&self.flight, None);
+        let mut over = pin!(reach(self.space.clock(), deadline));
+        poll_fn(|context| {
+            let ended = place.0.poll(&mut place.1, context).map(Waited::Ended);
+            if ended.is_ready() { ended } else { over.as_mut().poll(context).map(|()| Waited::TooLate) }
+        })
+        .await
     }
 }
 
-impl Lead<'_> {
-    /// Stores what was loaded, unless the key was written meanwhile, and hands it to those who wait.
-    pub(crate) fn land(&self, loaded: Option<Bytes>, deadline: Deadline) -> Result<()> {
+impl Lead {
+    /// Runs the loader as this load's. The caller's code: no lock is held.
+    pub(crate) fn run<R>(&self, loader: impl FnOnce() -> R) -> R {
+        cycle::lead(&self.flight, || trace::load(&self.flight.key, loader))
+    }
+
+    /// The same for a loader that is a future.
+    pub(crate) async fn run_async<R>(&self, loader: impl Future<Output = R>) -> R {
+        let mut loader = pin!(trace::load_async(&self.flight.key, loader));
+        poll_fn(|context| cycle::lead(&self.flight, || loader.as_mut().poll(context))).await
+    }
+
+    /// The name of the key.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.flight.key
+    }
+
+    /// Stores what was loaded, unless the key was written meanwhile, and hands `outcome` to those who wait; gives
+    /// whether it was stored.
+    ///
+    /// # Errors
+    /// Those of [`Writer::set`](crate::keyspace::writer::Writer::set), but that there is no room: it was asked for to
+    /// be used, and only then to be kept.
+    pub(crate) fn land(&self, kept: Kept, outcome: Outcome) -> Result<bool> {
         let Flight { db, key, fence, .. } = &*self.flight;
         let key = self.space.key_ref(key);
-        let landing = match loaded.clone() {
-            None => Ok(Landing::Stored),
-            Some(bytes) => self.space.write(*db, &[key], |writer| {
-                if fence.is_fenced() {
-                    return Ok(Landing::Fenced);
+        let is_to_be_kept = matches!(kept, Kept::Value(..));
+        let landing = match kept {
+            Kept::Nothing => Ok(false),
+            Kept::Removed => self.space.write(*db, &[key], |writer| {
+                if !fence.is_fenced() {
+                    writer.discard(key, KeyEvent::Del);
                 }
-                match writer.set(key, Value::String(bytes), deadline, KeyEvent::Set) {
-                    // It was asked for to be used, and only then to be kept.
-                    Ok(()) | Err(Error::OutOfMemory) => Ok(Landing::Stored),
+                Ok(false)
+            })?,
+            Kept::Value(value, deadline) => self.space.write(*db, &[key], |writer| {
+                if fence.is_fenced() {
+                    writer.discard_value(value);
+                    return Ok(false);
+                }
+                match writer.set(key, value, deadline, KeyEvent::Set) {
+                    Ok(()) => Ok(true),
+                    Err(Error::OutOfMemory) => Ok(false),
                     Err(error) => Err(error),
                 }
             })?,
         };
-        let is_fenced = matches!(landing, Ok(Landing::Fenced));
+        let is_fenced = is_to_be_kept && fence.is_fenced() && !matches!(landing, Ok(true));
         self.counters().led.fetch_add(1, Ordering::Relaxed);
         self.counters().fenced.fetch_add(is_fenced.into(), Ordering::Relaxed);
-        self.end(Outcome::Loaded(loaded));
+        self.end(outcome);
         if is_fenced {
             trace::load_fenced(key.bytes);
         }
-        landing.map(drop)
+        landing
     }
 
     /// Tells those who wait that the load has failed, and why.
@@ -183,6 +225,12 @@ impl Lead<'_> {
         self.count_failure();
         self.end(Outcome::Failed(why.into()));
         trace::load_failed(&self.flight.key, why);
+    }
+
+    /// Tells those who wait what they have of a load that has failed.
+    pub(crate) fn end_failed(&self, outcome: Outcome) {
+        self.count_failure();
+        self.end(outcome);
     }
 
     fn counters(&self) -> &Counters {
@@ -198,12 +246,11 @@ impl Lead<'_> {
         let Flight { db, key, fence, .. } = &*self.flight;
         self.space.flights().remove(&self.flight);
         self.space.unwatch(*db, &[self.space.key_ref(key)], fence);
-        *self.flight.outcome.lock() = Some(outcome);
-        self.flight.ended.notify_all();
+        self.flight.end(outcome);
     }
 }
 
-impl Drop for Lead<'_> {
+impl Drop for Lead {
     fn drop(&mut self) {
         if !self.flight.has_ended() {
             if thread::panicking() {

@@ -64,7 +64,7 @@ impl<R: BufRead> Decoder<'_, R> {
             Value::Hash(hash) => hash.is_empty(),
             Value::SortedSet(set) => set.is_empty(),
             // A stream may have nothing in it.
-            Value::String(_) | Value::Stream(_) => false,
+            Value::String(_) | Value::Stream(_) | Value::Native(_) => false,
         };
         Ok(Some(if is_empty { Decoded::Empty } else { Decoded::Value(value) }))
     }

@@ -59,6 +59,9 @@ impl<'e> Encoding<'e> {
         match self.value {
             ValueRef::Short(string) => write_string(out, string),
             ValueRef::Whole(Value::String(string)) => write_string(out, string),
+            ValueRef::Whole(Value::Native(native)) => {
+                write_string(out, native.encoded().map_or(&[], |bytes| bytes))
+            }
             ValueRef::Whole(Value::List(list)) => self.list(out, list),
             ValueRef::Whole(Value::Set(set)) => self.set(out, set),
             ValueRef::Whole(Value::Hash(hash)) => self.hash(out, hash),
@@ -203,7 +206,7 @@ impl<'e> Encoding<'e> {
 
 fn kind(value: &Value, version: Version, now: u64) -> Result<u8, &'static str> {
     Ok(match value {
-        Value::String(_) => STRING,
+        Value::String(_) | Value::Native(_) => STRING,
         Value::List(_) => LIST_QUICKLIST_2,
         Value::Set(set) if is_of_integers(set) => SET_INTSET,
         Value::Set(set) if version.0 > 10 && is_small_set(set) => SET_LISTPACK,

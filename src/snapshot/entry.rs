@@ -105,6 +105,7 @@ pub(super) fn write(
 fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Result<()> {
     match value {
         Value::String(string) => write_bytes(out, string),
+        Value::Native(native) => write_bytes(out, native.encoded().map_or(&[], |bytes| bytes)),
         Value::List(list) => {
             write_varint(out, list.len() as u64)?;
             list.iter().try_for_each(|element| write_bytes(out, &element))
@@ -169,7 +170,7 @@ impl Entry {
 /// Whether a collection that goes when it is empty has nothing left: all fields of a hash may have expired since.
 fn is_gone(value: &Value) -> bool {
     match value {
-        Value::String(_) | Value::Stream(_) => false,
+        Value::String(_) | Value::Stream(_) | Value::Native(_) => false,
         Value::List(list) => list.is_empty(),
         Value::Set(set) => set.is_empty(),
         Value::Hash(hash) => hash.is_empty(),

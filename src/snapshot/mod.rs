@@ -152,9 +152,13 @@ fn restore(space: &Keyspace, entry: Entry) -> Result<bool> {
 /// The contents of all tables, with their database, at this instant, and the instant. Writers wait while
 /// the tables are shared, which takes a step for each page of keys, and then copy the pages they write to.
 pub(crate) fn collect(space: &Keyspace) -> Result<(Vec<(u16, Contents)>, Moment)> {
-    space.read_all(|shards| {
+    let (tables, moment) = space.read_all(|shards| {
         let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
         let tables = shards.iter().flat_map(|shard| shard.tables());
-        (tables.map(|(db, table)| (db, table.contents().clone())).collect(), moment)
-    })
+        (tables.map(|(db, table)| (db, table.contents().clone())).collect::<Vec<_>>(), moment)
+    })?;
+    if space.caches().has_any() {
+        tables.iter().for_each(|(_, contents)| contents.encode_natives());
+    }
+    Ok((tables, moment))
 }

@@ -343,6 +343,7 @@ impl Session {
                 return Outcome::Reply(error.into());
             }
         };
+        self.show_natives(row, words);
         let outcome = match self.queue.as_mut().filter(|_| !row.has(flag::RUNS_IN_MULTI)) {
             Some(queue) => Outcome::Reply(queue.add(row, words)),
             None => self.run(row, words),
@@ -356,6 +357,15 @@ impl Session {
             facts.waits = matches!(outcome, Outcome::Waits(_));
         });
         outcome
+    }
+
+    /// Has the values of caches among a command's keys encoded before it looks at them.
+    fn show_natives(&self, row: &Row, words: &[Bytes]) {
+        let space = self.db.space();
+        if space.caches().has_any() {
+            let keys = row.keys.of(words).into_iter().filter_map(|at| words.get(at));
+            space.encode_natives(self.db.index(), keys.map(|key| &**key));
+        }
     }
 
     /// What others may know of it while it runs a command.

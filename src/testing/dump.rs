@@ -162,6 +162,7 @@ impl Dump {
     }
 
     fn of(state: &State) -> Dump {
+        state.contents().for_each(|(_, contents)| contents.encode_natives());
         let mut keys = BTreeMap::new();
         for (db, contents) in state.contents() {
             for entry in contents.iter().filter(|entry| !entry.is_expired(|_| state.now)) {
@@ -187,6 +188,7 @@ impl Content {
         };
         match value {
             Value::String(string) => Content::String(string.clone()),
+            Value::Native(native) => Content::String(native.encoded().cloned().unwrap_or_default()),
             Value::List(list) => Content::List(list.iter().map(|element| Bytes::from(&*element)).collect()),
             Value::Set(set) => {
                 let mut buffer = IntegerBuffer::default();

@@ -16,6 +16,7 @@ mod integers;
 pub(crate) mod lcs;
 pub(crate) mod list;
 pub(crate) mod members;
+pub(crate) mod native;
 mod packed;
 mod packed_scores;
 mod packed_set;
@@ -34,6 +35,7 @@ use crate::clock::NEVER;
 
 use hash::Hash;
 use list::List;
+use native::Held;
 use set::Set;
 use sorted_set::SortedSet;
 use stream::Stream;
@@ -80,12 +82,14 @@ pub(crate) enum Value {
     Hash(Hash),
     SortedSet(SortedSet),
     Stream(Stream),
+    /// To others than its cache a string.
+    Native(Held),
 }
 
 impl Value {
     pub(crate) fn kind(&self) -> Type {
         match self {
-            Value::String(_) => Type::String,
+            Value::String(_) | Value::Native(_) => Type::String,
             Value::List(_) => Type::List,
             Value::Set(_) => Type::Set,
             Value::Hash(_) => Type::Hash,
@@ -103,6 +107,7 @@ impl Value {
             Value::Hash(hash) => hash.bytes(),
             Value::SortedSet(set) => set.bytes(),
             Value::Stream(stream) => stream.bytes(),
+            Value::Native(native) => native.bytes(),
         }
     }
 
@@ -116,6 +121,15 @@ impl Value {
             Value::Hash(hash) => hash.recount(),
             Value::SortedSet(set) => set.recount(),
             Value::Stream(stream) => stream.recount(),
+            Value::Native(native) => native.bytes(),
+        }
+    }
+
+    /// It leaves its place in a table: see [`native::Native::retire`].
+    #[inline]
+    pub(crate) fn retire(&self) {
+        if let Value::Native(native) = self {
+            native.retire();
         }
     }
 
@@ -252,6 +266,7 @@ impl Kind for Bytes {
         match value {
             ValueRef::Short(bytes) => Some(StringRef::Short(bytes)),
             ValueRef::Whole(Value::String(bytes)) => Some(StringRef::Whole(bytes)),
+            ValueRef::Whole(Value::Native(native)) => native.encoded().map(StringRef::Whole),
             ValueRef::Whole(_) => None,
         }
     }

@@ -3,6 +3,7 @@
 mod accounting;
 mod blocking;
 mod bounded;
+mod cache;
 mod differential;
 #[cfg(all(unix, feature = "server"))]
 mod doors;

@@ -102,14 +102,27 @@ impl Contents {
         self.records.name(at)
     }
 
+    /// Has all native values encoded. Runs the caller's code: no lock may be held. O(n)
+    pub(crate) fn encode_natives(&self) {
+        let values = self.iter().map(|entry| entry.value);
+        values.for_each(|value| {
+            if let ValueRef::Whole(Value::Native(native)) = value {
+                native.encode();
+            }
+        });
+    }
+
     #[inline]
     fn entry<'t>(&'t self, record: Record<'t>) -> Option<Entry<'t>> {
         let (kind, deadline, rest) = parse(record.body)?;
-        let value = match number_of(kind, rest) {
-            None => ValueRef::Short(rest),
-            Some(number) => ValueRef::Whole(self.aside.get(number)?),
+        let Some(number) = number_of(kind, rest) else {
+            return Some(Entry { key: record.name, value: ValueRef::Short(rest), deadline });
         };
-        Some(Entry { key: record.name, value, deadline })
+        let value = self.aside.get(number)?;
+        // What its cache keeps longer than it shows it to others.
+        let deadline =
+            if let Value::Native(native) = value { deadline.min(native.shown_until()) } else { deadline };
+        Some(Entry { key: record.name, value: ValueRef::Whole(value), deadline })
     }
 }
 
@@ -326,6 +339,7 @@ impl Table {
             let value = number_of(kind, rest).and_then(|number| aside.remove(number));
             if let Some(value) = &value {
                 *held -= value.heap_bytes();
+                value.retire();
                 if value.next_deadline() != NEVER {
                     parts.remove(&(value.next_deadline(), Bytes::from(record.name)));
                 }
@@ -366,9 +380,15 @@ impl Table {
         count: usize,
         may_go: impl Fn(&[u8]) -> bool,
     ) -> Option<u32> {
-        let Table { contents: Contents { records, .. }, recency, weights, .. } = self;
+        let Table { contents: Contents { records, aside }, recency, weights, .. } = self;
         let weighs = |at| weights.as_ref().is_none_or(|weights| weights.get(at) > 0);
-        let may_go = |at| weighs(at) && records.get(at).is_some_and(|record| may_go(record.name));
+        let is_unused = |record: Record<'_>| {
+            let number = parse(record.body).and_then(|(kind, _, rest)| number_of(kind, rest));
+            let value = number.and_then(|number| aside.get(number));
+            !matches!(value, Some(Value::Native(native)) if native.take_use())
+        };
+        let may_go =
+            |at| weighs(at) && records.get(at).is_some_and(|record| may_go(record.name) && is_unused(record));
         recency.as_mut()?.victim(records, only_timed, count, may_go)
     }
 
@@ -527,7 +547,7 @@ impl Table {
     }
 
     /// The deadline of the entry at a position, [`NEVER`] where there is none.
-    fn deadline_at(&self, at: u32) -> u64 {
+    pub(super) fn deadline_at(&self, at: u32) -> u64 {
         let record = self.contents.records.get(at);
         record.and_then(|record| parse(record.body)).map_or(NEVER, |(_, deadline, _)| deadline)
     }
@@ -562,6 +582,7 @@ impl Table {
     fn forget(&mut self, number: u32, at: u32) -> Option<Value> {
         let value = self.contents.aside.remove(number)?;
         self.held -= value.heap_bytes();
+        value.retire();
         let parts = value.next_deadline();
         if parts != NEVER {
             self.parts.remove(&(parts, self.contents.records.name(at)?));

@@ -77,6 +77,10 @@ impl Writer<'_> {
     /// Removes the key if it has expired, or parts of its value that have, `limit` of them at most; gives
     /// how many parts those were.
     pub(in crate::keyspace) fn expire(&mut self, key: KeyRef<'_>, limit: usize) -> usize {
+        // A cache keeps its values for longer than it shows them to others.
+        if self.native(key).is_some() {
+            return 0;
+        }
         self.live(key).map_or(0, |at| self.expire_parts::<Hash>(key, at, iter::empty(), limit))
     }
 

@@ -1,6 +1,7 @@
 //! The road to a key for those who change it, and the one exit after a change.
 
 mod expire;
+mod native;
 mod take_back;
 
 use std::{iter, mem};
@@ -265,12 +266,19 @@ impl<'w> Writer<'w> {
         self.remember(key);
         // Not read yet: no part has a deadline.
         let now = self.now;
-        let Some(table) = self.table_mut(key) else { return Ok(None) };
-        let outcome = table.update(at, |value| {
+        let mut change = Some(change);
+        let mut attempt = |value: &mut Value| {
             let inner = K::of_mut(value).ok_or(Error::WrongType)?;
+            // It runs once: a value of the wrong type does not come this far.
+            let change = change.take().ok_or(Error::WrongType)?;
             let (result, event) = change(inner)?;
             Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_over(now)))
-        });
+        };
+        let Some(table) = self.table_mut(key) else { return Ok(None) };
+        let mut outcome = table.update(at, &mut attempt);
+        if matches!(outcome, Some(Err(Error::WrongType))) && self.make_plain(key, at) {
+            outcome = self.table_mut(key).and_then(|table| table.update(at, attempt));
+        }
         let Some(outcome) = outcome else { return Ok(None) };
         if !matches!(outcome, Ok((_, Some(_), _))) && self.space.weighs() {
             self.note_unchanged(key);
@@ -286,6 +294,18 @@ impl<'w> Writer<'w> {
             }
         }
         Ok(Some(result))
+    }
+
+    /// Puts the bytes that a native value is encoded to in its place; false if it is another value, or was not encoded.
+    #[cold]
+    fn make_plain(&mut self, key: KeyRef<'_>, at: u32) -> bool {
+        let Some(entry) = self.table(key).and_then(|table| table.get(at)) else { return false };
+        let ValueRef::Whole(Value::Native(native)) = entry.value else { return false };
+        let Some(bytes) = native.encoded().cloned() else { return false };
+        let deadline = entry.deadline;
+        let old = self.table_mut(key).and_then(|table| table.replace(at, Value::String(bytes), deadline));
+        self.effects.garbage.extend(old);
+        true
     }
 
     /// Gives a key a value, whatever it held before.
@@ -406,6 +426,10 @@ impl<'w> Writer<'w> {
         self.remember(key);
         if let Some(table) = self.table_mut(key) {
             table.set_deadline(at, deadline);
+            // Its cache asks the table from now on.
+            if let Some(ValueRef::Whole(value)) = table.get(at).map(|entry| entry.value) {
+                value.retire();
+            }
         }
         self.effects.wake_at = self.effects.wake_at.min(deadline);
         self.changed(key, if deadline == NEVER { KeyEvent::Persist } else { KeyEvent::Expire });

@@ -85,6 +85,10 @@ fn value(digest: &mut Digest, entry: &Entry<'_>, now: u64, compat: Compat) {
             kind(digest, 0);
             digest.mix(text);
         }
+        ValueRef::Whole(Value::Native(native)) => {
+            kind(digest, 0);
+            digest.mix(native.encoded().map_or(&[], |bytes| bytes));
+        }
         ValueRef::Whole(Value::List(list)) => {
             kind(digest, 1);
             list.iter().for_each(|element| digest.mix(&element));

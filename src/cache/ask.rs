@@ -1,0 +1,596 @@
+//! Asking a cache: what is there, who loads what is not, and what becomes of that.
+//!
+//! One way for threads and for tasks: [`Inner::step`] says what is to be done next, and only who does it differs.
+
+use std::borrow::Borrow;
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::OnFailure;
+use super::entry::{Entry, Parts};
+use super::load::{Answer, How, Load, Previous, What};
+use super::name::{CacheKey, Name, name_of};
+use super::policy::Verdict;
+use super::stats::Counters;
+use super::{Cache, Inner};
+use crate::clock::{NEVER, millis};
+use crate::key::KeyRef;
+use crate::keyspace::writer::Deadline;
+use crate::load::{Follow, Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::value::native::Held;
+use crate::value::{Value, ValueRef};
+use crate::{Bytes, Error, Result, trace};
+
+impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
+    /// The value of a key, or what `loader` gives, which is then kept; `None` if there is nothing under the key.
+    ///
+    /// - **One load**: while a key is being loaded, all others who ask for it, threads and tasks, wait for that load and
+    ///   share its value, or its failure as [`on_failure`](crate::CacheBuilder::on_failure) says.
+    /// - **Never an old value back**: if the key is written or removed, or a tag of the value, while its load runs, the
+    ///   value goes to those who wait for it and is not stored, and whoever asks from then on loads anew.
+    /// - **Stale values**: one that is kept for longer than it is fresh is served if the loader fails, and while
+    ///   another loads it; [`ask`](Self::ask) tells the difference.
+    /// - **No lock is held** while the loader runs: it may use the cache. If it panics, the panic is its caller's alone,
+    ///   and one of those who wait loads in its stead.
+    ///
+    /// The loader gives a value, an `Option`, an `Arc` of one, or a [`Load`] that says more. It is run by this thread,
+    /// also where the value is only loaded anew ahead of time. O(1) beside it. A hit formats no key and takes no lock of
+    /// the store; it counts in [`stats`](Self::stats).
+    ///
+    /// # Errors
+    /// - [`LoadError::Loader`]: the loader's own error, by value, where there is no stale value to serve.
+    /// - [`LoadError::Shared`]: another's load, which this call waited for, failed with that text.
+    /// - [`LoadError::TimedOut`]: it took longer than [`wait_at_most`](crate::CacheBuilder::wait_at_most).
+    /// - [`LoadError::Paused`]: the [`breaker`](crate::CacheBuilder::breaker) is open.
+    /// - [`LoadError::Cycle`]: the loader asks for a key whose load waits for this one.
+    /// - [`LoadError::Store`]: [`Error::WrongType`] if the key holds a list or such, [`Error::TooLong`] for a name over
+    ///   the limit, [`Error::Invalid`] for an [unchanged](Load::unchanged) value where there was none,
+    ///   [`Error::InTransaction`] within one of the same store.
+    #[inline]
+    pub fn get_or_load<Q, L, E>(
+        &self,
+        key: &Q,
+        loader: impl FnOnce() -> Result<L, E>,
+    ) -> Result<Option<Arc<V>>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        match self.0.hit(key) {
+            Some(value) => Ok(value),
+            None => self.0.ask(key, |_| loader()).map(|answer| answer.value),
+        }
+    }
+
+    /// [`get_or_load`](Self::get_or_load) for a loader that is told what was there, and a caller who is told how the
+    /// value was had.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Cache, How, Load, LoadError, ManualClock, Store};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let pages: Cache<String, String> =
+    ///     store.cache("pages").ttl(Duration::from_secs(60)).stale_for(Duration::from_secs(3600)).build()?;
+    ///
+    /// let first = pages.ask("/", |_| Ok(Load::value("hello".to_owned()).version("v1")))?;
+    /// assert_eq!(first.how, How::Loaded);
+    ///
+    /// clock.advance(Duration::from_secs(61));
+    /// let again = pages.ask("/", |old| {
+    ///     // "If-None-Match: v1" is answered by "304 Not Modified".
+    ///     assert_eq!(old.version(), Some("v1"));
+    ///     Ok(Load::unchanged())
+    /// })?;
+    /// assert_eq!((again.how, again.age), (How::Loaded, Duration::ZERO));
+    ///
+    /// clock.advance(Duration::from_secs(61));
+    /// let down = pages.ask("/", |_| Err::<Load<String>, _>("the network is down"));
+    /// assert_eq!(down.unwrap().how, How::Stale);
+    /// # Ok::<(), LoadError<&str>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load).
+    pub fn ask<Q, L, E>(
+        &self,
+        key: &Q,
+        loader: impl FnOnce(Previous<V>) -> Result<L, E>,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        self.0.ask(key, loader)
+    }
+
+    /// [`get_or_load`](Self::get_or_load) for async code, on any runtime: `loader` makes a future, which is awaited
+    /// within this one.
+    ///
+    /// A future that is dropped before it has ended loads no more: one of those who wait, if any do, loads in its stead
+    /// with its own loader. What the loader has done by then, such as a query that was sent, is not taken back.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load).
+    pub async fn get_or_load_async<Q, L, E, F>(
+        &self,
+        key: &Q,
+        loader: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<V>>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        F: Future<Output = Result<L, E>>,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        match self.0.hit(key) {
+            Some(value) => Ok(value),
+            None => self.0.ask_async(key, |_| loader()).await.map(|answer| answer.value),
+        }
+    }
+
+    /// [`ask`](Self::ask) for async code: see [`get_or_load_async`](Self::get_or_load_async).
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load).
+    pub async fn ask_async<Q, L, E, F>(
+        &self,
+        key: &Q,
+        loader: impl FnOnce(Previous<V>) -> F,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        F: Future<Output = Result<L, E>>,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        self.0.ask_async(key, loader).await
+    }
+}
+
+/// What is to be done for somebody who asks.
+enum Step<K, V> {
+    Answer(Answer<V>),
+    /// To load the value.
+    Load(Duty<K, V>),
+    /// To wait for another's load, until a deadline.
+    Wait(Follow, u64, Option<Arc<Entry<K, V>>>),
+}
+
+/// A load to be made.
+struct Duty<K, V> {
+    lead: Lead,
+    /// What is there, and may be served if nothing better can be had.
+    old: Option<Arc<Entry<K, V>>>,
+    /// The removals' time, and the store's, when it began.
+    began: u64,
+    started: u64,
+}
+
+impl<K, V> Duty<K, V> {
+    fn previous(&self) -> Previous<V> {
+        let old = self.old.as_ref();
+        Previous {
+            value: old.and_then(|old| old.value.clone()),
+            version: old.and_then(|old| old.version.clone()),
+        }
+    }
+}
+
+/// What came of waiting.
+enum Next<V, E> {
+    Done(Result<Answer<V>, LoadError<E>>),
+    Again,
+}
+
+impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
+    /// The value of a key that was found before, is fresh, and stands in its table without a doubt.
+    #[inline]
+    fn hit<Q>(&self, key: &Q) -> Option<Option<Arc<V>>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let (hash, removals) = (self.near.hash(key), self.space.caches().tags.now());
+        let value = self.near.look(hash, key, |entry| entry.hit(self.space.clock(), removals))??;
+        self.counters.lookups.count(0, true);
+        Some(value)
+    }
+
+    fn ask<Q, L, E>(
+        &self,
+        key: &Q,
+        loader: impl FnOnce(Previous<V>) -> Result<L, E>,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        let name = self.name_of(key)?;
+        loop {
+            match self.step(key, &name)? {
+                Step::Answer(answer) => return Ok(answer),
+                Step::Load(duty) => {
+                    let loaded = duty.lead.run(|| loader(duty.previous()));
+                    return self.settle(key, duty, loaded.map(Into::into));
+                }
+                Step::Wait(follow, deadline, old) => match self.waited(follow.wait(deadline), old) {
+                    Next::Done(result) => return result,
+                    Next::Again => {}
+                },
+            }
+        }
+    }
+
+    async fn ask_async<Q, L, E, F>(
+        &self,
+        key: &Q,
+        loader: impl FnOnce(Previous<V>) -> F,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        F: Future<Output = Result<L, E>>,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        let name = self.name_of(key)?;
+        loop {
+            match self.step(key, &name)? {
+                Step::Answer(answer) => return Ok(answer),
+                Step::Load(duty) => {
+                    let loaded = duty.lead.run_async(loader(duty.previous())).await;
+                    return self.settle(key, duty, loaded.map(Into::into));
+                }
+                Step::Wait(follow, deadline, old) => {
+                    match self.waited(follow.wait_async(deadline).await, old) {
+                        Next::Done(result) => return result,
+                        Next::Again => {}
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn name_of<Q: Display + ?Sized>(&self, key: &Q) -> Result<Name> {
+        let name = name_of(&self.prefix, key)?;
+        self.space.key_ref(&name).check(self.space.limits().value)?;
+        Ok(name)
+    }
+
+    /// What is to be done for somebody who asks for a key.
+    fn step<Q, E>(&self, key: &Q, name: &Name) -> Result<Step<K, V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let name = self.space.key_ref(name);
+        let found = self.find(key, name)?;
+        let now = self.space.clock().now();
+        let verdict = found.as_ref().map_or(Verdict::Gone, |found| self.judge(found, now));
+        self.counters.lookups.count(0, !matches!(verdict, Verdict::Gone | Verdict::Reload));
+        match (verdict, found) {
+            (Verdict::Fresh | Verdict::Wait, Some(found)) => {
+                self.put_off(&found, name, now)?;
+                Ok(Step::Answer(self.answer(&found, now)))
+            }
+            // It is served anyway: by another's load nobody waits.
+            (Verdict::Refresh | Verdict::Revalidate, Some(found)) => match self.lead(now, name)? {
+                None => Ok(Step::Answer(self.answer(&found, now))),
+                Some(Join::Follow(_)) => Ok(Step::Answer(self.answer(&found, now))),
+                Some(Join::Lead(lead)) => self.duty(key, name, lead, Some(found)),
+            },
+            (_, found) => {
+                let old = found.filter(|_| verdict == Verdict::Reload);
+                match self.lead(now, name)? {
+                    None => match old {
+                        Some(old) => Ok(Step::Answer(self.answer(&old, now))),
+                        None => Err(LoadError::Paused),
+                    },
+                    Some(Join::Lead(lead)) => self.duty(key, name, lead, old),
+                    Some(Join::Follow(follow)) => {
+                        Counters::add(&self.counters.shared, 1);
+                        let soft = old.as_ref().and(self.settings.stale_after);
+                        let limit = soft.into_iter().chain(self.settings.wait_at_most).min();
+                        let deadline = limit.map_or(NEVER, |limit| now.saturating_add(limit));
+                        Ok(Step::Wait(follow, deadline, old))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leads a load or joins one; none if the breaker is open.
+    fn lead(&self, now: u64, name: KeyRef<'_>) -> Result<Option<Join>> {
+        let join = self.space.flights().join(&self.space, self.db, name)?;
+        if matches!(join, Join::Lead(_)) && !self.breaker.admits(self.settings.breaker, now) {
+            Counters::add(&self.counters.paused, 1);
+            return Ok(None);
+        }
+        Ok(Some(join))
+    }
+
+    /// The duty to load a key, unless another's load has landed between the look and the lead.
+    fn duty<Q, E>(
+        &self,
+        key: &Q,
+        name: KeyRef<'_>,
+        lead: Lead,
+        old: Option<Arc<Entry<K, V>>>,
+    ) -> Result<Step<K, V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        // Read before the loader does: what is removed from now on fences it.
+        let began = self.space.caches().tags.now();
+        let (found, now) = (self.find(key, name)?, self.space.clock().now());
+        let is_another = |found: &Arc<Entry<K, V>>| !old.as_ref().is_some_and(|old| Arc::ptr_eq(old, found));
+        match found.filter(is_another) {
+            Some(found) if self.judge(&found, now) == Verdict::Fresh => {
+                return Ok(Step::Answer(self.answer(&found, now)));
+            }
+            _ => {}
+        }
+        Ok(Step::Load(Duty { lead, old, began, started: now }))
+    }
+
+    /// The entry of a key, whatever its age, if none of its tags was removed.
+    pub(super) fn find<Q>(&self, key: &Q, name: KeyRef<'_>) -> Result<Option<Arc<Entry<K, V>>>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        enum Found {
+            Native(Held),
+            Text(Bytes, u64),
+        }
+
+        let removals = self.space.caches().tags.now();
+        let found = {
+            let shard = self.space.reading(name)?;
+            match self.space.kept(&shard, self.db, name) {
+                None => None,
+                Some((ValueRef::Whole(Value::Native(native)), _)) => Some(Found::Native(native.clone())),
+                Some((ValueRef::Whole(Value::String(text)), deadline)) => {
+                    Some(Found::Text(text.clone(), deadline))
+                }
+                Some((ValueRef::Short(text), deadline)) => Some(Found::Text(Bytes::from(text), deadline)),
+                Some(_) => return Err(Error::WrongType),
+            }
+        };
+        match found {
+            None => Ok(None),
+            Some(Found::Native(native)) => {
+                // Of another type: of a cache that has been closed.
+                let entry = native.downcast::<Entry<K, V>>().filter(|entry| entry.stamp.is_valid());
+                if let Some(entry) = &entry {
+                    entry.found(removals);
+                    let is_near = self.near.look(entry.hash(), key, |near| Arc::ptr_eq(near, entry));
+                    if is_near != Some(true) && entry.is_at_home(&self.me) && entry.is_current() {
+                        self.near.put(entry);
+                    }
+                }
+                Ok(entry)
+            }
+            Some(Found::Text(text, deadline)) => self.decode(key, name, text, deadline, removals),
+        }
+    }
+
+    /// Makes an entry of bytes that another has put there: a snapshot, or a Redis client. Those that do not decode count
+    /// as missing.
+    fn decode<Q>(
+        &self,
+        key: &Q,
+        name: KeyRef<'_>,
+        text: Bytes,
+        deadline: u64,
+        removals: u64,
+    ) -> Result<Option<Arc<Entry<K, V>>>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let Some(form) = &self.settings.form else { return Ok(None) };
+        let value = match (form.decode)(text.clone()) {
+            Ok(value) => value,
+            Err(why) => {
+                Counters::add(&self.counters.undecodable, 1);
+                trace::undecodable(name.bytes, &why);
+                return Ok(None);
+            }
+        };
+        let left = deadline.saturating_sub(self.space.clock().now());
+        let load = Load::value(value).ttl(Duration::from_millis(left.min(self.policy.ttl)));
+        let Some(entry) = self.entry(key, load, removals, 0, None)? else { return Ok(None) };
+        let native = Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry)));
+        let deadline = entry.deadline();
+        let stands = self.space.write_one(self.db, name, |writer, name| {
+            writer.put_in_form(name, |value| *value == *text, native, deadline)
+        })?;
+        if stands {
+            self.near.put(&entry);
+        }
+        Ok(Some(entry))
+    }
+
+    pub(super) fn judge(&self, entry: &Entry<K, V>, now: u64) -> Verdict {
+        self.policy.judge(&entry.life, now, || self.chance())
+    }
+
+    /// A number from 0 to 1.
+    fn chance(&self) -> f64 {
+        (self.space.rng().next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn answer(&self, entry: &Entry<K, V>, now: u64) -> Answer<V> {
+        let how = if entry.is_fresh(now) { How::Hit } else { How::Stale };
+        if how == How::Stale {
+            Counters::add(&self.counters.stale, 1);
+        }
+        self.answer_as(entry, now, how)
+    }
+
+    fn answer_as(&self, entry: &Entry<K, V>, now: u64, how: How) -> Answer<V> {
+        let age = Duration::from_millis(now.saturating_sub(entry.life.stored_at));
+        Answer { value: entry.value.clone(), how, age }
+    }
+
+    /// Has an entry that was used live on, where the cache's do.
+    fn put_off(&self, entry: &Arc<Entry<K, V>>, name: KeyRef<'_>, now: u64) -> Result<()> {
+        if let Some(deadline) = self.policy.used(&entry.life, now) {
+            self.space.write_one(self.db, name, |writer, name| {
+                writer.put_off(name, |native| native.is(entry), deadline);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What becomes of a load that somebody has waited for.
+    fn waited<E>(&self, waited: Waited, old: Option<Arc<Entry<K, V>>>) -> Next<V, E> {
+        let now = self.space.clock().now();
+        match (waited, old) {
+            (Waited::Ended(Outcome::Native(loaded)), _) => match loaded.downcast::<Entry<K, V>>() {
+                Ok(entry) => {
+                    let how = if entry.is_fresh(now) { How::Shared } else { How::Stale };
+                    Next::Done(Ok(self.answer_as(&entry, now, how)))
+                }
+                Err(_) => Next::Again,
+            },
+            (Waited::Ended(Outcome::Failed(_)) | Waited::TooLate, Some(old)) => {
+                Next::Done(Ok(self.answer(&old, now)))
+            }
+            (Waited::Ended(Outcome::Failed(why)), None) => Next::Done(Err(LoadError::Shared(why))),
+            (Waited::TooLate, None) => Next::Done(Err(LoadError::TimedOut)),
+            (Waited::Ended(Outcome::Abandoned | Outcome::Loaded(_)), _) => Next::Again,
+            (Waited::Cycle(keys), _) => Next::Done(Err(LoadError::Cycle(keys))),
+        }
+    }
+
+    /// Brings a load to its end: stores what the loader gave, and tells those who wait.
+    fn settle<Q, E>(
+        &self,
+        key: &Q,
+        duty: Duty<K, V>,
+        loaded: Result<Load<V>, E>,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        E: Display,
+    {
+        let Duty { lead, old, began, started } = duty;
+        let now = self.space.clock().now();
+        let took = now.saturating_sub(started);
+        Counters::add(&self.counters.loads, 1);
+        Counters::add(&self.counters.millis, took);
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                Counters::add(&self.counters.failed, 1);
+                self.breaker.failed(self.settings.breaker, now);
+                return match old {
+                    Some(old) => {
+                        self.policy.failed(&old.life, now);
+                        trace::load_failed(lead.key(), &error.to_string());
+                        lead.end_failed(Outcome::Native(Arc::<Entry<K, V>>::clone(&old)));
+                        Ok(self.answer(&old, now))
+                    }
+                    None => {
+                        match self.settings.on_failure {
+                            OnFailure::Share => lead.fail(&error.to_string()),
+                            OnFailure::Retry => lead.end_failed(Outcome::Abandoned),
+                        }
+                        Err(LoadError::Loader(error))
+                    }
+                };
+            }
+        };
+        self.breaker.succeeded();
+        let is_kept = loaded.is_kept;
+        let entry = match self.entry(key, loaded, began, took, old.as_deref()) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => {
+                let error =
+                    Error::Invalid("the loader says that nothing has changed, and there was no value");
+                lead.fail(&error.to_string());
+                return Err(error.into());
+            }
+            Err(error) => {
+                lead.fail(&error.to_string());
+                return Err(error.into());
+            }
+        };
+        // What nothing is remembered of is not stored, and what was there before goes.
+        let (stays, is_valid) = (is_kept && entry.is_fresh(now), entry.stamp.is_valid());
+        let kept = match (stays, is_valid) {
+            (true, true) => {
+                let native = Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry)));
+                Kept::Value(native, Deadline::At(entry.deadline()))
+            }
+            (true, false) => Kept::Nothing,
+            (false, _) => Kept::Removed,
+        };
+        let is_stored = lead.land(kept, Outcome::Native(Arc::<Entry<K, V>>::clone(&entry)))?;
+        if is_stored {
+            self.near.put(&entry);
+        } else {
+            // It was never in a table, or is no more.
+            entry.never_stood();
+            Counters::add(&self.counters.fenced, stays.into());
+        }
+        Ok(self.answer_as(&entry, now, How::Loaded))
+    }
+
+    /// The entry of what was loaded; none if that is said to be unchanged and there was nothing.
+    pub(super) fn entry<Q>(
+        &self,
+        key: &Q,
+        loaded: Load<V>,
+        began: u64,
+        took: u64,
+        old: Option<&Entry<K, V>>,
+    ) -> Result<Option<Arc<Entry<K, V>>>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let Load { what, ttl, tags, version, .. } = loaded;
+        let (value, version) = match (what, old) {
+            (What::Value(value), _) => (Some(value), version),
+            (What::Absent, _) => (None, version),
+            (What::Unchanged, Some(old)) => (old.value.clone(), version.or_else(|| old.version.clone())),
+            (What::Unchanged, None) => return Ok(None),
+        };
+        let ttl = ttl.map(|ttl| millis(ttl).max(1));
+        let bytes = match (&value, &self.settings.weigher) {
+            (Some(value), Some(weigher)) => weigher(value),
+            _ => 0,
+        };
+        let now = self.space.clock().now();
+        let life = self.policy.life(now, ttl, took, value.is_none(), self.chance());
+        let stamp = self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag));
+        Ok(Some(Entry::new(Parts {
+            hash: self.near.hash(key),
+            key: key.to_owned(),
+            value,
+            version,
+            life,
+            stamp,
+            form: self.settings.form.clone(),
+            bytes,
+            home: self.me.clone(),
+        })))
+    }
+}

@@ -1,0 +1,143 @@
+//! How long a value is used for what: decisions from times and chance alone.
+
+use super::entry::Life;
+use crate::clock::NEVER;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// What was asked for when the cache was built; times in milliseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Policy {
+    pub ttl: u64,
+    /// The share of the time to live that is taken off at random, at the most.
+    pub jitter: f64,
+    /// A value that is used lives on for so long.
+    pub idle: Option<u64>,
+    /// How long after its time a value is kept, to be served if it cannot be loaded anew.
+    pub stale_for: u64,
+    /// How long after its time it is served while it is loaded anew.
+    pub revalidate_for: u64,
+    /// After which share of its time it is loaded anew while it is served.
+    pub refresh_after: Option<f64>,
+    /// How much earlier than needed it may be loaded anew by chance; see [`Policy::is_early`].
+    pub early: Option<f64>,
+    pub absent_ttl: Option<u64>,
+    /// How long after a load that has failed none is tried, while there is a stale value to serve.
+    pub retry_after: u64,
+}
+
+/// What becomes of a value that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is served.
+    Fresh,
+    /// It is served, and one of those who ask loads it anew.
+    Refresh,
+    /// Its time is over. It is served while one of those who ask loads it anew.
+    Revalidate,
+    /// Its time is over. It is served if it cannot be loaded anew.
+    Reload,
+    /// Its time is over, and it could not be loaded a moment ago: it is served.
+    Wait,
+    /// It counts as missing.
+    Gone,
+}
+
+/// Beyond so many times what a load takes, nobody is early: the chance is one in 10^8.
+const EARLIEST: f64 = 20.0;
+
+impl Policy {
+    /// The life of a value that is stored now and took so long to load; `ttl` in place of the cache's, and a number
+    /// from 0 to 1 as chance.
+    pub(super) fn life(&self, now: u64, ttl: Option<u64>, took: u64, is_absent: bool, chance: f64) -> Life {
+        let ttl = match (ttl, is_absent) {
+            (Some(ttl), _) => ttl,
+            (None, false) => self.ttl,
+            (None, true) => self.absent_ttl.unwrap_or(0),
+        };
+        let fresh_for = ttl - portion(ttl, self.jitter * chance.clamp(0.0, 1.0)).min(ttl.saturating_sub(1));
+        // A value that is used lives on, but never longer than its time to live.
+        let ends = now.saturating_add(fresh_for);
+        let fresh_until = self.idle.map_or(ends, |idle| ends.min(now.saturating_add(idle)));
+        let refresh_at = match self.refresh_after {
+            Some(share) if !is_absent => now.saturating_add(portion(fresh_for, share)),
+            _ => NEVER,
+        };
+        let early_from = match self.early {
+            Some(beta) if !is_absent => ends.saturating_sub(portion(took.max(1), beta * EARLIEST)),
+            _ => NEVER,
+        };
+        let quiet_until = if self.idle.is_some() { 0 } else { fresh_until.min(refresh_at).min(early_from) };
+        let kept_for = if is_absent { 0 } else { self.stale_for.max(self.revalidate_for) };
+        Life {
+            stored_at: now,
+            quiet_until,
+            refresh_at,
+            ends,
+            fresh_until: AtomicU64::new(fresh_until),
+            kept_for,
+            deadline: AtomicU64::new(self.deadline(fresh_until, kept_for)),
+            took,
+            retry_at: AtomicU64::new(0),
+        }
+    }
+
+    /// What becomes of a value, by a number from 0 to 1 as chance.
+    pub(super) fn judge(&self, life: &Life, now: u64, chance: impl FnOnce() -> f64) -> Verdict {
+        let fresh_until = life.fresh_until.load(Ordering::Acquire);
+        let is_paused = now < life.retry_at.load(Ordering::Acquire);
+        if now < fresh_until {
+            let refreshes = now >= life.refresh_at || self.is_early(life, now, chance);
+            return if refreshes && !is_paused { Verdict::Refresh } else { Verdict::Fresh };
+        }
+        let over = now - fresh_until;
+        if over >= life.kept_for {
+            Verdict::Gone
+        } else if is_paused {
+            Verdict::Wait
+        } else if over < self.revalidate_for {
+            Verdict::Revalidate
+        } else {
+            Verdict::Reload
+        }
+    }
+
+    /// Whether a value is loaded anew before its time is over, by chance: the sooner it ends and the longer its load
+    /// takes, the likelier. So of many who ask one is early, and the others never wait. "XFetch", from Vattani,
+    /// Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", 2015.
+    fn is_early(&self, life: &Life, now: u64, chance: impl FnOnce() -> f64) -> bool {
+        let Some(beta) = self.early else { return false };
+        let took = life.took.max(1) as f64;
+        if (life.ends.saturating_sub(now)) as f64 > took * beta * EARLIEST {
+            return false;
+        }
+        now as f64 - took * beta * chance().max(f64::MIN_POSITIVE).ln() >= life.ends as f64
+    }
+
+    /// Has a value that was used live on; gives its key's new deadline, if that is to be put off.
+    pub(super) fn used(&self, life: &Life, now: u64) -> Option<u64> {
+        let fresh_until = now.saturating_add(self.idle?).min(life.ends);
+        life.fresh_until.fetch_max(fresh_until, Ordering::AcqRel);
+        if fresh_until.saturating_add(life.kept_for) <= life.deadline.load(Ordering::Acquire) {
+            return None;
+        }
+        let deadline = self.deadline(fresh_until, life.kept_for);
+        life.deadline.fetch_max(deadline, Ordering::AcqRel);
+        Some(deadline)
+    }
+
+    /// Until when an entry stays in its table: where it lives on with each use, a while longer than it is kept, so that
+    /// few uses have to put that off.
+    fn deadline(&self, fresh_until: u64, kept_for: u64) -> u64 {
+        let ahead = self.idle.map_or(0, |idle| idle / 8 + 1);
+        fresh_until.saturating_add(kept_for).saturating_add(ahead).min(NEVER - 1)
+    }
+
+    /// It could not be loaded: the next load waits a while.
+    pub(super) fn failed(&self, life: &Life, now: u64) {
+        life.retry_at.fetch_max(now.saturating_add(self.retry_after), Ordering::AcqRel);
+    }
+}
+
+fn portion(whole: u64, share: f64) -> u64 {
+    (whole as f64 * share) as u64
+}

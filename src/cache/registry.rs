@@ -1,0 +1,61 @@
+//! The caches of a store: their names, and what removes entries of all of them.
+
+use std::sync::{Arc, Weak};
+
+use super::tags::Tags;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::{Error, Result};
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Registry {
+    pub tags: Tags,
+    open: Mutex<Vec<Open>>,
+    has_any: AtomicBool,
+}
+
+struct Open {
+    db: u16,
+    name: Arc<str>,
+    cache: Weak<dyn Cleared>,
+}
+
+/// A cache that keeps entries beside the store's tables.
+pub(crate) trait Cleared: Send + Sync {
+    /// Forgets all of them: most have left the tables.
+    fn clear(&self);
+}
+
+impl Registry {
+    /// Notes a cache by its name.
+    ///
+    /// # Errors
+    /// [`Error::CacheInUse`]
+    pub(super) fn open(&self, db: u16, name: &Arc<str>, cache: Weak<dyn Cleared>) -> Result<()> {
+        let mut open = self.open.lock();
+        open.retain(|other| other.cache.strong_count() > 0);
+        if open.iter().any(|other| other.db == db && other.name == *name) {
+            return Err(Error::CacheInUse(name.to_string()));
+        }
+        self.has_any.store(true, Ordering::Release);
+        open.push(Open { db, name: Arc::clone(name), cache });
+        Ok(())
+    }
+
+    /// All keys of a database, or of several, have gone or changed at once: no cache goes by what it remembers.
+    pub(crate) fn changed_all(&self) {
+        self.tags.move_on();
+    }
+
+    /// Gives back what caches remember of that. No lock may be held: values are dropped.
+    pub(crate) fn clear_all(&self) {
+        let caches: Vec<_> = self.open.lock().iter().filter_map(|open| open.cache.upgrade()).collect();
+        caches.into_iter().for_each(|cache| cache.clear());
+    }
+
+    /// Whether there has been any.
+    pub(crate) fn has_any(&self) -> bool {
+        self.has_any.load(Ordering::Acquire)
+    }
+}

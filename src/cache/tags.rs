@@ -1,0 +1,213 @@
+//! Tags: names that entries have in common, so that one call removes all of them.
+//!
+//! Removing a tag looks at no entry: it notes the time, on a line that only such removals move on, and what was
+//! loaded before that counts as missing from then on. So it takes the same time for one entry and for a million; their
+//! memory comes back as they are looked for, evicted, or expire.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::Bytes;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The tags of a store.
+#[derive(Default)]
+pub(crate) struct Tags {
+    /// How often a tag was removed, or all entries of a cache or a database at once.
+    now: AtomicU64,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    tags: HashMap<Bytes, Arc<Tag>, ahash::RandomState>,
+    /// When one was removed, at the latest, that is not known any more: what was loaded before that may have had it.
+    floor: u64,
+    /// How many there may be before those that no entry has are forgotten.
+    limit: usize,
+}
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Tag {
+    removed_at: AtomicU64,
+}
+
+impl Tag {
+    /// Whether it was removed after a load had begun.
+    fn was_removed_since(&self, began: u64) -> bool {
+        self.removed_at.load(Ordering::Acquire) > began
+    }
+}
+
+/// The tags of an entry, and when its load began.
+pub(super) struct Stamp {
+    pub began: u64,
+    /// What all entries of its cache have in common.
+    cache: Arc<Tag>,
+    tags: Box<[Arc<Tag>]>,
+}
+
+impl Stamp {
+    /// Whether none of the tags was removed since.
+    pub(super) fn is_valid(&self) -> bool {
+        let mut tags = self.tags.iter().chain([&self.cache]);
+        !tags.any(|tag| tag.was_removed_since(self.began))
+    }
+
+    /// What the tags take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.tags)
+    }
+}
+
+impl Tags {
+    const FEW: usize = if crate::TINY { 4 } else { 1024 };
+
+    /// The time on the removals' line.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::Acquire)
+    }
+
+    /// Something was removed that is told by no mark on an entry: whoever keeps one looks at the store again.
+    pub(crate) fn move_on(&self) {
+        let _known = self.known.lock();
+        self.now.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Removes a tag from all entries that were loaded before. O(1) amortised
+    pub(crate) fn remove(&self, name: &[u8]) {
+        let mut known = self.known.lock();
+        let at = self.now() + 1;
+        known.tag(name).removed_at.store(at, Ordering::Release);
+        self.now.store(at, Ordering::Release);
+    }
+
+    /// Removes all that has a tag that is known by no name.
+    pub(super) fn remove_all(&self, tag: &Tag) {
+        let _known = self.known.lock();
+        let at = self.now() + 1;
+        tag.removed_at.store(at, Ordering::Release);
+        self.now.store(at, Ordering::Release);
+    }
+
+    /// The stamp of an entry with these tags, and its cache's, whose load began then. O(tags)
+    pub(super) fn stamp<'n>(
+        &self,
+        began: u64,
+        cache: &Arc<Tag>,
+        names: impl ExactSizeIterator<Item = &'n [u8]>,
+    ) -> Stamp {
+        let cache = Arc::clone(cache);
+        if names.len() == 0 {
+            return Stamp { began, cache, tags: Box::default() };
+        }
+        let mut known = self.known.lock();
+        Stamp { began, cache, tags: names.map(|name| known.tag(name)).collect() }
+    }
+}
+
+impl Known {
+    fn tag(&mut self, name: &[u8]) -> Arc<Tag> {
+        if let Some(tag) = self.tags.get(name) {
+            return Arc::clone(tag);
+        }
+        if self.tags.len() >= self.limit.max(Tags::FEW) {
+            self.forget_unused();
+        }
+        let tag = Arc::new(Tag { removed_at: AtomicU64::new(self.floor) });
+        self.tags.insert(Bytes::from(name), Arc::clone(&tag));
+        tag
+    }
+
+    /// Forgets the tags that no entry has. Those are removed, from then on, for all loads that began before the last of
+    /// them was.
+    fn forget_unused(&mut self) {
+        let floor = &mut self.floor;
+        self.tags.retain(|_, tag| {
+            let is_used = Arc::strong_count(tag) > 1;
+            if !is_used {
+                *floor = (*floor).max(tag.removed_at.load(Ordering::Acquire));
+            }
+            is_used
+        });
+        self.limit = self.tags.len() * 2;
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::collections::HashMap as Map;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Begin,
+        /// Ends a load with these tags.
+        End(usize, Vec<u8>),
+        Remove(u8),
+        Drop(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Begin),
+            (0..8_usize, vec(0..30_u8, 0..3)).prop_map(|(load, tags)| Step::End(load, tags)),
+            (0..30_u8).prop_map(Step::Remove),
+            (0..8_usize).prop_map(Step::Drop),
+        ]
+    }
+
+    proptest! {
+        /// An entry is valid just if none of its tags was removed since its load began; one whose tags were all
+        /// forgotten meanwhile may count as removed, never the other way round.
+        #[test]
+        fn a_removed_tag_never_comes_back(steps in vec(step(), 1..200)) {
+            let (tags, cache) = (Tags::default(), Arc::default());
+            let mut moment = 0;
+            let mut removed: Map<u8, usize> = Map::new();
+            let mut loads = Vec::new();
+            let mut entries: Vec<(usize, Vec<u8>, Stamp)> = Vec::new();
+            for step in steps {
+                moment += 1;
+                match step {
+                    Step::Begin => loads.push((moment, tags.now())),
+                    Step::End(load, names) => if !loads.is_empty() {
+                        let (at, began) = loads.swap_remove(load % loads.len());
+                        let stamp = tags.stamp(began, &cache, names.iter().map(std::slice::from_ref));
+                        entries.push((at, names, stamp));
+                    }
+                    Step::Remove(name) => {
+                        tags.remove(&[name]);
+                        removed.insert(name, moment);
+                    }
+                    Step::Drop(entry) => if !entries.is_empty() {
+                        entries.swap_remove(entry % entries.len());
+                    }
+                }
+                for (at, names, stamp) in &entries {
+                    if names.iter().any(|name| removed.get(name).is_some_and(|gone| gone > at)) {
+                        prop_assert!(!stamp.is_valid());
+                    }
+                }
+                // What begins and ends now is valid, whatever was forgotten.
+                let stamp = tags.stamp(tags.now(), &cache, [[1_u8].as_slice()].into_iter());
+                prop_assert!(stamp.is_valid());
+            }
+        }
+    }
+
+    #[test]
+    fn tags_that_no_entry_has_are_forgotten() {
+        let tags = Tags::default();
+        (0..10_000_u32).for_each(|name| tags.remove(&name.to_le_bytes()));
+        assert!(tags.known.lock().tags.len() <= 2 * Tags::FEW);
+    }
+}

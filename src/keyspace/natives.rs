@@ -1,0 +1,91 @@
+//! Values of the caller's own types, for the caches whose they are: what they may see and others may not.
+
+use super::Keyspace;
+use super::shard::Shard;
+use crate::clock::NEVER;
+use crate::key::KeyRef;
+use crate::value::members;
+use crate::value::native::Held;
+use crate::value::{Value, ValueRef};
+use crate::{Bytes, Result};
+
+/// Entries that are looked at while a lock is held.
+const PAGE: usize = 1024;
+
+impl Keyspace {
+    /// What stands under a key for its cache, which others may not see, and until when. A use, and not counted.
+    pub(crate) fn kept<'s>(&self, shard: &'s Shard, db: u16, key: KeyRef<'_>) -> Option<(ValueRef<'s>, u64)> {
+        let table = shard.table(db)?;
+        let at = table.find(key.hash, key.bytes)?;
+        let (entry, deadline) = (table.get(at)?, table.deadline_at(at));
+        if deadline != NEVER && deadline <= self.clock().now() {
+            return None;
+        }
+        table.touch(at);
+        Some((entry.value, deadline))
+    }
+
+    /// All native values of a database whose key begins so, whatever their age, with their key; not at one instant.
+    /// O(keys of the database), a bounded number of them under a lock at a time
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn natives(&self, db: u16, prefix: &[u8], mut visit: impl FnMut(Bytes, Held)) -> Result<()> {
+        self.check_not_in_transaction()?;
+        for shard in 0..self.shard_count() {
+            let mut cursor = 0;
+            loop {
+                let mut found = Vec::new();
+                cursor = self.natives_of(shard, db, prefix, cursor, &mut found);
+                found.into_iter().for_each(|(name, native)| visit(name, native));
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn natives_of(
+        &self,
+        shard: usize,
+        db: u16,
+        prefix: &[u8],
+        cursor: usize,
+        found: &mut Vec<(Bytes, Held)>,
+    ) -> usize {
+        let shard = self.shards[shard].0.read();
+        let Some(table) = shard.table(db) else { return 0 };
+        let positions = members::walk(table.len(), cursor, PAGE);
+        for entry in positions.clone().filter_map(|at| table.get(at as u32)) {
+            if let (ValueRef::Whole(Value::Native(native)), true) =
+                (entry.value, entry.key.starts_with(prefix))
+            {
+                found.push((Bytes::from(entry.key), native.clone()));
+            }
+        }
+        positions.start
+    }
+
+    /// Has the native values of these keys encoded, so that others than their caches can be shown them. Runs the
+    /// caller's code: no lock is held.
+    #[cfg(feature = "commands")]
+    pub(crate) fn encode_natives<'k>(&self, db: u16, keys: impl Iterator<Item = &'k [u8]>) {
+        if self.check_not_in_transaction().is_err() {
+            return;
+        }
+        for key in keys {
+            self.encode_native(db, self.key_ref(key));
+        }
+    }
+
+    /// The same for one; true if it is one that was not encoded before, and is now.
+    pub(crate) fn encode_native(&self, db: u16, key: KeyRef<'_>) -> bool {
+        let native = match self.kept(&self.shards[self.shard_of(key.hash) as usize].0.read(), db, key) {
+            Some((ValueRef::Whole(Value::Native(native)), _)) if native.encoded().is_none() => native.clone(),
+            _ => return false,
+        };
+        native.encode();
+        native.encoded().is_some()
+    }
+}

@@ -1,0 +1,128 @@
+//! What others see of a cache: the store's own calls, snapshots, Redis clients.
+
+use larder::{Cache, Store, Ttl};
+
+use super::{MINUTE, cache, gives, manual, text, unasked};
+use crate::support::manual_store;
+
+#[test]
+fn a_cache_that_is_not_shared_is_seen_by_nobody() {
+    let m = manual(|names| names);
+    m.names.insert(&7, "text".to_owned()).unwrap();
+    assert!(!m.store.contains("names:7").unwrap());
+    assert_eq!(m.store.get::<String>("names:7").unwrap(), None);
+    assert_eq!(m.store.ttl("names:7").unwrap(), Ttl::Missing);
+}
+
+#[test]
+fn a_shared_value_is_a_string() {
+    let m = manual(|names| names.shared().stale_for(MINUTE * 60).absent_ttl(MINUTE));
+    m.names.insert(&7, "text".to_owned()).unwrap();
+    assert_eq!(m.store.get::<String>("names:7").unwrap().as_deref(), Some("text"));
+    assert_eq!(m.store.ttl("names:7").unwrap(), Ttl::Left(MINUTE));
+    m.names.get_or_load(&8, || Ok::<_, String>(None::<String>)).unwrap();
+    assert!(!m.store.contains("names:8").unwrap(), "a mark of absence does not exist");
+    m.clock.advance(MINUTE);
+    assert!(!m.store.contains("names:7").unwrap(), "a stale value does not exist");
+    assert!(m.names.ask(&7, |_| super::fails()).is_ok());
+}
+
+#[test]
+fn what_others_write_is_taken_up() {
+    let m = manual(|names| names.shared());
+    m.store.insert("names:7", "by hand").unwrap();
+    assert_eq!(text(m.names.get_or_load(&7, unasked)).as_deref(), Some("by hand"));
+    m.names.get_or_load(&7, unasked).unwrap();
+    assert_eq!(m.store.get::<String>("names:7").unwrap().as_deref(), Some("by hand"));
+    m.store.string("names:7").append("!").unwrap();
+    assert_eq!(text(m.names.get_or_load(&7, unasked)).as_deref(), Some("by hand!"));
+    m.store.rename("names:7", "names:8").unwrap();
+    assert_eq!(m.names.peek(&7).unwrap(), None);
+    assert_eq!(text(m.names.get_or_load(&8, unasked)).as_deref(), Some("by hand!"));
+    m.store.copy("names:8", "names:9").unwrap();
+    assert!(m.store.remove("names:8").unwrap());
+    assert_eq!(m.names.peek(&8).unwrap(), None);
+    assert_eq!(text(m.names.get_or_load(&9, unasked)).as_deref(), Some("by hand!"));
+}
+
+#[test]
+fn bytes_that_do_not_decode_are_missing() {
+    let (_clock, store) = manual_store();
+    let numbers: Cache<u64, u32> = store.cache("numbers").shared().build().unwrap();
+    store.insert("numbers:7", "no number").unwrap();
+    assert_eq!(numbers.peek(&7).unwrap(), None);
+    assert_eq!(numbers.get_or_load(&7, || Ok::<_, String>(3)).unwrap().as_deref(), Some(&3));
+    assert!(numbers.stats().undecodable > 0);
+}
+
+#[test]
+fn a_snapshot_keeps_what_is_shared() {
+    let folder = crate::support::Folder::new();
+    let path = folder.join("larder.snapshot");
+    let m = manual(|names| names.shared());
+    let hidden: Cache<u64, u64> = m.store.cache("hidden").build().unwrap();
+    m.names.get_or_load(&7, gives("text")).unwrap();
+    hidden.insert(&7, 7).unwrap();
+    m.store.save(&path).unwrap();
+
+    let store = Store::builder().clock(&m.clock).load(&path).unwrap();
+    assert_eq!(store.len().unwrap(), 1);
+    let names = cache(&store).shared().build().unwrap();
+    assert_eq!(text(names.get_or_load(&7, unasked)).as_deref(), Some("text"));
+}
+
+#[test]
+fn a_transaction_that_is_taken_back_changes_nothing() {
+    let m = manual(|names| names.shared());
+    m.names.insert(&7, "text".to_owned()).unwrap();
+    m.names.get_or_load(&7, unasked).unwrap();
+    let undone = m.store.transaction(["names:7"], |tx| {
+        tx.remove("names:7")?;
+        Err::<(), _>(larder::Error::NotAnInteger)
+    });
+    assert!(undone.is_err());
+    assert_eq!(text(m.names.get_or_load(&7, unasked)).as_deref(), Some("text"));
+    m.store.transaction(["names:7"], |tx| tx.remove("names:7")).unwrap();
+    assert_eq!(m.names.peek(&7).unwrap(), None);
+}
+
+#[test]
+fn a_fork_has_entries_of_its_own() {
+    let m = manual(|names| names);
+    m.names.insert(&7, "text".to_owned()).unwrap();
+    let fork = m.store.fork().unwrap();
+    let forked = cache(&fork).build().unwrap();
+    assert_eq!(text(forked.get_or_load(&7, unasked)).as_deref(), Some("text"));
+    m.names.remove(&7).unwrap();
+    assert_eq!(text(forked.get_or_load(&7, unasked)).as_deref(), Some("text"));
+    assert_eq!(m.names.peek(&7).unwrap(), None);
+
+    let checkpoint = fork.checkpoint().unwrap();
+    forked.remove(&7).unwrap();
+    assert_eq!(forked.peek(&7).unwrap(), None);
+    fork.roll_back(&checkpoint).unwrap();
+    assert_eq!(text(forked.get_or_load(&7, unasked)).as_deref(), Some("text"));
+    forked.insert(&8, "later".to_owned()).unwrap();
+    forked.get_or_load(&8, unasked).unwrap();
+    fork.roll_back(&checkpoint).unwrap();
+    assert_eq!(forked.peek(&8).unwrap(), None);
+}
+
+#[test]
+fn a_used_value_is_not_evicted_first() {
+    let store = Store::builder().max_keys(1000).shards(1).build();
+    let names = cache(&store).build().unwrap();
+    let hot = || (0..100).all(|id| names.get_or_load(&id, gives("hot")).is_ok());
+    hot();
+    hot();
+    for id in 1000..10_000_u64 {
+        names.insert(&id, "cold".to_owned()).unwrap();
+        if id % 50 == 0 {
+            hot();
+        }
+    }
+    let there = (0..100).filter(|id| names.peek(id).unwrap().is_some()).count();
+    assert!(there > 90, "{there}");
+    assert_eq!(store.len().unwrap(), 1000);
+    assert!(names.stats().loads < 200, "{}", names.stats().loads);
+}
