@@ -180,7 +180,8 @@ impl Connection<'_> {
                 }
             }
             // Neither is kept until the client has read the reply.
-            drop((words, reply));
+            self.requests.reuse(words);
+            drop(reply);
             if self.session.is_over() {
                 self.flush().await?;
                 return Err(Gone);
