@@ -70,8 +70,8 @@ pub struct Session {
     pub(super) shuts_down: Option<Shutdown>,
     /// Until when its last command has it wait, by DEBUG SLEEP.
     pub(super) sleeps: Option<u64>,
-    /// The row of the command before this one: clients call the same again and again.
-    pub(super) last: Option<&'static Row>,
+    /// A command's name as the client has said it last, and its row: clients say the same again and again.
+    pub(super) last: Option<(Bytes, &'static Row)>,
     pub(super) meter: Meter,
     /// It waits for what another thread will tell.
     #[cfg(feature = "server")]
@@ -177,6 +177,8 @@ impl Session {
     #[must_use]
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
+        // It need not have that command.
+        self.last = None;
         self
     }
 
@@ -317,9 +319,7 @@ impl Session {
 
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        let looked_up = self.look_up(words);
-        self.last = looked_up.as_ref().ok().copied();
-        let checked = looked_up.and_then(|row| self.check_known(row));
+        let checked = self.look_up_next(words).and_then(|row| self.check_known(row));
         #[cfg(feature = "lua")]
         let (checked, _passed) = match self.pass(checked) {
             Ok(passed) => passed,
@@ -349,7 +349,7 @@ impl Session {
             None => self.run(row, words),
         };
         // It holds for one command, or for one transaction.
-        self.caching &= self.queue.is_some() || row.name.starts_with("client|");
+        self.caching = self.caching && (self.queue.is_some() || row.name.starts_with("client|"));
         let done = self.take_done();
         self.client.note_command(done, &self.shared().measures, |facts| {
             self.tell(facts, row.name);
