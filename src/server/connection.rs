@@ -156,7 +156,7 @@ impl Connection<'_> {
                 Outcome::Reply(reply) => reply,
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
-                    self.wait(waiting).await?
+                    self.wait(*waiting).await?
                 }
             };
             if let Some(how) = self.session.shuts_down() {
