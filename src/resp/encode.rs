@@ -102,6 +102,10 @@ fn header(kind: u8, len: usize, out: &mut Vec<u8>) {
 }
 
 fn integer(kind: u8, value: i64, out: &mut Vec<u8>) {
+    // Most lengths, and most counts.
+    if let 0..=9 = value {
+        return out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
+    }
     line(kind, format_i64(value, &mut Default::default()), out);
 }
 
