@@ -86,7 +86,13 @@ pub(crate) fn coordinate(value: f64, compat: Compat) -> Bytes {
 
 fn array(kind: u8, items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
     header(kind, items.len(), out);
-    items.iter().for_each(|item| encode(item, dialect, out));
+    for item in items {
+        match item {
+            // As most are: they need no call each.
+            Reply::Bulk(bytes) => bulk(bytes, out),
+            item => encode(item, dialect, out),
+        }
+    }
 }
 
 fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
