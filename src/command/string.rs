@@ -172,8 +172,8 @@ pub(crate) fn get_and_expire(
 /// INCR, INCRBY, DECR, DECRBY: the new value. A missing key counts as 0, an empty string as no number.
 pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, by: i64) -> Result<i64> {
     let increased = writer.update(key, Absent::Skip, |string: &mut Bytes| {
-        let old = number::parse_i64(string).ok_or(Error::NotAnInteger)?;
-        let new = old.checked_add(by).ok_or(Error::Overflow)?;
+        let Some(old) = number::parse_i64(string) else { return Err(Error::NotAnInteger) };
+        let Some(new) = old.checked_add(by) else { return Err(Error::Overflow) };
         *string = number::decimal(new.into());
         Ok((new, Some(KeyEvent::IncrBy)))
     })?;

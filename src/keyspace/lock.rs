@@ -109,6 +109,14 @@ impl Keyspace {
     /// waker is user code: one that panics or blocks must not take the rest along.
     #[inline]
     pub(super) fn settle(&self, effects: &mut Effects) {
+        // Most often nothing had to.
+        if effects.is_nothing() && self.bound.is_none() {
+            return;
+        }
+        self.settle_all(effects);
+    }
+
+    fn settle_all(&self, effects: &mut Effects) {
         let mut evicted = self.settle_effects(effects);
         if self.weighs() {
             return self.weigh_and_make_room(effects, evicted);

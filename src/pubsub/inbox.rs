@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Message;
 use crate::clock::{Alarm, Clock, NEVER};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wake::Wakes;
 
@@ -89,6 +90,8 @@ pub(super) struct Inbox {
     /// Shared with the clock, which wakes those whose deadline has come.
     arrived: Arc<Condvar>,
     backlog: Backlog,
+    /// What the state says, set under its lock, for those who ask often.
+    is_closed: AtomicBool,
 }
 
 struct State {
@@ -120,7 +123,8 @@ impl Inbox {
             next_slot: 0,
             watcher: None,
         };
-        Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), backlog }
+        let is_closed = AtomicBool::new(closed);
+        Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), backlog, is_closed }
     }
 
     /// Adds a message, if need be in the place of the oldest; false once the inbox is closed. O(1) amortised.
@@ -132,7 +136,7 @@ impl Inbox {
         let size = message.size();
         if self.backlog.closes && !state.ring.is_empty() && self.is_full(&state, size) {
             state.end();
-            state.disarm(&self.arrived, wakes);
+            self.tell_closed(&mut state, wakes);
             return false;
         }
         // An empty ring takes the message whatever the bounds are.
@@ -172,13 +176,19 @@ impl Inbox {
     pub(super) fn end(&self, wakes: &mut Wakes) {
         let mut state = self.state.lock();
         state.end();
-        state.disarm(&self.arrived, wakes);
+        self.tell_closed(&mut state, wakes);
     }
 
     /// Takes no more messages from now on; what is buffered can still be read.
     pub(super) fn close(&self, wakes: &mut Wakes) {
         let mut state = self.state.lock();
         state.closed = true;
+        self.tell_closed(&mut state, wakes);
+    }
+
+    /// It has been closed, by who holds the state.
+    fn tell_closed(&self, state: &mut State, wakes: &mut Wakes) {
+        self.is_closed.store(true, Ordering::Release);
         state.disarm(&self.arrived, wakes);
     }
 
@@ -274,8 +284,10 @@ impl Inbox {
         self.state.lock().ring.len()
     }
 
+    /// O(1), without a lock.
+    #[inline]
     pub(super) fn is_closed(&self) -> bool {
-        self.state.lock().closed
+        self.is_closed.load(Ordering::Acquire)
     }
 }
 
@@ -375,6 +387,7 @@ mod tests {
         push(&inbox, "last");
         inbox.close(&mut Wakes::default());
         assert!(!inbox.push(message("late"), &mut Wakes::default()));
+        assert!(inbox.is_closed());
         assert_eq!(inbox.pop(), Some(message("last")));
         let polled = inbox.poll(&mut Slot::default(), &mut Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Ready(None));

@@ -147,7 +147,8 @@ impl Shared {
         let reply = loop {
             match session.execute(words) {
                 Outcome::Reply(reply) => break reply,
-                Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
+                Outcome::Waits(waiting) => {
+                    let Waiting { ticket, deadline, served, nothing } = *waiting;
                     let awake = Awake(&mut *session);
                     let got = wait(&ticket, deadline, awake.0.db().space().clock()).await;
                     break awake.0.woken(got, served, nothing);

@@ -28,6 +28,15 @@ impl Arguments {
         self.few.reserve(count.min(EXPECTED));
     }
 
+    /// Takes the room of those that were handed over for the next, unless it is much.
+    #[cfg(feature = "server")]
+    pub(super) fn reuse(&mut self, mut all: Vec<Bytes>) {
+        if self.few.capacity() == 0 && all.capacity() <= EXPECTED {
+            all.clear();
+            self.few = all;
+        }
+    }
+
     /// O(n)
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {

@@ -86,7 +86,13 @@ pub(crate) fn coordinate(value: f64, compat: Compat) -> Bytes {
 
 fn array(kind: u8, items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
     header(kind, items.len(), out);
-    items.iter().for_each(|item| encode(item, dialect, out));
+    for item in items {
+        match item {
+            // As most are: they need no call each.
+            Reply::Bulk(bytes) => bulk(bytes, out),
+            item => encode(item, dialect, out),
+        }
+    }
 }
 
 fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
@@ -102,6 +108,10 @@ fn header(kind: u8, len: usize, out: &mut Vec<u8>) {
 }
 
 fn integer(kind: u8, value: i64, out: &mut Vec<u8>) {
+    // Most lengths, and most counts.
+    if let 0..=9 = value {
+        return out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
+    }
     line(kind, format_i64(value, &mut Default::default()), out);
 }
 

@@ -157,6 +157,12 @@ impl Requests {
         Ok(Some(self.arguments.take()))
     }
 
+    /// The words of a request that has been answered: the next one's take their place.
+    #[cfg(feature = "server")]
+    pub(crate) fn reuse(&mut self, words: Vec<Bytes>) {
+        self.arguments.reuse(words);
+    }
+
     /// Bytes that have arrived and are neither a request nor a whole argument yet.
     #[cfg(any(test, fuzzing, feature = "server"))]
     pub(crate) fn pending(&self) -> usize {
@@ -244,21 +250,21 @@ impl Requests {
 
     /// The number on the next line, behind its first byte, and goes on to the line after it. The number is `None`
     /// if the line holds none.
+    #[inline]
     fn number(&mut self, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
-        // As all clients write it: few digits, and none before them.
-        let mut number = 0;
-        let rest = self.buffer.get(self.start + 1..).unwrap_or_default();
-        for (at, byte) in rest.iter().take(DIGITS).enumerate() {
-            match byte {
-                b'0'..=b'9' => number = number * 10 + i64::from(byte - b'0'),
-                b'\r' if at > 0 && (at == 1 || rest[0] != b'0') && rest.len() > at + 1 => {
-                    self.start += 1 + at + 2;
-                    self.searched = 0;
-                    return Ok(Some(Some(number)));
-                }
-                _ => break,
+        match few_digits(self.buffer.get(self.start + 1..).unwrap_or_default()) {
+            Some((number, digits)) => {
+                self.start += 1 + digits + 2;
+                self.searched = 0;
+                Ok(Some(Some(number)))
             }
+            None => self.any_number(too_long),
         }
+    }
+
+    /// The same, whatever the line looks like.
+    #[cold]
+    fn any_number(&mut self, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
         let Some(line) = self.line(too_long)? else { return Ok(None) };
         let number = self.buffer[line.clone()].get(1..).and_then(parse_i64);
         self.start = line.end + 2;
@@ -290,6 +296,22 @@ impl Requests {
     fn broken(&mut self, why: impl Into<Vec<u8>>) -> ProtocolError {
         ProtocolError(why.into())
     }
+}
+
+/// A line's number and how many digits it has, if it is as all clients write it: few digits, none too many before them,
+/// and the line's end.
+#[inline]
+fn few_digits(line: &[u8]) -> Option<(i64, usize)> {
+    let (mut number, mut digits) = (0, 0);
+    while let Some(byte @ b'0'..=b'9') = line.get(digits) {
+        number = number * 10 + i64::from(byte - b'0');
+        digits += 1;
+        if digits > DIGITS {
+            return None;
+        }
+    }
+    let is_plain = digits == 1 || digits > 1 && line[0] != b'0';
+    (is_plain && line.get(digits) == Some(&b'\r') && line.len() > digits + 1).then_some((number, digits))
 }
 
 /// Puts what has arrived of an argument behind what has before. Its room grows with it.

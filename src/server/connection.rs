@@ -156,7 +156,7 @@ impl Connection<'_> {
                 Outcome::Reply(reply) => reply,
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
-                    self.wait(waiting).await?
+                    self.wait(*waiting).await?
                 }
             };
             if let Some(how) = self.session.shuts_down() {
@@ -180,7 +180,8 @@ impl Connection<'_> {
                 }
             }
             // Neither is kept until the client has read the reply.
-            drop((words, reply));
+            self.requests.reuse(words);
+            drop(reply);
             if self.session.is_over() {
                 self.flush().await?;
                 return Err(Gone);

@@ -126,13 +126,30 @@ impl Session {
         ErrorReply::of_bytes([b"EXECABORT Transaction discarded because of: ", why].concat())
     }
 
+    /// [`look_up`](Self::look_up) for the command that is to be carried out, which may well be called again.
+    pub(super) fn look_up_next(&mut self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        if let Some(row) = self.said_last(words) {
+            return self.check_arity(row, words);
+        }
+        let row = self.look_up(words)?;
+        // A container's name, or a subcommand's, is not all there is to be looked at.
+        if row.named == 1 && !is_container(row) {
+            self.last = words.first().map(|name| (name.clone(), row));
+        }
+        Ok(row)
+    }
+
     /// The row of a command with this number of arguments.
     pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
         let row = self.find_named(words)?;
-        if !row.takes(words.len(), self.compat) {
-            return Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)));
+        self.check_arity(row, words)
+    }
+
+    fn check_arity(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+        if row.takes(words.len(), self.compat) {
+            return Ok(row);
         }
-        Ok(row)
+        Err(ErrorReply::new(format!("ERR wrong number of arguments for '{}' command", row.name)))
     }
 
     /// The row of a command, whatever its number of arguments is.
@@ -140,13 +157,16 @@ impl Session {
         self.find_named(words).ok()
     }
 
+    /// The row of a command whose name was said the same way before.
+    #[inline]
+    fn said_last(&self, words: &[Bytes]) -> Option<&'static Row> {
+        let (name, row) = self.last.as_ref()?;
+        (words.first()? == name).then_some(*row)
+    }
+
     fn find_named(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        if let (Some(last), Some(name)) = (self.last, words.first()) {
-            // A container's name, or a subcommand's, is not all there is to be looked at.
-            let is_all = last.named == 1 && !is_container(last);
-            if is_all && name.eq_ignore_ascii_case(last.name.as_bytes()) {
-                return Ok(last);
-            }
+        if let Some(row) = self.said_last(words) {
+            return Ok(row);
         }
         let known = |name: &[u8]| find(name).filter(|row| row.is_in(self.compat));
         let mut name = SmallVec::<[u8; 64]>::from_slice(words.first().map_or(&[][..], |name| name));

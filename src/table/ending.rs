@@ -11,15 +11,20 @@ use crate::wake::Wakes;
 
 impl Session {
     /// Until when a command is not to be carried out yet: `CLIENT PAUSE`.
+    #[inline]
     pub(crate) fn held_back(&self, words: &[Bytes]) -> Option<u64> {
-        let pause = &self.shared().pause;
-        if !pause.is_on() || self.is_over() {
+        if !self.shared().pause.is_on() || self.is_over() {
             return None;
         }
+        self.held_back_by_pause(words)
+    }
+
+    #[cold]
+    fn held_back_by_pause(&self, words: &[Bytes]) -> Option<u64> {
         // What is wrong is told at once.
         let row = self.check(words).ok()?;
         let writes = self.has_flag(row, flag::WRITE | flag::MAY_REPLICATE);
-        let until = pause.holds(self.db.space().clock(), writes)?;
+        let until = self.shared().pause.holds(self.db.space().clock(), writes)?;
         self.client.note(|facts| facts.waits = true);
         Some(until)
     }

@@ -70,8 +70,8 @@ pub struct Session {
     pub(super) shuts_down: Option<Shutdown>,
     /// Until when its last command has it wait, by DEBUG SLEEP.
     pub(super) sleeps: Option<u64>,
-    /// The row of the command before this one: clients call the same again and again.
-    pub(super) last: Option<&'static Row>,
+    /// A command's name as the client has said it last, and its row: clients say the same again and again.
+    pub(super) last: Option<(Bytes, &'static Row)>,
     pub(super) meter: Meter,
     /// It waits for what another thread will tell.
     #[cfg(feature = "server")]
@@ -97,8 +97,8 @@ pub(super) enum Silence {
 /// How a command ends.
 pub(crate) enum Outcome {
     Reply(Reply),
-    /// It waits, until it is served or the deadline has come.
-    Waits(Waiting),
+    /// It waits, until it is served or the deadline has come. The others need not be as large.
+    Waits(Box<Waiting>),
     /// It has not been carried out, since somebody's script runs: it waits for that, and is to be tried again.
     #[cfg(feature = "lua")]
     Held(crate::script::Held),
@@ -177,6 +177,8 @@ impl Session {
     #[must_use]
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
+        // It need not have that command.
+        self.last = None;
         self
     }
 
@@ -289,7 +291,8 @@ impl Session {
             #[cfg(feature = "lua")]
             Outcome::Held(_) => Reply::Nil,
             Outcome::Reply(reply) => reply,
-            Outcome::Waits(Waiting { ticket, deadline, served, nothing }) => {
+            Outcome::Waits(waiting) => {
+                let Waiting { ticket, deadline, served, nothing } = *waiting;
                 let got = ticket.wait(self.db.space().clock(), deadline);
                 self.woken(got, served, nothing)
             }
@@ -317,9 +320,7 @@ impl Session {
 
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        let looked_up = self.look_up(words);
-        self.last = looked_up.as_ref().ok().copied();
-        let checked = looked_up.and_then(|row| self.check_known(row));
+        let checked = self.look_up_next(words).and_then(|row| self.check_known(row));
         #[cfg(feature = "lua")]
         let (checked, _passed) = match self.pass(checked) {
             Ok(passed) => passed,
@@ -349,7 +350,7 @@ impl Session {
             None => self.run(row, words),
         };
         // It holds for one command, or for one transaction.
-        self.caching &= self.queue.is_some() || row.name.starts_with("client|");
+        self.caching = self.caching && (self.queue.is_some() || row.name.starts_with("client|"));
         let done = self.take_done();
         self.client.note_command(done, &self.shared().measures, |facts| {
             self.tell(facts, row.name);
@@ -464,10 +465,18 @@ impl Session {
     /// Runs a command of which all is known but what its arguments mean.
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let (began, errors) = (self.start_watch(), self.client.errors());
+        let outcome = match self.db.space().is_tracked() {
+            false => self.handle(row, words),
+            true => self.handle_tracked(row, words),
+        };
+        self.show(row, words);
+        self.measure(row, words, began, &outcome, errors);
+        outcome
+    }
+
+    /// Has a command's handler run it.
+    fn handle(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let args = Args::new(words.get(row.named..).unwrap_or_default());
-        let space = Arc::clone(self.db.space());
-        let _current = space.is_tracked().then(|| As::client(self.client.id));
-        let read = if space.is_tracked() { self.remember_reads(row, words) } else { None };
         let said = words.get(row.named - 1).map_or(&[][..], |name| name);
         let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
@@ -475,12 +484,16 @@ impl Session {
             Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
             Run::Container => Err(unknown_subcommand(words)),
         };
-        if read.is_some() {
-            self.tell_again(read);
-        }
-        self.show(row, words);
-        let outcome = outcome.unwrap_or_else(|error| Outcome::Reply(error.into()));
-        self.measure(row, words, began, &outcome, errors);
+        outcome.unwrap_or_else(|error| Outcome::Reply(error.into()))
+    }
+
+    /// The same while others are told what has changed of what they have read.
+    #[cold]
+    fn handle_tracked(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
+        let _current = As::client(self.client.id);
+        let read = self.remember_reads(row, words);
+        let outcome = self.handle(row, words);
+        self.tell_again(read);
         outcome
     }
 
@@ -551,13 +564,15 @@ impl Session {
         #[cfg(feature = "server")]
         if let Some(ticket) = self.elsewhere.take() {
             let served = |served| if let blocking::Served::Told(reply) = served { reply } else { Reply::Nil };
-            return Outcome::Waits(Waiting { ticket, deadline: NEVER, served, nothing: reply });
+            let waiting = Waiting { ticket, deadline: NEVER, served, nothing: reply };
+            return Outcome::Waits(Box::new(waiting));
         }
         match self.sleeps.take() {
             None => Outcome::Reply(reply),
             Some(deadline) => {
                 let ticket = Ticket::of_nobody(self.db.space());
-                Outcome::Waits(Waiting { ticket, deadline, served: |_| Reply::Nil, nothing: reply })
+                let waiting = Waiting { ticket, deadline, served: |_| Reply::Nil, nothing: reply };
+                Outcome::Waits(Box::new(waiting))
             }
         }
     }
@@ -585,7 +600,8 @@ impl Session {
                 if self.is_killed() {
                     self.client.rouse(false);
                 }
-                Outcome::Waits(Waiting { ticket, deadline, served, nothing: Reply::NilArray })
+                let waiting = Waiting { ticket, deadline, served, nothing: Reply::NilArray };
+                Outcome::Waits(Box::new(waiting))
             }
         })
     }

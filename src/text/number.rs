@@ -63,15 +63,20 @@ pub(crate) fn format_i64(value: i64, buffer: &mut IntegerBuffer) -> &[u8] {
 
 /// Writes a number without sign, as [`format_i64`]. O(1), without allocation.
 pub(crate) fn format_u64(mut value: u64, buffer: &mut IntegerBuffer) -> &[u8] {
-    let mut start = buffer.len();
-    loop {
-        start -= 1; // a u64 has at most 20 digits
-        buffer[start] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            return &buffer[start..];
-        }
+    let mut start = buffer.len(); // a u64 has at most 20 digits
+    // Two at a time: each division waits for the one before it.
+    while value >= 10 {
+        let pair = (value % 100) as u8;
+        value /= 100;
+        start -= 2;
+        buffer[start] = b'0' + pair / 10;
+        buffer[start + 1] = b'0' + pair % 10;
     }
+    if value > 0 || start == buffer.len() {
+        start -= 1;
+        buffer[start] = b'0' + value as u8;
+    }
+    &buffer[start..]
 }
 
 /// Reads a double as Redis does for scores: decimal or hexadecimal with an optional exponent, or `inf` or

@@ -93,6 +93,12 @@ impl Effects {
         Effects { wake_at: NEVER, ..Effects::default() }
     }
 
+    /// Whether there is nothing to be done.
+    #[inline]
+    pub(super) fn is_nothing(&self) -> bool {
+        self.garbage.is_empty() && self.wake_at == NEVER && self.others.is_none()
+    }
+
     pub(super) fn others(&mut self) -> &mut Others {
         self.others.get_or_insert_default()
     }
@@ -268,9 +274,9 @@ impl<'w> Writer<'w> {
         let now = self.now;
         let mut change = Some(change);
         let mut attempt = |value: &mut Value| {
-            let inner = K::of_mut(value).ok_or(Error::WrongType)?;
+            let Some(inner) = K::of_mut(value) else { return Err(Error::WrongType) };
             // It runs once: a value of the wrong type does not come this far.
-            let change = change.take().ok_or(Error::WrongType)?;
+            let Some(change) = change.take() else { return Err(Error::WrongType) };
             let (result, event) = change(inner)?;
             Ok::<_, Error>((result, event, K::GOES_WHEN_EMPTY && inner.is_over(now)))
         };
