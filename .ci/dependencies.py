@@ -8,8 +8,8 @@ import sys
 
 ALLOWED = {"MIT", "Apache-2.0", "Unicode-3.0", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense", "BSL-1.0"}
 LIMIT = 30
-# Of these there may be two versions: ring, behind the feature `tls`, has not moved on.
-TWICE = {"getrandom"}
+# Of these there may be two versions: ring (feature `tls`) and rusqlite have not moved on.
+TWICE = {"getrandom", "hashbrown"}
 
 
 def cargo(*arguments):

@@ -135,6 +135,7 @@
 //! | `redis-aio` | `Store::redis_async_connection`: the same for redis-rs's async commands |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
 //! | `tls` | `ServerBuilder::tls`: the server's TCP port with TLS |
+//! | `rusqlite` | `larder::sqlite`: caches that follow what a SQLite connection changes; its build takes libclang |
 //! | `testing` | `larder::testing`: faults, the log of commands, strict modes, the data as text and what differs |
 //!
 //! Without any, the store depends on neither serde nor a codec.
@@ -189,6 +190,8 @@ mod server;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod snapshot;
+#[cfg(feature = "rusqlite")]
+pub mod sqlite;
 mod sync;
 #[cfg(feature = "commands")]
 mod table;
@@ -208,7 +211,7 @@ const TINY: bool = cfg!(any(test, tiny));
 
 pub use api::*;
 pub use bytes::Bytes;
-pub use cache::{Answer, Cache, CacheBuilder, CacheKey, CacheStats, How, Load, OnFailure, Previous};
+pub use cache::{Answer, Cache, CacheBuilder, CacheKey, CacheStats, How, Load, OnFailure, Previous, Writing};
 pub use clock::{Clock, ManualClock};
 pub use codec::*;
 pub use command::hash::FieldExpiry;

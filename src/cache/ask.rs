@@ -217,7 +217,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         L: Into<Load<V>>,
         E: Display,
     {
-        let name = self.name_of(key)?;
+        let (name, asked) = (self.name_of(key)?, self.space.caches().tags.now());
         loop {
             match self.step(key, &name)? {
                 Step::Answer(answer) => return Ok(answer),
@@ -225,7 +225,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                     let loaded = duty.lead.run(|| loader(duty.previous()));
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
-                Step::Wait(follow, deadline, old) => match self.waited(follow.wait(deadline), old) {
+                Step::Wait(follow, deadline, old) => match self.waited(follow.wait(deadline), old, asked) {
                     Next::Done(result) => return result,
                     Next::Again => {}
                 },
@@ -245,7 +245,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         L: Into<Load<V>>,
         E: Display,
     {
-        let name = self.name_of(key)?;
+        let (name, asked) = (self.name_of(key)?, self.space.caches().tags.now());
         loop {
             match self.step(key, &name)? {
                 Step::Answer(answer) => return Ok(answer),
@@ -254,7 +254,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
                 Step::Wait(follow, deadline, old) => {
-                    match self.waited(follow.wait_async(deadline).await, old) {
+                    match self.waited(follow.wait_async(deadline).await, old, asked) {
                         Next::Done(result) => return result,
                         Next::Again => {}
                     }
@@ -457,11 +457,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Ok(())
     }
 
-    /// What becomes of a load that somebody has waited for.
-    fn waited<E>(&self, waited: Waited, old: Option<Arc<Entry<K, V>>>) -> Next<V, E> {
+    /// What becomes of a load that somebody has waited for, who asked when the removals' time was this.
+    fn waited<E>(&self, waited: Waited, old: Option<Arc<Entry<K, V>>>, asked: u64) -> Next<V, E> {
         let now = self.space.clock().now();
         match (waited, old) {
             (Waited::Ended(Outcome::Native(loaded)), _) => match loaded.downcast::<Entry<K, V>>() {
+                // A tag does not fence a load before it is known to give values that have it.
+                Ok(entry) if !entry.stamp.is_for(asked) => Next::Again,
                 Ok(entry) => {
                     let how = if entry.is_fresh(now) { How::Shared } else { How::Stale };
                     Next::Done(Ok(self.answer_as(&entry, now, how)))

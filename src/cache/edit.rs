@@ -129,7 +129,8 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     }
 
     /// Removes all values that have a tag, in every cache of the store. Loads under way that give values with it are
-    /// fenced. O(1), for any number of values: see [`Store::remove_tag`](crate::Store::remove_tag).
+    /// fenced. A tag that ends in a colon stands for all that have it before their last word: `shop:products:` for
+    /// `shop:products:7`. O(1), for any number of values.
     pub fn remove_tag<'k>(&self, tag: impl Into<Key<'k>>) {
         self.0.space.caches().tags.remove(&tag.into());
     }

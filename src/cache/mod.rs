@@ -19,7 +19,8 @@ mod near;
 mod policy;
 pub(crate) mod registry;
 mod stats;
-mod tags;
+pub(crate) mod tags;
+mod writing;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -31,6 +32,7 @@ pub use builder::{CacheBuilder, OnFailure};
 pub use load::{Answer, How, Load, Previous};
 pub use name::CacheKey;
 pub use stats::CacheStats;
+pub use writing::Writing;
 
 use breaker::{Breaker, Limit};
 use entry::Form;

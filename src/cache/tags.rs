@@ -3,12 +3,20 @@
 //! Removing a tag looks at no entry: it notes the time, on a line that only such removals move on, and what was
 //! loaded before that counts as missing from then on. So it takes the same time for one entry and for a million; their
 //! memory comes back as they are looked for, evicted, or expire.
+//!
+//! An entry that has a tag has two more: the tag's group, which is its name up to the last colon and with it, and the one
+//! that all have. So all rows of a table go in one step, and all that anybody has tagged.
+//!
+//! A tag can be held: no entry that has it is valid then. Who holds it removes it at the end, before it is let go, so
+//! none that began before comes to be valid by that.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::Bytes;
+use crate::keyspace::Keyspace;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +26,8 @@ pub(crate) struct Tags {
     /// How often a tag was removed, or all entries of a cache or a database at once.
     now: AtomicU64,
     known: Mutex<Known>,
+    /// What all entries have that have any.
+    every: Arc<Tag>,
 }
 
 #[derive(Default)]
@@ -33,12 +43,43 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct Tag {
     removed_at: AtomicU64,
+    /// How many hold it.
+    holders: AtomicU64,
 }
 
 impl Tag {
+    fn is_held(&self) -> bool {
+        self.holders.load(Ordering::Acquire) > 0
+    }
+
     /// Whether it was removed after a load had begun.
     fn was_removed_since(&self, began: u64) -> bool {
         self.removed_at.load(Ordering::Acquire) > began
+    }
+}
+
+/// A tag that is held, until this is dropped.
+pub(crate) struct Hold {
+    space: Arc<Keyspace>,
+    tag: Arc<Tag>,
+}
+
+impl Hold {
+    /// Holds the tag of this name, and removes it. O(1) amortised
+    pub(crate) fn of(space: &Arc<Keyspace>, name: &[u8]) -> Self {
+        let tags = &space.caches().tags;
+        let tag = tags.known.lock().tag(name);
+        // First, so that a load that still finds it unremoved finds it held.
+        tag.holders.fetch_add(1, Ordering::AcqRel);
+        tags.remove_all(&tag);
+        Hold { space: Arc::clone(space), tag }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.space.caches().tags.remove_all(&self.tag);
+        self.tag.holders.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -51,10 +92,18 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Whether none of the tags was removed since.
+    /// Whether none of the tags was removed since, or is held.
     pub(super) fn is_valid(&self) -> bool {
         let mut tags = self.tags.iter().chain([&self.cache]);
-        !tags.any(|tag| tag.was_removed_since(self.began))
+        // In this order: who lets a tag go has removed it before.
+        !tags.any(|tag| tag.is_held() || tag.was_removed_since(self.began))
+    }
+
+    /// Whether its load may be shared with somebody who asked when the removals' time was this: nothing was removed
+    /// that they may know of.
+    pub(super) fn is_for(&self, asked: u64) -> bool {
+        let mut tags = self.tags.iter().chain([&self.cache]);
+        asked <= self.began || !tags.any(|tag| tag.was_removed_since(self.began))
     }
 
     /// What the tags take, in bytes.
@@ -86,6 +135,12 @@ impl Tags {
         self.now.store(at, Ordering::Release);
     }
 
+    /// Removes all tags that there are. O(1)
+    #[cfg(feature = "rusqlite")]
+    pub(crate) fn remove_every(&self) {
+        self.remove_all(&self.every);
+    }
+
     /// Removes all that has a tag that is known by no name.
     pub(super) fn remove_all(&self, tag: &Tag) {
         let _known = self.known.lock();
@@ -106,7 +161,18 @@ impl Tags {
             return Stamp { began, cache, tags: Box::default() };
         }
         let mut known = self.known.lock();
-        Stamp { began, cache, tags: names.map(|name| known.tag(name)).collect() }
+        let mut tags: SmallVec<[Arc<Tag>; 6]> = SmallVec::new();
+        for name in names {
+            tags.push(known.tag(name));
+            if let Some(colon) = name.iter().rposition(|byte| *byte == b':') {
+                let group = known.tag(&name[..=colon]);
+                if !tags.iter().any(|tag| Arc::ptr_eq(tag, &group)) {
+                    tags.push(group);
+                }
+            }
+        }
+        tags.push(Arc::clone(&self.every));
+        Stamp { began, cache, tags: tags.into_vec().into_boxed_slice() }
     }
 }
 
@@ -118,7 +184,7 @@ impl Known {
         if self.tags.len() >= self.limit.max(Tags::FEW) {
             self.forget_unused();
         }
-        let tag = Arc::new(Tag { removed_at: AtomicU64::new(self.floor) });
+        let tag = Arc::new(Tag { removed_at: AtomicU64::new(self.floor), holders: AtomicU64::new(0) });
         self.tags.insert(Bytes::from(name), Arc::clone(&tag));
         tag
     }

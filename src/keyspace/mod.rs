@@ -356,6 +356,31 @@ impl Keyspace {
         }
     }
 
+    /// Removes a key whose source is going to be written: what is loaded for it is not kept until that has
+    /// [ended](Self::end_write).
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`]
+    pub(crate) fn begin_write(&self, db: u16, key: KeyRef<'_>) -> Result<()> {
+        self.write_one(db, key, |writer, key| {
+            writer.discard(key, KeyEvent::Del);
+            if let Some(shard) = writer.shard_mut(key) {
+                shard.watches.hold(db, key.bytes);
+            }
+        })
+    }
+
+    /// The same key again: its source was written. What began to be loaded before is fenced. Not for a thread that is in
+    /// a transaction of the store.
+    pub(crate) fn end_write(&self, db: u16, key: KeyRef<'_>) {
+        let _is_free = self.write_one(db, key, |writer, key| {
+            writer.discard(key, KeyEvent::Del);
+            if let Some(shard) = writer.shard_mut(key) {
+                shard.watches.let_go(db, key.bytes);
+            }
+        });
+    }
+
     /// Which key events are told.
     pub(crate) fn told(&self) -> Told {
         Told::from_bits(self.told.load(Ordering::Relaxed))

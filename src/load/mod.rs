@@ -199,7 +199,7 @@ impl Lead {
                 Ok(false)
             })?,
             Kept::Value(value, deadline) => self.space.write(*db, &[key], |writer| {
-                if fence.is_fenced() {
+                if !fence.may_keep() {
                     writer.discard_value(value);
                     return Ok(false);
                 }
@@ -210,7 +210,7 @@ impl Lead {
                 }
             })?,
         };
-        let is_fenced = is_to_be_kept && fence.is_fenced() && !matches!(landing, Ok(true));
+        let is_fenced = is_to_be_kept && !fence.may_keep() && !matches!(landing, Ok(true));
         self.counters().led.fetch_add(1, Ordering::Relaxed);
         self.counters().fenced.fetch_add(is_fenced.into(), Ordering::Relaxed);
         self.end(outcome);

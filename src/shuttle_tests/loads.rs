@@ -7,7 +7,7 @@ use super::{LONG, assert_nothing_left, explore, join, store, with};
 use crate::load::{Join, LoadError};
 use crate::sync::atomic::AtomicU64;
 use crate::sync::thread;
-use crate::{Error, Result, Store};
+use crate::{Cache, Error, Load as Loaded, Result, Store, Writing};
 
 type Load = Result<u64, LoadError<String>>;
 
@@ -229,6 +229,60 @@ fn a_transaction_that_fails_keeps_no_old_version() {
         assert!(failed.is_err());
         store.remove("k").unwrap();
     });
+}
+
+/// The way to tell a cache of a write to the row behind its key 7, whose values have the tag `row:7`.
+type Way = fn(&Store, &Cache<u64, u64>) -> Writing;
+
+const WAYS: [Way; 3] = [
+    |_, rows| rows.writing(&[7]).unwrap(),
+    |store, _| store.writing().tag("row:7"),
+    |store, _| store.writing().tag("row:"),
+];
+
+fn ask(rows: &Cache<u64, u64>, row: &Row) -> u64 {
+    let loader = || {
+        let version = row.read();
+        thread::yield_now();
+        Ok::<_, String>(Loaded::value(version).tag("row:7"))
+    };
+    *rows.get_or_load(&7, loader).unwrap().unwrap()
+}
+
+/// Writers change the row, and their last look before the commit may be at the old one: nobody who asks after the commit
+/// is given an older version, and none is there.
+#[test]
+fn writing_keeps_no_old_version() {
+    for way in WAYS {
+        explore(150, move || {
+            let (_clock, store) = store();
+            let rows: Cache<u64, u64> = store.cache("rows").build().unwrap();
+            let row = Row::new();
+            let mut threads = Vec::new();
+            for _ in 0..2 {
+                let (row, rows) = (Arc::clone(&row), rows.clone());
+                threads.push(with(&store, move |_| {
+                    ask(&rows, &row);
+                    ask(&rows, &row);
+                }));
+            }
+            for _ in 0..2 {
+                let (row, rows) = (Arc::clone(&row), rows.clone());
+                threads.push(with(&store, move |store| {
+                    let writing = way(store, &rows);
+                    ask(&rows, &row);
+                    let version = row.write();
+                    writing.commit();
+                    let seen = ask(&rows, &row);
+                    assert!(seen >= version, "wrote version {version} and read {seen}");
+                }));
+            }
+            join(threads);
+            let kept = rows.peek(&7).unwrap();
+            assert!(kept.is_none_or(|kept| *kept == 2), "an old version is kept");
+            assert_nothing_left(&store);
+        });
+    }
 }
 
 /// Loads a key whose loader needs the next: the last needs the first, or nothing.

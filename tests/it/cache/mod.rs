@@ -5,6 +5,9 @@ mod flights;
 mod kept;
 mod policy;
 mod seen;
+#[cfg(feature = "rusqlite")]
+mod sqlite;
+mod writing;
 
 use std::sync::Arc;
 use std::time::Duration;
