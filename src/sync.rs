@@ -131,6 +131,11 @@ mod model {
             self.0.read().unwrap_or_else(PoisonError::into_inner)
         }
 
+        /// The model lets readers in while a writer waits.
+        pub(crate) fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
+            self.read()
+        }
+
         pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
