@@ -64,7 +64,7 @@ use crate::sync::Mutex;
 /// names.remove(&7)?; // as of any cache
 /// # Ok::<(), LoadError<std::io::Error>>(())
 /// ```
-pub struct LoadingCache<K, V, E>(Arc<Loading<K, V, dyn Fn(&K) -> Result<Load<V>, E> + Send + Sync>>);
+pub struct LoadingCache<K, V, E>(Arc<Loading<K, V, Loader<K, V, E>>>);
 
 /// A [`LoadingCache`] for async code: its loads are futures, and those behind the callers run where they are spawned.
 /// Made by [`CacheBuilder::build_loading_async`].
@@ -93,12 +93,16 @@ pub struct LoadingCache<K, V, E>(Arc<Loading<K, V, dyn Fn(&K) -> Result<Load<V>,
 /// # Ok(())
 /// # }
 /// ```
-pub struct AsyncLoadingCache<K, V, E>(Arc<Loading<K, V, dyn Fn(K) -> Loaded<V, E> + Send + Sync>>);
+pub struct AsyncLoadingCache<K, V, E>(Arc<Loading<K, V, AsyncLoader<K, V, E>>>);
 
 /// A load as it is spawned.
 type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Loaded<V, E> = Pin<Box<dyn Future<Output = Result<Load<V>, E>> + Send>>;
+
+type Loader<K, V, E> = dyn Fn(&K) -> Result<Load<V>, E> + Send + Sync;
+
+type AsyncLoader<K, V, E> = dyn Fn(K) -> Loaded<V, E> + Send + Sync;
 
 /// Of one or the other.
 struct Loading<K, V, F: ?Sized> {

@@ -123,7 +123,7 @@ fn what_has_left_the_table_is_neither_found_nor_kept() {
             let value = Arc::new(1);
             rows.insert(&1, Arc::clone(&value)).unwrap();
             // It is put there by whoever finds it in the table, once it was forgotten.
-            crate::cache::registry::Cleared::clear(&*rows.0);
+            store.space().caches().clear_all();
             let reader = || {
                 let rows = rows.clone();
                 with(&store, move |_| drop(rows.get_or_load(&1, || Ok::<_, String>(2))))
