@@ -73,10 +73,10 @@ fn an_abandoned_load_is_taken_over_by_one() {
 #[test]
 fn all_that_removes_fences_loads() {
     let ways: [fn(&Store, &Cache<u64, u64>); 5] = [
-        |_, rows| drop(rows.remove(&1).unwrap()),
+        |_, rows| _ = rows.remove(&1).unwrap(),
         |_, rows| rows.remove_tag("row"),
         |_, rows| rows.clear().unwrap(),
-        |store, _| drop(store.remove("rows:1").unwrap()),
+        |store, _| _ = store.remove("rows:1").unwrap(),
         |store, _| store.clear().unwrap(),
     ];
     for follow in ways {
@@ -92,7 +92,7 @@ fn all_that_removes_fences_loads() {
             };
             let reader = || {
                 let (rows, read) = (rows.clone(), read.clone());
-                with(&store, move |_| drop(read(&rows)))
+                with(&store, move |_| _ = read(&rows))
             };
             let writer = {
                 let (rows, read) = (rows.clone(), read.clone());
@@ -113,7 +113,7 @@ fn all_that_removes_fences_loads() {
 #[test]
 fn what_has_left_the_table_is_neither_found_nor_kept() {
     let ways: [fn(&Store, &Cache<u64, u64>); 3] = [
-        |_, rows| drop(rows.remove(&1).unwrap()),
+        |_, rows| _ = rows.remove(&1).unwrap(),
         |_, rows| rows.clear().unwrap(),
         |_, rows| rows.insert(&1, 2).unwrap(),
     ];
