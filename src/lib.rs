@@ -211,7 +211,10 @@ const TINY: bool = cfg!(any(test, tiny));
 
 pub use api::*;
 pub use bytes::Bytes;
-pub use cache::{Answer, Cache, CacheBuilder, CacheKey, CacheStats, How, Load, OnFailure, Previous, Writing};
+pub use cache::{
+    Answer, AsyncLoadingCache, Cache, CacheBuilder, CacheIter, CacheKey, CacheState, CacheStats, Explanation,
+    How, Load, LoadingCache, OnFailure, Previous, Warmed, Writing,
+};
 pub use clock::{Clock, ManualClock};
 pub use codec::*;
 pub use command::hash::FieldExpiry;

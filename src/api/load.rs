@@ -132,7 +132,7 @@ impl Store {
     /// Leads the load of a key that was missing, or waits for the one under way.
     fn lead_or_wait<T: Decode, E>(&self, key: KeyRef<'_>) -> Result<Seek<T>, LoadError<E>> {
         loop {
-            let follow = match self.space().flights().join(self.space(), self.index(), key)? {
+            let follow = match self.space().flights().join(self.space(), self.index(), key, None)? {
                 Join::Lead(lead) => {
                     // Another's load may have landed between the look and the lead.
                     let landed = self.write_one(key, |writer, key| {

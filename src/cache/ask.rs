@@ -18,10 +18,10 @@ use super::{Cache, Inner};
 use crate::clock::{NEVER, millis};
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
-use crate::load::{Follow, Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::load::{Batch, Follow, Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::value::Value;
 use crate::value::native::Held;
-use crate::value::{Value, ValueRef};
-use crate::{Bytes, Error, Result, trace};
+use crate::{Error, Result, trace};
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// The value of a key, or what `loader` gives, which is then kept; `None` if there is nothing under the key.
@@ -62,7 +62,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     {
         match self.0.hit(key) {
             Some(value) => Ok(value),
-            None => self.0.ask(key, |_| loader()).map(|answer| answer.value),
+            None => self.0.ask(key, Who::One, |_| loader()).map(|answer| answer.value),
         }
     }
 
@@ -108,7 +108,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         L: Into<Load<V>>,
         E: Display,
     {
-        self.0.ask(key, loader)
+        self.0.ask(key, Who::One, loader)
     }
 
     /// [`get_or_load`](Self::get_or_load) for async code, on any runtime: `loader` makes a future, which is awaited
@@ -133,7 +133,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     {
         match self.0.hit(key) {
             Some(value) => Ok(value),
-            None => self.0.ask_async(key, |_| loader()).await.map(|answer| answer.value),
+            None => self.0.ask_async(key, Who::One, |_| loader()).await.map(|answer| answer.value),
         }
     }
 
@@ -153,27 +153,53 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         L: Into<Load<V>>,
         E: Display,
     {
-        self.0.ask_async(key, loader).await
+        self.0.ask_async(key, Who::One, loader).await
     }
 }
 
+/// Who asks for a key.
+pub(super) enum Who<'t> {
+    /// Somebody who asks for it alone.
+    One,
+    /// Somebody who asks for several at once.
+    Many(&'t mut Together),
+    /// Nobody: it is loaded behind those who have asked. They were counted.
+    Behind,
+}
+
+/// What the loads that one call of a loader makes have in common.
+#[derive(Default)]
+pub(super) struct Together {
+    batch: Batch,
+    /// Whether the breaker lets that call be made, once it was asked.
+    is_admitted: Option<bool>,
+}
+
 /// What is to be done for somebody who asks.
-enum Step<K, V> {
+pub(super) enum Step<K, V> {
     Answer(Answer<V>),
     /// To load the value.
     Load(Duty<K, V>),
-    /// To wait for another's load, until a deadline.
-    Wait(Follow, u64, Option<Arc<Entry<K, V>>>),
+    /// To wait for another's load, for so long as [`Inner::deadline`] says.
+    Wait(Follow, Asked<K, V>),
+}
+
+/// What there is to know of somebody who waits for another's load.
+pub(super) struct Asked<K, V> {
+    /// What may be served if that fails.
+    pub old: Option<Arc<Entry<K, V>>>,
+    /// The removals' time when they asked.
+    removals: u64,
 }
 
 /// A load to be made.
-struct Duty<K, V> {
-    lead: Lead,
+pub(super) struct Duty<K, V> {
+    pub lead: Lead,
     /// What is there, and may be served if nothing better can be had.
     old: Option<Arc<Entry<K, V>>>,
     /// The removals' time, and the store's, when it began.
     began: u64,
-    started: u64,
+    pub started: u64,
 }
 
 impl<K, V> Duty<K, V> {
@@ -187,7 +213,7 @@ impl<K, V> Duty<K, V> {
 }
 
 /// What came of waiting.
-enum Next<V, E> {
+pub(super) enum Next<V, E> {
     Done(Result<Answer<V>, LoadError<E>>),
     Again,
 }
@@ -195,7 +221,7 @@ enum Next<V, E> {
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// The value of a key that was found before, is fresh, and stands in its table without a doubt.
     #[inline]
-    fn hit<Q>(&self, key: &Q) -> Option<Option<Arc<V>>>
+    pub(super) fn hit<Q>(&self, key: &Q) -> Option<Option<Arc<V>>>
     where
         K: Borrow<Q>,
         Q: CacheKey<K> + ?Sized,
@@ -206,9 +232,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Some(value)
     }
 
-    fn ask<Q, L, E>(
+    pub(super) fn ask<Q, L, E>(
         &self,
         key: &Q,
+        mut who: Who<'_>,
         loader: impl FnOnce(Previous<V>) -> Result<L, E>,
     ) -> Result<Answer<V>, LoadError<E>>
     where
@@ -217,25 +244,29 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         L: Into<Load<V>>,
         E: Display,
     {
-        let (name, asked) = (self.name_of(key)?, self.space.caches().tags.now());
+        let name = self.name_of(key)?;
         loop {
-            match self.step(key, &name)? {
+            match self.step(key, &name, &mut who)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
                     let loaded = duty.lead.run(|| loader(duty.previous()));
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
-                Step::Wait(follow, deadline, old) => match self.waited(follow.wait(deadline), old, asked) {
-                    Next::Done(result) => return result,
-                    Next::Again => {}
-                },
+                Step::Wait(follow, asked) => {
+                    let waited = follow.wait(self.deadline(asked.old.as_deref()));
+                    match self.waited(waited, asked) {
+                        Next::Done(result) => return result,
+                        Next::Again => {}
+                    }
+                }
             }
         }
     }
 
-    async fn ask_async<Q, L, E, F>(
+    pub(super) async fn ask_async<Q, L, E, F>(
         &self,
         key: &Q,
+        mut who: Who<'_>,
         loader: impl FnOnce(Previous<V>) -> F,
     ) -> Result<Answer<V>, LoadError<E>>
     where
@@ -245,16 +276,17 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         L: Into<Load<V>>,
         E: Display,
     {
-        let (name, asked) = (self.name_of(key)?, self.space.caches().tags.now());
+        let name = self.name_of(key)?;
         loop {
-            match self.step(key, &name)? {
+            match self.step(key, &name, &mut who)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
                     let loaded = duty.lead.run_async(loader(duty.previous())).await;
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
-                Step::Wait(follow, deadline, old) => {
-                    match self.waited(follow.wait_async(deadline).await, old, asked) {
+                Step::Wait(follow, asked) => {
+                    let waited = follow.wait_async(self.deadline(asked.old.as_deref())).await;
+                    match self.waited(waited, asked) {
                         Next::Done(result) => return result,
                         Next::Again => {}
                     }
@@ -270,30 +302,37 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// What is to be done for somebody who asks for a key.
-    fn step<Q, E>(&self, key: &Q, name: &Name) -> Result<Step<K, V>, LoadError<E>>
+    pub(super) fn step<Q, E>(
+        &self,
+        key: &Q,
+        name: &Name,
+        who: &mut Who<'_>,
+    ) -> Result<Step<K, V>, LoadError<E>>
     where
         K: Borrow<Q>,
         Q: CacheKey<K> + ?Sized,
     {
-        let name = self.space.key_ref(name);
+        let (name, removals) = (self.space.key_ref(name), self.space.caches().tags.now());
         let found = self.find(key, name)?;
         let now = self.space.clock().now();
         let verdict = found.as_ref().map_or(Verdict::Gone, |found| self.judge(found, now));
-        self.counters.lookups.count(0, !matches!(verdict, Verdict::Gone | Verdict::Reload));
+        if !matches!(who, Who::Behind) {
+            self.counters.lookups.count(0, !matches!(verdict, Verdict::Gone | Verdict::Reload));
+        }
         match (verdict, found) {
             (Verdict::Fresh | Verdict::Wait, Some(found)) => {
                 self.put_off(&found, name, now)?;
                 Ok(Step::Answer(self.answer(&found, now)))
             }
             // It is served anyway: by another's load nobody waits.
-            (Verdict::Refresh | Verdict::Revalidate, Some(found)) => match self.lead(now, name)? {
+            (Verdict::Refresh | Verdict::Revalidate, Some(found)) => match self.lead(now, name, who)? {
                 None => Ok(Step::Answer(self.answer(&found, now))),
                 Some(Join::Follow(_)) => Ok(Step::Answer(self.answer(&found, now))),
                 Some(Join::Lead(lead)) => self.duty(key, name, lead, Some(found)),
             },
             (_, found) => {
                 let old = found.filter(|_| verdict == Verdict::Reload);
-                match self.lead(now, name)? {
+                match self.lead(now, name, who)? {
                     None => match old {
                         Some(old) => Ok(Step::Answer(self.answer(&old, now))),
                         None => Err(LoadError::Paused),
@@ -301,10 +340,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                     Some(Join::Lead(lead)) => self.duty(key, name, lead, old),
                     Some(Join::Follow(follow)) => {
                         Counters::add(&self.counters.shared, 1);
-                        let soft = old.as_ref().and(self.settings.stale_after);
-                        let limit = soft.into_iter().chain(self.settings.wait_at_most).min();
-                        let deadline = limit.map_or(NEVER, |limit| now.saturating_add(limit));
-                        Ok(Step::Wait(follow, deadline, old))
+                        Ok(Step::Wait(follow, Asked { old, removals }))
                     }
                 }
             }
@@ -312,13 +348,27 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// Leads a load or joins one; none if the breaker is open.
-    fn lead(&self, now: u64, name: KeyRef<'_>) -> Result<Option<Join>> {
-        let join = self.space.flights().join(&self.space, self.db, name)?;
-        if matches!(join, Join::Lead(_)) && !self.breaker.admits(self.settings.breaker, now) {
+    fn lead(&self, now: u64, name: KeyRef<'_>, who: &mut Who<'_>) -> Result<Option<Join>> {
+        let batch = if let Who::Many(together) = who { Some(&together.batch) } else { None };
+        let join = self.space.flights().join(&self.space, self.db, name, batch)?;
+        let admits = || self.breaker.admits(self.settings.breaker, now);
+        let is_tried = match (&join, who) {
+            (Join::Follow(_), _) => true,
+            (Join::Lead(_), Who::Many(together)) => *together.is_admitted.get_or_insert_with(admits),
+            (Join::Lead(_), _) => admits(),
+        };
+        if !is_tried {
             Counters::add(&self.counters.paused, 1);
             return Ok(None);
         }
         Ok(Some(join))
+    }
+
+    /// Until when somebody who begins to wait now does: less long if there is something stale to serve.
+    pub(super) fn deadline(&self, old: Option<&Entry<K, V>>) -> u64 {
+        let soft = old.and(self.settings.stale_after);
+        let limit = soft.into_iter().chain(self.settings.wait_at_most).min();
+        limit.map_or(NEVER, |limit| self.space.clock().now().saturating_add(limit))
     }
 
     /// The duty to load a key, unless another's load has landed between the look and the lead.
@@ -346,85 +396,6 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Ok(Step::Load(Duty { lead, old, began, started: now }))
     }
 
-    /// The entry of a key, whatever its age, if none of its tags was removed.
-    pub(super) fn find<Q>(&self, key: &Q, name: KeyRef<'_>) -> Result<Option<Arc<Entry<K, V>>>>
-    where
-        K: Borrow<Q>,
-        Q: CacheKey<K> + ?Sized,
-    {
-        enum Found {
-            Native(Held),
-            Text(Bytes, u64),
-        }
-
-        let removals = self.space.caches().tags.now();
-        let found = {
-            let shard = self.space.reading(name)?;
-            match self.space.kept(&shard, self.db, name) {
-                None => None,
-                Some((ValueRef::Whole(Value::Native(native)), _)) => Some(Found::Native(native.clone())),
-                Some((ValueRef::Whole(Value::String(text)), deadline)) => {
-                    Some(Found::Text(text.clone(), deadline))
-                }
-                Some((ValueRef::Short(text), deadline)) => Some(Found::Text(Bytes::from(text), deadline)),
-                Some(_) => return Err(Error::WrongType),
-            }
-        };
-        match found {
-            None => Ok(None),
-            Some(Found::Native(native)) => {
-                // Of another type: of a cache that has been closed.
-                let entry = native.downcast::<Entry<K, V>>().filter(|entry| entry.stamp.is_valid());
-                if let Some(entry) = &entry {
-                    entry.found(removals);
-                    let is_near = self.near.look(entry.hash(), key, |near| Arc::ptr_eq(near, entry));
-                    if is_near != Some(true) && entry.is_at_home(&self.me) && entry.is_current() {
-                        self.near.put(entry);
-                    }
-                }
-                Ok(entry)
-            }
-            Some(Found::Text(text, deadline)) => self.decode(key, name, text, deadline, removals),
-        }
-    }
-
-    /// Makes an entry of bytes that another has put there: a snapshot, or a Redis client. Those that do not decode count
-    /// as missing.
-    fn decode<Q>(
-        &self,
-        key: &Q,
-        name: KeyRef<'_>,
-        text: Bytes,
-        deadline: u64,
-        removals: u64,
-    ) -> Result<Option<Arc<Entry<K, V>>>>
-    where
-        K: Borrow<Q>,
-        Q: CacheKey<K> + ?Sized,
-    {
-        let Some(form) = &self.settings.form else { return Ok(None) };
-        let value = match (form.decode)(text.clone()) {
-            Ok(value) => value,
-            Err(why) => {
-                Counters::add(&self.counters.undecodable, 1);
-                trace::undecodable(name.bytes, &why);
-                return Ok(None);
-            }
-        };
-        let left = deadline.saturating_sub(self.space.clock().now());
-        let load = Load::value(value).ttl(Duration::from_millis(left.min(self.policy.ttl)));
-        let Some(entry) = self.entry(key, load, removals, 0, None)? else { return Ok(None) };
-        let native = Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry)));
-        let deadline = entry.deadline();
-        let stands = self.space.write_one(self.db, name, |writer, name| {
-            writer.put_in_form(name, |value| *value == *text, native, deadline)
-        })?;
-        if stands {
-            self.near.put(&entry);
-        }
-        Ok(Some(entry))
-    }
-
     pub(super) fn judge(&self, entry: &Entry<K, V>, now: u64) -> Verdict {
         self.policy.judge(&entry.life, now, || self.chance())
     }
@@ -434,7 +405,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         (self.space.rng().next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn answer(&self, entry: &Entry<K, V>, now: u64) -> Answer<V> {
+    pub(super) fn answer(&self, entry: &Entry<K, V>, now: u64) -> Answer<V> {
         let how = if entry.is_fresh(now) { How::Hit } else { How::Stale };
         if how == How::Stale {
             Counters::add(&self.counters.stale, 1);
@@ -448,7 +419,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// Has an entry that was used live on, where the cache's do.
-    fn put_off(&self, entry: &Arc<Entry<K, V>>, name: KeyRef<'_>, now: u64) -> Result<()> {
+    pub(super) fn put_off(&self, entry: &Arc<Entry<K, V>>, name: KeyRef<'_>, now: u64) -> Result<()> {
         if let Some(deadline) = self.policy.used(&entry.life, now) {
             self.space.write_one(self.db, name, |writer, name| {
                 writer.put_off(name, |native| native.is(entry), deadline);
@@ -457,13 +428,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Ok(())
     }
 
-    /// What becomes of a load that somebody has waited for, who asked when the removals' time was this.
-    fn waited<E>(&self, waited: Waited, old: Option<Arc<Entry<K, V>>>, asked: u64) -> Next<V, E> {
-        let now = self.space.clock().now();
+    /// What becomes of a load that somebody has waited for.
+    pub(super) fn waited<E>(&self, waited: Waited, asked: Asked<K, V>) -> Next<V, E> {
+        let (Asked { old, removals }, now) = (asked, self.space.clock().now());
         match (waited, old) {
             (Waited::Ended(Outcome::Native(loaded)), _) => match loaded.downcast::<Entry<K, V>>() {
-                // A tag does not fence a load before it is known to give values that have it.
-                Ok(entry) if !entry.stamp.is_for(asked) => Next::Again,
+                // A tag of it may have been removed before they asked: they have seen that, and it has not.
+                Ok(entry) if !entry.stamp.is_for(removals) => Next::Again,
                 Ok(entry) => {
                     let how = if entry.is_fresh(now) { How::Shared } else { How::Stale };
                     Next::Done(Ok(self.answer_as(&entry, now, how)))
@@ -492,34 +463,56 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Q: CacheKey<K> + ?Sized,
         E: Display,
     {
-        let Duty { lead, old, began, started } = duty;
-        let now = self.space.clock().now();
-        let took = now.saturating_sub(started);
+        let took = self.took(duty.started);
+        match loaded {
+            Ok(loaded) => {
+                self.breaker.succeeded();
+                Ok(self.landed(key, duty, loaded, took)?)
+            }
+            Err(error) => {
+                self.count_failure();
+                self.failed(duty, &error).ok_or(LoadError::Loader(error))
+            }
+        }
+    }
+
+    /// Counts a loader that has run; gives how long it took.
+    pub(super) fn took(&self, started: u64) -> u64 {
+        let took = self.space.clock().now().saturating_sub(started);
         Counters::add(&self.counters.loads, 1);
         Counters::add(&self.counters.millis, took);
-        let loaded = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                Counters::add(&self.counters.failed, 1);
-                self.breaker.failed(self.settings.breaker, now);
-                return match old {
-                    Some(old) => {
-                        self.policy.failed(&old.life, now);
-                        trace::load_failed(lead.key(), &error.to_string());
-                        lead.end_failed(Outcome::Native(Arc::<Entry<K, V>>::clone(&old)));
-                        Ok(self.answer(&old, now))
-                    }
-                    None => {
-                        match self.settings.on_failure {
-                            OnFailure::Share => lead.fail(&error.to_string()),
-                            OnFailure::Retry => lead.end_failed(Outcome::Abandoned),
-                        }
-                        Err(LoadError::Loader(error))
-                    }
-                };
-            }
-        };
-        self.breaker.succeeded();
+        took
+    }
+
+    /// Counts a loader that has failed.
+    pub(super) fn count_failure(&self) {
+        Counters::add(&self.counters.failed, 1);
+        self.breaker.failed(self.settings.breaker, self.space.clock().now());
+    }
+
+    /// Tells those who wait of a load that has failed; gives what is served in its stead.
+    pub(super) fn failed(&self, duty: Duty<K, V>, error: &dyn Display) -> Option<Answer<V>> {
+        let (Duty { lead, old, .. }, now) = (duty, self.space.clock().now());
+        if let Some(old) = old {
+            self.policy.failed(&old.life, now);
+            trace::load_failed(lead.key(), &error.to_string());
+            lead.end_failed(Outcome::Native(Arc::<Entry<K, V>>::clone(&old)));
+            return Some(self.answer(&old, now));
+        }
+        match self.settings.on_failure {
+            OnFailure::Share => lead.fail(&error.to_string()),
+            OnFailure::Retry => lead.end_failed(Outcome::Abandoned),
+        }
+        None
+    }
+
+    /// Stores what was loaded, and hands it to those who wait.
+    pub(super) fn landed<Q>(&self, key: &Q, duty: Duty<K, V>, loaded: Load<V>, took: u64) -> Result<Answer<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let (Duty { lead, old, began, .. }, now) = (duty, self.space.clock().now());
         let is_kept = loaded.is_kept;
         let entry = match self.entry(key, loaded, began, took, old.as_deref()) {
             Ok(Some(entry)) => entry,
@@ -527,11 +520,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 let error =
                     Error::Invalid("the loader says that nothing has changed, and there was no value");
                 lead.fail(&error.to_string());
-                return Err(error.into());
+                return Err(error);
             }
             Err(error) => {
                 lead.fail(&error.to_string());
-                return Err(error.into());
+                return Err(error);
             }
         };
         // What nothing is remembered of is not stored, and what was there before goes.
@@ -550,7 +543,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         } else {
             // It was never in a table, or is no more.
             entry.never_stood();
-            Counters::add(&self.counters.fenced, stays.into());
+            if stays {
+                Counters::add(&self.counters.fenced, 1);
+                self.fenced.note(entry.hash());
+            }
         }
         Ok(self.answer_as(&entry, now, How::Loaded))
     }

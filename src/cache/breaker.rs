@@ -36,6 +36,11 @@ impl Breaker {
         now < self.open_until.load(Ordering::Acquire)
     }
 
+    /// For how much longer it is open.
+    pub(super) fn left(&self, now: u64) -> u64 {
+        self.open_until.load(Ordering::Acquire).saturating_sub(now)
+    }
+
     pub(super) fn succeeded(&self) {
         // Read first: most loads find nothing to change.
         if self.failures.load(Ordering::Acquire) != 0 || self.open_until.load(Ordering::Acquire) != 0 {

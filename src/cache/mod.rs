@@ -3,23 +3,33 @@
 //! ```text
 //! hit     near.rs: the entry by its key, without the store's table
 //! else    ask.rs: the table by the key's text -> policy.rs: what becomes of it -> crate::load: one load, fenced
+//! many    many.rs: the same for each of several keys, with one call of the loader
+//! behind  loading.rs: the same by a thread, or a task, of a cache with a loader of its own
 //! ```
 //!
 //! The store's table is where entries stand: there they expire, are evicted, written over and removed, by whoever does
 //! it, and it says so to the entry. `near.rs` only remembers where an entry was found.
 
 mod ask;
+mod behind;
 mod breaker;
 mod builder;
 mod edit;
 mod entry;
+mod explain;
+mod find;
+mod iter;
 mod load;
+mod loading;
+mod many;
 mod name;
 mod near;
 mod policy;
 pub(crate) mod registry;
 mod stats;
 pub(crate) mod tags;
+mod warm;
+mod worker;
 mod writing;
 
 use std::fmt;
@@ -29,13 +39,18 @@ use crate::keyspace::Keyspace;
 use crate::{Database, Result};
 
 pub use builder::{CacheBuilder, OnFailure};
+pub use explain::{CacheState, Explanation};
+pub use iter::CacheIter;
 pub use load::{Answer, How, Load, Previous};
+pub use loading::{AsyncLoadingCache, LoadingCache};
 pub use name::CacheKey;
 pub use stats::CacheStats;
+pub use warm::Warmed;
 pub use writing::Writing;
 
 use breaker::{Breaker, Limit};
 use entry::Form;
+use explain::Fenced;
 use near::{Home, Near};
 use policy::Policy;
 use registry::Cleared;
@@ -114,6 +129,7 @@ struct Inner<K, V> {
     tag: Arc<Tag>,
     breaker: Breaker,
     counters: Counters,
+    fenced: Fenced,
     me: Weak<Inner<K, V>>,
 }
 
@@ -140,6 +156,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
             tag: Arc::default(),
             breaker: Breaker::default(),
             counters: Counters::default(),
+            fenced: Fenced::default(),
             me: me.clone(),
             space,
         });

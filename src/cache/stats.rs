@@ -16,6 +16,8 @@ pub struct CacheStats {
     pub loads: u64,
     /// Loaders that failed.
     pub failed_loads: u64,
+    /// Loaders that panicked behind their callers; they have failed too.
+    pub panics: u64,
     /// How long loaders took, all together, in milliseconds.
     pub load_millis: u64,
     /// Values that were served after their time.
@@ -47,6 +49,7 @@ pub(super) struct Counters {
     pub lookups: Lookups,
     pub loads: AtomicU64,
     pub failed: AtomicU64,
+    pub panics: AtomicU64,
     pub millis: AtomicU64,
     pub stale: AtomicU64,
     pub shared: AtomicU64,
@@ -57,10 +60,10 @@ pub(super) struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        let [loads, failed, millis, stale, shared, fenced, undecodable, paused] =
+        let [loads, failed, panics, millis, stale, shared, fenced, undecodable, paused] =
             std::array::from_fn(|_| AtomicU64::new(0));
         let lookups = Lookups::new(1);
-        Counters { lookups, loads, failed, millis, stale, shared, fenced, undecodable, paused }
+        Counters { lookups, loads, failed, panics, millis, stale, shared, fenced, undecodable, paused }
     }
 }
 
@@ -82,6 +85,7 @@ impl<K, V> Cache<K, V> {
             misses,
             loads: read(&counters.loads),
             failed_loads: read(&counters.failed),
+            panics: read(&counters.panics),
             load_millis: read(&counters.millis),
             stale: read(&counters.stale),
             shared: read(&counters.shared),

@@ -83,6 +83,12 @@ impl Drop for Hold {
     }
 }
 
+/// See [`Tags::removed_of`].
+pub(super) enum Removed {
+    All,
+    Tag(Bytes),
+}
+
 /// The tags of an entry, and when its load began.
 pub(super) struct Stamp {
     pub began: u64,
@@ -147,6 +153,18 @@ impl Tags {
         let at = self.now() + 1;
         tag.removed_at.store(at, Ordering::Release);
         self.now.store(at, Ordering::Release);
+    }
+
+    /// What was removed of an entry's tags since its load began: a tag, by its name, or all of its cache. O(tags of the
+    /// store) if it is one
+    pub(super) fn removed_of(&self, stamp: &Stamp) -> Option<Removed> {
+        if stamp.cache.was_removed_since(stamp.began) {
+            return Some(Removed::All);
+        }
+        let removed = stamp.tags.iter().find(|tag| tag.was_removed_since(stamp.began))?;
+        let known = self.known.lock();
+        let found = known.tags.iter().find(|(_, tag)| Arc::ptr_eq(tag, removed));
+        found.map(|(name, _)| Removed::Tag(name.clone()))
     }
 
     /// The stamp of an entry with these tags, and its cache's, whose load began then. O(tags)

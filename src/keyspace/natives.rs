@@ -32,18 +32,28 @@ impl Keyspace {
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn natives(&self, db: u16, prefix: &[u8], mut visit: impl FnMut(Bytes, Held)) -> Result<()> {
         self.check_not_in_transaction()?;
-        for shard in 0..self.shard_count() {
-            let mut cursor = 0;
-            loop {
-                let mut found = Vec::new();
-                cursor = self.natives_of(shard, db, prefix, cursor, &mut found);
-                found.into_iter().for_each(|(name, native)| visit(name, native));
-                if cursor == 0 {
-                    break;
-                }
-            }
+        let mut next = Some((0, 0));
+        while let Some((shard, cursor)) = next {
+            let mut found = Vec::new();
+            next = self.natives_page(db, prefix, shard, cursor, &mut found);
+            found.into_iter().for_each(|(name, native)| visit(name, native));
         }
         Ok(())
+    }
+
+    /// Those of the page at this shard and cursor, of which the first is at 0 and 0; where the next is, if there is one.
+    pub(crate) fn natives_page(
+        &self,
+        db: u16,
+        prefix: &[u8],
+        shard: usize,
+        cursor: usize,
+        found: &mut Vec<(Bytes, Held)>,
+    ) -> Option<(usize, usize)> {
+        match self.natives_of(shard, db, prefix, cursor, found) {
+            0 => Some((shard + 1, 0)).filter(|(shard, _)| *shard < self.shard_count()),
+            cursor => Some((shard, cursor)),
+        }
     }
 
     fn natives_of(

@@ -31,9 +31,15 @@ pub(crate) struct Flight {
     pub(super) fence: Arc<Watch>,
     /// The load whose loader asked for this one.
     pub(super) within: Option<Arc<Flight>>,
+    /// Those that one call of a loader makes together with this one.
+    batch: Option<Batch>,
     state: Mutex<State>,
     ended: Condvar,
 }
+
+/// Several loads that are made by one call of a loader. Clones are one and the same.
+#[derive(Clone, Default)]
+pub(crate) struct Batch(Arc<()>);
 
 #[derive(Default)]
 struct State {
@@ -44,24 +50,34 @@ struct State {
 }
 
 impl Flight {
-    pub(super) fn new(db: u16, key: Bytes, fence: Arc<Watch>, within: Option<Arc<Flight>>) -> Arc<Self> {
-        Arc::new(Flight { db, key, fence, within, state: Mutex::default(), ended: Condvar::new() })
+    pub(super) fn new(
+        db: u16,
+        key: Bytes,
+        fence: Arc<Watch>,
+        within: Option<Arc<Flight>>,
+        batch: Option<Batch>,
+    ) -> Arc<Self> {
+        Arc::new(Flight { db, key, fence, within, batch, state: Mutex::default(), ended: Condvar::new() })
     }
 
     pub(crate) fn has_ended(&self) -> bool {
         self.state.lock().outcome.is_some()
     }
 
-    /// Whether it was begun by the loader of another, or by that one's, and so on; or is that load itself.
+    /// Whether it was begun by the loader of another, or by that one's, and so on; or has the same loader.
     pub(super) fn is_within(&self, other: &Arc<Flight>) -> bool {
         let mut flight = Some(self);
         while let Some(inner) = flight {
-            if std::ptr::eq(inner, &**other) {
+            if std::ptr::eq(inner, &**other) || inner.is_made_with(other) {
                 return true;
             }
             flight = inner.within.as_deref();
         }
         false
+    }
+
+    fn is_made_with(&self, other: &Flight) -> bool {
+        matches!((&self.batch, &other.batch), (Some(mine), Some(its)) if Arc::ptr_eq(&mine.0, &its.0))
     }
 
     /// Blocks the thread until the load has ended; none if the deadline comes before that.

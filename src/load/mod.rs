@@ -26,7 +26,7 @@ use crate::waiting::reach;
 use crate::{Bytes, Error, Result, trace};
 
 pub use error::LoadError;
-pub(crate) use flight::{Flight, Outcome};
+pub(crate) use flight::{Batch, Flight, Outcome};
 
 /// The loads under way in a store.
 #[derive(Default)]
@@ -83,18 +83,26 @@ pub(crate) struct Lead {
 }
 
 impl Flights {
-    /// Leads the load of a key, or joins the one under way.
+    /// Leads the load of a key, as one of a batch if there is one, or joins the one under way.
     ///
     /// # Errors
     /// [`Error::InTransaction`]
-    pub(crate) fn join(&self, space: &Arc<Keyspace>, db: u16, key: KeyRef<'_>) -> Result<Join> {
+    pub(crate) fn join(
+        &self,
+        space: &Arc<Keyspace>,
+        db: u16,
+        key: KeyRef<'_>,
+        batch: Option<&Batch>,
+    ) -> Result<Join> {
         let id = (db, Bytes::from(key.bytes));
         // The fence stands before the load is announced, so that none is ever without one.
         let fence = space.watch(db, &[key])?;
         let space = Arc::clone(space);
         let flight = {
             let mut flights = self.under_way.lock();
-            let lead = |(db, key): (u16, Bytes)| Flight::new(db, key, Arc::clone(&fence), cycle::innermost());
+            let lead = |(db, key): (u16, Bytes)| {
+                Flight::new(db, key, Arc::clone(&fence), cycle::innermost(), batch.cloned())
+            };
             match flights.entry(id) {
                 Entry::Vacant(vacant) => {
                     let flight = lead(vacant.key().clone());
@@ -117,11 +125,51 @@ impl Flights {
         Ok(Join::Follow(Follow { space, flight }))
     }
 
+    /// Whether a key is being loaded, and what that load gives is still to be stored; none if it is not.
+    pub(crate) fn is_loading(&self, db: u16, key: KeyRef<'_>) -> Option<bool> {
+        let flights = self.under_way.lock();
+        flights.get(&(db, Bytes::from(key.bytes))).map(|flight| !flight.fence.is_fenced())
+    }
+
     fn remove(&self, flight: &Arc<Flight>) {
         if let Entry::Occupied(entry) = self.under_way.lock().entry((flight.db, flight.key.clone())) {
             if Arc::ptr_eq(entry.get(), flight) {
                 entry.remove();
             }
+        }
+    }
+}
+
+/// Whether this thread runs a loader, or polls the future of one.
+pub(crate) fn is_within_loader() -> bool {
+    cycle::innermost().is_some()
+}
+
+/// Something that is done for others, who wait for it as for a load. Dropped without an outcome, it was abandoned.
+pub(crate) struct Promise {
+    space: Arc<Keyspace>,
+    flight: Arc<Flight>,
+}
+
+impl Promise {
+    pub(crate) fn new(space: &Arc<Keyspace>, db: u16, key: KeyRef<'_>) -> Self {
+        let flight = Flight::new(db, Bytes::from(key.bytes), Arc::default(), None, None);
+        Promise { space: Arc::clone(space), flight }
+    }
+
+    pub(crate) fn follow(&self) -> Follow {
+        Follow { space: Arc::clone(&self.space), flight: Arc::clone(&self.flight) }
+    }
+
+    pub(crate) fn keep(&self, outcome: Outcome) {
+        self.flight.end(outcome);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if !self.flight.has_ended() {
+            self.flight.end(Outcome::Abandoned);
         }
     }
 }

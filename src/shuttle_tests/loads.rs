@@ -93,7 +93,7 @@ fn an_abandoned_load_is_taken_over_by_one() {
         let (_clock, store) = store();
         let quitter = with(&store, |store| {
             let key = store.key_ref(b"k");
-            if let Join::Lead(lead) = store.space().flights().join(store.space(), 0, key).unwrap() {
+            if let Join::Lead(lead) = store.space().flights().join(store.space(), 0, key, None).unwrap() {
                 thread::yield_now();
                 drop(lead);
             }

@@ -6,6 +6,7 @@
 //!
 //! Counters in `std`'s atomics are the test's own and no part of the schedule.
 
+mod caches;
 mod loads;
 mod locks;
 mod pubsub;

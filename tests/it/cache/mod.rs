@@ -1,8 +1,11 @@
 //! Caches in front of a database: what is served, what is loaded, what is stored. A clock that is moved by hand, and
 //! threads that meet at channels.
 
+mod explain;
 mod flights;
 mod kept;
+mod loading;
+mod many;
 mod policy;
 mod seen;
 #[cfg(feature = "rusqlite")]
