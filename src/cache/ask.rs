@@ -5,6 +5,7 @@
 use std::borrow::Borrow;
 use std::fmt::Display;
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::clock::{NEVER, millis};
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Follow, Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::sync::thread;
 use crate::value::native::Held;
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result, trace};
@@ -162,8 +164,17 @@ enum Step<K, V> {
     Answer(Answer<V>),
     /// To load the value.
     Load(Duty<K, V>),
-    /// To wait for another's load, until a deadline.
-    Wait(Follow, u64, Option<Arc<Entry<K, V>>>),
+    /// To wait for another's load.
+    Wait(Follow, Waiting<K, V>),
+}
+
+/// Somebody who waits for another's load.
+struct Waiting<K, V> {
+    deadline: u64,
+    /// What is there, and may be served if nothing better can be had.
+    old: Option<Arc<Entry<K, V>>>,
+    /// The removals' time at which they asked.
+    asked: u64,
 }
 
 /// A load to be made.
@@ -182,6 +193,21 @@ impl<K, V> Duty<K, V> {
         Previous {
             value: old.and_then(|old| old.value.clone()),
             version: old.and_then(|old| old.version.clone()),
+        }
+    }
+}
+
+/// Counts a loader that panics: what would come behind it never does. One that has ended is forgotten.
+struct Panics<'c, K, V>(&'c Inner<K, V>);
+
+impl<K, V> Drop for Panics<'_, K, V> {
+    fn drop(&mut self) {
+        // Else it is a future that was dropped.
+        if thread::panicking() {
+            let Inner { counters, breaker, settings, space, .. } = self.0;
+            Counters::add(&counters.loads, 1);
+            Counters::add(&counters.failed, 1);
+            breaker.failed(settings.breaker, space.clock().now());
         }
     }
 }
@@ -222,10 +248,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match self.step(key, &name)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
+                    let panics = Panics(self);
                     let loaded = duty.lead.run(|| loader(duty.previous()));
+                    mem::forget(panics);
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
-                Step::Wait(follow, deadline, old) => match self.waited(follow.wait(deadline), old) {
+                Step::Wait(follow, waiting) => match self.waited(follow.wait(waiting.deadline), waiting) {
                     Next::Done(result) => return result,
                     Next::Again => {}
                 },
@@ -250,11 +278,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match self.step(key, &name)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
+                    let panics = Panics(self);
                     let loaded = duty.lead.run_async(loader(duty.previous())).await;
+                    mem::forget(panics);
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
-                Step::Wait(follow, deadline, old) => {
-                    match self.waited(follow.wait_async(deadline).await, old) {
+                Step::Wait(follow, waiting) => {
+                    match self.waited(follow.wait_async(waiting.deadline).await, waiting) {
                         Next::Done(result) => return result,
                         Next::Again => {}
                     }
@@ -275,7 +305,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         K: Borrow<Q>,
         Q: CacheKey<K> + ?Sized,
     {
-        let name = self.space.key_ref(name);
+        let (name, asked) = (self.space.key_ref(name), self.space.caches().tags.now());
         let found = self.find(key, name)?;
         let now = self.space.clock().now();
         let verdict = found.as_ref().map_or(Verdict::Gone, |found| self.judge(found, now));
@@ -304,7 +334,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                         let soft = old.as_ref().and(self.settings.stale_after);
                         let limit = soft.into_iter().chain(self.settings.wait_at_most).min();
                         let deadline = limit.map_or(NEVER, |limit| now.saturating_add(limit));
-                        Ok(Step::Wait(follow, deadline, old))
+                        Ok(Step::Wait(follow, Waiting { deadline, old, asked }))
                     }
                 }
             }
@@ -314,11 +344,17 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// Leads a load or joins one; none if the breaker is open.
     fn lead(&self, now: u64, name: KeyRef<'_>) -> Result<Option<Join>> {
         let join = self.space.flights().join(&self.space, self.db, name)?;
-        if matches!(join, Join::Lead(_)) && !self.breaker.admits(self.settings.breaker, now) {
-            Counters::add(&self.counters.paused, 1);
-            return Ok(None);
+        match join {
+            Join::Lead(_) if !self.breaker.admits(self.settings.breaker, now) => {
+                Counters::add(&self.counters.paused, 1);
+                Ok(None)
+            }
+            Join::Lead(mut lead) => {
+                lead.of_cache(&self.name);
+                Ok(Some(Join::Lead(lead)))
+            }
+            follow => Ok(Some(follow)),
         }
-        Ok(Some(join))
     }
 
     /// The duty to load a key, unless another's load has landed between the look and the lead.
@@ -458,14 +494,16 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// What becomes of a load that somebody has waited for.
-    fn waited<E>(&self, waited: Waited, old: Option<Arc<Entry<K, V>>>) -> Next<V, E> {
+    fn waited<E>(&self, waited: Waited, waiting: Waiting<K, V>) -> Next<V, E> {
         let now = self.space.clock().now();
+        let old = waiting.old.filter(|old| old.is_kept(now));
         match (waited, old) {
             (Waited::Ended(Outcome::Native(loaded)), _) => match loaded.downcast::<Entry<K, V>>() {
-                Ok(entry) => {
-                    let how = if entry.is_fresh(now) { How::Shared } else { How::Stale };
-                    Next::Done(Ok(self.answer_as(&entry, now, how)))
-                }
+                // One of its tags was removed, maybe before this call: then it is no answer to it.
+                Ok(entry) if !entry.stamp.is_valid() && entry.stamp.began < waiting.asked => Next::Again,
+                Ok(entry) if entry.is_fresh(now) => Next::Done(Ok(self.answer_as(&entry, now, How::Shared))),
+                // That load has failed, or its value ends at once.
+                Ok(entry) => Next::Done(Ok(self.answer(&entry, now))),
                 Err(_) => Next::Again,
             },
             (Waited::Ended(Outcome::Failed(_)) | Waited::TooLate, Some(old)) => {
@@ -500,7 +538,8 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             Err(error) => {
                 Counters::add(&self.counters.failed, 1);
                 self.breaker.failed(self.settings.breaker, now);
-                return match old {
+                // Its window may have ended while the loader ran.
+                return match old.filter(|old| old.is_kept(now)) {
                     Some(old) => {
                         self.policy.failed(&old.life, now);
                         trace::load_failed(lead.key(), &error.to_string());

@@ -14,6 +14,8 @@ mod builder;
 mod edit;
 mod entry;
 mod load;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod name;
 mod near;
 mod policy;

@@ -34,7 +34,11 @@ fn a_hundred_threads_make_one_load() {
 }
 
 /// Runs `meanwhile` while the key 7 is being loaded; gives what the load gave.
-fn while_loading(m: &super::Manual, load: Load<String>, meanwhile: impl FnOnce()) -> Option<String> {
+pub(super) fn while_loading(
+    m: &super::Manual,
+    load: Load<String>,
+    meanwhile: impl FnOnce(),
+) -> Option<String> {
     thread::scope(|scope| {
         // In here, so that a failed assertion lets the loader go.
         let ((begun, has_begun), (end, may_end)) = (channel(), channel::<()>());
@@ -183,7 +187,7 @@ fn loads_that_wait_for_each_other_are_an_error() {
     });
 }
 
-fn poll<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Poll<F::Output> {
+pub(super) fn poll<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 

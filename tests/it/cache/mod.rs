@@ -4,7 +4,10 @@
 mod flights;
 mod kept;
 mod policy;
+mod races;
 mod seen;
+mod soak;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
