@@ -57,7 +57,8 @@ impl ProductsRepository for SqliteProducts {
 
     async fn find(&self, id: u64) -> Result<Option<Product>, String> {
         self.with(move |connection| {
-            let mut find = connection.prepare_cached("SELECT name, price_cents FROM products WHERE id = ?")?;
+            let mut find =
+                connection.prepare_cached("SELECT name, price_cents FROM products WHERE id = ?")?;
             find.query_row([id], |row| Ok(Product { name: row.get(0)?, price_cents: row.get(1)? })).optional()
         })
         .await
@@ -73,7 +74,8 @@ impl ProductsRepository for SqliteProducts {
     }
 
     async fn remove(&self, id: u64) -> Result<bool, String> {
-        self.with(move |connection| Ok(connection.execute("DELETE FROM products WHERE id = ?", [id])? > 0)).await
+        self.with(move |connection| Ok(connection.execute("DELETE FROM products WHERE id = ?", [id])? > 0))
+            .await
     }
 }
 

@@ -56,7 +56,10 @@ async fn save<R: ProductsRepository>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove<R: ProductsRepository>(State(app): App<R>, Path(id): Path<u64>) -> Result<StatusCode, Failed> {
+async fn remove<R: ProductsRepository>(
+    State(app): App<R>,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, Failed> {
     let was_there = app.products.remove(id).await?;
     Ok(if was_there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
@@ -186,7 +189,8 @@ mod tests {
 
         /// The status, what the cache says, and the body.
         async fn call(&self, method: Method, path: &str, body: Value) -> (u16, String, String) {
-            let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+            let request =
+                Request::builder().method(method).uri(path).header("content-type", "application/json");
             let request = request.body(Body::from(body.to_string())).unwrap();
             let response = self.router.clone().oneshot(request).await.unwrap();
             let status = response.status().as_u16();

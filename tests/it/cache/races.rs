@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use larder::{How, Load, LoadError};
 
-use super::flights::{poll, while_loading};
+use super::flights::{begun, poll, while_loading};
 use super::{MINUTE, Manual, fails, gives, manual, text, unasked};
 use crate::support::until;
 
@@ -113,7 +113,7 @@ fn what_was_put_in_meanwhile_stays() {
 
 #[test]
 fn one_load_again_behind_an_overtaken_one() {
-    let m = manual(|names| names);
+    let m = manual(|names| names.wait_at_most(MINUTE));
     thread::scope(|scope| {
         let mut follower = None;
         while_loading(&m, Load::from("old".to_owned()), || {
@@ -131,21 +131,21 @@ fn one_load_again_behind_an_overtaken_one() {
 
 #[test]
 fn the_end_of_an_overtaken_load_leaves_the_next_one_alone() {
-    let m = manual(|names| names);
+    let m = manual(|names| names.wait_at_most(MINUTE));
     thread::scope(|scope| {
         let (end, may_end) = channel::<()>();
-        let (second, begun) = channel();
+        let (begins, has_begun) = channel();
         let mut next = None;
         while_loading(&m, Load::from("old".to_owned()), || {
             m.names.remove(&7).unwrap();
             next = Some(scope.spawn(|| {
                 m.names.get_or_load(&7, move || {
-                    second.send(()).unwrap();
+                    begins.send(()).unwrap();
                     let _ = may_end.recv();
                     gives("new")()
                 })
             }));
-            begun.recv().unwrap();
+            begun(&m, &has_begun);
         });
         let follower = scope.spawn(|| m.names.get_or_load(&7, unasked));
         waiting(&m, 1);
