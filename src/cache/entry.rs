@@ -10,11 +10,18 @@ use crate::clock::Clock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::value::native::Native;
 
-/// See the [module](self).
+/// See the [module](self). What a hit looks at comes first and stands together: it is one line of the processor's cache.
+#[repr(C)]
 pub(super) struct Entry<K, V> {
-    pub key: K,
+    /// The removals' time at which it was last found in its table.
+    checked: AtomicU64,
+    /// Asked for a value, a cache gives it until then and thinks no more of it.
+    quiet_until: u64,
+    is_current: AtomicBool,
+    was_used: AtomicBool,
     /// None for a key of which the loader has said that there is nothing.
     pub value: Option<Arc<V>>,
+    pub key: K,
     /// What the loader has called this state of the value.
     pub version: Option<Arc<str>>,
     pub life: Life,
@@ -24,10 +31,6 @@ pub(super) struct Entry<K, V> {
     encoded: OnceLock<Option<Bytes>>,
     /// What it counts for.
     bytes: usize,
-    /// The removals' time at which it was last found in its table.
-    checked: AtomicU64,
-    is_current: AtomicBool,
-    was_used: AtomicBool,
     home: Weak<dyn Home>,
     /// By which it is found at home.
     hash: u64,
@@ -36,7 +39,7 @@ pub(super) struct Entry<K, V> {
 /// When a value was stored, and what it may be used for until when: moments of the store's line.
 pub(super) struct Life {
     pub stored_at: u64,
-    /// Asked for a value, a cache gives it until then and thinks no more of it.
+    /// See [`Entry::hit`].
     pub quiet_until: u64,
     /// From then on it is loaded anew while it is served.
     pub refresh_at: u64,
@@ -81,6 +84,7 @@ impl<K, V> Entry<K, V> {
         Arc::new(Entry {
             bytes: size_of::<Self>() + size_of::<V>() + stamp.bytes() + bytes,
             checked: AtomicU64::new(stamp.began),
+            quiet_until: life.quiet_until,
             key,
             value,
             version,
@@ -101,8 +105,7 @@ impl<K, V> Entry<K, V> {
         if !self.is_current() || self.checked.load(Ordering::Acquire) != removals {
             return None;
         }
-        let quiet_until = self.life.quiet_until;
-        if !clock.is_far(quiet_until) && clock.now() >= quiet_until {
+        if !clock.is_far(self.quiet_until) && clock.now() >= self.quiet_until {
             return None;
         }
         // One that is in constant use is written no more.

@@ -13,5 +13,6 @@ fn main() {
     let of_the_clock = || UNIX_EPOCH.elapsed().map_or(7, |elapsed| elapsed.as_nanos() as u64);
     let seed = arguments.next().unwrap_or_else(of_the_clock);
     println!("seed {seed}, {lasts:?}");
-    println!("{:#?}", soak::soak(seed, lasts));
+    let seen = soak::soak(seed, lasts);
+    println!("{seen:#?}\nno wrong answer; hit ratio {:.3}", seen.stats.hit_ratio());
 }

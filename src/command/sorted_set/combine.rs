@@ -133,7 +133,7 @@ fn unite(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
     let mut united: HashMap<Member<'_>, f64, ahash::RandomState> = HashMap::default();
     for (source, weight) in &sources {
         for (score, member) in source.iter() {
-            let score = not_nan(score * weight);
+            let score = not_nan(how.aggregate.of(score, *weight));
             united
                 .entry(member)
                 .and_modify(|so_far| *so_far = how.aggregate.apply(*so_far, score))
@@ -148,9 +148,9 @@ fn unite(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
 fn intersect(sources: Vec<(Source<'_>, f64)>, how: &Combine) -> Vec<Scored> {
     let Some(((smallest, weight), others)) = sources.split_first() else { return Vec::new() };
     let in_all = smallest.iter().filter_map(|(score, member)| {
-        let first = not_nan(score * weight);
+        let first = not_nan(how.aggregate.of(score, *weight));
         let score = others.iter().try_fold(first, |so_far, (other, weight)| {
-            Some(how.aggregate.apply(so_far, other.score(member)? * weight))
+            Some(how.aggregate.apply(so_far, how.aggregate.of(other.score(member)?, *weight)))
         })?;
         Some((score, Bytes::from(member)))
     });

@@ -154,12 +154,19 @@ pub enum Aggregate {
     Min,
     /// The greatest of its scores.
     Max,
+    /// How many of the sets it is in: the sum of their weights, whatever its scores are.
+    Count,
 }
 
 impl Aggregate {
+    /// What a set of this weight contributes for a member that has this score in it.
+    pub(super) fn of(self, score: f64, weight: f64) -> f64 {
+        if self == Aggregate::Count { weight } else { score * weight }
+    }
+
     pub(super) fn apply(self, a: f64, b: f64) -> f64 {
         match self {
-            Aggregate::Sum => not_nan(a + b),
+            Aggregate::Sum | Aggregate::Count => not_nan(a + b),
             // A NaN for `b` leaves `a`: see `combine::intersect`.
             Aggregate::Min => {
                 if b < a {

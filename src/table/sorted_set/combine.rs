@@ -8,6 +8,7 @@ use crate::key::KeyRef;
 use crate::reply::{ErrorReply, Reply};
 use crate::table::args::{Args, is};
 use crate::table::call::{Answer, Call};
+use crate::table::row::Compat;
 
 /// What becomes of several sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +114,7 @@ fn options(call: &mut Call<'_>, kind: Kind, keys: usize, stores: bool) -> Result
             let weights = args.take_many(keys)?.iter().map(weight).collect::<Result<Vec<_>, _>>()?;
             options.how = options.how.weights(weights);
         } else if is(word, "AGGREGATE") && scores && !args.is_empty() {
-            options.how = options.how.aggregate(aggregate(args.next()?)?);
+            options.how = options.how.aggregate(aggregate(args.next()?, compat)?);
         } else if is(word, "WITHSCORES") && !stores {
             options.with_scores = true;
         } else {
@@ -123,7 +124,10 @@ fn options(call: &mut Call<'_>, kind: Kind, keys: usize, stores: bool) -> Result
     Ok(options)
 }
 
-fn aggregate(word: &[u8]) -> Result<Aggregate, ErrorReply> {
+fn aggregate(word: &[u8], compat: Compat) -> Result<Aggregate, ErrorReply> {
+    if compat == Compat::Redis810 && is(word, "COUNT") {
+        return Ok(Aggregate::Count);
+    }
     let named = [("SUM", Aggregate::Sum), ("MIN", Aggregate::Min), ("MAX", Aggregate::Max)];
     named.into_iter().find_map(|(name, how)| is(word, name).then_some(how)).ok_or(ErrorReply::SYNTAX)
 }

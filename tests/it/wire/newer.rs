@@ -58,6 +58,27 @@ fn the_documented_digest() {
 }
 
 #[test]
+fn sorted_sets_are_counted() {
+    let mut session = Store::new().session();
+    for words in ["ZADD a 1 x 2 y", "ZADD b 9 x inf z", "SADD c x"] {
+        call(&mut session, words);
+    }
+    let scores = |reply| match reply {
+        Reply::Pairs(pairs) => pairs,
+        other => panic!("no scores: {other:?}"),
+    };
+    let pair = |member: &str, score| (Reply::Bulk(member.into()), Reply::Double(score));
+    let counted = call(&mut session, "ZUNIONSTORE out 3 a b c AGGREGATE COUNT");
+    assert_eq!(counted, Reply::Integer(3));
+    let united = scores(call(&mut session, "ZRANGE out 0 -1 WITHSCORES"));
+    assert_eq!(united, [pair("y", 1.0), pair("z", 1.0), pair("x", 3.0)]);
+    let both = scores(call(&mut session, "ZINTER 2 a b WEIGHTS 2 0.5 AGGREGATE count WITHSCORES"));
+    assert_eq!(both, [pair("x", 2.5)]);
+    let mut older = Store::new().session().compat(Compat::Redis82);
+    assert_eq!(error(call(&mut older, "ZUNION 1 a AGGREGATE COUNT")), "ERR syntax error");
+}
+
+#[test]
 fn delex_takes_any_type_without_a_condition() {
     let mut session = Store::new().session();
     let mut call = |words: &str| call(&mut session, words);
