@@ -80,6 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     products.change_prices(110)?;
     assert_eq!(products.find(7)?.map(|tea| tea.price_cents), Some(495));
+    products.remove(7)?;
     let stats = products.stats();
     println!("{} of 1001 products came from the cache, {} from the database", stats.hits, stats.loads);
     MysqlProducts::new(&url)?.drop_table()?;
