@@ -1,26 +1,55 @@
 //! Spans and events for `tracing`, and nothing at all without that feature.
 
-/// Runs the loader of a key within a span.
-pub(crate) fn load<R>(key: &[u8], loader: impl FnOnce() -> R) -> R {
+use crate::clock::Clock;
+
+/// The span around a load: its key, the cache it is for, how it ended (`outcome`), and how long it took (`millis`). It
+/// begins with the loader.
+#[derive(Default)]
+pub(crate) struct LoadSpan {
     #[cfg(feature = "tracing")]
-    let _span = tracing::debug_span!("larder.load", key = %key.escape_ascii()).entered();
-    #[cfg(not(feature = "tracing"))]
-    let _ = key;
-    loader()
+    cache: Option<std::sync::Arc<str>>,
+    /// And when it began, by the store's clock.
+    #[cfg(feature = "tracing")]
+    begun: std::sync::OnceLock<(tracing::Span, u64)>,
 }
 
-/// The same for a loader that is a future.
-pub(crate) async fn load_async<R>(key: &[u8], loader: impl Future<Output = R>) -> R {
-    #[cfg(feature = "tracing")]
-    {
-        let span = tracing::debug_span!("larder.load", key = %key.escape_ascii());
-        let mut loader = std::pin::pin!(loader);
-        std::future::poll_fn(|context| span.in_scope(|| loader.as_mut().poll(context))).await
+impl LoadSpan {
+    /// Says which cache it is for.
+    pub(crate) fn of_cache(&mut self, name: &std::sync::Arc<str>) {
+        #[cfg(feature = "tracing")]
+        {
+            self.cache = Some(std::sync::Arc::clone(name));
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = name;
     }
-    #[cfg(not(feature = "tracing"))]
-    {
-        let _ = key;
-        loader.await
+
+    /// Runs the loader of a key within it, or polls its future.
+    pub(crate) fn within<R>(&self, key: &[u8], clock: &Clock, loader: impl FnOnce() -> R) -> R {
+        #[cfg(feature = "tracing")]
+        let _entered = {
+            let begin = || {
+                let cache = self.cache.as_deref();
+                let key = tracing::field::display(key.escape_ascii());
+                let (outcome, millis) = (tracing::field::Empty, tracing::field::Empty);
+                (tracing::debug_span!("larder.load", cache, key, outcome, millis), clock.now())
+            };
+            self.begun.get_or_init(begin).0.enter()
+        };
+        #[cfg(not(feature = "tracing"))]
+        let _ = (key, clock);
+        loader()
+    }
+
+    /// The load has ended.
+    pub(crate) fn end(&self, outcome: &'static str, clock: &Clock) {
+        #[cfg(feature = "tracing")]
+        if let Some((span, began)) = self.begun.get() {
+            span.record("outcome", outcome);
+            span.record("millis", clock.now().saturating_sub(*began));
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = (outcome, clock);
     }
 }
 

@@ -5,6 +5,7 @@
 use std::borrow::Borrow;
 use std::fmt::Display;
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::clock::{NEVER, millis};
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::load::{Batch, Follow, Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::sync::thread;
 use crate::value::Value;
 use crate::value::native::Held;
 use crate::{Error, Result, trace};
@@ -212,6 +214,21 @@ impl<K, V> Duty<K, V> {
     }
 }
 
+/// Counts a loader that panics: what would come behind it never does. One that has ended is forgotten.
+struct Panics<'c, K, V>(&'c Inner<K, V>);
+
+impl<K, V> Drop for Panics<'_, K, V> {
+    fn drop(&mut self) {
+        // Else it is a future that was dropped.
+        if thread::panicking() {
+            let Inner { counters, breaker, settings, space, .. } = self.0;
+            Counters::add(&counters.loads, 1);
+            Counters::add(&counters.failed, 1);
+            breaker.failed(settings.breaker, space.clock().now());
+        }
+    }
+}
+
 /// What came of waiting.
 pub(super) enum Next<V, E> {
     Done(Result<Answer<V>, LoadError<E>>),
@@ -249,7 +266,9 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match self.step(key, &name, &mut who)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
+                    let panics = Panics(self);
                     let loaded = duty.lead.run(|| loader(duty.previous()));
+                    mem::forget(panics);
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
                 Step::Wait(follow, asked) => {
@@ -281,7 +300,9 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match self.step(key, &name, &mut who)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
+                    let panics = Panics(self);
                     let loaded = duty.lead.run_async(loader(duty.previous())).await;
+                    mem::forget(panics);
                     return self.settle(key, duty, loaded.map(Into::into));
                 }
                 Step::Wait(follow, asked) => {
@@ -350,12 +371,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// Leads a load or joins one; none if the breaker is open.
     fn lead(&self, now: u64, name: KeyRef<'_>, who: &mut Who<'_>) -> Result<Option<Join>> {
         let batch = if let Who::Many(together) = who { Some(&together.batch) } else { None };
-        let join = self.space.flights().join(&self.space, self.db, name, batch)?;
+        let mut join = self.space.flights().join(&self.space, self.db, name, batch)?;
+        let Join::Lead(lead) = &mut join else { return Ok(Some(join)) };
+        lead.of_cache(&self.name);
         let admits = || self.breaker.admits(self.settings.breaker, now);
-        let is_tried = match (&join, who) {
-            (Join::Follow(_), _) => true,
-            (Join::Lead(_), Who::Many(together)) => *together.is_admitted.get_or_insert_with(admits),
-            (Join::Lead(_), _) => admits(),
+        let is_tried = match who {
+            Who::Many(together) => *together.is_admitted.get_or_insert_with(admits),
+            _ => admits(),
         };
         if !is_tried {
             Counters::add(&self.counters.paused, 1);
@@ -431,14 +453,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// What becomes of a load that somebody has waited for.
     pub(super) fn waited<E>(&self, waited: Waited, asked: Asked<K, V>) -> Next<V, E> {
         let (Asked { old, removals }, now) = (asked, self.space.clock().now());
-        match (waited, old) {
+        match (waited, old.filter(|old| old.is_kept(now))) {
             (Waited::Ended(Outcome::Native(loaded)), _) => match loaded.downcast::<Entry<K, V>>() {
                 // A tag of it may have been removed before they asked: they have seen that, and it has not.
                 Ok(entry) if !entry.stamp.is_for(removals) => Next::Again,
-                Ok(entry) => {
-                    let how = if entry.is_fresh(now) { How::Shared } else { How::Stale };
-                    Next::Done(Ok(self.answer_as(&entry, now, how)))
-                }
+                Ok(entry) if entry.is_fresh(now) => Next::Done(Ok(self.answer_as(&entry, now, How::Shared))),
+                // That load has failed, or its value ends at once.
+                Ok(entry) => Next::Done(Ok(self.answer(&entry, now))),
                 Err(_) => Next::Again,
             },
             (Waited::Ended(Outcome::Failed(_)) | Waited::TooLate, Some(old)) => {
@@ -493,7 +514,8 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// Tells those who wait of a load that has failed; gives what is served in its stead.
     pub(super) fn failed(&self, duty: Duty<K, V>, error: &dyn Display) -> Option<Answer<V>> {
         let (Duty { lead, old, .. }, now) = (duty, self.space.clock().now());
-        if let Some(old) = old {
+        // Its window may have ended while the loader ran.
+        if let Some(old) = old.filter(|old| old.is_kept(now)) {
             self.policy.failed(&old.life, now);
             trace::load_failed(lead.key(), &error.to_string());
             lead.end_failed(Outcome::Native(Arc::<Entry<K, V>>::clone(&old)));

@@ -128,6 +128,11 @@ impl<K, V> Entry<K, V> {
         now < self.life.fresh_until.load(Ordering::Acquire)
     }
 
+    /// Whether it may be served, if nothing better can be had.
+    pub(super) fn is_kept(&self, now: u64) -> bool {
+        now < self.life.fresh_until.load(Ordering::Acquire).saturating_add(self.life.kept_for)
+    }
+
     /// Until when it stays in its table.
     pub(super) fn deadline(&self) -> u64 {
         self.life.deadline.load(Ordering::Acquire)

@@ -22,6 +22,8 @@ mod iter;
 mod load;
 mod loading;
 mod many;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod name;
 mod near;
 mod policy;

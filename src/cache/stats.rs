@@ -14,11 +14,11 @@ pub struct CacheStats {
     pub misses: u64,
     /// Loaders run.
     pub loads: u64,
-    /// Loaders that failed.
+    /// Loaders that failed or panicked.
     pub failed_loads: u64,
     /// Loaders that panicked behind their callers; they have failed too.
     pub panics: u64,
-    /// How long loaders took, all together, in milliseconds.
+    /// How long loaders took that did not panic, all together, in milliseconds.
     pub load_millis: u64,
     /// Values that were served after their time.
     pub stale: u64,

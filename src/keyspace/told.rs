@@ -11,6 +11,7 @@ const LETTERS: [u8; 16] = *b"g$lshzxetdnocKEm";
 /// Those for which `A` stands.
 const CLASSES: u32 = (1 << 10) - 1;
 /// Those that are not told when there is an `A`.
+#[cfg(feature = "commands")]
 const HIDDEN: u32 = (1 << 13) - 1;
 /// Those of a value that took another one's place.
 const OVERWRITING: u32 = letter(b'o') | letter(b'c');

@@ -80,6 +80,7 @@ pub(crate) enum Kept {
 pub(crate) struct Lead {
     space: Arc<Keyspace>,
     flight: Arc<Flight>,
+    span: trace::LoadSpan,
 }
 
 impl Flights {
@@ -107,7 +108,7 @@ impl Flights {
                 Entry::Vacant(vacant) => {
                     let flight = lead(vacant.key().clone());
                     vacant.insert(Arc::clone(&flight));
-                    return Ok(Join::Lead(Lead { space, flight }));
+                    return Ok(Join::Lead(Lead { space, flight, span: trace::LoadSpan::default() }));
                 }
                 // What that load reads may be older than a write which the caller has seen.
                 Entry::Occupied(mut under_way)
@@ -115,7 +116,7 @@ impl Flights {
                 {
                     let flight = lead(under_way.key().clone());
                     under_way.insert(Arc::clone(&flight));
-                    return Ok(Join::Lead(Lead { space, flight }));
+                    return Ok(Join::Lead(Lead { space, flight, span: trace::LoadSpan::default() }));
                 }
                 Entry::Occupied(under_way) => Arc::clone(under_way.get()),
             }
@@ -212,15 +213,20 @@ impl Follow {
 }
 
 impl Lead {
+    /// Says which cache it is for.
+    pub(crate) fn of_cache(&mut self, name: &Arc<str>) {
+        self.span.of_cache(name);
+    }
+
     /// Runs the loader as this load's. The caller's code: no lock is held.
     pub(crate) fn run<R>(&self, loader: impl FnOnce() -> R) -> R {
-        cycle::lead(&self.flight, || trace::load(&self.flight.key, loader))
+        cycle::lead(&self.flight, || self.span.within(&self.flight.key, self.space.clock(), loader))
     }
 
     /// The same for a loader that is a future.
     pub(crate) async fn run_async<R>(&self, loader: impl Future<Output = R>) -> R {
-        let mut loader = pin!(trace::load_async(&self.flight.key, loader));
-        poll_fn(|context| cycle::lead(&self.flight, || loader.as_mut().poll(context))).await
+        let mut loader = pin!(loader);
+        poll_fn(|context| self.run(|| loader.as_mut().poll(context))).await
     }
 
     /// The name of the key.
@@ -258,10 +264,18 @@ impl Lead {
                 }
             })?,
         };
-        let is_fenced = is_to_be_kept && !fence.may_keep() && !matches!(landing, Ok(true));
+        let is_stored = matches!(landing, Ok(true));
+        let is_fenced = is_to_be_kept && !fence.may_keep() && !is_stored;
         self.counters().led.fetch_add(1, Ordering::Relaxed);
         self.counters().fenced.fetch_add(is_fenced.into(), Ordering::Relaxed);
-        self.end(outcome);
+        self.end(
+            outcome,
+            match (is_stored, is_fenced) {
+                (true, _) => "stored",
+                (false, true) => "fenced",
+                (false, false) => "not stored",
+            },
+        );
         if is_fenced {
             trace::load_fenced(key.bytes);
         }
@@ -271,14 +285,14 @@ impl Lead {
     /// Tells those who wait that the load has failed, and why.
     pub(crate) fn fail(&self, why: &str) {
         self.count_failure();
-        self.end(Outcome::Failed(why.into()));
+        self.end(Outcome::Failed(why.into()), "failed");
         trace::load_failed(&self.flight.key, why);
     }
 
     /// Tells those who wait what they have of a load that has failed.
     pub(crate) fn end_failed(&self, outcome: Outcome) {
         self.count_failure();
-        self.end(outcome);
+        self.end(outcome, "failed");
     }
 
     fn counters(&self) -> &Counters {
@@ -290,8 +304,9 @@ impl Lead {
         self.counters().failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn end(&self, outcome: Outcome) {
+    fn end(&self, outcome: Outcome, how: &'static str) {
         let Flight { db, key, fence, .. } = &*self.flight;
+        self.span.end(how, self.space.clock());
         self.space.flights().remove(&self.flight);
         self.space.unwatch(*db, &[self.space.key_ref(key)], fence);
         self.flight.end(outcome);
@@ -301,10 +316,11 @@ impl Lead {
 impl Drop for Lead {
     fn drop(&mut self) {
         if !self.flight.has_ended() {
-            if thread::panicking() {
+            let is_panic = thread::panicking();
+            if is_panic {
                 self.count_failure();
             }
-            self.end(Outcome::Abandoned);
+            self.end(Outcome::Abandoned, if is_panic { "panicked" } else { "abandoned" });
         }
     }
 }

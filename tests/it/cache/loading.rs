@@ -267,13 +267,15 @@ impl Tasks {
         move |task| tasks.0.lock().unwrap().push_back(task)
     }
 
+    /// The next; the lock is not held while it runs.
+    fn next(&self) -> Option<Task> {
+        self.0.lock().unwrap().pop_front()
+    }
+
     /// Runs all to their end; gives how many.
     fn run(&self) -> usize {
         let mut run = 0;
-        while let Some(mut task) = {
-            let next = self.0.lock().unwrap().pop_front();
-            next
-        } {
+        while let Some(mut task) = self.next() {
             assert!(poll(task.as_mut()).is_ready());
             run += 1;
         }

@@ -7,9 +7,12 @@ mod kept;
 mod loading;
 mod many;
 mod policy;
+mod races;
 mod seen;
+mod soak;
 #[cfg(feature = "rusqlite")]
 mod sqlite;
+mod told;
 mod writing;
 
 use std::sync::Arc;

@@ -1,0 +1,119 @@
+//! The products: what is asked of them, SQLite, and the cache around it.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use larder::{Answer, Cache, LoadError, Store};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Product {
+    pub name: String,
+    pub price_cents: u64,
+}
+
+/// The service's products, wherever they are.
+pub trait ProductsRepository: Send + Sync + 'static {
+    type Error: Display + Send;
+
+    fn find(&self, id: u64) -> impl Future<Output = Result<Option<Product>, Self::Error>> + Send;
+    fn save(&self, id: u64, product: Product) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Whether there was one.
+    fn remove(&self, id: u64) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+}
+
+/// Products in SQLite, by one connection, whose queries run where they may block.
+#[derive(Clone)]
+pub struct SqliteProducts(Arc<Mutex<Connection>>);
+
+impl SqliteProducts {
+    /// In this file, or else in memory.
+    pub fn open(path: Option<&Path>) -> rusqlite::Result<Self> {
+        let connection = path.map_or_else(Connection::open_in_memory, Connection::open)?;
+        connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS products (
+                 id INTEGER PRIMARY KEY, name TEXT NOT NULL, price_cents INTEGER NOT NULL)",
+        )?;
+        Ok(SqliteProducts(Arc::new(Mutex::new(connection))))
+    }
+
+    async fn with<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, String> {
+        let connection = Arc::clone(&self.0);
+        let done =
+            spawn_blocking(move || work(&connection.lock().unwrap_or_else(PoisonError::into_inner))).await;
+        done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+impl ProductsRepository for SqliteProducts {
+    type Error = String;
+
+    async fn find(&self, id: u64) -> Result<Option<Product>, String> {
+        self.with(move |connection| {
+            let mut find =
+                connection.prepare_cached("SELECT name, price_cents FROM products WHERE id = ?")?;
+            find.query_row([id], |row| Ok(Product { name: row.get(0)?, price_cents: row.get(1)? })).optional()
+        })
+        .await
+    }
+
+    async fn save(&self, id: u64, product: Product) -> Result<(), String> {
+        self.with(move |connection| {
+            let Product { name, price_cents } = product;
+            let sql = "INSERT OR REPLACE INTO products VALUES (?, ?, ?)";
+            connection.execute(sql, params![id, name, price_cents]).map(drop)
+        })
+        .await
+    }
+
+    async fn remove(&self, id: u64) -> Result<bool, String> {
+        self.with(move |connection| Ok(connection.execute("DELETE FROM products WHERE id = ?", [id])? > 0))
+            .await
+    }
+}
+
+/// A cache around any repository.
+pub struct CachedProducts<R> {
+    inner: R,
+    pub cache: Cache<u64, Product>,
+}
+
+impl<R: ProductsRepository> CachedProducts<R> {
+    pub fn new(inner: R, store: &Store) -> larder::Result<Self> {
+        let cache = store
+            .cache("products")
+            .ttl(Duration::from_secs(60))
+            .jitter(0.1)
+            .stale_for(Duration::from_secs(3600))
+            .absent_ttl(Duration::from_secs(10))
+            .wait_at_most(Duration::from_secs(5))
+            .breaker(10, Duration::from_secs(5))
+            .build()?;
+        Ok(CachedProducts { inner, cache })
+    }
+
+    /// A product, and how it was had.
+    pub async fn find(&self, id: u64) -> Result<Answer<Product>, LoadError<R::Error>> {
+        self.cache.ask_async(&id, |_| self.inner.find(id)).await
+    }
+
+    /// The database commits first, and the cache is told then.
+    pub async fn save(&self, id: u64, product: Product) -> Result<(), LoadError<R::Error>> {
+        self.inner.save(id, product).await.map_err(LoadError::Loader)?;
+        self.cache.remove(&id)?;
+        Ok(())
+    }
+
+    pub async fn remove(&self, id: u64) -> Result<bool, LoadError<R::Error>> {
+        let removed = self.inner.remove(id).await.map_err(LoadError::Loader)?;
+        self.cache.remove(&id)?;
+        Ok(removed)
+    }
+}
