@@ -417,14 +417,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         errand.done(Outcome::Native(Arc::new(Done { loaded, error: Mutex::new(error) })));
     }
 
-    /// A loader has panicked where nobody sees it: a load that has failed.
+    /// A loader has panicked where nobody sees it. That its load has failed was counted where it ran.
     fn panicked(&self, key: &K, name: &Name)
     where
         K: CacheKey<K>,
     {
-        Counters::add(&self.counters.loads, 1);
         Counters::add(&self.counters.panics, 1);
-        self.count_failure();
         if let Ok(Some(old)) = self.find(key, self.space.key_ref(name)) {
             self.policy.failed(&old.life, self.space.clock().now());
         }
