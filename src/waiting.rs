@@ -28,7 +28,7 @@ pub(crate) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate
 }
 
 /// Waits until the script that a command is held up by has ended, or is late.
-#[cfg(feature = "lua")]
+#[cfg(all(feature = "lua", any(feature = "redis-aio", feature = "server")))]
 pub(crate) async fn hold(held: crate::script::Held, clock: &Clock) {
     let mut late = pin!(reach(clock, held.deadline));
     poll_fn(|context| match held.poll(context) {

@@ -1,5 +1,6 @@
 //! SUBSCRIBE, PUBLISH and their kin, and what comes unasked besides.
 
+#[cfg(feature = "server")]
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 
 mod output;
 mod parameters;
+#[cfg(feature = "server")]
 mod rewrite;
 #[cfg(feature = "server")]
 mod start;
@@ -25,6 +26,8 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::text::glob::Pattern;
 use crate::text::number;
 use crate::{Bytes, Eviction};
+#[cfg(feature = "server")]
+use rewrite::rewrite;
 
 #[cfg(feature = "server")]
 pub(crate) use output::OutputLimit;
@@ -41,9 +44,15 @@ pub(super) const ROWS: &[Row] = &[
     row("config|get", -3, SETTING, Keys::NONE, get).since(2, 0),
     row("config|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("config|resetstat", 2, SETTING, Keys::NONE, reset_stat).since(2, 0),
-    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite::rewrite).since(2, 8),
+    row("config|rewrite", 2, SETTING, Keys::NONE, rewrite).since(2, 8),
     row("config|set", -4, SETTING, Keys::NONE, set).since(2, 0),
 ];
+
+/// CONFIG REWRITE, where there is no server that could have been started with a file.
+#[cfg(not(feature = "server"))]
+fn rewrite(_: &mut Call<'_>) -> Answer {
+    Err(ErrorReply::known("ERR The server is running without a config file"))
+}
 
 /// The values of a store's parameters that are not as by default.
 #[derive(Default)]
@@ -92,6 +101,7 @@ impl Settings {
     }
 
     /// The names of the parameters that clients have set.
+    #[cfg(feature = "server")]
     fn set_by_clients(&self) -> BTreeSet<&'static str> {
         self.by_clients.read().clone()
     }
