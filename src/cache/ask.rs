@@ -215,7 +215,7 @@ impl<K, V> Duty<K, V> {
 }
 
 /// Counts a loader that panics: what would come behind it never does. One that has ended is forgotten.
-struct Panics<'c, K, V>(&'c Inner<K, V>);
+pub(super) struct Panics<'c, K, V>(pub &'c Inner<K, V>);
 
 impl<K, V> Drop for Panics<'_, K, V> {
     fn drop(&mut self) {

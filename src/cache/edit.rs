@@ -12,7 +12,7 @@ use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::value::Value;
 use crate::value::native::Held;
-use crate::{Error, Key, Result};
+use crate::{Bytes, Error, Key, Result};
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// The value of a key if it is there and fresh. Nothing is loaded or counted, and it is no use of the value. O(1)
@@ -56,11 +56,14 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let name = self.0.name_of(key)?;
+        let name = self.0.space.key_ref(&name);
+        // What stands there as bytes is an entry from now on, if it is a value.
+        self.0.find(key, name)?;
         let now = self.0.space.clock().now();
         let is_missing = |entry: Option<&Arc<Entry<K, V>>>| {
             entry.is_none_or(|entry| entry.value.is_none() || !entry.is_fresh(now) || !entry.stamp.is_valid())
         };
-        self.0.put(key, self.0.space.key_ref(&name), value.into(), is_missing)
+        self.0.put(key, name, value.into(), is_missing)
     }
 
     /// Puts what `change` makes of a key's value in its place: `None` where there is none that is fresh, and an
@@ -135,21 +138,31 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         self.0.space.caches().tags.remove(&tag.into());
     }
 
-    /// Removes all values of this cache. Loads under way are fenced. O(n) for giving the memory back, in steps under
-    /// one lock each; nobody sees a value from the start on.
+    /// Removes all values of this cache, those too that were put there by a cache of the same name before or, where it is
+    /// [shared](crate::CacheBuilder::shared), as bytes. Loads under way are fenced. From its start on nobody is served
+    /// what was there; to give the memory back it looks at all keys of the database, a bounded number under a lock at a
+    /// time. O(keys)
     ///
     /// # Errors
     /// [`Error::InTransaction`]
     pub fn clear(&self) -> Result<()> {
-        let Inner { space, db, tag, near, prefix, .. } = &*self.0;
+        let Inner { space, db, tag, near, prefix, settings, .. } = &*self.0;
         space.check_not_in_transaction()?;
         space.caches().tags.remove_all(tag);
         near.clear();
-        let mut names = Vec::new();
-        space.natives(*db, prefix, |name, _| names.push(name))?;
-        for name in names {
-            let name = space.key_ref(&name);
-            space.write_one(*db, name, |writer, name| writer.discard(name, KeyEvent::Del))?;
+        // What has come since is none of these, and no more is what stands under a longer name that begins so.
+        let has_gone = |entry: &Entry<K, V>| entry.stamp.is_of(tag) && !entry.stamp.is_valid();
+        for name in space.names_of_cache(*db, prefix)? {
+            let is_text_ours = settings.form.is_some() && space.caches().is_owner(*db, &self.0.name, &name);
+            space.write_one(*db, space.key_ref(&name), |writer, name| {
+                let is_gone = match writer.native(name) {
+                    Some(native) => native.downcast().is_some_and(|entry| has_gone(&entry)),
+                    None => is_text_ours && matches!(writer.find::<Bytes>(name), Ok(Some(_))),
+                };
+                if is_gone {
+                    writer.discard(name, KeyEvent::Del);
+                }
+            })?;
         }
         Ok(())
     }

@@ -43,6 +43,8 @@ pub(super) struct Life {
     pub quiet_until: u64,
     /// From then on it is loaded anew while it is served.
     pub refresh_at: u64,
+    /// From then on it may be, by chance.
+    pub early_from: u64,
     /// When its time is over, however often it is used.
     pub ends: u64,
     pub fresh_until: AtomicU64,

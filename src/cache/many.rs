@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
+use std::mem;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::ask::{Asked, Duty, Next, Step, Together, Who};
+use super::ask::{Asked, Duty, Next, Panics, Step, Together, Who};
 use super::load::{Answer, Load};
 use super::name::{CacheKey, Name};
 use super::{Cache, Inner};
@@ -100,7 +101,9 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V>
         let mut many = Many::of(&self.0, keys)?;
         while let Some(Round { loads, missing, waits }) = many.next_round()? {
             if let Some((_, first)) = loads.first() {
+                let panics = Panics(&self.0);
                 let loaded = first.lead.run(|| loader(&missing).map(given));
+                mem::forget(panics);
                 many.settle(loads, loaded)?;
             }
             for (at, follow, asked) in waits {
@@ -158,7 +161,9 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V>
         while let Some(Round { loads, missing, waits }) = many.next_round()? {
             if let Some((_, first)) = loads.first() {
                 let loading = loader(missing);
+                let panics = Panics(&self.0);
                 let loaded = first.lead.run_async(async { loading.await.map(given) }).await;
+                mem::forget(panics);
                 many.settle(loads, loaded)?;
             }
             for (at, follow, asked) in waits {
@@ -256,7 +261,7 @@ where
         if self.open.is_empty() {
             return Ok(None);
         }
-        for at in std::mem::take(&mut self.open) {
+        for at in mem::take(&mut self.open) {
             let Wanted { key, name, answer } = &mut self.wanted[at];
             match self.inner.step(*key, name, &mut who)? {
                 Step::Answer(found) => *answer = Some(found),

@@ -155,7 +155,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
             prefix,
             policy,
             settings,
-            tag: Arc::default(),
+            tag: space.caches().own_tag(db.index(), &name),
             breaker: Breaker::default(),
             counters: Counters::default(),
             fenced: Fenced::default(),

@@ -4,6 +4,9 @@ use super::entry::Life;
 use crate::clock::NEVER;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
+/// The last moment that a key's deadline can be, as in Redis.
+const LAST: u64 = i64::MAX as u64 - 1;
+
 /// What was asked for when the cache was built; times in milliseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
@@ -56,7 +59,7 @@ impl Policy {
         };
         let fresh_for = ttl - portion(ttl, self.jitter * chance.clamp(0.0, 1.0)).min(ttl.saturating_sub(1));
         // A value that is used lives on, but never longer than its time to live.
-        let ends = now.saturating_add(fresh_for);
+        let ends = now.saturating_add(fresh_for).min(LAST);
         let fresh_until = self.idle.map_or(ends, |idle| ends.min(now.saturating_add(idle)));
         let refresh_at = match self.refresh_after {
             Some(share) if !is_absent => now.saturating_add(portion(fresh_for, share)),
@@ -72,6 +75,7 @@ impl Policy {
             stored_at: now,
             quiet_until,
             refresh_at,
+            early_from,
             ends,
             fresh_until: AtomicU64::new(fresh_until),
             kept_for,
@@ -106,10 +110,10 @@ impl Policy {
     /// Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", 2015.
     fn is_early(&self, life: &Life, now: u64, chance: impl FnOnce() -> f64) -> bool {
         let Some(beta) = self.early else { return false };
-        let took = life.took.max(1) as f64;
-        if (life.ends.saturating_sub(now)) as f64 > took * beta * EARLIEST {
+        if now < life.early_from {
             return false;
         }
+        let took = life.took.max(1) as f64;
         now as f64 - took * beta * chance().max(f64::MIN_POSITIVE).ln() >= life.ends as f64
     }
 
@@ -117,7 +121,7 @@ impl Policy {
     pub(super) fn used(&self, life: &Life, now: u64) -> Option<u64> {
         let fresh_until = now.saturating_add(self.idle?).min(life.ends);
         life.fresh_until.fetch_max(fresh_until, Ordering::AcqRel);
-        if fresh_until.saturating_add(life.kept_for) <= life.deadline.load(Ordering::Acquire) {
+        if fresh_until.saturating_add(life.kept_for).min(LAST) <= life.deadline.load(Ordering::Acquire) {
             return None;
         }
         let deadline = self.deadline(fresh_until, life.kept_for);
@@ -129,7 +133,7 @@ impl Policy {
     /// few uses have to put that off.
     fn deadline(&self, fresh_until: u64, kept_for: u64) -> u64 {
         let ahead = self.idle.map_or(0, |idle| idle / 8 + 1);
-        fresh_until.saturating_add(kept_for).saturating_add(ahead).min(NEVER - 1)
+        fresh_until.saturating_add(kept_for).saturating_add(ahead).min(LAST)
     }
 
     /// It could not be loaded: the next load waits a while.
@@ -140,4 +144,70 @@ impl Policy {
 
 fn portion(whole: u64, share: f64) -> u64 {
     (whole as f64 * share) as u64
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy() -> impl Strategy<Value = Policy> {
+        let millis = || prop_oneof![0..1_000_u64, Just(u64::MAX)];
+        let numbers =
+            (1..1_000_u64, 0.0..=1.0, of(1..1_000_u64), millis(), millis(), of(1..1_000_u64), millis());
+        (numbers, of(0.0..=1.0), of(0.1..4.0)).prop_map(|(numbers, refresh_after, early)| {
+            let (ttl, jitter, idle, stale_for, revalidate_for, absent_ttl, retry_after) = numbers;
+            Policy {
+                ttl,
+                jitter,
+                idle,
+                stale_for,
+                revalidate_for,
+                refresh_after,
+                early,
+                absent_ttl,
+                retry_after,
+            }
+        })
+    }
+
+    proptest! {
+        /// What was said holds at each moment of a value's life, whatever chance has it be.
+        #[test]
+        fn a_value_is_served_as_long_as_was_said(
+            policy in policy(), (now, took) in (0..1_000_u64, 0..500_u64), ttl in of(1..1_000_u64), is_absent: bool,
+            chances in prop::array::uniform2(0.0..1.0), uses in prop::collection::vec(0..400_u64, 0..5),
+        ) {
+            let life = policy.life(now, ttl, took, is_absent, chances[0]);
+            let said = ttl.unwrap_or(if is_absent { policy.absent_ttl.unwrap_or(0) } else { policy.ttl });
+            prop_assert!(life.ends <= now + said);
+            prop_assert!(life.ends >= now + portion(said, 1.0 - policy.jitter).min(said.saturating_sub(1)));
+            let mut moment = now;
+            for step in uses {
+                moment += step;
+                let fresh_until = life.fresh_until.load(Ordering::Relaxed);
+                let verdict = policy.judge(&life, moment, || chances[1]);
+                let is_fresh = matches!(verdict, Verdict::Fresh | Verdict::Refresh);
+                prop_assert_eq!(is_fresh, moment < fresh_until);
+                let over = moment.saturating_sub(fresh_until);
+                prop_assert_eq!(verdict == Verdict::Gone, !is_fresh && over >= life.kept_for);
+                prop_assert!(verdict != Verdict::Refresh || policy.early.is_some() || moment >= life.refresh_at);
+                // Nothing is decided before that, and it stays in its table for as long as it may be served.
+                prop_assert!(verdict == Verdict::Fresh || moment >= life.quiet_until);
+                let deadline = life.deadline.load(Ordering::Relaxed);
+                prop_assert!(deadline >= fresh_until.saturating_add(life.kept_for).min(LAST));
+                if is_fresh {
+                    let put_off = policy.used(&life, moment);
+                    let lives_until = life.fresh_until.load(Ordering::Relaxed);
+                    prop_assert!((fresh_until..=life.ends.max(fresh_until)).contains(&lives_until));
+                    prop_assert!(put_off.is_none_or(|to| to > deadline));
+                }
+            }
+            policy.failed(&life, moment);
+            let paused = policy.judge(&life, moment, || chances[1]);
+            prop_assert!(policy.retry_after == 0 || matches!(paused, Verdict::Fresh | Verdict::Wait | Verdict::Gone));
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use super::tags::Tags;
+use hashbrown::HashMap;
+
+use super::tags::{Tag, Tags};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::{Error, Result};
@@ -12,8 +14,13 @@ use crate::{Error, Result};
 pub(crate) struct Registry {
     pub tags: Tags,
     open: Mutex<Vec<Open>>,
+    /// What all entries of a cache have in common. It outlives the cache as long as there are any, for the next of that
+    /// name.
+    own: Mutex<Own>,
     has_any: AtomicBool,
 }
+
+type Own = HashMap<(u16, Arc<str>), Arc<Tag>, ahash::RandomState>;
 
 struct Open {
     db: u16,
@@ -41,6 +48,22 @@ impl Registry {
         self.has_any.store(true, Ordering::Release);
         open.push(Open { db, name: Arc::clone(name), cache });
         Ok(())
+    }
+
+    /// The tag of all entries of the cache of this name.
+    pub(super) fn own_tag(&self, db: u16, name: &Arc<str>) -> Arc<Tag> {
+        let mut own = self.own.lock();
+        own.retain(|_, tag| Arc::strong_count(tag) > 1);
+        Arc::clone(own.entry((db, Arc::clone(name))).or_default())
+    }
+
+    /// Whether a key's name is one of that cache's, and not of another whose own name is longer.
+    pub(super) fn is_owner(&self, db: u16, cache: &str, key: &[u8]) -> bool {
+        let is_its =
+            |name: &str| key.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":"));
+        let open = self.open.lock();
+        let others = open.iter().filter(|other| other.db == db && other.name.len() > cache.len());
+        is_its(cache) && !others.into_iter().any(|other| is_its(&other.name))
     }
 
     /// All keys of a database, or of several, have gone or changed at once: no cache goes by what it remembers.

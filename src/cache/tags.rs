@@ -112,6 +112,11 @@ impl Stamp {
         asked <= self.began || !tags.any(|tag| tag.was_removed_since(self.began))
     }
 
+    /// Whether it is that of an entry of the cache with this tag.
+    pub(super) fn is_of(&self, cache: &Arc<Tag>) -> bool {
+        Arc::ptr_eq(&self.cache, cache)
+    }
+
     /// What the tags take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.tags)

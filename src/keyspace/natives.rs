@@ -2,12 +2,13 @@
 
 use super::Keyspace;
 use super::shard::Shard;
+use super::table::Entry;
 use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::value::members;
 use crate::value::native::Held;
 use crate::value::{Value, ValueRef};
-use crate::{Bytes, Result};
+use crate::{Bytes, Result, Type};
 
 /// Entries that are looked at while a lock is held.
 const PAGE: usize = 1024;
@@ -25,23 +26,26 @@ impl Keyspace {
         Some((entry.value, deadline))
     }
 
-    /// All native values of a database whose key begins so, whatever their age, with their key; not at one instant.
+    /// The names of a database that begin so and hold a native value, whatever its age, or a string; not at one instant.
     /// O(keys of the database), a bounded number of them under a lock at a time
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
-    pub(crate) fn natives(&self, db: u16, prefix: &[u8], mut visit: impl FnMut(Bytes, Held)) -> Result<()> {
+    pub(crate) fn names_of_cache(&self, db: u16, prefix: &[u8]) -> Result<Vec<Bytes>> {
         self.check_not_in_transaction()?;
-        let mut next = Some((0, 0));
+        let (mut names, mut next) = (Vec::new(), Some((0, 0)));
         while let Some((shard, cursor)) = next {
-            let mut found = Vec::new();
-            next = self.natives_page(db, prefix, shard, cursor, &mut found);
-            found.into_iter().for_each(|(name, native)| visit(name, native));
+            next = self.page(db, prefix, shard, cursor, |entry| {
+                if entry.value.kind() == Type::String {
+                    names.push(Bytes::from(entry.key));
+                }
+            });
         }
-        Ok(())
+        Ok(names)
     }
 
-    /// Those of the page at this shard and cursor, of which the first is at 0 and 0; where the next is, if there is one.
+    /// The native values of which the key begins so, of the page at this shard and cursor, of which the first is at 0 and
+    /// 0; where the next is, if there is one.
     pub(crate) fn natives_page(
         &self,
         db: u16,
@@ -50,31 +54,35 @@ impl Keyspace {
         cursor: usize,
         found: &mut Vec<(Bytes, Held)>,
     ) -> Option<(usize, usize)> {
-        match self.natives_of(shard, db, prefix, cursor, found) {
+        self.page(db, prefix, shard, cursor, |entry| {
+            if let ValueRef::Whole(Value::Native(native)) = entry.value {
+                found.push((Bytes::from(entry.key), native.clone()));
+            }
+        })
+    }
+
+    /// Visits what stands on a page under a key that begins so, and under its lock; where the next page is.
+    fn page(
+        &self,
+        db: u16,
+        prefix: &[u8],
+        shard: usize,
+        cursor: usize,
+        mut visit: impl FnMut(&Entry<'_>),
+    ) -> Option<(usize, usize)> {
+        let cursor = {
+            let shard = self.shards[shard].0.read();
+            shard.table(db).map_or(0, |table| {
+                let positions = members::walk(table.len(), cursor, PAGE);
+                let entries = positions.clone().filter_map(|at| table.get(at as u32));
+                entries.filter(|entry| entry.key.starts_with(prefix)).for_each(|entry| visit(&entry));
+                positions.start
+            })
+        };
+        match cursor {
             0 => Some((shard + 1, 0)).filter(|(shard, _)| *shard < self.shard_count()),
             cursor => Some((shard, cursor)),
         }
-    }
-
-    fn natives_of(
-        &self,
-        shard: usize,
-        db: u16,
-        prefix: &[u8],
-        cursor: usize,
-        found: &mut Vec<(Bytes, Held)>,
-    ) -> usize {
-        let shard = self.shards[shard].0.read();
-        let Some(table) = shard.table(db) else { return 0 };
-        let positions = members::walk(table.len(), cursor, PAGE);
-        for entry in positions.clone().filter_map(|at| table.get(at as u32)) {
-            if let (ValueRef::Whole(Value::Native(native)), true) =
-                (entry.value, entry.key.starts_with(prefix))
-            {
-                found.push((Bytes::from(entry.key), native.clone()));
-            }
-        }
-        positions.start
     }
 
     /// Has the native values of these keys encoded, so that others than their caches can be shown them. Runs the

@@ -121,6 +121,41 @@ fn clear_takes_all_of_one_cache() {
 }
 
 #[test]
+fn clear_leaves_a_cache_of_a_longer_name_alone() {
+    let (_clock, store) = manual_store();
+    let names = cache(&store).shared().build().unwrap();
+    let longer: Cache<u64, String> = store.cache("names:old").shared().build().unwrap();
+    names.insert(&7, "a".to_owned()).unwrap();
+    longer.insert(&7, "b".to_owned()).unwrap();
+    // Not asked for yet: bytes that a client or a snapshot has put there.
+    store.insert("names:8", "a").unwrap();
+    store.insert("names:old:8", "b").unwrap();
+    store.list::<String>("names:9").push_back("no value of it").unwrap();
+    names.clear().unwrap();
+    assert_eq!(store.keys("*").unwrap(), ["names:9", "names:old:7", "names:old:8"]);
+    assert_eq!(longer.peek(&7).unwrap().as_deref().map(String::as_str), Some("b"));
+}
+
+#[test]
+fn clear_takes_what_a_cache_of_that_name_has_left() {
+    let (_clock, store) = manual_store();
+    cache(&store).build().unwrap().insert(&7, "a".to_owned()).unwrap();
+    let names = cache(&store).build().unwrap();
+    assert!(names.peek(&7).unwrap().is_some());
+    names.clear().unwrap();
+    assert_eq!((names.peek(&7).unwrap(), store.len().unwrap()), (None, 0));
+}
+
+#[test]
+fn a_time_to_live_without_end_is_one() {
+    let m = manual(|names| names.ttl(std::time::Duration::MAX).stale_for(std::time::Duration::MAX).shared());
+    m.names.insert(&7, "a".to_owned()).unwrap();
+    m.clock.advance(MINUTE * 60 * 24 * 365 * 1000);
+    assert_eq!(text(m.names.get_or_load(&7, unasked)).as_deref(), Some("a"));
+    assert!(matches!(m.store.ttl("names:7").unwrap(), larder::Ttl::Left(left) if left > MINUTE));
+}
+
+#[test]
 fn values_go_when_nobody_has_them_any_more() {
     let m = manual(|names| names);
     let drop_of = |how: &dyn Fn()| {

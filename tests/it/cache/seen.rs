@@ -46,6 +46,14 @@ fn what_others_write_is_taken_up() {
 }
 
 #[test]
+fn a_value_that_is_there_as_bytes_is_not_absent() {
+    let m = manual(|names| names.shared());
+    m.store.insert("names:7", "by hand").unwrap();
+    assert!(!m.names.insert_if_absent(&7, "other".to_owned()).unwrap());
+    assert_eq!(text(m.names.get_or_load(&7, unasked)).as_deref(), Some("by hand"));
+}
+
+#[test]
 fn bytes_that_do_not_decode_are_missing() {
     let (_clock, store) = manual_store();
     let numbers: Cache<u64, u32> = store.cache("numbers").shared().build().unwrap();
