@@ -9,6 +9,9 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 /// A deadline that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+/// The last moment that a deadline can be, as in Redis.
+pub(crate) const LAST: u64 = i64::MAX as u64 - 1;
+
 /// How far ahead, in milliseconds, a moment is far: many times what a coarse clock lags behind.
 const FAR: u64 = 1_000;
 
@@ -65,6 +68,8 @@ impl Clock {
     #[inline]
     pub(crate) fn is_far(&self, moment: u64) -> bool {
         match self {
+            // No clock is asked for what never comes.
+            Clock::System if moment >= LAST => true,
             Clock::System => coarse::now().is_some_and(|now| moment > now.saturating_add(FAR)),
             Clock::Manual(_) => false,
         }

@@ -11,7 +11,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::value::native::Native;
 
 /// See the [module](self). What a hit looks at comes first and stands together: it is one line of the processor's cache.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(super) struct Entry<K, V> {
     /// The removals' time at which it was last found in its table.
     checked: AtomicU64,

@@ -20,12 +20,7 @@ pub(super) struct Near<K, V> {
     shift: u32,
 }
 
-type Part<K, V> = Padded<RwLock<HashTable<Slot<K, V>>>>;
-
-struct Slot<K, V> {
-    hash: u64,
-    entry: Arc<Entry<K, V>>,
-}
+type Part<K, V> = Padded<RwLock<HashTable<Arc<Entry<K, V>>>>>;
 
 /// A cache's own way to its entries, as they know it.
 pub(super) trait Home: Send + Sync {
@@ -64,21 +59,20 @@ impl<K, V> Near<K, V> {
         Q: Eq + ?Sized,
     {
         let part = self.part(hash).read_recursive();
-        part.find(hash, |slot| slot.hash == hash && slot.entry.key.borrow() == key)
-            .map(|slot| look(&slot.entry))
+        part.find(hash, |entry| entry.key.borrow() == key).map(look)
     }
 
     /// Puts an entry here that was found in the table. O(1)
     pub(super) fn put(&self, entry: &Arc<Entry<K, V>>) {
         let hash = entry.hash();
-        let slot = Slot { hash, entry: Arc::clone(entry) };
+        let own = Arc::clone(entry);
         // One for a hash: so nobody's `Eq` runs while others are kept out.
         let replaced = {
             let mut part = self.part(hash).write();
-            match part.find_mut(hash, |other| other.hash == hash) {
-                Some(other) => Some(std::mem::replace(other, slot)),
+            match part.find_mut(hash, |other| other.hash() == hash) {
+                Some(other) => Some(std::mem::replace(other, own)),
                 None => {
-                    part.insert_unique(hash, slot, |slot| slot.hash);
+                    part.insert_unique(hash, own, |entry| entry.hash());
                     None
                 }
             }
@@ -101,16 +95,14 @@ impl<K, V> Near<K, V> {
     pub(super) fn forget(&self, hash: u64, entry: *const ()) {
         let gone = {
             let mut part = self.part(hash).write();
-            let found = part.find_entry(hash, |slot| {
-                slot.hash == hash && std::ptr::eq(Arc::as_ptr(&slot.entry).cast(), entry)
-            });
+            let found = part.find_entry(hash, |own| std::ptr::eq(Arc::as_ptr(own).cast(), entry));
             found.ok().map(|found| found.remove().0)
         };
         drop(gone);
     }
 
     #[inline]
-    fn part(&self, hash: u64) -> &RwLock<HashTable<Slot<K, V>>> {
+    fn part(&self, hash: u64) -> &RwLock<HashTable<Arc<Entry<K, V>>>> {
         // A shift by 64 means one part only.
         &self.parts[hash.checked_shr(self.shift).unwrap_or(0) as usize].0
     }

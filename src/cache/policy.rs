@@ -1,11 +1,8 @@
 //! How long a value is used for what: decisions from times and chance alone.
 
 use super::entry::Life;
-use crate::clock::NEVER;
+use crate::clock::{LAST, NEVER};
 use crate::sync::atomic::{AtomicU64, Ordering};
-
-/// The last moment that a key's deadline can be, as in Redis.
-const LAST: u64 = i64::MAX as u64 - 1;
 
 /// What was asked for when the cache was built; times in milliseconds.
 #[derive(Debug, Clone)]
