@@ -19,6 +19,7 @@ mod entry;
 mod explain;
 mod find;
 mod iter;
+mod landing;
 mod load;
 mod loading;
 mod many;
@@ -28,6 +29,7 @@ mod name;
 mod near;
 mod policy;
 pub(crate) mod registry;
+pub(crate) mod second;
 mod stats;
 pub(crate) mod tags;
 mod warm;
@@ -56,6 +58,7 @@ use explain::Fenced;
 use near::{Home, Near};
 use policy::Policy;
 use registry::Cleared;
+use second::{FirstLevel, SecondLevel};
 use stats::Counters;
 use tags::Tag;
 
@@ -103,6 +106,7 @@ pub(crate) struct Settings<V> {
     stale_after: Option<u64>,
     on_failure: OnFailure,
     breaker: Option<Limit>,
+    second: Option<Arc<dyn SecondLevel>>,
 }
 
 impl<V> Default for Settings<V> {
@@ -114,6 +118,7 @@ impl<V> Default for Settings<V> {
             stale_after: None,
             on_failure: OnFailure::default(),
             breaker: None,
+            second: None,
         }
     }
 }
@@ -163,7 +168,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
             space,
         });
         let cache: Weak<dyn Cleared> = Arc::<Inner<K, V>>::downgrade(&inner);
-        inner.space.caches().open(inner.db, &name, cache)?;
+        let second = inner.settings.second.as_ref();
+        inner.space.caches().open(inner.db, &name, cache, second)?;
+        if let Some(second) = second {
+            let first: Weak<dyn FirstLevel> = Arc::<Inner<K, V>>::downgrade(&inner);
+            second.connect(first)?;
+        }
         Ok(Cache(inner))
     }
 }
