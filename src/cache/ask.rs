@@ -266,10 +266,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
                     let found = self.question([&name].into_iter()).map(Question::wait);
-                    let duty = match self.begin(key, duty, found.and_then(|mut found| found.pop()), &mut who)? {
-                        Below::Answer(answer) => return Ok(answer),
-                        Below::Load(duty) => duty,
-                    };
+                    let duty =
+                        match self.begin(key, duty, found.and_then(|mut found| found.pop()), &mut who)? {
+                            Below::Answer(answer) => return Ok(answer),
+                            Below::Load(duty) => duty,
+                        };
                     let panics = Panics(self);
                     let loaded = duty.lead.run(|| loader(duty.previous()));
                     mem::forget(panics);

@@ -197,9 +197,9 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let stays = is_kept && entry.is_fresh(self.space.clock().now());
         let value = stays.then(|| Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry))));
         let deadline = Deadline::At(entry.deadline());
-        let record = second.and_then(|(second, began, tags)| {
+        let record = second.map(|(second, began, tags)| {
             let record = if stays { self.record(&entry, tags, began) } else { None };
-            Some((second, record))
+            (second, record)
         });
         let outcome = self.space.write_one(self.db, name, |writer, name| {
             let found = writer.native(name).and_then(|native| native.downcast::<Entry<K, V>>());

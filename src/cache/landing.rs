@@ -13,8 +13,15 @@ use super::name::CacheKey;
 use super::second;
 use super::stats::Counters;
 use crate::clock::millis;
-use crate::load::{Kept, Lead, LoadError, Outcome};
+use crate::load::{Kept, LoadError, Outcome};
 use crate::{Error, Result, trace};
+
+/// What those who wait for an entry are given.
+pub(super) fn native<K: Send + Sync + 'static, V: Send + Sync + 'static>(
+    entry: &Arc<Entry<K, V>>,
+) -> Outcome {
+    Outcome::Native(Arc::<Entry<K, V>>::clone(entry))
+}
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// Brings a load to its end: stores what the loader gave, and tells those who wait.
@@ -102,7 +109,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             (true, false) => Kept::Nothing,
             (false, _) => Kept::Removed,
         };
-        let is_stored = self.landing(&lead, &entry, kept)?;
+        let is_stored = self.stands(&entry, lead.land(kept, native(&entry))?);
         if stays && !is_stored {
             Counters::add(&self.counters.fenced, 1);
             self.fenced.note(entry.hash());
@@ -111,16 +118,15 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Ok(self.answer_as(&entry, now, How::Loaded))
     }
 
-    /// Stores an entry, and hands it to those who wait; gives whether it was stored.
-    pub(super) fn landing(&self, lead: &Lead, entry: &Arc<Entry<K, V>>, kept: Kept) -> Result<bool> {
-        let is_stored = lead.land(kept, Outcome::Native(Arc::<Entry<K, V>>::clone(entry)))?;
+    /// An entry was put into its table or not, as is given.
+    pub(super) fn stands(&self, entry: &Arc<Entry<K, V>>, is_stored: bool) -> bool {
         if is_stored {
             self.near.put(entry);
         } else {
             // It was never in a table, or is no more.
             entry.never_stood();
         }
-        Ok(is_stored)
+        is_stored
     }
 
     /// The entry of what was loaded; none if that is said to be unchanged and there was nothing.

@@ -4,6 +4,7 @@
 //! hit     near.rs: the entry by its key, without the store's table
 //! else    ask.rs: the table by the key's text -> policy.rs: what becomes of it -> crate::load: one load, fenced
 //! many    many.rs: the same for each of several keys, with one call of the loader
+//! second  second: before a load, what other processes have loaded; after it, what they are to find
 //! behind  loading.rs: the same by a thread, or a task, of a cache with a loader of its own
 //! ```
 //!

@@ -66,7 +66,19 @@ impl Default for Counters {
         let [loads, failed, panics, millis, second, stale, shared, fenced, undecodable, paused] =
             std::array::from_fn(|_| AtomicU64::new(0));
         let lookups = Lookups::new(1);
-        Counters { lookups, loads, failed, panics, millis, second, stale, shared, fenced, undecodable, paused }
+        Counters {
+            lookups,
+            loads,
+            failed,
+            panics,
+            millis,
+            second,
+            stale,
+            shared,
+            fenced,
+            undecodable,
+            paused,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Link {
     timeout: u64,
     /// Redis tells who has changed what; else each process does, on a channel.
     pub is_tracked: bool,
-    /// It runs scripts, as far as is known.
+    /// Values are put in their places by scripts: see `store.rs`.
     pub has_scripts: bool,
 }
 
@@ -55,6 +55,7 @@ impl Link {
             track.arg("TRACKING").arg("ON").arg("REDIRECT").arg(id).arg("BCAST");
             track.arg("PREFIX").arg(options.keys.prefix()).arg("NOLOOP");
             link.is_tracked = link.ask(&track)?.is_ok();
+            link.has_scripts = !link.is_tracked;
         }
         // That it cannot be set, as on a server without memory, is no reason not to read.
         let _ = link.ask(&set_clock(&options.keys))?;

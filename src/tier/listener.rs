@@ -41,7 +41,8 @@ pub(super) fn open(client: &Client, shared: &Arc<Shared>) -> RedisResult<(Arc<Ea
     let timeout = shared.options.timeout();
     let info = client.get_connection_info().clone();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
-    let mut connection = Client::open(info.set_redis_settings(settings))?.get_connection_with_timeout(timeout)?;
+    let mut connection =
+        Client::open(info.set_redis_settings(settings))?.get_connection_with_timeout(timeout)?;
     connection.set_read_timeout(Some(timeout))?;
     connection.set_write_timeout(Some(timeout))?;
     let id = cmd("CLIENT").arg("ID").query(&mut connection).ok();

@@ -121,8 +121,8 @@ pub use stats::TierStats;
 ///
 /// Redis since 6.2, Valkey, and larder's own server. They tell a process what others change (`CLIENT TRACKING`, with
 /// `BCAST` for the prefix: each change is one message to each process); where they do not, each process publishes what
-/// it removes on a channel, and a `FLUSHALL` or an eviction is not heard of. Values are put in their places by a script,
-/// or in a transaction where there are no scripts. For a cluster, see [`builder_with`](Self::builder_with).
+/// it removes on a channel, and a `FLUSHALL` or an eviction is not heard of. Values are put in their
+/// places in a transaction; where Redis does not track, by a script if it has any. For a cluster, see [`builder_with`](Self::builder_with).
 #[derive(Clone)]
 pub struct RedisTier(Arc<Handle>);
 
@@ -199,9 +199,7 @@ impl RedisTier {
     /// let tier = RedisTier::builder_with(connect).listen(node).open();
     /// # Ok::<(), redis::RedisError>(())
     /// ```
-    pub fn builder_with<C>(
-        connect: impl Fn() -> RedisResult<C> + Send + Sync + 'static,
-    ) -> RedisTierBuilder
+    pub fn builder_with<C>(connect: impl Fn() -> RedisResult<C> + Send + Sync + 'static) -> RedisTierBuilder
     where
         C: ConnectionLike + Send + 'static,
     {

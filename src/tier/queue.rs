@@ -16,6 +16,7 @@ use hashbrown::HashSet;
 use super::Options;
 use super::record::{self, Id};
 use super::stats::Counters;
+use super::worker::LONGEST;
 use crate::Bytes;
 use crate::cache::second::pending::Pending;
 use crate::cache::second::{FirstLevel, Record, Removal};
@@ -29,8 +30,15 @@ use crate::{Error, Result};
 pub(super) enum Request {
     Read(Read),
     /// Puts this in the place that is known by its mark, or takes that away.
-    Store { name: Bytes, mark: Bytes, value: Option<Value> },
-    Insert { name: Bytes, value: Value },
+    Store {
+        name: Bytes,
+        mark: Bytes,
+        value: Option<Value>,
+    },
+    Insert {
+        name: Bytes,
+        value: Value,
+    },
     Remove(Removal),
 }
 
@@ -41,10 +49,12 @@ pub(super) struct Read {
     pub pending: Arc<Pending>,
 }
 
-/// A record, and how long it is to be kept, in milliseconds.
+/// A record on its way to Redis.
 pub(super) struct Value {
     pub bytes: Vec<u8>,
-    pub life: u64,
+    /// How long it was to be kept when it was handed over, in milliseconds, and when that was.
+    life: u64,
+    since: u64,
 }
 
 /// What the thread is to do next.
@@ -57,6 +67,9 @@ pub(super) enum Work {
     Broken,
 }
 
+/// A cache, by its name.
+type Attached = (Arc<str>, Weak<dyn FirstLevel>);
+
 /// What a tier's threads and handles share.
 pub(super) struct Shared {
     pub options: Options,
@@ -67,7 +80,7 @@ pub(super) struct Shared {
     pub me: u64,
     serial: AtomicU64,
     /// The caches, by their names; those that are closed too, since what was removed from them may be remembered.
-    caches: Mutex<Vec<(Arc<str>, Weak<dyn FirstLevel>)>>,
+    caches: Mutex<Vec<Attached>>,
     state: Mutex<State>,
     /// Tells the thread.
     woken: Condvar,
@@ -152,9 +165,7 @@ impl Shared {
     /// Has what others have changed go from the first levels. No lock may be held.
     pub(super) fn outdate(&self, removal: &Removal) {
         let is_its = |name: &str| match removal {
-            Removal::Key(key) => {
-                key.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":"))
-            }
+            Removal::Key(key) => key.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":")),
             Removal::Cache(cache) => **cache == *name,
             Removal::Tag(_) | Removal::EveryTag | Removal::Everything => true,
         };
@@ -175,9 +186,7 @@ impl Shared {
             } else {
                 let (len, limit) = (state.queue.len(), self.options.queue);
                 match request {
-                    Request::Read(_) | Request::Store { .. } if len >= limit => {
-                        state.refuse([request], self)
-                    }
+                    Request::Read(_) | Request::Store { .. } if len >= limit => state.refuse([request], self),
                     // What is there now must go, even if the new value cannot come.
                     Request::Insert { name, .. } if len >= limit => {
                         Counters::add(&self.counters.dropped);
@@ -305,10 +314,6 @@ impl Shared {
         state.is_stopped = true;
         self.woken.notify_all();
     }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.state.lock().is_stopped
-    }
 }
 
 impl State {
@@ -362,6 +367,11 @@ fn answer_nothing(reads: Vec<Read>) {
 
 impl Value {
     pub(super) fn new(record: &Record, id: Id) -> Self {
-        Value { bytes: record::encode(record, id), life: record.life }
+        Value { bytes: record::encode(record, id), life: record.life, since: Clock::System.now() }
+    }
+
+    /// How long it is to be kept from now on: what it has waited counts.
+    pub(super) fn left(&self) -> u64 {
+        self.life.min(LONGEST).saturating_sub(Clock::System.now().saturating_sub(self.since)).max(1)
     }
 }

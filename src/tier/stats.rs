@@ -81,7 +81,11 @@ impl RedisTier {
             ("larder_tier_unasked_total", stats.unasked, "Not asked for, as Redis was away"),
             ("larder_tier_stores_total", stats.stores, "Values handed over to be stored"),
             ("larder_tier_dropped_total", stats.dropped, "Values not stored, as Redis was away"),
-            ("larder_tier_fenced_total", stats.fenced, "Values not stored, as their key was removed meanwhile"),
+            (
+                "larder_tier_fenced_total",
+                stats.fenced,
+                "Values not stored, as their key was removed meanwhile",
+            ),
             ("larder_tier_invalidations_total", stats.invalidations, "Changes told by others"),
             ("larder_tier_errors_total", stats.errors, "Errors of Redis and of connections"),
             ("larder_tier_connects_total", stats.connects, "Connections made"),

@@ -10,7 +10,7 @@ use super::link::{Link, Replies, get_clock, number, set_clock};
 use super::queue::{Read, Request, Shared, Work};
 use super::record::{self, Id, MARK, Stored};
 use super::stats::Counters;
-use super::store;
+use super::store::{self, Store};
 use crate::Bytes;
 use crate::cache::second::{Found, Place, Record, Removal};
 use crate::sync::atomic::Ordering;
@@ -82,9 +82,9 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
         match request {
             Request::Read(read) => ask(shared, read, &mut marks, &mut commands),
             Request::Store { name, mark, value } if link.has_scripts => {
-                commands.push(store::script(&keys.value(name), mark, value.as_ref()));
+                commands.push(store::script(shared, Store { name, mark, value: value.as_ref() }));
             }
-            // Done below, each in steps of its own.
+            // Done below, all together.
             Request::Store { .. } => {}
             Request::Insert { name, value } => {
                 let key = keys.value(name);
@@ -106,19 +106,27 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
         shared.removals.fetch_max(clock, Ordering::AcqRel);
     }
 
+    let mut stores = Vec::new();
     let mut round = Round { clock, marks: marks.into_iter(), ..Round::default() };
     for (at, request) in batch.iter().enumerate() {
         match request {
             Request::Read(read) => {
-                let found = read.names.iter().map(|_| round.answered(shared, &read.cache, &mut replies)).collect();
+                let found =
+                    read.names.iter().map(|_| round.answered(shared, &read.cache, &mut replies)).collect();
                 round.reads.push((at, found));
             }
-            Request::Store { value, .. } if link.has_scripts => match replies.next() {
-                Some(Ok(reply)) => store::count(shared, value.as_ref(), number(&reply) == Some(1)),
-                Some(Err(error)) if store::is_without_scripts(&error) => round.unscripted.push(at),
-                reply => _ = counted(shared, reply.unwrap_or(Ok(Reply::Nil))),
-            },
-            Request::Store { .. } => round.unscripted.push(at),
+            Request::Store { name, mark, value } => {
+                let store = Store { name, mark, value: value.as_ref() };
+                if !link.has_scripts {
+                    stores.push(store);
+                    continue;
+                }
+                match replies.next() {
+                    Some(Ok(reply)) => store.count(shared, number(&reply) == Some(1)),
+                    Some(Err(error)) if store::is_without_scripts(&error) => stores.push(store),
+                    reply => _ = counted(shared, reply.unwrap_or(Ok(Reply::Nil))),
+                }
+            }
             Request::Insert { .. } => {
                 // A value that cannot be put there must not leave an older one behind.
                 replies.next().transpose()?;
@@ -135,13 +143,9 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
             }
         }
     }
-    if !round.unscripted.is_empty() {
+    if !stores.is_empty() {
         link.has_scripts = false;
-        for at in std::mem::take(&mut round.unscripted) {
-            if let Request::Store { name, mark, value } = &batch[at] {
-                store::in_steps(shared, link, &keys.value(name), mark, value.as_ref())?;
-            }
-        }
+        store::transact(shared, link, &stores)?;
     }
     round.end(shared, link, batch)
 }
@@ -156,8 +160,6 @@ struct Round {
     reads: Vec<(usize, Vec<Found>)>,
     /// Tags and caches, and when they were removed.
     removals: Vec<(Removal, u64)>,
-    /// Values to be stored by a server without scripts.
-    unscripted: Vec<usize>,
 }
 
 impl Round {
@@ -211,7 +213,9 @@ impl Round {
             tell(shared, link, &key, &mut commands);
         }
         let written = commands.len();
-        for (record, _) in self.reads.iter().flat_map(|(_, found)| found).filter_map(|found| found.record.as_ref()) {
+        for (record, _) in
+            self.reads.iter().flat_map(|(_, found)| found).filter_map(|found| found.record.as_ref())
+        {
             commands.extend(tags_of(keys, record).map(|key| score(&key)));
         }
         let mut replies = link.send(&commands)?;

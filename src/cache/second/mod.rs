@@ -1,7 +1,7 @@
 //! A second level behind a cache, which it shares with other processes: what the cache asks of it, and what it is told.
 //!
 //! ```text
-//! miss     lead.rs of crate::load -> read: a value, and the right to put another in its place -> the loader
+//! miss     `read`: a value, and the right to put another in its place -> the loader
 //! loaded   the first level, and if it was stored there -> `store`, which does nothing if the key was removed meanwhile
 //! written  `insert` and `remove`, said under the lock of the key's shard, so that both levels see them in one order
 //! heard    what another process has changed goes from the first level, as if it was removed here
@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use super::Inner;
 use super::ask::Duty;
 use super::entry::{Entry, Parts};
+use super::landing::native;
 use super::load::{Answer, How};
 use super::name::{CacheKey, Name};
 use super::policy::{Lived, Verdict};
@@ -193,7 +194,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 Some(entry) if self.judge(&entry, now) == Verdict::Fresh => {
                     Counters::add(&self.counters.second, 1);
                     let kept = if entry.stamp.is_valid() { kept(&entry) } else { Kept::Nothing };
-                    self.landing(&duty.lead, &entry, kept)?;
+                    self.stands(&entry, duty.lead.hand_over(kept, native(&entry))?);
                     return Ok(Below::Answer(self.answer_as(&entry, now, How::SecondLevel)));
                 }
                 Some(entry) if entry.is_kept(now) && duty.old.is_none() => {

@@ -1,7 +1,6 @@
 //! What was asked of the second level and is not answered yet; threads and tasks wait for it alike.
 
 use std::future::poll_fn;
-use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -81,7 +80,7 @@ impl Pending {
             let waker = context.waker().clone();
             let (found, replaced) = {
                 let mut state = waits.0.state.lock();
-                (state.found.take(), mem::replace(&mut state.waker, Some(waker)))
+                (state.found.take(), state.waker.replace(waker))
             };
             drop(replaced);
             match found {
