@@ -30,6 +30,8 @@ pub(super) struct Link {
     pub is_tracked: bool,
     /// Values are put in their places by scripts: see `store.rs`.
     pub has_scripts: bool,
+    /// The removals' clock was there when it was last looked at.
+    pub has_clock: bool,
 }
 
 enum Data {
@@ -49,7 +51,8 @@ impl Link {
             None => None,
         };
         let (ears, id) = listener.map_or((None, None), |(ears, id)| (Some(ears), id));
-        let mut link = Link { data, ears, timeout: options.timeout, is_tracked: false, has_scripts: true };
+        let (timeout, is_tracked, has_scripts) = (options.timeout, false, true);
+        let mut link = Link { data, ears, timeout, is_tracked, has_scripts, has_clock: true };
         if let (Some(id), Data::Own(_)) = (id, &link.data) {
             let mut track = cmd("CLIENT");
             track.arg("TRACKING").arg("ON").arg("REDIRECT").arg(id).arg("BCAST");

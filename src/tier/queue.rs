@@ -118,8 +118,6 @@ enum Mode {
 }
 
 impl Shared {
-    /// Requests that are done together, at the most.
-    const BATCH: usize = 256;
     /// Removals that are remembered while Redis is away.
     const KEPT: usize = if crate::TINY { 8 } else { 65_536 };
 
@@ -230,10 +228,7 @@ impl Shared {
         loop {
             let until = match is_connected {
                 true if state.is_broken => return Some(Work::Broken),
-                true if !state.queue.is_empty() => {
-                    let len = state.queue.len().min(Self::BATCH);
-                    return Some(Work::Batch(state.queue.drain(..len).collect()));
-                }
+                true if !state.queue.is_empty() => return Some(Work::Batch(state.batch())),
                 _ if state.is_stopped => return None,
                 true => state.beat_at,
                 false => state.retry_at,
@@ -316,7 +311,41 @@ impl Shared {
     }
 }
 
+impl Request {
+    /// How many keys it is about, and how many bytes it carries.
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Request::Read(read) => (read.names.len(), 0),
+            Request::Store { value, .. } => (1, value.as_ref().map_or(0, |value| value.bytes.len())),
+            Request::Insert { value, .. } => (1, value.bytes.len()),
+            Request::Remove(_) => (1, 0),
+        }
+    }
+}
+
 impl State {
+    /// Keys of one batch: so that replies come while they are of use.
+    const KEYS: usize = 256;
+    /// Bytes of one batch: they are sent before a reply is read, and a server may read no more before it could send its
+    /// replies. So no more than sockets take by themselves; but for a value that is longer, which goes alone.
+    const BYTES: usize = 128 << 10;
+
+    /// Takes what is done next, in one go.
+    fn batch(&mut self) -> Vec<Request> {
+        let (mut batch, mut keys, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(request) = self.queue.pop_front() {
+            let (its_keys, its_bytes) = request.size();
+            keys += its_keys;
+            bytes += its_bytes;
+            if !batch.is_empty() && (keys > Self::KEYS || bytes > Self::BYTES) {
+                self.queue.push_front(request);
+                break;
+            }
+            batch.push(request);
+        }
+        batch
+    }
+
     /// Does without Redis; gives those who wait, to be told when the lock is free.
     fn refuse(&mut self, requests: impl IntoIterator<Item = Request>, shared: &Shared) -> Vec<Read> {
         let mut reads = Vec::new();

@@ -73,7 +73,8 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
     expand(shared, batch);
     let keys = &shared.options.keys;
     let mut commands = vec![get_clock(keys)];
-    if batch.iter().any(|request| matches!(request, Request::Remove(removal) if !is_key(removal))) {
+    let moves_clock = |request: &Request| matches!(request, Request::Remove(removal) if !is_key(removal));
+    if !link.has_clock || batch.iter().any(moves_clock) {
         commands.insert(0, set_clock(keys));
     }
     let first = commands.len();
@@ -102,8 +103,9 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
     let mut replies = link.send(&commands)?;
     let clock = replies.by_ref().take(first).last();
     let clock = clock.and_then(|reply| counted(shared, reply)).as_ref().and_then(number);
+    link.has_clock = clock.is_some();
     if let Some(clock) = clock {
-        shared.removals.fetch_max(clock, Ordering::AcqRel);
+        shared.removals.store(clock, Ordering::Release);
     }
 
     let mut stores = Vec::new();
@@ -223,7 +225,7 @@ impl Round {
             reply?;
         }
         if let Some(time) = self.removals.iter().map(|(_, time)| *time).max() {
-            shared.removals.fetch_max(time, Ordering::AcqRel);
+            shared.removals.store(time, Ordering::Release);
         }
         let mut reads = self.reads.into_iter().peekable();
         for (at, request) in batch.drain(..).enumerate() {

@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -395,6 +396,7 @@ fn what_is_too_long_for_redis_stays_in_the_first_level() {
     one.get(7, gives("short"));
     one.names.insert(&7, long.clone()).unwrap();
     assert_eq!(one.get(7, unasked).1, How::Hit);
+    redis.heard_by(&[&two]);
     assert_eq!(two.get(7, gives(&long)).1, How::Loaded, "the short one has gone");
     assert_eq!((one.tier.stats().dropped, two.tier.stats().dropped), (1, 1));
 }
@@ -409,7 +411,10 @@ fn a_flushed_redis_empties_the_first_levels() {
         one.until_it_has_not(7);
         two.until_it_has_not(7);
         redis.heard_by(&[&one]);
-        // The removals' clock has gone with it, and begins anew.
+        // The removals' clock has gone with it, and begins anew: with the second load at the latest.
+        one.get(8, gives("map"));
+        one.get(9, gives("list"));
+        assert_eq!(two.get(9, unasked).1, How::SecondLevel, "{}", redis.what);
         let load = |value: &'static str| move || Ok::<_, String>(Load::value(value.to_owned()).tag("teas"));
         one.names.get_or_load(&7, load("first")).unwrap();
         one.names.remove_tag("teas");
@@ -461,6 +466,9 @@ struct Proxy {
 struct Door {
     is_shut: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
+    /// Every second connection, of which a tier's listens, hears nothing while this is so.
+    is_deaf: Mutex<bool>,
+    hears: Condvar,
 }
 
 impl Proxy {
@@ -470,6 +478,7 @@ impl Proxy {
         let door = Arc::clone(&proxy.state);
         // It ends with the process, or with the proxy's last connection.
         thread::spawn(move || {
+            let mut number = 0;
             for client in listener.incoming().map_while(Result::ok) {
                 if Arc::strong_count(&door) == 1 {
                     return;
@@ -479,12 +488,13 @@ impl Proxy {
                 if door.is_shut.load(Ordering::SeqCst) {
                     continue;
                 }
-                for (mut from, mut to) in [(&client, &server), (&server, &client)].map(copies) {
+                number += 1;
+                let ways = [(&client, &server, false), (&server, &client, number % 2 == 0)];
+                for (from, to, may_be_held) in ways {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     streams.push(from.try_clone().unwrap());
-                    thread::spawn(move || {
-                        let _ = std::io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
+                    let door = Arc::downgrade(&door);
+                    thread::spawn(move || copy(from, to, may_be_held.then_some(door)));
                 }
             }
         });
@@ -500,18 +510,96 @@ impl Proxy {
     fn open(&self) {
         self.state.is_shut.store(false, Ordering::SeqCst);
     }
+
+    fn deafen(&self, is_deaf: bool) {
+        *self.state.is_deaf.lock().unwrap() = is_deaf;
+        self.state.hears.notify_all();
+    }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
+        self.deafen(false);
         self.shut();
         self.state = Arc::default();
         let _ = TcpStream::connect(self.address);
     }
 }
 
-fn copies((from, to): (&TcpStream, &TcpStream)) -> (TcpStream, TcpStream) {
-    (from.try_clone().unwrap(), to.try_clone().unwrap())
+fn copy(mut from: TcpStream, mut to: TcpStream, held: Option<Weak<Door>>) {
+    let mut bytes = [0; 8192];
+    while let Ok(len @ 1..) = from.read(&mut bytes) {
+        if let Some(door) = held.as_ref().and_then(Weak::upgrade) {
+            let deaf = door.is_deaf.lock().unwrap();
+            drop(door.hears.wait_while(deaf, |is_deaf| *is_deaf).unwrap());
+        }
+        if to.write_all(&bytes[..len]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Redis's own state fences a load where its process has not heard yet, in a transaction and in a script alike.
+#[test]
+fn a_load_is_fenced_in_redis_where_its_process_has_not_heard() {
+    for redis in Redis::each() {
+        let proxy = Proxy::to(redis.address);
+        let client = redis.client();
+        let unheard = RedisTier::builder_with(move || client.get_connection());
+        // It has not looked whether anything is heard before all is over.
+        let ones = [
+            Process::with(calm(proxy.address).retry_after(LONG), |cache| cache),
+            Process::with(unheard, |cache| cache),
+        ];
+        for one in &ones {
+            let [two, three] = redis.processes();
+            for is_over_a_value in [false, true] {
+                one.get(1, gives("it is connected"));
+                if is_over_a_value {
+                    let brief = || {
+                        Ok::<_, String>(
+                            Load::value("stale".to_owned()).ttl(Duration::from_millis(1)).tag("t"),
+                        )
+                    };
+                    two.names.get_or_load(&7, brief).unwrap();
+                    two.names.remove_tag("t");
+                    two.flush();
+                }
+                if is_over_a_value {
+                    redis.heard_by(&[&two]);
+                }
+                proxy.deafen(true);
+                thread::scope(|scope| {
+                    let ((begun, begins), (end, ends)) = (channel(), channel::<()>());
+                    let slow = scope.spawn(move || {
+                        one.names.get_or_load(&7, || {
+                            begun.send(()).unwrap();
+                            ends.recv().unwrap();
+                            Ok::<_, String>("old".to_owned())
+                        })
+                    });
+                    begins.recv().unwrap();
+                    two.names.remove(&7).unwrap();
+                    two.flush();
+                    end.send(()).unwrap();
+                    assert_eq!(text(slow.join().unwrap()).as_deref(), Some("old"));
+                });
+                one.flush();
+                assert_eq!(
+                    one.names.peek(&7).unwrap().as_deref().map(String::as_str),
+                    Some("old"),
+                    "not heard yet"
+                );
+                assert!(one.tier.stats().fenced > 0);
+                assert_eq!(three.get(7, gives("new")), ("new".into(), How::Loaded), "{}", redis.what);
+                proxy.deafen(false);
+                one.names.remove(&7).unwrap();
+                one.flush();
+                redis.heard_by(&[&three, &two]);
+            }
+        }
+    }
 }
 
 #[test]
