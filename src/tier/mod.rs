@@ -48,14 +48,14 @@ pub use stats::TierStats;
 /// ```
 /// # #[cfg(all(feature = "server", feature = "bincode"))] {
 /// use std::time::Duration;
-/// use larder::{Cache, How, LoadError, RedisTier, Store};
+/// use larder::{Cache, How, RedisTier, Store};
 ///
-/// let redis = Store::new().serve("127.0.0.1:0")?; // a Redis for this example; in production, your own
-/// let url = format!("redis://{}", redis.addr());
+/// let server = Store::new().serve()?; // a Redis for this example; in production, your own
+/// let url = server.url();
 ///
 /// // Two processes, each with a store and a tier of its own.
-/// let process = || -> larder::Result<(RedisTier, Cache<u64, String>)> {
-///     let tier = RedisTier::open(redis::Client::open(url.as_str()).expect("a URL"));
+/// let process = || -> Result<(RedisTier, Cache<u64, String>), Box<dyn std::error::Error>> {
+///     let tier = RedisTier::open(redis::Client::open(&*url)?); // of the crate `redis`, version 1
 ///     let names = Store::new().cache("names").shared().second_level(&tier).build()?;
 ///     Ok((tier, names))
 /// };
@@ -77,8 +77,6 @@ pub use stats::TierStats;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// (Its first line is `redis::Client` of the crate `redis`, version 1.)
 ///
 /// # What is promised
 ///

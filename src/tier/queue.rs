@@ -292,7 +292,10 @@ impl Shared {
             state.is_back(self);
             return None;
         }
-        Some(state.kept.drain().collect())
+        // Not all at once: each batch has its own time.
+        let some: Vec<_> = state.kept.iter().take(State::KEYS).cloned().collect();
+        some.iter().for_each(|removal| _ = state.kept.remove(removal));
+        Some(some)
     }
 
     pub(super) fn is_away(&self) -> bool {

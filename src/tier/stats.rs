@@ -11,7 +11,7 @@ pub struct TierStats {
     pub hits: u64,
     /// Keys that were asked for, and had none.
     pub misses: u64,
-    /// Questions that were answered with nothing at once, as Redis was away or the queue was full.
+    /// Questions that were answered with nothing, as Redis was away or the queue was full.
     pub unasked: u64,
     /// Values that were handed over to be stored.
     pub stores: u64,

@@ -21,6 +21,16 @@ pub(super) const LONGEST: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// Runs until the last handle is gone.
 pub(super) fn run(shared: &Arc<Shared>) {
+    /// However the thread ends, nobody waits for it any more.
+    struct End<'s>(&'s Shared);
+
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.lost(Vec::new());
+        }
+    }
+
+    let _end = End(shared);
     let mut link = None;
     while let Some(work) = shared.next(link.is_some()) {
         let mut batch = Vec::new();
@@ -141,6 +151,8 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
             Request::Remove(removal) => {
                 let time = replies.next().transpose()?.as_ref().and_then(number);
                 let time = time.ok_or((redis::ErrorKind::UnexpectedReturnType, "the clock is no number"))?;
+                // Who has asked behind it begins behind it.
+                round.clock = Some(time);
                 round.removals.push((removal.clone(), time));
             }
         }

@@ -1,6 +1,7 @@
 //! What was asked of the second level and is not answered yet; threads and tasks wait for it alike.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -40,7 +41,8 @@ impl Pending {
         };
         drop(left);
         if let Some(waker) = waker {
-            waker.wake();
+            // The executor's code: a panic there takes nothing along that others need.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 
