@@ -177,29 +177,42 @@ impl From<&[u8]> for Bytes {
 /// At most 23 bytes, and zeros behind them: put together in registers, without a call.
 #[inline]
 fn padded(bytes: &[u8]) -> [u8; INLINE] {
-    let [a, b, c, d, e, f, g, h] = word(bytes, 0).to_le_bytes();
-    let [i, j, k, l, m, n, o, p] = word(bytes, 8).to_le_bytes();
-    let [q, r, s, t, u, v, w, _] = word(bytes, 16).to_le_bytes();
+    let [first, second, third] = words(bytes);
+    let [a, b, c, d, e, f, g, h] = first.to_le_bytes();
+    let [i, j, k, l, m, n, o, p] = second.to_le_bytes();
+    let [q, r, s, t, u, v, w, _] = third.to_le_bytes();
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w]
 }
 
-/// The eight bytes from `start` on, with zeros for those that lie behind the end.
+/// At most 24 bytes as three words, with zeros behind them.
 #[inline]
-fn word(bytes: &[u8], start: usize) -> u64 {
-    let Some(rest) = bytes.get(start..).filter(|rest| !rest.is_empty()) else { return 0 };
-    if let Some(word) = rest.first_chunk() {
-        return u64::from_le_bytes(*word);
-    }
-    // Up to seven: the last eight of all hold them too, if there are so many.
-    if let Some(last) = bytes.last_chunk() {
-        return u64::from_le_bytes(*last) >> (8 * (8 - rest.len()));
-    }
-    match (rest.first_chunk(), rest.last_chunk()) {
-        (Some(first), Some(last)) => {
-            let [first, last] = [*first, *last].map(u32::from_le_bytes).map(u64::from);
-            first | last << (8 * (rest.len() - 4))
+fn words(bytes: &[u8]) -> [u64; 3] {
+    let len = bytes.len();
+    // The last ones of all are read once more rather than one by one, without those that were read before.
+    let without = |last: &[u8; 8], end: usize| {
+        u64::from_le_bytes(*last).checked_shr(8 * (end - len) as u32).unwrap_or(0)
+    };
+    match (bytes.first_chunk(), bytes.get(8..).and_then(|rest| rest.first_chunk()), bytes.last_chunk()) {
+        (Some(first), Some(second), Some(last)) => {
+            [u64::from_le_bytes(*first), u64::from_le_bytes(*second), without(last, 24)]
         }
-        _ => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        (Some(first), None, Some(last)) => [u64::from_le_bytes(*first), without(last, 16), 0],
+        _ => [few(bytes), 0, 0],
+    }
+}
+
+/// At most seven bytes as a word, with zeros behind them.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk(), bytes) {
+        (Some(first), Some(last), _) => {
+            let [first, last] = [*first, *last].map(u32::from_le_bytes).map(u64::from);
+            first | last << (8 * (bytes.len() - 4))
+        }
+        (_, _, [a, b, c]) => u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0]),
+        (_, _, [a, b]) => u64::from_le_bytes([*a, *b, 0, 0, 0, 0, 0, 0]),
+        (_, _, [a]) => u64::from(*a),
+        _ => 0,
     }
 }
 
@@ -409,6 +422,16 @@ mod tests {
         assert_eq!(serde_json::to_string(&bytes).unwrap(), "[97,255]");
         assert_eq!(serde_json::from_str::<Bytes>("[97,255]").unwrap(), bytes);
         assert_eq!(serde_json::from_str::<Bytes>("\"abc\"").unwrap(), "abc");
+    }
+
+    #[test]
+    fn short_ones_are_copied_whole() {
+        let all: Vec<u8> = (1..=INLINE as u8 + 1).collect();
+        for len in 0..=all.len() {
+            assert_eq!(Bytes::from(&all[..len]), all[..len]);
+            let padding = padded(&all[..len.min(INLINE)]);
+            assert!(padding.iter().skip(len).all(|byte| *byte == 0), "{padding:?}");
+        }
     }
 
     #[test]

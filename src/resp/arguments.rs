@@ -47,6 +47,13 @@ impl Arguments {
         }
     }
 
+    /// Forgets those that have come, but not their room.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.few.clear();
+        *self = Arguments { few: mem::take(&mut self.few), ..Arguments::default() };
+    }
+
     /// One that has an allocation of its own. O(1)
     pub(super) fn push_long(&mut self, bytes: Bytes) {
         if self.few.len() < FEW {

@@ -122,7 +122,42 @@ impl Requests {
     ///
     /// # Errors
     /// [`ProtocolError`]; what comes after it has no meaning.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
+        match self.usual() {
+            Some(words) => Ok(Some(words)),
+            None => self.any(),
+        }
+    }
+
+    /// A request as nearly all are: short arguments, less than 100, that have all arrived. What this gives is what
+    /// [`any`](Self::any) would.
+    #[inline]
+    fn usual(&mut self) -> Option<Vec<Bytes>> {
+        if self.left > 0 || self.is_unknown {
+            return None;
+        }
+        let (count, mut rest) = two_digits(b'*', self.buffer.get(self.start..)?)?;
+        self.arguments.expect(count);
+        for _ in 0..count {
+            let Some((argument, behind)) = short_argument(rest).filter(|(it, _)| it.len() <= self.longest)
+            else {
+                self.arguments.clear();
+                return None;
+            };
+            self.arguments.push(argument);
+            rest = behind;
+        }
+        if count == 0 {
+            return None;
+        }
+        self.start = self.buffer.len() - rest.len();
+        self.searched = 0;
+        Some(self.arguments.take())
+    }
+
+    /// The next request, whatever it looks like and however much of it has arrived.
+    fn any(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
         while self.left == 0 {
             match self.buffer.get(self.start) {
                 None => return Ok(None),
@@ -298,6 +333,27 @@ impl Requests {
     }
 }
 
+/// An argument of less than 100 bytes that has arrived whole, and what comes behind it.
+#[inline]
+fn short_argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = two_digits(b'$', bytes)?;
+    let (argument, rest) = rest.split_at_checked(length)?;
+    Some((argument, rest.get(2..)?))
+}
+
+/// A line of that kind whose number has one digit or two, and what comes behind it.
+#[inline]
+fn two_digits(kind: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let number = |digit: u8| usize::from(digit - b'0');
+    match *bytes {
+        [first, one @ b'0'..=b'9', b'\r', b'\n', ref rest @ ..] if first == kind => Some((number(one), rest)),
+        [first, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ref rest @ ..] if first == kind => {
+            Some((10 * number(ten) + number(one), rest))
+        }
+        _ => None,
+    }
+}
+
 /// A line's number and how many digits it has, if it is as all clients write it: few digits, none too many before them,
 /// and the line's end.
 #[inline]
@@ -414,6 +470,8 @@ fn hex(digit: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(bytes: &[u8], step: usize) -> Result<Vec<Vec<Bytes>>, String> {
@@ -439,6 +497,63 @@ mod tests {
             vec![words(&[b"GET", b"a\r\nbc"]), words(&[b"ping", b"a bA\n", b"it's"]), words(&[b""])];
         for step in 1..=bytes.len() {
             assert_eq!(read(bytes, step), Ok(expected.clone()), "in pieces of {step}");
+        }
+    }
+
+    /// Parts of requests, and what is none.
+    fn fragment() -> impl Strategy<Value = Vec<u8>> {
+        let request =
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..130), 1..12).prop_map(|words| {
+                let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+                for word in words {
+                    bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+                    bytes.extend_from_slice(&word);
+                    bytes.extend_from_slice(b"\r\n");
+                }
+                bytes
+            });
+        let parts = vec![
+            "PING\r\n",
+            "\r\n",
+            "*0\r\n",
+            "*-1\r\n",
+            "*1\r\n",
+            "*2",
+            "*02\r\n",
+            "*1\r\n$3\r\nabc\r\n",
+            "*1\r\n$03\r\nabc\r\n",
+            "$",
+            "x",
+        ];
+        prop_oneof![4 => request, 1 => prop::sample::select(parts).prop_map(|part| part.as_bytes().to_vec())]
+    }
+
+    proptest! {
+        /// What arrives byte by byte is never read as the usual request.
+        #[test]
+        fn a_usual_request_is_read_as_any_other(
+            fragments in prop::collection::vec(fragment(), 1..8), longest in 20..200_usize, is_unknown: bool,
+        ) {
+            let bytes = fragments.concat();
+            let read = |step: usize| {
+                let mut requests = Requests { is_unknown, ..Requests::new(longest) };
+                let mut all = Vec::new();
+                for part in bytes.chunks(step) {
+                    requests.feed(part);
+                    loop {
+                        match requests.next() {
+                            Ok(Some(request)) => all.push(request),
+                            Ok(None) => break,
+                            Err(error) => return (all, Some(error), 0),
+                        }
+                    }
+                }
+                (all, None, requests.pending())
+            };
+            let one_by_one = read(1);
+            for step in [7, 60, bytes.len()] {
+                prop_assert_eq!(&read(step), &one_by_one);
+            }
         }
     }
 

@@ -121,8 +121,7 @@ impl<'c> Call<'c> {
 
     /// A score as the server reads it; `nan` is none.
     pub(crate) fn score(&self, text: &Bytes) -> std::result::Result<f64, ErrorReply> {
-        let score = Args::new(std::slice::from_ref(text)).float()?;
-        self.compat().parse_score(text).map(|_| score).ok_or(ErrorReply::NOT_A_FLOAT)
+        self.compat().parse_score(text).ok_or(ErrorReply::NOT_A_FLOAT)
     }
 
     /// What Redis says of a command that has not as many words as it takes.

@@ -9,6 +9,20 @@ use crate::Bytes;
 /// Room for any `i64` or `u64` in decimal.
 pub(crate) type IntegerBuffer = [u8; 20];
 
+/// Digits of an integer that a double holds exactly, whichever they are.
+const EXACT: usize = 15;
+
+/// The numbers below 100 in two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
+    }
+    pairs
+};
+
 /// Reads an integer in the one form that Redis writes: no plus, no spaces, no zero in front, no `-0`. `None`
 /// (`ERR value is not an integer or out of range`) for everything else. O(n).
 pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -66,11 +80,9 @@ pub(crate) fn format_u64(mut value: u64, buffer: &mut IntegerBuffer) -> &[u8] {
     let mut start = buffer.len(); // a u64 has at most 20 digits
     // Two at a time: each division waits for the one before it.
     while value >= 10 {
-        let pair = (value % 100) as u8;
-        value /= 100;
         start -= 2;
-        buffer[start] = b'0' + pair / 10;
-        buffer[start + 1] = b'0' + pair % 10;
+        buffer[start..start + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
     }
     if value > 0 || start == buffer.len() {
         start -= 1;
@@ -85,6 +97,15 @@ pub(crate) fn format_u64(mut value: u64, buffer: &mut IntegerBuffer) -> &[u8] {
 /// `None` (`ERR value is not a valid float`) for the empty text, spaces, NaN, and a number that overflows or
 /// vanishes.
 pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
+    // Most scores are whole numbers, and a double holds those of so few digits as they are.
+    let whole = if text.len() <= EXACT { parse_i64(text) } else { None };
+    match whole {
+        Some(whole) => Some(whole as f64),
+        None => parse_any_f64(text),
+    }
+}
+
+fn parse_any_f64(text: &[u8]) -> Option<f64> {
     let literal = float::scan(text)?;
     let (zero, value) = match literal.magnitude {
         Magnitude::Infinity if literal.negative => return Some(f64::NEG_INFINITY),

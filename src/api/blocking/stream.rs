@@ -6,7 +6,7 @@ use crate::api::stream::decode_items;
 use crate::api::{Stream, StreamConsumer, StreamEntry};
 use crate::command::blocking::{Attempt, Served};
 use crate::command::stream::NEWEST;
-use crate::command::stream::read::{Gone, ReadFrom, Reads};
+use crate::command::stream::read::{Gone, Limits, ReadFrom, Reads};
 use crate::{Bytes, Decode, Encode, Error, Result, StreamId};
 
 impl<F: Encode + Decode, V: Encode + Decode> Stream<'_, F, V> {
@@ -141,7 +141,12 @@ impl<F: Encode + Decode, V: Encode + Decode> StreamConsumer<'_, F, V> {
 }
 
 fn attempt(after: StreamId, count: usize) -> Attempt {
-    Attempt::Read(Box::new(Reads::new(vec![ReadFrom::After(after)], count.max(1), None, NEWEST)))
+    Attempt::Read(Box::new(Reads::new(
+        vec![ReadFrom::After(after)],
+        Limits::each(count.max(1)),
+        None,
+        NEWEST,
+    )))
 }
 
 fn entries<F: Decode, V: Decode>(served: Option<Served>) -> Result<Vec<StreamEntry<F, V>>> {

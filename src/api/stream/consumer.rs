@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{StreamEntry, StreamGroup, decode_items};
 use crate::clock::millis;
 use crate::command::blocking::{Attempt, Patience, Served, try_each};
-use crate::command::stream::read::{GroupRead, ReadFrom, Reads};
+use crate::command::stream::read::{GroupRead, Limits, ReadFrom, Reads};
 use crate::command::stream::{self, AutoClaim, Claim, NEWEST};
 use crate::{Bytes, Decode, Encode, Result, StreamId};
 
@@ -126,7 +126,7 @@ impl<F, V> StreamConsumer<'_, F, V> {
     pub(in crate::api) fn attempt(&self, from: ReadFrom, count: usize) -> Attempt {
         let (group, consumer) = (self.group.name.clone(), self.name.clone());
         let reader = GroupRead { group, consumer, no_ack: false, claim: None };
-        Attempt::Read(Box::new(Reads::new(vec![from], count, Some(reader), NEWEST)))
+        Attempt::Read(Box::new(Reads::new(vec![from], Limits::each(count), Some(reader), NEWEST)))
     }
 }
 

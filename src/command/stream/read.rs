@@ -26,12 +26,29 @@ pub(crate) enum ReadFrom {
 #[derive(Debug)]
 pub(crate) struct Reads {
     from: Vec<ReadFrom>,
-    /// How many entries of each stream, at most.
-    count: usize,
+    limits: Limits,
     group: Option<GroupRead>,
     version: (u8, u8),
     /// The ids behind which is read, once that is settled.
     after: OnceLock<Vec<StreamId>>,
+}
+
+/// How much is read, at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Entries of each stream.
+    pub count: usize,
+    /// Entries of all streams together.
+    pub total: usize,
+    /// Bytes of the reply, as it is written. The entry that goes beyond is the last; there is one in any case.
+    pub size: usize,
+}
+
+impl Limits {
+    /// So many entries of each stream.
+    pub(crate) fn each(count: usize) -> Self {
+        Limits { count, total: usize::MAX, size: usize::MAX }
+    }
 }
 
 /// Who reads for which group.
@@ -59,11 +76,11 @@ pub(crate) enum Gone {
 impl Reads {
     pub(crate) fn new(
         from: Vec<ReadFrom>,
-        count: usize,
+        limits: Limits,
         group: Option<GroupRead>,
         version: (u8, u8),
     ) -> Self {
-        Reads { from, count, group, version, after: OnceLock::new() }
+        Reads { from, limits, group, version, after: OnceLock::new() }
     }
 
     /// Whether it waits for nothing once the group has gone.
@@ -143,30 +160,28 @@ impl Reads {
         is_first: bool,
     ) -> Result<Option<Found>> {
         let (space, after) = (writer.space(), self.after.get().map_or(&[][..], |after| after));
+        let mut given = Given::new(self.limits);
         let mut found = Vec::new();
         for ((name, from), after) in keys.iter().zip(&self.from).zip(after) {
             let key = space.key_ref(name);
             if !is_read(writer, key) {
                 continue;
             }
+            if !given.begin(name) {
+                break;
+            }
             let items = match (&self.group, from) {
-                (None, _) => self.behind(writer, key, *after)?,
-                (Some(reader), ReadFrom::After(_)) => Some(self.history(writer, key, reader, *after)?),
-                (Some(reader), _) => self.deliver(writer, key, reader, is_first)?,
+                (None, _) => behind(writer, key, *after, &mut given)?,
+                (Some(reader), ReadFrom::After(_)) => {
+                    Some(self.history(writer, key, reader, *after, &mut given)?)
+                }
+                (Some(reader), _) => self.deliver(writer, key, reader, is_first, &mut given)?,
             };
             if let Some(items) = items {
                 found.push((name.clone(), items));
             }
         }
         Ok((!found.is_empty()).then_some(found))
-    }
-
-    fn behind(&self, writer: &mut Writer<'_>, key: KeyRef<'_>, after: StreamId) -> Result<Option<Vec<Item>>> {
-        let (Some(stream), Some(start)) = (writer.find::<Stream>(key)?, after.next()) else {
-            return Ok(None);
-        };
-        let items: Vec<_> = stream.range(start, StreamId::MAX).take(self.count).map(Item::of).collect();
-        Ok((!items.is_empty()).then_some(items))
     }
 
     /// What is pending for the consumer, and is delivered once more.
@@ -176,6 +191,7 @@ impl Reads {
         key: KeyRef<'_>,
         reader: &GroupRead,
         after: StreamId,
+        given: &mut Given,
     ) -> Result<Vec<Item>> {
         let now = wall(writer);
         change(writer, key, &reader.group, |stream| {
@@ -183,9 +199,8 @@ impl Reads {
             let number = asking.number(stream);
             let consumer = stream.group(&reader.group).zip(number).and_then(|(group, at)| group.consumer(at));
             let pending = consumer.zip(after.next()).map(|(consumer, start)| consumer.pending.from(start));
-            let ids: Vec<_> = pending.into_iter().flatten().take(self.count).map(|(id, ())| id).collect();
-            let give = |id: &StreamId| stream.get(*id).map_or_else(|| Item::bare(*id), Item::of);
-            let items: Vec<_> = ids.iter().map(give).collect();
+            let ids = pending.into_iter().flatten().map(|(id, ())| id);
+            let items = given.take(ids.map(|id| stream.get(id).map_or_else(|| Item::bare(id), Item::of)));
             stream.change_group(&reader.group, |group| {
                 for item in items.iter().filter(|item| item.fields.is_some()) {
                     group.redeliver(item.id, now);
@@ -202,6 +217,7 @@ impl Reads {
         key: KeyRef<'_>,
         reader: &GroupRead,
         is_first: bool,
+        given: &mut Given,
     ) -> Result<Option<Vec<Item>>> {
         let now = wall(writer);
         let eager = is_first && self.version >= (7, 2);
@@ -210,11 +226,11 @@ impl Reads {
         }
         change(writer, key, &reader.group, |stream| {
             let mut asking = Asking::new(stream, &reader.group, &reader.consumer, now, self.version);
-            let mut items = self.claim(stream, reader, &mut asking, now);
+            let mut items = claim(stream, reader, &mut asking, now, given);
             let Some(group) = stream.group(&reader.group) else { return (None, asking.is_new) };
             let (mut last, mut read) = (group.last, group.read);
             let new = last.next().into_iter().flat_map(|start| stream.range(start, StreamId::MAX));
-            let new: Vec<_> = new.take(self.count.saturating_sub(items.len())).map(Item::of).collect();
+            let new = given.take(new.map(Item::of));
             for item in &new {
                 read = stream.read_with((last, read), item.id, self.version);
                 last = item.id;
@@ -255,25 +271,105 @@ impl Reads {
         };
         Ok(is_new || reader.claim.is_some_and(is_idle))
     }
+}
 
-    /// Takes over what has been pending for long, the longest first. O(pending)
-    fn claim(&self, stream: &mut Stream, reader: &GroupRead, asking: &mut Asking<'_>, now: u64) -> Vec<Item> {
-        let Some(idle) = reader.claim else { return Vec::new() };
-        let Some(group) = stream.group(&reader.group) else { return Vec::new() };
-        let pending = group.pending().from(StreamId::MIN).map(|(id, pending)| (id, *pending));
-        let is_due = |(id, pending): &(StreamId, crate::value::stream::Pending)| {
-            now.saturating_sub(pending.time) >= idle && stream.get(*id).is_some()
-        };
-        let mut due: Vec<_> = pending.filter(is_due).collect();
-        due.sort_by_key(|(id, pending)| (pending.time, *id));
-        due.truncate(self.count);
-        let mut items = Vec::with_capacity(due.len());
-        for (id, pending) in due {
-            let Some(mut item) = stream.get(id).map(Item::of) else { continue };
-            item.delivered = Some((now.saturating_sub(pending.time), pending.count));
-            asking.give(stream, id, now, pending.count.saturating_add(1));
-            items.push(item);
-        }
-        items
+/// The entries behind an id, if there are any.
+fn behind(
+    writer: &mut Writer<'_>,
+    key: KeyRef<'_>,
+    after: StreamId,
+    given: &mut Given,
+) -> Result<Option<Vec<Item>>> {
+    let (Some(stream), Some(start)) = (writer.find::<Stream>(key)?, after.next()) else {
+        return Ok(None);
+    };
+    let items = given.take(stream.range(start, StreamId::MAX).map(Item::of));
+    Ok((!items.is_empty()).then_some(items))
+}
+
+/// Takes over what has been pending for long, the longest first. O(pending)
+fn claim(
+    stream: &mut Stream,
+    reader: &GroupRead,
+    asking: &mut Asking<'_>,
+    now: u64,
+    given: &mut Given,
+) -> Vec<Item> {
+    let Some(idle) = reader.claim else { return Vec::new() };
+    let Some(group) = stream.group(&reader.group) else { return Vec::new() };
+    let pending = group.pending().from(StreamId::MIN).map(|(id, pending)| (id, *pending));
+    let is_due = |(id, pending): &(StreamId, crate::value::stream::Pending)| {
+        now.saturating_sub(pending.time) >= idle && stream.get(*id).is_some()
+    };
+    let mut due: Vec<_> = pending.filter(is_due).collect();
+    due.sort_by_key(|(id, pending)| (pending.time, *id));
+    let items = given.take(due.into_iter().filter_map(|(id, pending)| {
+        let mut item = stream.get(id).map(Item::of)?;
+        item.delivered = Some((now.saturating_sub(pending.time), pending.count));
+        Some(item)
+    }));
+    for item in &items {
+        let count = item.delivered.map_or(0, |(_, count)| count);
+        asking.give(stream, item.id, now, count.saturating_add(1));
     }
+    items
+}
+
+/// What a read has given so far, and how much more it may.
+struct Given {
+    limits: Limits,
+    /// Entries of the stream that is being read.
+    of_this: usize,
+    entries: usize,
+    /// Bytes that the reply takes.
+    bytes: usize,
+}
+
+impl Given {
+    fn new(limits: Limits) -> Self {
+        Given { limits, of_this: 0, entries: 0, bytes: 0 }
+    }
+
+    /// Goes on to another stream; false if nothing more is to be given.
+    fn begin(&mut self, name: &[u8]) -> bool {
+        let goes_on = self.has_room();
+        self.of_this = 0;
+        self.bytes = self.bytes.saturating_add(array(2) + bulk(name.len()) + array(1));
+        goes_on
+    }
+
+    /// Of these as many as may be given, none built in vain.
+    fn take(&mut self, mut items: impl Iterator<Item = Item>) -> Vec<Item> {
+        let mut taken = Vec::new();
+        while self.of_this < self.limits.count && self.has_room() {
+            let Some(item) = items.next() else { break };
+            self.of_this += 1;
+            self.entries += 1;
+            self.bytes = self.bytes.saturating_add(written(&item));
+            taken.push(item);
+        }
+        taken
+    }
+
+    fn has_room(&self) -> bool {
+        self.entries < self.limits.total && (self.entries == 0 || self.bytes < self.limits.size)
+    }
+}
+
+/// Bytes of an entry's reply.
+fn written(item: &Item) -> usize {
+    let fields = item.fields.as_deref().unwrap_or_default();
+    let texts = fields.iter().map(|(name, value)| bulk(name.len()).saturating_add(bulk(value.len())));
+    let id = bulk(item.id.to_string().len());
+    texts.fold(array(2) + id + array(2 * fields.len()), usize::saturating_add)
+}
+
+/// Bytes of a bulk string's reply.
+fn bulk(len: usize) -> usize {
+    array(len).saturating_add(len).saturating_add(2)
+}
+
+/// Bytes of an array's header.
+fn array(len: usize) -> usize {
+    1 + len.checked_ilog10().map_or(1, |digits| digits as usize + 1) + 2
 }

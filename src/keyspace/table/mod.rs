@@ -573,9 +573,28 @@ impl Table {
         }
     }
 
+    #[inline]
     fn put(&mut self, at: u32, value: Value, deadline: u64) {
-        let body = self.body_of(value, deadline);
-        self.contents.records.set_body(at, Text::Slice(&body));
+        if !self.put_same_length(at, &value, deadline) {
+            let body = self.body_of(value, deadline);
+            self.contents.records.set_body(at, Text::Slice(&body));
+        }
+    }
+
+    /// Writes a short string over another one of the same length, deadline or not; false if it is anything else.
+    #[inline]
+    fn put_same_length(&mut self, at: u32, value: &Value, deadline: u64) -> bool {
+        let Value::String(string) = value else { return false };
+        let body = self.contents.records.body_mut(at);
+        let Some((kind, rest)) = body.and_then(|body| body.split_first_mut()) else { return false };
+        let time = if deadline == NEVER { 0 } else { size_of::<u64>() };
+        let is_like = *kind == if time == 0 { 0 } else { TIMED } && rest.len() == time + string.len();
+        if is_like {
+            let (own, rest) = rest.split_at_mut(time);
+            own.copy_from_slice(&deadline.to_le_bytes()[..time]);
+            rest.copy_from_slice(string);
+        }
+        is_like
     }
 
     /// Takes out the value of the key at a position that stands aside.

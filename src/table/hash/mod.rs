@@ -4,6 +4,8 @@ mod expiry;
 mod import;
 mod valkey;
 
+use smallvec::SmallVec;
+
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
 use super::row::{Keys, Row, row};
@@ -78,7 +80,7 @@ fn insert(
     Ok(call.write(key, |writer, key| hash::insert(writer, key, &pairs, condition, deadline))?)
 }
 
-fn pairs(words: &[Bytes]) -> Vec<(Bytes, Bytes)> {
+fn pairs(words: &[Bytes]) -> SmallVec<[(Bytes, Bytes); 4]> {
     words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 

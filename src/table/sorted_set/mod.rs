@@ -3,6 +3,8 @@
 mod combine;
 mod range;
 
+use smallvec::SmallVec;
+
 use super::args::Args;
 use super::call::{Answer, Call};
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
@@ -132,7 +134,7 @@ fn add(call: &mut Call<'_>, increases: bool) -> Answer {
     if increases && pairs.len() > 2 {
         return Err(ErrorReply::known("ERR INCR option supports a single increment-element pair"));
     }
-    let mut entries = Vec::with_capacity(pairs.len() / 2);
+    let mut entries = SmallVec::<[_; 4]>::with_capacity(pairs.len() / 2);
     for pair in pairs.chunks_exact(2) {
         entries.push((pair[1].clone(), call.score(&pair[0])?));
     }

@@ -6,7 +6,7 @@ use super::parse::strict_id;
 use super::{Bytes, Call, Compat, ErrorReply, Reply, StreamId, is, of_item};
 use crate::command::blocking::{Attempt, Served};
 use crate::command::stream;
-use crate::command::stream::read::{Gone, GroupRead, ReadFrom, Reads};
+use crate::command::stream::read::{Gone, GroupRead, Limits, ReadFrom, Reads};
 use crate::resp::Protocol;
 use crate::table::call::Blocked;
 use crate::text::number::parse_i64;
@@ -19,7 +19,15 @@ pub(super) fn keys(words: &[Bytes]) -> Vec<usize> {
             let count = words.len() - at - 1;
             return if count % 2 == 0 { (at + 1..at + 1 + count / 2).collect() } else { Vec::new() };
         }
-        let taken = [("BLOCK", 1), ("COUNT", 1), ("CLAIM", 1), ("GROUP", 2), ("NOACK", 0)];
+        let taken = [
+            ("BLOCK", 1),
+            ("COUNT", 1),
+            ("MAXCOUNT", 1),
+            ("MAXSIZE", 1),
+            ("CLAIM", 1),
+            ("GROUP", 2),
+            ("NOACK", 0),
+        ];
         match taken.into_iter().find(|(name, _)| is(word, name)) {
             Some((_, more)) => at += 1 + more,
             None => break,
@@ -31,6 +39,9 @@ pub(super) fn keys(words: &[Bytes]) -> Vec<usize> {
 #[derive(Default)]
 struct Options {
     count: usize,
+    /// What is read of all streams together: entries, and bytes of the reply.
+    total: Option<usize>,
+    size: Option<usize>,
     /// How long it may wait: not at all, for ever, or so long.
     block: Option<Option<Duration>>,
     group: Option<[Bytes; 2]>,
@@ -44,6 +55,14 @@ pub(super) fn read(call: &mut Call<'_>, by_group: bool) -> Result<Blocked, Error
     let words = options.streams.ok_or(ErrorReply::SYNTAX)?;
     if by_group && options.group.is_none() {
         return Err(ErrorReply::known("ERR Missing GROUP option for XREADGROUP"));
+    }
+    let limits = Limits {
+        count: if options.count == 0 { usize::MAX } else { options.count },
+        total: options.total.unwrap_or(usize::MAX),
+        size: options.size.unwrap_or(usize::MAX),
+    };
+    if limits.total < options.count {
+        return Err(ErrorReply::known("ERR MAXCOUNT must be greater than or equal to COUNT"));
     }
     let (keys, ids) = words.split_at(words.len() / 2);
     let no_ack = options.no_ack;
@@ -64,8 +83,7 @@ pub(super) fn read(call: &mut Call<'_>, by_group: bool) -> Result<Blocked, Error
     }
     let version = call.compat().streams();
     check(call, keys, group.as_ref())?;
-    let count = if options.count == 0 { usize::MAX } else { options.count };
-    let attempt = Attempt::Read(Box::new(Reads::new(from, count, group, version)));
+    let attempt = Attempt::Read(Box::new(Reads::new(from, limits, group, version)));
     let served = match (call.session.protocol(), version < (7, 2)) {
         (Protocol::Resp3, old) => {
             if old {
@@ -94,6 +112,9 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
         ErrorReply::known("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
     const NOACK: ErrorReply =
         ErrorReply::known("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+    const MAXCOUNT: ErrorReply = ErrorReply::known("ERR MAXCOUNT must be a positive integer");
+    const MAXSIZE: ErrorReply = ErrorReply::known("ERR MAXSIZE must be a positive integer");
+    let has_caps = call.compat().redis() >= (8, 10);
     let claims = by_group && call.compat().redis() >= (8, 4);
     let mut options = Options::default();
     while let Some(word) = call.args.take() {
@@ -102,6 +123,10 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
             options.block = Some(timeout(call)?);
         } else if is(word, "COUNT") && more > 0 {
             options.count = usize::try_from(call.args.integer()?).unwrap_or(0);
+        } else if has_caps && is(word, "MAXCOUNT") && more > 0 {
+            options.total = Some(positive(call).ok_or(MAXCOUNT)?);
+        } else if has_caps && is(word, "MAXSIZE") && more > 0 {
+            options.size = Some(positive(call).ok_or(MAXSIZE)?);
         } else if is(word, "STREAMS") && more > 0 {
             if more % 2 == 1 {
                 // Up to 7.0 both went by one name.
@@ -134,6 +159,12 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
         }
     }
     Ok(options)
+}
+
+/// The next argument, if it is a number above zero.
+fn positive(call: &mut Call<'_>) -> Option<usize> {
+    let number = call.args.take().and_then(|word| parse_i64(word))?;
+    usize::try_from(number).ok().filter(|number| *number > 0)
 }
 
 /// How long it waits, given in milliseconds; `None` for ever.

@@ -230,3 +230,90 @@ fn hashes_of_the_same_fields_are_imported() {
     assert_eq!(error(ask("HIMPORT SET user:2 u 1")), "ERR no such fieldset");
     assert_eq!(error(call(&mut store.session(), "HIMPORT SET user:2 u 1")), "ERR no such fieldset");
 }
+
+/// The ids that a read of streams has given, by stream.
+fn ids(reply: Reply) -> Vec<(String, Vec<String>)> {
+    let text = |reply: &Reply| match reply {
+        Reply::Bulk(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other => panic!("no text: {other:?}"),
+    };
+    let parts = |reply: &Reply| match reply {
+        Reply::Array(parts) => parts.clone(),
+        Reply::NilArray => Vec::new(),
+        other => panic!("no array: {other:?}"),
+    };
+    let streams = parts(&reply).into_iter().map(|stream| parts(&stream));
+    streams
+        .map(|stream| {
+            (text(&stream[0]), parts(&stream[1]).iter().map(|entry| text(&parts(entry)[0])).collect())
+        })
+        .collect()
+}
+
+fn three_streams() -> Session {
+    let mut session = Store::new().session();
+    for stream in ["s1", "s2", "s3"] {
+        for id in 1..=3 {
+            call(&mut session, &format!("XADD {stream} {id}-0 field {}", "v".repeat(50)));
+        }
+        call(&mut session, &format!("XGROUP CREATE {stream} g 0"));
+    }
+    session
+}
+
+fn named(of: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    of.iter().map(|(name, ids)| ((*name).to_owned(), owned(ids))).collect()
+}
+
+#[test]
+fn a_read_of_many_streams_gives_so_many_entries_in_all() {
+    let mut session = three_streams();
+    let mut read = |words: &str| ids(call(&mut session, words));
+    let two_and_one = named(&[("s1", &["1-0", "2-0"]), ("s2", &["1-0"])]);
+    assert_eq!(read("XREAD COUNT 2 MAXCOUNT 3 STREAMS s1 s2 s3 0 0 0"), two_and_one);
+    assert_eq!(read("XREAD MAXCOUNT 1 STREAMS none s3 0 0"), named(&[("s3", &["1-0"])]));
+    assert_eq!(read("XREAD MAXCOUNT 100 STREAMS s1 3"), named(&[]));
+    // What is left out is still to be read by the group.
+    let grouped = "XREADGROUP GROUP g ann COUNT 2 MAXCOUNT 3 STREAMS s1 s2 s3 > > >";
+    assert_eq!(read(grouped), two_and_one);
+    assert_eq!(read(grouped), named(&[("s1", &["3-0"]), ("s2", &["2-0", "3-0"])]));
+    assert_eq!(
+        read("XREADGROUP GROUP g ann MAXCOUNT 4 STREAMS s1 s2 0 0"),
+        named(&[("s1", &["1-0", "2-0", "3-0"]), ("s2", &["1-0"])])
+    );
+    assert_eq!(
+        read("XREADGROUP GROUP g bob MAXCOUNT 2 CLAIM 0 STREAMS s1 s3 > >"),
+        named(&[("s1", &["1-0", "2-0"])])
+    );
+}
+
+#[test]
+fn a_read_of_many_streams_ends_where_its_reply_has_a_size() {
+    let mut session = three_streams();
+    let mut read = |words: &str| ids(call(&mut session, words));
+    // However little it may be, there is one.
+    assert_eq!(read("XREAD MAXSIZE 1 STREAMS s1 s2 0 0"), named(&[("s1", &["1-0"])]));
+    // An entry takes some ninety bytes: the third goes beyond.
+    let three = named(&[("s1", &["1-0", "2-0", "3-0"])]);
+    assert_eq!(read("XREAD MAXSIZE 250 STREAMS s1 s2 0 0"), three);
+    assert_eq!(read("XREADGROUP GROUP g ann MAXSIZE 250 STREAMS s1 s2 > >"), three);
+    assert_eq!(read("XREAD MAXSIZE 1000000 STREAMS s1 s2 s3 0 0 0").len(), 3);
+}
+
+#[test]
+fn limits_of_a_read_are_above_zero_and_go_together() {
+    let mut session = three_streams();
+    let mut fails = |words: &str| error(call(&mut session, words));
+    for number in ["0", "-1", "x", "9223372036854775808"] {
+        let words = |name: &str| format!("XREAD {name} {number} STREAMS s1 0");
+        assert_eq!(fails(&words("MAXCOUNT")), "ERR MAXCOUNT must be a positive integer");
+        assert_eq!(fails(&words("MAXSIZE")), "ERR MAXSIZE must be a positive integer");
+    }
+    let smaller = "ERR MAXCOUNT must be greater than or equal to COUNT";
+    assert_eq!(fails("XREAD MAXCOUNT 2 COUNT 3 STREAMS s1 0"), smaller);
+    let mut older = Store::new().session().compat(Compat::Redis82);
+    assert_eq!(error(call(&mut older, "XREAD MAXCOUNT 2 STREAMS s1 0")), "ERR syntax error");
+    let keys = call(&mut session, "COMMAND GETKEYS XREAD MAXCOUNT 2 MAXSIZE 7 STREAMS s1 s2 0 0");
+    assert_eq!(keys, bulks(&["s1", "s2"]));
+}
