@@ -1,12 +1,13 @@
 //! Putting values in the places that loads have found, if those are still as they were: compare and set.
 //!
-//! Where Redis tells of changes it is done in a transaction of the connection's, all that waits in two steps: what a script
-//! does counts as somebody else's doing, and would be told to this process too (`NOLOOP` knows the connection alone).
+//! Where Redis tells of changes it is done in a transaction of the connection's, with all that waits, in the two steps that a
+//! batch has anyway: what a script does counts as somebody else's doing, and would be told to this process too (`NOLOOP`
+//! knows the connection alone). If somebody changes one of the keys in between, each is done by itself.
 //! Elsewhere a script does it, which is one command on one key, so in a cluster too.
 
 use redis::{Cmd, RedisError, RedisResult, Value as Reply, cmd};
 
-use super::link::Link;
+use super::link::{Link, Replies};
 use super::queue::{Shared, Value};
 use super::stats::Counters;
 use super::worker::{command, counted};
@@ -40,11 +41,24 @@ pub(super) fn is_without_scripts(error: &RedisError) -> bool {
     error.code() == Some("NOPERM") || error.to_string().to_ascii_lowercase().contains("unknown command")
 }
 
-/// Does all of them in a transaction; one by one, if somebody has changed one of the keys meanwhile.
+/// Does it in a transaction by itself.
 ///
 /// # Errors
 /// The network's.
-pub(super) fn transact(shared: &Shared, link: &mut Link, stores: &[Store<'_>]) -> RedisResult<()> {
+pub(super) fn transact(shared: &Shared, link: &mut Link, store: Store<'_>) -> RedisResult<()> {
+    let stores = [store];
+    let mut replies = link.send(&watch(shared, &stores))?;
+    let there = there(&stores, &mut replies);
+    let done = link.send(&exec(shared, &stores, &there))?.next_back();
+    store.count(shared, there == [true] && is_done(shared, done) == Some(true));
+    Ok(())
+}
+
+/// The commands that look what is at the places of all of these, and whether that changes.
+pub(super) fn watch(shared: &Shared, stores: &[Store<'_>]) -> Vec<Cmd> {
+    if stores.is_empty() {
+        return Vec::new();
+    }
     let mut commands = vec![cmd("WATCH")];
     for store in stores {
         let key = store.key(shared);
@@ -53,27 +67,33 @@ pub(super) fn transact(shared: &Shared, link: &mut Link, stores: &[Store<'_>]) -
         commands[0].arg(key);
         commands.push(get);
     }
-    let seen = link.send(&commands)?.skip(1);
-    let is_there = |(store, seen): (&Store<'_>, RedisResult<Reply>)| matches!(seen, Ok(Reply::BulkString(bytes)) if *bytes == **store.mark);
-    let there: Vec<bool> = stores.iter().zip(seen).map(is_there).collect();
-    if !there.contains(&true) {
-        stores.iter().for_each(|store| store.count(shared, false));
-        return link.ask(&cmd("UNWATCH"))?.map(drop);
+    commands
+}
+
+/// Which of the places are as they were; the replies to [`watch`] are next.
+pub(super) fn there(stores: &[Store<'_>], replies: &mut Replies) -> Vec<bool> {
+    if !stores.is_empty() {
+        replies.next();
     }
-    let changes =
-        stores.iter().zip(&there).filter(|(_, is_there)| **is_there).map(|(store, _)| store.change(shared));
-    let commands: Vec<Cmd> = [cmd("MULTI")].into_iter().chain(changes).chain([cmd("EXEC")]).collect();
-    let done = link.send(&commands)?.next_back().unwrap_or(Ok(Reply::Nil));
-    match counted(shared, done) {
-        // Somebody was there in between.
-        Some(Reply::Nil) if stores.len() > 1 => {
-            stores.iter().try_for_each(|store| transact(shared, link, std::slice::from_ref(store)))
-        }
-        done => {
-            let is_done = matches!(done, Some(Reply::Array(_)));
-            stores.iter().zip(there).for_each(|(store, is_there)| store.count(shared, is_there && is_done));
-            Ok(())
-        }
+    let is_there = |store: &Store<'_>| matches!(replies.next(), Some(Ok(Reply::BulkString(bytes))) if *bytes == **store.mark);
+    stores.iter().map(is_there).collect()
+}
+
+/// The commands that put values into those that are, unless one has changed since.
+pub(super) fn exec(shared: &Shared, stores: &[Store<'_>], there: &[bool]) -> Vec<Cmd> {
+    if !there.contains(&true) {
+        return if stores.is_empty() { Vec::new() } else { vec![cmd("UNWATCH")] };
+    }
+    let places = stores.iter().zip(there).filter(|(_, is_there)| **is_there);
+    let changes = places.map(|(store, _)| store.change(shared));
+    [cmd("MULTI")].into_iter().chain(changes).chain([cmd("EXEC")]).collect()
+}
+
+/// Whether they were put there, by the last reply to [`exec`]; none if somebody has changed one of the keys meanwhile.
+pub(super) fn is_done(shared: &Shared, reply: Option<RedisResult<Reply>>) -> Option<bool> {
+    match counted(shared, reply?) {
+        Some(Reply::Nil) => None,
+        done => Some(matches!(done, Some(Reply::Array(_)))),
     }
 }
 

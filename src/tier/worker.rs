@@ -78,7 +78,8 @@ fn connect(shared: &Arc<Shared>) -> RedisResult<Link> {
     Ok(link)
 }
 
-/// Does all of a batch. What it leaves there when it fails may not have been done.
+/// Does all of a batch, in one step, or in two where values are stored and tags looked at or removed. If it fails, any of it
+/// may not have been done.
 fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> RedisResult<()> {
     expand(shared, batch);
     let keys = &shared.options.keys;
@@ -88,15 +89,18 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
         commands.insert(0, set_clock(keys));
     }
     let first = commands.len();
-    let mut marks = Vec::new();
+    let (mut marks, mut stores) = (Vec::new(), Vec::new());
     for request in &*batch {
         match request {
             Request::Read(read) => ask(shared, read, &mut marks, &mut commands),
-            Request::Store { name, mark, value } if link.has_scripts => {
-                commands.push(store::script(shared, Store { name, mark, value: value.as_ref() }));
+            Request::Store { name, mark, value } => {
+                let store = Store { name, mark, value: value.as_ref() };
+                if link.has_scripts {
+                    commands.push(store::script(shared, store));
+                } else {
+                    stores.push(store);
+                }
             }
-            // Done below, all together.
-            Request::Store { .. } => {}
             Request::Insert { name, value } => {
                 let key = keys.value(name);
                 commands.push(store::set(&key, value));
@@ -110,6 +114,8 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
             Request::Remove(_) => commands.push(command("INCR", &keys.clock())),
         }
     }
+    // Behind what else is done to the same keys.
+    commands.extend(store::watch(shared, &stores));
     let mut replies = link.send(&commands)?;
     let clock = replies.by_ref().take(first).last();
     let clock = clock.and_then(|reply| counted(shared, reply)).as_ref().and_then(number);
@@ -118,67 +124,76 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
         shared.removals.store(clock, Ordering::Release);
     }
 
-    let mut stores = Vec::new();
+    let mut unscripted = Vec::new();
     let mut round = Round { clock, marks: marks.into_iter(), ..Round::default() };
-    for (at, request) in batch.iter().enumerate() {
+    for request in &*batch {
         match request {
-            Request::Read(read) => {
-                let found =
-                    read.names.iter().map(|_| round.answered(shared, &read.cache, &mut replies)).collect();
-                round.reads.push((at, found));
-            }
+            Request::Read(read) => round.read(shared, read, &mut replies),
+            Request::Store { .. } if !link.has_scripts => {}
             Request::Store { name, mark, value } => {
                 let store = Store { name, mark, value: value.as_ref() };
-                if !link.has_scripts {
-                    stores.push(store);
-                    continue;
-                }
                 match replies.next() {
                     Some(Ok(reply)) => store.count(shared, number(&reply) == Some(1)),
-                    Some(Err(error)) if store::is_without_scripts(&error) => stores.push(store),
+                    Some(Err(error)) if store::is_without_scripts(&error) => unscripted.push(store),
                     reply => _ = counted(shared, reply.unwrap_or(Ok(Reply::Nil))),
                 }
             }
-            Request::Insert { .. } => {
-                // A value that cannot be put there must not leave an older one behind.
+            // A value that cannot be put there must not leave an older one behind.
+            Request::Insert { .. } | Request::Remove(Removal::Key(_)) => {
                 replies.next().transpose()?;
-                skip_told(link, &mut replies)?;
-            }
-            Request::Remove(Removal::Key(_)) => {
-                replies.next().transpose()?;
-                skip_told(link, &mut replies)?;
+                if !link.is_tracked {
+                    replies.next().transpose()?;
+                }
             }
             Request::Remove(removal) => {
                 let time = replies.next().transpose()?.as_ref().and_then(number);
                 let time = time.ok_or((redis::ErrorKind::UnexpectedReturnType, "the clock is no number"))?;
                 // Who has asked behind it begins behind it.
                 round.clock = Some(time);
-                round.removals.push((removal.clone(), time));
+                round.removals.push((removal, time));
             }
         }
     }
-    if !stores.is_empty() {
-        link.has_scripts = false;
-        store::transact(shared, link, &stores)?;
+    let there = store::there(&stores, &mut replies);
+    let is_done = round.end(shared, link, store::exec(shared, &stores, &there))?;
+    match is_done {
+        Some(is_done) => {
+            stores.iter().zip(there).for_each(|(store, is_there)| store.count(shared, is_there && is_done));
+        }
+        // Somebody has changed one of them in between.
+        None => unscripted = stores,
     }
-    round.end(shared, link, batch)
+    link.has_scripts &= unscripted.is_empty();
+    unscripted.into_iter().try_for_each(|store| store::transact(shared, link, store))
 }
 
 /// What is still to be done when the replies of a batch are there.
 #[derive(Default)]
-struct Round {
+struct Round<'b> {
     clock: Option<u64>,
     /// The marks that were put, in their order.
     marks: vec::IntoIter<Id>,
-    /// What was found, by the request's place; its tags were not looked at yet.
-    reads: Vec<(usize, Vec<Found>)>,
+    /// What was found, whose tags were not looked at yet.
+    reads: Vec<(&'b Read, Vec<Found>)>,
     /// Tags and caches, and when they were removed.
-    removals: Vec<(Removal, u64)>,
+    removals: Vec<(&'b Removal, u64)>,
 }
 
-impl Round {
+impl<'b> Round<'b> {
+    /// What Redis has for what was asked; its replies are next. What has no tags is answered at once.
+    fn read(&mut self, shared: &Shared, read: &'b Read, replies: &mut Replies) {
+        let found: Vec<_> = read.names.iter().map(|_| self.found(shared, &read.cache, replies)).collect();
+        let has_tags =
+            |found: &Found| found.record.as_ref().is_some_and(|(record, _)| !record.tags.is_empty());
+        if found.iter().any(has_tags) {
+            self.reads.push((read, found));
+        } else {
+            answer(shared, read, found, &mut Vec::new().into_iter());
+        }
+    }
+
     /// What Redis has for a key; its replies are next.
-    fn answered(&mut self, shared: &Shared, cache: &str, replies: &mut Replies) -> Found {
+    fn found(&mut self, shared: &Shared, cache: &str, replies: &mut Replies) -> Found {
         let mut next = || counted(shared, replies.next().unwrap_or(Ok(Reply::Nil)));
         let (_set, bytes, left, cleared) = (next(), next(), next(), next());
         let mark = self.marks.next().unwrap_or_default();
@@ -208,10 +223,12 @@ impl Round {
         Found { record, place }
     }
 
-    /// Writes down when tags and caches were removed, and then looks at the tags of what was read.
-    fn end(self, shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> RedisResult<()> {
+    /// Writes down when tags and caches were removed, and then looks at the tags of what was read; before that, it ends
+    /// the transaction with these commands, and gives whether that was done, or none.
+    fn end(self, shared: &Shared, link: &mut Link, exec: Vec<Cmd>) -> RedisResult<Option<bool>> {
         let keys = &shared.options.keys;
-        let mut commands = Vec::new();
+        let executed = exec.len();
+        let mut commands = exec;
         for (removal, time) in &self.removals {
             let key = match removal {
                 Removal::Tag(tag) => keys.tag(tag),
@@ -227,27 +244,29 @@ impl Round {
             tell(shared, link, &key, &mut commands);
         }
         let written = commands.len();
-        for (record, _) in
-            self.reads.iter().flat_map(|(_, found)| found).filter_map(|found| found.record.as_ref())
-        {
+        let records =
+            self.reads.iter().flat_map(|(_, found)| found).filter_map(|found| found.record.as_ref());
+        for (record, _) in records {
             commands.extend(tags_of(keys, record).map(|key| score(&key)));
         }
         let mut replies = link.send(&commands)?;
-        for reply in replies.by_ref().take(written) {
+        let done = replies.by_ref().take(executed).last();
+        for reply in replies.by_ref().take(written - executed) {
             reply?;
         }
         if let Some(time) = self.removals.iter().map(|(_, time)| *time).max() {
             shared.removals.store(time, Ordering::Release);
         }
-        let mut reads = self.reads.into_iter().peekable();
-        for (at, request) in batch.drain(..).enumerate() {
-            let Request::Read(read) = request else { continue };
-            let Some((_, found)) = reads.next_if(|(of, _)| *of == at) else { continue };
-            let found = found.into_iter().map(|found| checked(shared, found, &mut replies)).collect();
-            read.pending.answer(found);
+        for (read, found) in self.reads {
+            answer(shared, read, found, &mut replies);
         }
-        Ok(())
+        Ok(if executed > 1 { store::is_done(shared, done) } else { Some(false) })
     }
+}
+
+/// Answers, once it is known when the tags of what was found were removed: the replies to that are next.
+fn answer(shared: &Shared, read: &Read, found: Vec<Found>, replies: &mut Replies) {
+    read.pending.answer(found.into_iter().map(|found| checked(shared, found, replies)).collect());
 }
 
 /// The one member of the sorted sets in which it is written down when something was removed: `ZADD GT` is the one
@@ -316,13 +335,6 @@ fn tell(shared: &Shared, link: &Link, key: &[u8], commands: &mut Vec<Cmd>) {
         publish.arg(Keys::message(shared.me, key));
         commands.push(publish);
     }
-}
-
-fn skip_told(link: &Link, replies: &mut Replies) -> RedisResult<()> {
-    if !link.is_tracked {
-        replies.next().transpose()?;
-    }
-    Ok(())
 }
 
 /// What Redis has answered; an error is counted, and nothing.
