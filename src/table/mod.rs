@@ -17,6 +17,7 @@ mod command;
 mod config;
 mod connection;
 mod debug;
+mod doors;
 mod dump;
 mod ending;
 mod expiry;

@@ -20,7 +20,7 @@ use crate::clock::{NEVER, millis};
 use crate::command::blocking::{self, Patience, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::{Dialect, Protocol, encode};
+use crate::resp::Protocol;
 use crate::tracking::As;
 use crate::{Bytes, IntoValue};
 
@@ -161,18 +161,6 @@ impl Session {
         }
     }
 
-    /// When it has last done anything, on the store's clock, give or take some milliseconds.
-    #[cfg(feature = "server")]
-    pub(crate) fn last_command(&self) -> u64 {
-        self.client.facts().at
-    }
-
-    /// What its connection has moved and keeps.
-    #[cfg(feature = "server")]
-    pub(crate) fn traffic(&self) -> &super::clients::Traffic {
-        &self.client.traffic
-    }
-
     /// The same session as one of another server.
     #[must_use]
     pub fn compat(mut self, compat: Compat) -> Self {
@@ -250,12 +238,6 @@ impl Session {
     /// Whether it was disconnected: by `CLIENT KILL`, or for reading too slowly.
     pub(crate) fn is_killed(&self) -> bool {
         self.client.is_cut()
-    }
-
-    /// Whether its last command got no reply for that.
-    #[cfg(feature = "redis")]
-    pub(crate) fn is_cut(&self) -> bool {
-        self.is_cut
     }
 
     /// Runs a command, and gives its reply; one that blocks has the thread wait. What is no command, or not
@@ -431,11 +413,6 @@ impl Session {
         self.db.space().shared()
     }
 
-    /// Whether it may run commands: it has given the password, or there is none.
-    pub(crate) fn may_call(&self) -> bool {
-        self.is_known || self.shared().users.is_open()
-    }
-
     /// What `RESET` does: all is as for a new connection, but who its client is.
     pub(super) fn reset(&mut self) -> crate::Result<()> {
         self.queue = None;
@@ -495,41 +472,6 @@ impl Session {
         let outcome = self.handle(row, words);
         self.tell_again(read);
         outcome
-    }
-
-    /// The longest argument that it takes, in bytes.
-    #[cfg(any(feature = "redis", feature = "server"))]
-    pub(crate) fn longest_argument(&self) -> usize {
-        self.db.space().limits().value
-    }
-
-    /// What the commands since its `MULTI` take, in bytes. O(1)
-    #[cfg(feature = "server")]
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.queue.as_ref().map_or(0, Queue::bytes)
-    }
-
-    /// The same, behind what is in a buffer.
-    pub(crate) fn encode_to(&self, reply: &Reply, out: &mut Vec<u8>) {
-        encode(reply, self.dialect(), out);
-    }
-
-    /// How its client is written to.
-    pub(crate) fn dialect(&self) -> Dialect {
-        Dialect { protocol: self.protocol, compat: self.compat }
-    }
-
-    /// The same session as that of a client of a server.
-    #[cfg(feature = "server")]
-    pub(crate) fn served(mut self) -> Self {
-        self.is_served = true;
-        self
-    }
-
-    /// How its server is to end, if its client has said so.
-    #[cfg(feature = "server")]
-    pub(crate) fn shuts_down(&self) -> Option<Shutdown> {
-        self.shuts_down
     }
 
     /// The database that is selected.

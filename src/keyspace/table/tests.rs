@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::keyspace::wheel::Due;
 use crate::value::set::Set;
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The road to a key for those who change it, and the one exit after a change.
 
+mod announce;
+mod exchange;
 mod expire;
 mod native;
 mod take_back;
@@ -8,7 +10,7 @@ use std::{iter, mem};
 
 use smallvec::SmallVec;
 
-use super::shard::{Serve, Shard};
+use super::shard::Shard;
 use super::table::Table;
 use super::undo::Undo;
 use super::view::View;
@@ -466,93 +468,6 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Serves those who wait for keys that have something new, before the locks are let go.
-    #[inline]
-    pub(crate) fn serve_waiters(&mut self) {
-        if self.effects.others.is_some() {
-            self.serve_ready();
-        }
-    }
-
-    #[cold]
-    fn serve_ready(&mut self) {
-        // What is served to one who waits was let in already.
-        self.is_admitted = true;
-        // First come first served: what becomes ready meanwhile has its turn after these.
-        while !self.effects.others().ready.is_empty() {
-            for (db, name) in mem::take(&mut self.effects.others().ready) {
-                self.in_db(db, |writer| writer.serve_waiters_of(&name));
-            }
-        }
-    }
-
-    fn serve_waiters_of(&mut self, name: &Bytes) {
-        let key = self.space.key_ref(name);
-        let db = self.db;
-        let mut place = 0;
-        while let Some(waiter) = self.shard_mut(key).and_then(|shard| shard.waiters.nth(db, name, place)) {
-            match waiter.serve(self, key) {
-                Serve::Done => {
-                    if let Some(shard) = self.shard_mut(key) {
-                        shard.waiters.remove(db, name, &waiter);
-                    }
-                }
-                // One behind it may wait for the type that the key does hold, or mind that there is none.
-                Serve::Nothing if self.value(key).is_some() || self.is_missed(key) => place += 1,
-                Serve::Nothing => break,
-                Serve::Needs(other) => {
-                    self.effects.others().across.push((db, name.clone(), other));
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Whether anybody who waits in the key's shard minds that a key has gone.
-    fn is_missed(&mut self, key: KeyRef<'_>) -> bool {
-        self.shard_mut(key).is_some_and(|shard| shard.waiters.mind_absence())
-    }
-
-    /// Has those who wait for a key served again, now that more shards are held.
-    pub(super) fn look_again(&mut self, name: &Bytes) {
-        self.effects.others().ready.push((self.db, name.clone()));
-    }
-
-    /// Exchanges two databases in the shards that are held.
-    pub(super) fn swap_tables(&mut self, a: u16, b: u16) {
-        for (_, shard) in self.shards.parts_mut() {
-            let (first, second) = (shard.take_table(a), shard.take_table(b));
-            for db in [a, b] {
-                shard.watches.mark_all(db, |name| {
-                    let hash = self.space.key_ref(name).hash;
-                    [&first, &second].into_iter().flatten().any(|table| table.find(hash, name).is_some())
-                });
-            }
-            shard.put_table(a, second);
-            shard.put_table(b, first);
-            let waited_for = shard.waiters.keys().into_iter().filter(|(db, _)| [a, b].contains(db));
-            self.effects.others().ready.extend(waited_for);
-        }
-    }
-
-    /// Exchanges all keys of the shards that are held, which are all there are, for those of others.
-    pub(super) fn exchange_keys(&mut self, others: &mut [Shard]) {
-        let Writer { space, shards, effects, .. } = self;
-        for ((_, shard), other) in shards.parts_mut().iter_mut().zip(others) {
-            shard.exchange_keys(other);
-            let shard: &Shard = shard;
-            shard.watches.mark_each(|db, name| {
-                let hash = space.key_ref(name).hash;
-                let has =
-                    |shard: &Shard| shard.table(db).is_some_and(|table| table.find(hash, name).is_some());
-                Some(has(shard) || has(other))
-            });
-            let wakes = shard.tables().map(|(_, table)| table.next_wake());
-            effects.wake_at = wakes.fold(effects.wake_at, u64::min);
-            effects.others().ready.extend(shard.waiters.keys());
-        }
-    }
-
     /// The table of the one shard that a sweep holds.
     pub(super) fn only_table(&mut self) -> Option<&mut Table> {
         let db = self.db;
@@ -607,71 +522,6 @@ impl<'w> Writer<'w> {
             self.effects.garbage.push(value);
         }
         self.changed(key, event);
-    }
-
-    /// The one exit after a change: it is counted and announced here, or at the transaction's end.
-    #[inline]
-    fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        match &mut self.effects.undo {
-            Some(undo) => undo.changed(self.db, key.bytes, event),
-            None => {
-                self.count(key, event);
-                self.announce(key, event);
-            }
-        }
-    }
-
-    #[inline]
-    fn count(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        if let Some(table) = self.table_mut(key) {
-            match event {
-                KeyEvent::Expired => table.counters.expired += 1,
-                KeyEvent::Evicted => table.counters.evicted += 1,
-                KeyEvent::HExpired => {}
-                _ => table.counters.writes += 1,
-            }
-        }
-    }
-
-    /// Tells those who watch the key, wait for it, or subscribe to its events.
-    #[inline]
-    fn announce(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        let space = self.space;
-        if space.tells_events()
-            || space.weighs()
-            || space.is_tracked()
-            || self.shard_mut(key).is_some_and(|shard| shard.is_heard())
-        {
-            self.announce_to_others(key, event);
-        }
-    }
-
-    #[cold]
-    fn announce_to_others(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        let (db, space) = (self.db, self.space);
-        if event.is_remark() {
-            return space.publish_event(db, key.bytes, event, &mut self.effects.others().wakes);
-        }
-        if space.weighs() {
-            self.note_to_weigh(key, event);
-        }
-        if event.is_silent() {
-            return;
-        }
-        let Some(shard) = self.shard_mut(key) else { return };
-        shard.watches.mark(db, key.bytes, event);
-        let is_waited_for = shard.waiters.has(db, key.bytes);
-        let others = self.effects.others();
-        if is_waited_for {
-            others.ready.push((db, Bytes::from(key.bytes)));
-        }
-        #[cfg(feature = "commands")]
-        if space.is_tracked() {
-            let name = Bytes::from(key.bytes);
-            space.tracking().changed(&name, &mut others.wakes);
-            others.touched.push(name);
-        }
-        space.publish_event(db, key.bytes, event, &mut others.wakes);
     }
 
     #[inline]
