@@ -31,6 +31,7 @@ pub trait ProductsRepository {
 /// A cache around any repository. It is a repository itself, so nothing that uses one needs to know.
 pub struct CachedProducts<R> {
     inner: R,
+    store: Store,
     cache: Cache<u64, Product>,
 }
 
@@ -45,7 +46,7 @@ impl<R: ProductsRepository> CachedProducts<R> {
             .stale_for(Duration::from_secs(3600)) // while the database is down
             .absent_ttl(Duration::from_secs(30)) // there is no such product
             .build()?;
-        Ok(CachedProducts { inner, cache })
+        Ok(CachedProducts { inner, store: store.clone(), cache })
     }
 
     pub fn stats(&self) -> CacheStats {
@@ -63,25 +64,22 @@ impl<R: ProductsRepository> ProductsRepository for CachedProducts<R> {
         })
     }
 
-    // The database commits first, and the cache is told then: a load that has read the old row by that time is fenced,
-    // and one that begins later reads the new one.
+    // While a write is under way nothing that is read is kept. When it has ended, or failed, or panicked, the next one
+    // who asks reads anew: also where the database had committed before the connection broke.
     fn save(&self, product: &Product) -> Result<(), Self::Error> {
-        self.inner.save(product).map_err(LoadError::Loader)?;
-        self.cache.remove(&product.id)?;
-        Ok(())
+        let writing = self.cache.writing(&[product.id])?;
+        writing.run(|| self.inner.save(product)).map_err(LoadError::Loader)
     }
 
     fn remove(&self, id: u64) -> Result<bool, Self::Error> {
-        let removed = self.inner.remove(id).map_err(LoadError::Loader)?;
-        self.cache.remove(&id)?;
-        Ok(removed)
+        let writing = self.cache.writing(&[id])?;
+        writing.run(|| self.inner.remove(id)).map_err(LoadError::Loader)
     }
 
     fn change_prices(&self, percent: u64) -> Result<(), Self::Error> {
-        self.inner.change_prices(percent).map_err(LoadError::Loader)?;
         // One call for all products that are cached, however many they are.
-        self.cache.remove_tag("priced");
-        Ok(())
+        let writing = self.store.writing().tag("priced");
+        writing.run(|| self.inner.change_prices(percent)).map_err(LoadError::Loader)
     }
 }
 
@@ -187,12 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_fails_changes_nothing() {
+    fn after_a_write_that_fails_the_database_is_asked() {
         let (_clock, products) = cached();
         assert_eq!(price(&products, 7), Some(450));
         products.inner.is_down.set(true);
         assert!(matches!(products.change_prices(200), Err(LoadError::Loader(_))));
-        assert_eq!((price(&products, 7), products.inner.finds.get()), (Some(450), 1));
+        products.inner.is_down.set(false);
+        assert_eq!((price(&products, 7), products.inner.finds.get()), (Some(450), 2));
     }
 
     #[test]

@@ -25,6 +25,17 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
+/// Returns once a subscriber of this thread hears what is said. A place that speaks for the first time on a thread with
+/// nobody to hear it is silent for all of them, until it is asked anew.
+#[cfg(feature = "tracing")]
+#[track_caller]
+pub fn until_heard(mut says: impl FnMut() -> bool) {
+    until("word of it", || {
+        tracing::callsite::rebuild_interest_cache();
+        says()
+    });
+}
+
 /// What a key holds, in an order of its own where the store has none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {

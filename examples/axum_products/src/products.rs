@@ -104,16 +104,19 @@ impl<R: ProductsRepository> CachedProducts<R> {
         self.cache.ask_async(&id, |_| self.inner.find(id)).await
     }
 
-    /// The database commits first, and the cache is told then.
+    /// While it runs nothing that is read is kept. It ends with the commit, with an error, and where the client has gone
+    /// and the future is dropped.
     pub async fn save(&self, id: u64, product: Product) -> Result<(), LoadError<R::Error>> {
+        let writing = self.cache.writing(&[id])?;
         self.inner.save(id, product).await.map_err(LoadError::Loader)?;
-        self.cache.remove(&id)?;
+        writing.commit();
         Ok(())
     }
 
     pub async fn remove(&self, id: u64) -> Result<bool, LoadError<R::Error>> {
+        let writing = self.cache.writing(&[id])?;
         let removed = self.inner.remove(id).await.map_err(LoadError::Loader)?;
-        self.cache.remove(&id)?;
+        writing.commit();
         Ok(removed)
     }
 }

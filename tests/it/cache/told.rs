@@ -121,12 +121,14 @@ fn a_load_has_a_span() {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use larder::Store;
     use tracing::field::{Field, Visit};
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Metadata};
 
     use super::flights::poll;
     use super::{fails, gives, manual};
+    use crate::support::until_heard;
 
     #[derive(Clone, Default)]
     struct Keeps(Arc<Mutex<Vec<String>>>);
@@ -171,6 +173,10 @@ fn a_load_has_a_span() {
 
     let spans = Keeps::default();
     let _guard = tracing::subscriber::set_default(spans.clone());
+    until_heard(|| {
+        Store::new().get_or_load("any", Duration::from_secs(1), || Ok::<_, String>(7)).unwrap();
+        !std::mem::take(&mut *spans.0.lock().unwrap()).is_empty()
+    });
     let m = manual(|names| names);
     let load = |key: u64, loader: &dyn Fn() -> Result<String, String>| {
         let _ = m.names.get_or_load(&key, || {
