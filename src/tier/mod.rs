@@ -118,9 +118,11 @@ pub use stats::TierStats;
 /// # Which servers
 ///
 /// Redis since 6.2, Valkey, and larder's own server. They tell a process what others change (`CLIENT TRACKING`, with
-/// `BCAST` for the prefix: each change is one message to each process); where they do not, each process publishes what
-/// it removes on a channel, and a `FLUSHALL` or an eviction is not heard of. Values are put in their
-/// places in a transaction; where Redis does not track, by a script if it has any. For a cluster, see [`builder_with`](Self::builder_with).
+/// `BCAST` for the prefix). Each change is one message to each process, a load's mark and a value that is stored as well:
+/// who had another in its first level finds that one in Redis then. Where Redis does not tell, as to a user who may not
+/// ask for it, each process publishes what it removes on a channel, and a `FLUSHALL` or an eviction is not heard of.
+/// Values are put in their places in a transaction; where Redis does not track, by a script if it has any. For a cluster,
+/// see [`builder_with`](Self::builder_with).
 #[derive(Clone)]
 pub struct RedisTier(Arc<Handle>);
 
