@@ -47,6 +47,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// - [`LoadError::Store`]: [`Error::WrongType`] if the key holds a list or such, [`Error::TooLong`] for a name over
     ///   the limit, [`Error::Invalid`] for an [unchanged](Load::unchanged) value where there was none,
     ///   [`Error::InTransaction`] within one of the same store.
+    ///
+    /// [`Error::WrongType`]: crate::Error::WrongType
+    /// [`Error::TooLong`]: crate::Error::TooLong
+    /// [`Error::Invalid`]: crate::Error::Invalid
+    /// [`Error::InTransaction`]: crate::Error::InTransaction
     #[inline]
     pub fn get_or_load<Q, L, E>(
         &self,
