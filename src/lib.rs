@@ -133,6 +133,7 @@
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
 //! | `redis-aio` | `Store::redis_async_connection`: the same for redis-rs's async commands |
+//! | `redis-tier` | `RedisTier`: Redis, Valkey or a cluster as the second level of caches, shared with other processes |
 //! | `server` | `Store::serve`: RESP2 and RESP3 on a socket, for clients in any language |
 //! | `tls` | `ServerBuilder::tls`: the server's TCP port with TLS |
 //! | `rusqlite` | `larder::sqlite`: caches that follow what a SQLite connection changes; its build takes libclang |
@@ -198,6 +199,8 @@ mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+#[cfg(feature = "redis-tier")]
+mod tier;
 mod trace;
 #[cfg(feature = "commands")]
 mod tracking;
@@ -245,6 +248,8 @@ pub use server::{ConfigError, Server, ServerBuilder, ServerConfig};
 pub use snapshot::{Progress, SnapshotError};
 #[cfg(feature = "commands")]
 pub use table::{Compat, SaveFile, Session, Shutdown};
+#[cfg(feature = "redis-tier")]
+pub use tier::{RedisTier, RedisTierBuilder, TierStats};
 pub use value::Type;
 pub use value::bitfield::{BitInt, Overflow};
 pub use value::bits::{BitOp, BitUnit};

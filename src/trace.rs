@@ -100,3 +100,28 @@ pub(crate) fn snapshot(what: &str, path: &std::path::Path, progress: crate::Prog
     #[cfg(not(feature = "tracing"))]
     let _ = (what, path, progress);
 }
+
+/// Redis is the second level of caches, and is there.
+#[cfg(feature = "redis-tier")]
+pub(crate) fn tier_up() {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "larder", "connected to the second level");
+}
+
+/// It is not.
+#[cfg(feature = "redis-tier")]
+pub(crate) fn tier_away(why: &dyn std::fmt::Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "larder", %why, "the second level is away");
+    #[cfg(not(feature = "tracing"))]
+    let _ = why;
+}
+
+/// What others have changed.
+#[cfg(feature = "redis-tier")]
+pub(crate) fn outdated(what: &dyn std::fmt::Debug) {
+    #[cfg(feature = "tracing")]
+    tracing::trace!(target: "larder", ?what, "changed by another process");
+    #[cfg(not(feature = "tracing"))]
+    let _ = what;
+}

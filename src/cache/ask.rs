@@ -9,21 +9,18 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::OnFailure;
-use super::entry::{Entry, Parts};
-use super::load::{Answer, How, Load, Previous, What};
+use super::entry::Entry;
+use super::load::{Answer, How, Load, Previous};
 use super::name::{CacheKey, Name, name_of};
 use super::policy::Verdict;
+use super::second::{Below, Found, Lease, Question};
 use super::stats::Counters;
 use super::{Cache, Inner};
-use crate::clock::{NEVER, millis};
+use crate::Result;
+use crate::clock::NEVER;
 use crate::key::KeyRef;
-use crate::keyspace::writer::Deadline;
-use crate::load::{Batch, Follow, Join, Kept, Lead, LoadError, Outcome, Waited};
+use crate::load::{Batch, Follow, Join, Lead, LoadError, Outcome, Waited};
 use crate::sync::thread;
-use crate::value::Value;
-use crate::value::native::Held;
-use crate::{Error, Result, trace};
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// The value of a key, or what `loader` gives, which is then kept; `None` if there is nothing under the key.
@@ -50,6 +47,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// - [`LoadError::Store`]: [`Error::WrongType`] if the key holds a list or such, [`Error::TooLong`] for a name over
     ///   the limit, [`Error::Invalid`] for an [unchanged](Load::unchanged) value where there was none,
     ///   [`Error::InTransaction`] within one of the same store.
+    ///
+    /// [`Error::WrongType`]: crate::Error::WrongType
+    /// [`Error::TooLong`]: crate::Error::TooLong
+    /// [`Error::Invalid`]: crate::Error::Invalid
+    /// [`Error::InTransaction`]: crate::Error::InTransaction
     #[inline]
     pub fn get_or_load<Q, L, E>(
         &self,
@@ -198,9 +200,11 @@ pub(super) struct Asked<K, V> {
 pub(super) struct Duty<K, V> {
     pub lead: Lead,
     /// What is there, and may be served if nothing better can be had.
-    old: Option<Arc<Entry<K, V>>>,
+    pub old: Option<Arc<Entry<K, V>>>,
+    /// Where the second level takes what it brings.
+    pub lease: Option<Lease>,
     /// The removals' time, and the store's, when it began.
-    began: u64,
+    pub began: u64,
     pub started: u64,
 }
 
@@ -266,6 +270,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match self.step(key, &name, &mut who)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
+                    let found = self.question([&name].into_iter()).map(Question::wait);
+                    let duty =
+                        match self.begin(key, duty, found.and_then(|mut found| found.pop()), &mut who)? {
+                            Below::Answer(answer) => return Ok(answer),
+                            Below::Load(duty) => duty,
+                        };
                     let panics = Panics(self);
                     let loaded = duty.lead.run(|| loader(duty.previous()));
                     mem::forget(panics);
@@ -300,6 +310,14 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match self.step(key, &name, &mut who)? {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Load(duty) => {
+                    let found = match self.question([&name].into_iter()) {
+                        Some(question) => question.wait_async().await.pop(),
+                        None => None,
+                    };
+                    let duty = match self.begin(key, duty, found, &mut who)? {
+                        Below::Answer(answer) => return Ok(answer),
+                        Below::Load(duty) => duty,
+                    };
                     let panics = Panics(self);
                     let loaded = duty.lead.run_async(loader(duty.previous())).await;
                     mem::forget(panics);
@@ -346,20 +364,15 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 Ok(Step::Answer(self.answer(&found, now)))
             }
             // It is served anyway: by another's load nobody waits.
-            (Verdict::Refresh | Verdict::Revalidate, Some(found)) => match self.lead(now, name, who)? {
-                None => Ok(Step::Answer(self.answer(&found, now))),
-                Some(Join::Follow(_)) => Ok(Step::Answer(self.answer(&found, now))),
-                Some(Join::Lead(lead)) => self.duty(key, name, lead, Some(found)),
+            (Verdict::Refresh | Verdict::Revalidate, Some(found)) => match self.lead(name, who)? {
+                Join::Follow(_) => Ok(Step::Answer(self.answer(&found, now))),
+                Join::Lead(lead) => self.duty(key, name, lead, Some(found)),
             },
             (_, found) => {
                 let old = found.filter(|_| verdict == Verdict::Reload);
-                match self.lead(now, name, who)? {
-                    None => match old {
-                        Some(old) => Ok(Step::Answer(self.answer(&old, now))),
-                        None => Err(LoadError::Paused),
-                    },
-                    Some(Join::Lead(lead)) => self.duty(key, name, lead, old),
-                    Some(Join::Follow(follow)) => {
+                match self.lead(name, who)? {
+                    Join::Lead(lead) => self.duty(key, name, lead, old),
+                    Join::Follow(follow) => {
                         Counters::add(&self.counters.shared, 1);
                         Ok(Step::Wait(follow, Asked { old, removals }))
                     }
@@ -368,22 +381,44 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         }
     }
 
-    /// Leads a load or joins one; none if the breaker is open.
-    fn lead(&self, now: u64, name: KeyRef<'_>, who: &mut Who<'_>) -> Result<Option<Join>> {
+    /// Leads a load or joins one.
+    fn lead(&self, name: KeyRef<'_>, who: &Who<'_>) -> Result<Join> {
         let batch = if let Who::Many(together) = who { Some(&together.batch) } else { None };
         let mut join = self.space.flights().join(&self.space, self.db, name, batch)?;
-        let Join::Lead(lead) = &mut join else { return Ok(Some(join)) };
-        lead.of_cache(&self.name);
+        if let Join::Lead(lead) = &mut join {
+            lead.of_cache(&self.name);
+        }
+        Ok(join)
+    }
+
+    /// What becomes of a load before its loader is run: it may be found below, and the breaker may be open.
+    pub(super) fn begin<Q, E>(
+        &self,
+        key: &Q,
+        duty: Duty<K, V>,
+        found: Option<Found>,
+        who: &mut Who<'_>,
+    ) -> Result<Below<K, V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let duty = match self.below(key, duty, found)? {
+            Below::Load(duty) => duty,
+            answer => return Ok(answer),
+        };
+        let now = self.space.clock().now();
         let admits = || self.breaker.admits(self.settings.breaker, now);
         let is_tried = match who {
             Who::Many(together) => *together.is_admitted.get_or_insert_with(admits),
             _ => admits(),
         };
-        if !is_tried {
-            Counters::add(&self.counters.paused, 1);
-            return Ok(None);
+        if is_tried {
+            return Ok(Below::Load(duty));
         }
-        Ok(Some(join))
+        Counters::add(&self.counters.paused, 1);
+        let old = duty.old.ok_or(LoadError::Paused)?;
+        Ok(Below::Answer(self.answer(&old, now)))
     }
 
     /// Until when somebody who begins to wait now does: less long if there is something stale to serve.
@@ -415,7 +450,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             }
             _ => {}
         }
-        Ok(Step::Load(Duty { lead, old, began, started: now }))
+        Ok(Step::Load(Duty { lead, old, lease: None, began, started: now }))
     }
 
     pub(super) fn judge(&self, entry: &Entry<K, V>, now: u64) -> Verdict {
@@ -423,7 +458,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// A number from 0 to 1.
-    fn chance(&self) -> f64 {
+    pub(super) fn chance(&self) -> f64 {
         (self.space.rng().next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -435,7 +470,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         self.answer_as(entry, now, how)
     }
 
-    fn answer_as(&self, entry: &Entry<K, V>, now: u64, how: How) -> Answer<V> {
+    pub(super) fn answer_as(&self, entry: &Entry<K, V>, now: u64, how: How) -> Answer<V> {
         let age = Duration::from_millis(now.saturating_sub(entry.life.stored_at));
         Answer { value: entry.value.clone(), how, age }
     }
@@ -470,147 +505,5 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             (Waited::Ended(Outcome::Abandoned | Outcome::Loaded(_)), _) => Next::Again,
             (Waited::Cycle(keys), _) => Next::Done(Err(LoadError::Cycle(keys))),
         }
-    }
-
-    /// Brings a load to its end: stores what the loader gave, and tells those who wait.
-    fn settle<Q, E>(
-        &self,
-        key: &Q,
-        duty: Duty<K, V>,
-        loaded: Result<Load<V>, E>,
-    ) -> Result<Answer<V>, LoadError<E>>
-    where
-        K: Borrow<Q>,
-        Q: CacheKey<K> + ?Sized,
-        E: Display,
-    {
-        let took = self.took(duty.started);
-        match loaded {
-            Ok(loaded) => {
-                self.breaker.succeeded();
-                Ok(self.landed(key, duty, loaded, took)?)
-            }
-            Err(error) => {
-                self.count_failure();
-                self.failed(duty, &error).ok_or(LoadError::Loader(error))
-            }
-        }
-    }
-
-    /// Counts a loader that has run; gives how long it took.
-    pub(super) fn took(&self, started: u64) -> u64 {
-        let took = self.space.clock().now().saturating_sub(started);
-        Counters::add(&self.counters.loads, 1);
-        Counters::add(&self.counters.millis, took);
-        took
-    }
-
-    /// Counts a loader that has failed.
-    pub(super) fn count_failure(&self) {
-        Counters::add(&self.counters.failed, 1);
-        self.breaker.failed(self.settings.breaker, self.space.clock().now());
-    }
-
-    /// Tells those who wait of a load that has failed; gives what is served in its stead.
-    pub(super) fn failed(&self, duty: Duty<K, V>, error: &dyn Display) -> Option<Answer<V>> {
-        let (Duty { lead, old, .. }, now) = (duty, self.space.clock().now());
-        // Its window may have ended while the loader ran.
-        if let Some(old) = old.filter(|old| old.is_kept(now)) {
-            self.policy.failed(&old.life, now);
-            trace::load_failed(lead.key(), &error.to_string());
-            lead.end_failed(Outcome::Native(Arc::<Entry<K, V>>::clone(&old)));
-            return Some(self.answer(&old, now));
-        }
-        match self.settings.on_failure {
-            OnFailure::Share => lead.fail(&error.to_string()),
-            OnFailure::Retry => lead.end_failed(Outcome::Abandoned),
-        }
-        None
-    }
-
-    /// Stores what was loaded, and hands it to those who wait.
-    pub(super) fn landed<Q>(&self, key: &Q, duty: Duty<K, V>, loaded: Load<V>, took: u64) -> Result<Answer<V>>
-    where
-        K: Borrow<Q>,
-        Q: CacheKey<K> + ?Sized,
-    {
-        let (Duty { lead, old, began, .. }, now) = (duty, self.space.clock().now());
-        let is_kept = loaded.is_kept;
-        let entry = match self.entry(key, loaded, began, took, old.as_deref()) {
-            Ok(Some(entry)) => entry,
-            Ok(None) => {
-                let error =
-                    Error::Invalid("the loader says that nothing has changed, and there was no value");
-                lead.fail(&error.to_string());
-                return Err(error);
-            }
-            Err(error) => {
-                lead.fail(&error.to_string());
-                return Err(error);
-            }
-        };
-        // What nothing is remembered of is not stored, and what was there before goes.
-        let (stays, is_valid) = (is_kept && entry.is_fresh(now), entry.stamp.is_valid());
-        let kept = match (stays, is_valid) {
-            (true, true) => {
-                let native = Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry)));
-                Kept::Value(native, Deadline::At(entry.deadline()))
-            }
-            (true, false) => Kept::Nothing,
-            (false, _) => Kept::Removed,
-        };
-        let is_stored = lead.land(kept, Outcome::Native(Arc::<Entry<K, V>>::clone(&entry)))?;
-        if is_stored {
-            self.near.put(&entry);
-        } else {
-            // It was never in a table, or is no more.
-            entry.never_stood();
-            if stays {
-                Counters::add(&self.counters.fenced, 1);
-                self.fenced.note(entry.hash());
-            }
-        }
-        Ok(self.answer_as(&entry, now, How::Loaded))
-    }
-
-    /// The entry of what was loaded; none if that is said to be unchanged and there was nothing.
-    pub(super) fn entry<Q>(
-        &self,
-        key: &Q,
-        loaded: Load<V>,
-        began: u64,
-        took: u64,
-        old: Option<&Entry<K, V>>,
-    ) -> Result<Option<Arc<Entry<K, V>>>>
-    where
-        K: Borrow<Q>,
-        Q: CacheKey<K> + ?Sized,
-    {
-        let Load { what, ttl, tags, version, .. } = loaded;
-        let (value, version) = match (what, old) {
-            (What::Value(value), _) => (Some(value), version),
-            (What::Absent, _) => (None, version),
-            (What::Unchanged, Some(old)) => (old.value.clone(), version.or_else(|| old.version.clone())),
-            (What::Unchanged, None) => return Ok(None),
-        };
-        let ttl = ttl.map(|ttl| millis(ttl).max(1));
-        let bytes = match (&value, &self.settings.weigher) {
-            (Some(value), Some(weigher)) => weigher(value),
-            _ => 0,
-        };
-        let now = self.space.clock().now();
-        let life = self.policy.life(now, ttl, took, value.is_none(), self.chance());
-        let stamp = self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag));
-        Ok(Some(Entry::new(Parts {
-            hash: self.near.hash(key),
-            key: key.to_owned(),
-            value,
-            version,
-            life,
-            stamp,
-            form: self.settings.form.clone(),
-            bytes,
-            home: self.me.clone(),
-        })))
     }
 }

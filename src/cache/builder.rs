@@ -177,6 +177,16 @@ impl<K, V> CacheBuilder<K, V> {
         })
     }
 
+    /// Has what this cache loads kept in Redis too, where other processes find it, and what is removed in one of them
+    /// removed in all: see [`RedisTier`](crate::RedisTier), which tells what is promised. It needs to know how values
+    /// are encoded ([`shared`](Self::shared), [`shared_as`](Self::shared_as)), and is known there by its name, so a tier
+    /// has one cache of each.
+    #[cfg(feature = "redis-tier")]
+    pub fn second_level(mut self, tier: &crate::RedisTier) -> Self {
+        self.settings.second = Some(tier.of_cache(&self.name));
+        self
+    }
+
     fn form(mut self, form: Form<V>) -> Self {
         self.settings.form = Some(Arc::new(form));
         self
@@ -186,8 +196,9 @@ impl<K, V> CacheBuilder<K, V> {
     ///
     /// # Errors
     /// - [`Error::CacheInUse`] if one of this name is open in the same database, whatever its types.
-    /// - [`Error::Invalid`] for a time to live of zero, a share that does not lie between 0 and 1, or a `beta` that is
-    ///   no positive number; [`Error::InTransaction`] within one.
+    /// - [`Error::Invalid`] for a time to live of zero, a share that does not lie between 0 and 1, a `beta` that is
+    ///   no positive number, or a second level where nobody has said how values are encoded;
+    ///   [`Error::InTransaction`] within one.
     pub fn build(self) -> Result<Cache<K, V>>
     where
         K: Send + Sync + 'static,
@@ -203,6 +214,11 @@ impl<K, V> CacheBuilder<K, V> {
         }
         if !policy.early.is_none_or(|beta| beta.is_finite() && beta > 0.0) {
             return Err(Error::Invalid("how early a cache refreshes must be a positive number"));
+        }
+        if settings.second.is_some() && settings.form.is_none() {
+            return Err(Error::Invalid(
+                "a cache with a second level needs to know how its values are encoded: `shared` or `shared_as`",
+            ));
         }
         Cache::open(&db, name, policy, settings)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::load::Load;
 use super::name::CacheKey;
+use super::second::Removal;
 use super::{Cache, Inner};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -127,7 +128,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         let had = self.peek(key).is_ok_and(|value| value.is_some());
         let name = self.0.name_of(key)?;
         let name = self.0.space.key_ref(&name);
-        self.0.space.write_one(self.0.db, name, |writer, name| writer.discard(name, KeyEvent::Del))?;
+        self.0.space.write_one(self.0.db, name, |writer, name| {
+            self.0.removed_below(name.bytes);
+            writer.discard(name, KeyEvent::Del);
+        })?;
         Ok(had)
     }
 
@@ -135,7 +139,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// fenced. A tag that ends in a colon stands for all that have it before their last word: `shop:products:` for
     /// `shop:products:7`. O(1), for any number of values.
     pub fn remove_tag<'k>(&self, tag: impl Into<Key<'k>>) {
-        self.0.space.caches().tags.remove(&tag.into());
+        self.0.space.caches().remove_tag(&tag.into());
     }
 
     /// Removes all values of this cache, those too that were put there by a cache of the same name before or, where it is
@@ -148,6 +152,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     pub fn clear(&self) -> Result<()> {
         let Inner { space, db, tag, near, prefix, settings, .. } = &*self.0;
         space.check_not_in_transaction()?;
+        // First: what is read from there before that is fenced by its removal here.
+        if let Some(second) = &settings.second {
+            second.remove(Removal::Cache(Arc::clone(&self.0.name)));
+        }
         space.caches().tags.remove_all(tag);
         near.clear();
         // What has come since is none of these, and no more is what stands under a longer name that begins so.
@@ -182,12 +190,17 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let (is_kept, began) = (load.is_kept, self.space.caches().tags.now());
+        let second = self.settings.second.as_ref().map(|second| (second, second.now(), load.tags.clone()));
         let entry = self
             .entry(key, load, began, 0, None)?
             .ok_or(Error::Invalid("there is no value to be unchanged"))?;
         let stays = is_kept && entry.is_fresh(self.space.clock().now());
         let value = stays.then(|| Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry))));
         let deadline = Deadline::At(entry.deadline());
+        let record = second.map(|(second, began, tags)| {
+            let record = if stays { self.record(&entry, tags, began) } else { None };
+            (second, record)
+        });
         let outcome = self.space.write_one(self.db, name, |writer, name| {
             let found = writer.native(name).and_then(|native| native.downcast::<Entry<K, V>>());
             if !may_go(found.as_ref()) {
@@ -197,6 +210,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             match value {
                 Some(value) => writer.set(name, value, deadline, KeyEvent::Set)?,
                 None => drop(writer.discard(name, KeyEvent::Del)),
+            }
+            // Under the lock: both levels see the writes to a key in one order.
+            match record {
+                Some((second, Some(record))) => second.insert(name.bytes, record),
+                Some((_, None)) => self.removed_below(name.bytes),
+                None => {}
             }
             Ok(true)
         })?;

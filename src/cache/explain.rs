@@ -33,6 +33,8 @@ pub struct Explanation {
     pub retry_in: Option<Duration>,
     /// No load of any key is tried for so long: the [breaker](crate::CacheBuilder::breaker) is open.
     pub paused_for: Option<Duration>,
+    /// The second level cannot be reached: see `CacheBuilder::second_level`. It is not asked for this.
+    pub is_second_level_away: bool,
 }
 
 /// What is there for a key of a cache.
@@ -128,6 +130,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
             was_fenced: state.is_missing() && inner.fenced.has(inner.near.hash(key)),
             retry_in: some(retry_at.saturating_sub(now)),
             paused_for: some(inner.breaker.left(now)),
+            is_second_level_away: inner.settings.second.as_ref().is_some_and(|second| second.is_away()),
             key: Bytes::from(&*name),
             state,
         })
@@ -209,6 +212,9 @@ impl Display for Explanation {
         }
         if let Some(left) = self.paused_for {
             write!(f, "; too many loads have failed, none is tried for {}", Span(left))?;
+        }
+        if self.is_second_level_away {
+            f.write_str("; the second level is away")?;
         }
         Ok(())
     }

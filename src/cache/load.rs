@@ -196,4 +196,6 @@ pub enum How {
     Loaded,
     /// It was loaded by another call, which this one waited for.
     Shared,
+    /// It was in the second level, where this process or another had put it: see `CacheBuilder::second_level`.
+    SecondLevel,
 }

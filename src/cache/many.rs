@@ -17,6 +17,7 @@ use hashbrown::HashTable;
 use super::ask::{Asked, Duty, Next, Panics, Step, Together, Who};
 use super::load::{Answer, Load};
 use super::name::{CacheKey, Name};
+use super::second::{Below, Found, Question};
 use super::{Cache, Inner};
 use crate::Result;
 use crate::load::{Follow, LoadError, Waited};
@@ -99,7 +100,10 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V>
         E: Display,
     {
         let mut many = Many::of(&self.0, keys)?;
-        while let Some(Round { loads, missing, waits }) = many.next_round()? {
+        while let Some(mut round) = many.next_round()? {
+            let found = many.question(&round).map(Question::wait);
+            many.begin(&mut round, found)?;
+            let Round { loads, missing, waits, .. } = round;
             if let Some((_, first)) = loads.first() {
                 let panics = Panics(&self.0);
                 let loaded = first.lead.run(|| loader(&missing).map(given));
@@ -158,7 +162,13 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V>
         E: Display,
     {
         let mut many = Many::of(&self.0, keys)?;
-        while let Some(Round { loads, missing, waits }) = many.next_round()? {
+        while let Some(mut round) = many.next_round()? {
+            let found = match many.question(&round) {
+                Some(question) => Some(question.wait_async().await),
+                None => None,
+            };
+            many.begin(&mut round, found)?;
+            let Round { loads, missing, waits, .. } = round;
             if let Some((_, first)) = loads.first() {
                 let loading = loader(missing);
                 let panics = Panics(&self.0);
@@ -223,6 +233,7 @@ struct Round<K, V> {
     missing: Vec<K>,
     /// For the loads of others.
     waits: Vec<(usize, Follow, Asked<K, V>)>,
+    together: Together,
 }
 
 impl<'c, 'q, K, V, Q> Many<'c, 'q, K, V, Q>
@@ -256,8 +267,9 @@ where
 
     /// Answers what can be, and takes on all loads that nobody makes; none if all keys are answered.
     fn next_round<E>(&mut self) -> Result<Option<Round<K, V>>, LoadError<E>> {
-        let mut round = Round { loads: Vec::new(), missing: Vec::new(), waits: Vec::new() };
-        let mut who = Who::Many(&mut Together::default());
+        let (loads, missing, waits) = (Vec::new(), Vec::new(), Vec::new());
+        let mut round = Round { loads, missing, waits, together: Together::default() };
+        let mut who = Who::Many(&mut round.together);
         if self.open.is_empty() {
             return Ok(None);
         }
@@ -265,14 +277,36 @@ where
             let Wanted { key, name, answer } = &mut self.wanted[at];
             match self.inner.step(*key, name, &mut who)? {
                 Step::Answer(found) => *answer = Some(found),
-                Step::Load(duty) => {
-                    round.loads.push((at, duty));
-                    round.missing.push((*key).to_owned());
-                }
+                Step::Load(duty) => round.loads.push((at, duty)),
                 Step::Wait(follow, asked) => round.waits.push((at, follow, asked)),
             }
         }
         Ok(Some(round))
+    }
+
+    /// Asks the second level, if there is one, for all that is to be loaded.
+    fn question(&self, round: &Round<K, V>) -> Option<Question> {
+        if round.loads.is_empty() {
+            return None;
+        }
+        self.inner.question(round.loads.iter().map(|(at, _)| &self.wanted[*at].name))
+    }
+
+    /// Answers what was found there; the rest is left to the loader.
+    fn begin<E>(&mut self, round: &mut Round<K, V>, found: Option<Vec<Found>>) -> Result<(), LoadError<E>> {
+        let mut who = Who::Many(&mut round.together);
+        let mut found = found.unwrap_or_default().into_iter();
+        for (at, duty) in mem::take(&mut round.loads) {
+            let Wanted { key, answer, .. } = &mut self.wanted[at];
+            match self.inner.begin(*key, duty, found.next(), &mut who)? {
+                Below::Answer(found) => *answer = Some(found),
+                Below::Load(duty) => {
+                    round.loads.push((at, duty));
+                    round.missing.push((*key).to_owned());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Brings the loads of one call of the loader to their end, each on its own.

@@ -11,7 +11,7 @@ impl<K, V> Cache<K, V> {
     ///
     /// Counters, each a field of [`stats`](Self::stats): `larder_cache_hits_total`, `larder_cache_misses_total`,
     /// `larder_cache_loads_total`, `larder_cache_failed_loads_total`, `larder_cache_load_milliseconds_total`,
-    /// `larder_cache_stale_total`, `larder_cache_shared_loads_total`, `larder_cache_fenced_loads_total`,
+    /// `larder_cache_second_level_total`, `larder_cache_stale_total`, `larder_cache_shared_loads_total`, `larder_cache_fenced_loads_total`,
     /// `larder_cache_paused_loads_total`, `larder_cache_undecodable_total`. A gauge: `larder_cache_paused`, 1 while the
     /// [`breaker`](crate::CacheBuilder::breaker) keeps loads from being tried.
     ///
@@ -38,13 +38,14 @@ impl<K, V> Cache<K, V> {
 
 type Told = (&'static str, u64, &'static str);
 
-fn counters(stats: &CacheStats) -> [Told; 10] {
+fn counters(stats: &CacheStats) -> [Told; 11] {
     [
         ("larder_cache_hits_total", stats.hits, "Asked for, and there, stale ones too"),
         ("larder_cache_misses_total", stats.misses, "Asked for, and to be loaded or waited for"),
         ("larder_cache_loads_total", stats.loads, "Loaders run"),
         ("larder_cache_failed_loads_total", stats.failed_loads, "Loaders that failed or panicked"),
         ("larder_cache_load_milliseconds_total", stats.load_millis, "How long loaders took"),
+        ("larder_cache_second_level_total", stats.second_level, "Found in the second level"),
         ("larder_cache_stale_total", stats.stale, "Values served after their time"),
         ("larder_cache_shared_loads_total", stats.shared, "Calls that waited for another's load"),
         ("larder_cache_fenced_loads_total", stats.fenced, "Loads overtaken by a write, not stored"),

@@ -4,6 +4,7 @@
 //! hit     near.rs: the entry by its key, without the store's table
 //! else    ask.rs: the table by the key's text -> policy.rs: what becomes of it -> crate::load: one load, fenced
 //! many    many.rs: the same for each of several keys, with one call of the loader
+//! second  second: before a load, what other processes have loaded; after it, what they are to find
 //! behind  loading.rs: the same by a thread, or a task, of a cache with a loader of its own
 //! ```
 //!
@@ -19,6 +20,7 @@ mod entry;
 mod explain;
 mod find;
 mod iter;
+mod landing;
 mod load;
 mod loading;
 mod many;
@@ -28,6 +30,7 @@ mod name;
 mod near;
 mod policy;
 pub(crate) mod registry;
+pub(crate) mod second;
 mod stats;
 pub(crate) mod tags;
 mod warm;
@@ -56,6 +59,7 @@ use explain::Fenced;
 use near::{Home, Near};
 use policy::Policy;
 use registry::Cleared;
+use second::{FirstLevel, SecondLevel};
 use stats::Counters;
 use tags::Tag;
 
@@ -103,6 +107,7 @@ pub(crate) struct Settings<V> {
     stale_after: Option<u64>,
     on_failure: OnFailure,
     breaker: Option<Limit>,
+    second: Option<Arc<dyn SecondLevel>>,
 }
 
 impl<V> Default for Settings<V> {
@@ -114,6 +119,7 @@ impl<V> Default for Settings<V> {
             stale_after: None,
             on_failure: OnFailure::default(),
             breaker: None,
+            second: None,
         }
     }
 }
@@ -163,7 +169,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
             space,
         });
         let cache: Weak<dyn Cleared> = Arc::<Inner<K, V>>::downgrade(&inner);
-        inner.space.caches().open(inner.db, &name, cache)?;
+        let second = inner.settings.second.as_ref();
+        inner.space.caches().open(inner.db, &name, cache, second)?;
+        if let Some(second) = second {
+            let first: Weak<dyn FirstLevel> = Arc::<Inner<K, V>>::downgrade(&inner);
+            second.connect(first)?;
+        }
         Ok(Cache(inner))
     }
 }

@@ -25,6 +25,16 @@ pub(super) struct Policy {
     pub retry_after: u64,
 }
 
+/// What is known of a value that comes from elsewhere; in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lived {
+    pub age: u64,
+    /// How long it is fresh, all together.
+    pub fresh_for: u64,
+    /// How long it took to load.
+    pub took: u64,
+}
+
 /// What becomes of a value that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -80,6 +90,24 @@ impl Policy {
             took,
             retry_at: AtomicU64::new(0),
         }
+    }
+
+    /// The life of a value that is put into the first level now and was stored elsewhere a while ago.
+    pub(super) fn life_of(&self, now: u64, lived: Lived, is_absent: bool, chance: f64) -> Life {
+        let Lived { age, fresh_for, took } = lived;
+        let mut life = self.life(now, Some(fresh_for), took, is_absent, chance);
+        let back = |moment: u64| if moment == NEVER { NEVER } else { moment.saturating_sub(age) };
+        life.stored_at = back(life.stored_at);
+        life.refresh_at = back(life.refresh_at);
+        life.early_from = back(life.early_from);
+        life.ends = back(life.ends);
+        // To be found there is a use.
+        let fresh_until = self.idle.map_or(life.ends, |idle| life.ends.min(now.saturating_add(idle)));
+        let quiet_until = fresh_until.min(life.refresh_at).min(life.early_from);
+        life.quiet_until = if self.idle.is_some() { 0 } else { quiet_until };
+        life.deadline = AtomicU64::new(self.deadline(fresh_until, life.kept_for));
+        life.fresh_until = AtomicU64::new(fresh_until);
+        life
     }
 
     /// What becomes of a value, by a number from 0 to 1 as chance.

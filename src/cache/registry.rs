@@ -4,10 +4,11 @@ use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
 
+use super::second::{Removal, SecondLevel};
 use super::tags::{Tag, Tags};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::{Error, Result};
+use crate::{Bytes, Error, Result};
 
 /// See the [module](self).
 #[derive(Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Registry {
     /// name.
     own: Mutex<Own>,
     has_any: AtomicBool,
+    has_second: AtomicBool,
 }
 
 type Own = HashMap<(u16, Arc<str>), Arc<Tag>, ahash::RandomState>;
@@ -26,6 +28,7 @@ struct Open {
     db: u16,
     name: Arc<str>,
     cache: Weak<dyn Cleared>,
+    second: Option<Weak<dyn SecondLevel>>,
 }
 
 /// A cache that keeps entries beside the store's tables.
@@ -39,15 +42,49 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::CacheInUse`]
-    pub(super) fn open(&self, db: u16, name: &Arc<str>, cache: Weak<dyn Cleared>) -> Result<()> {
+    pub(super) fn open(
+        &self,
+        db: u16,
+        name: &Arc<str>,
+        cache: Weak<dyn Cleared>,
+        second: Option<&Arc<dyn SecondLevel>>,
+    ) -> Result<()> {
         let mut open = self.open.lock();
         open.retain(|other| other.cache.strong_count() > 0);
         if open.iter().any(|other| other.db == db && other.name == *name) {
             return Err(Error::CacheInUse(name.to_string()));
         }
         self.has_any.store(true, Ordering::Release);
-        open.push(Open { db, name: Arc::clone(name), cache });
+        self.has_second.fetch_or(second.is_some(), Ordering::AcqRel);
+        open.push(Open { db, name: Arc::clone(name), cache, second: second.map(Arc::downgrade) });
         Ok(())
+    }
+
+    /// Removes a tag, from the second levels first: what is read from them before that is fenced by its removal here.
+    pub(crate) fn remove_tag(&self, name: &[u8]) {
+        self.tell(|| Removal::Tag(Bytes::from(name)));
+        self.tags.remove(name);
+    }
+
+    /// Removes all tags that there are.
+    #[cfg(feature = "rusqlite")]
+    pub(crate) fn remove_every_tag(&self) {
+        self.tell(|| Removal::EveryTag);
+        self.tags.remove_every();
+    }
+
+    /// Tells the second levels of all caches, each once.
+    pub(super) fn tell(&self, removal: impl Fn() -> Removal) {
+        if !self.has_second.load(Ordering::Acquire) {
+            return;
+        }
+        let mut seconds: Vec<Arc<dyn SecondLevel>> = Vec::new();
+        for second in self.open.lock().iter().filter_map(|open| open.second.as_ref()?.upgrade()) {
+            if !seconds.iter().any(|other| other.id() == second.id()) {
+                seconds.push(second);
+            }
+        }
+        seconds.iter().for_each(|second| second.remove(removal()));
     }
 
     /// The tag of all entries of the cache of this name.

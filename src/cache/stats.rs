@@ -20,6 +20,8 @@ pub struct CacheStats {
     pub panics: u64,
     /// How long loaders took that did not panic, all together, in milliseconds.
     pub load_millis: u64,
+    /// Values that were found in the second level, and not loaded.
+    pub second_level: u64,
     /// Values that were served after their time.
     pub stale: u64,
     /// Calls that waited for another's load.
@@ -51,6 +53,7 @@ pub(super) struct Counters {
     pub failed: AtomicU64,
     pub panics: AtomicU64,
     pub millis: AtomicU64,
+    pub second: AtomicU64,
     pub stale: AtomicU64,
     pub shared: AtomicU64,
     pub fenced: AtomicU64,
@@ -60,10 +63,22 @@ pub(super) struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        let [loads, failed, panics, millis, stale, shared, fenced, undecodable, paused] =
+        let [loads, failed, panics, millis, second, stale, shared, fenced, undecodable, paused] =
             std::array::from_fn(|_| AtomicU64::new(0));
         let lookups = Lookups::new(1);
-        Counters { lookups, loads, failed, panics, millis, stale, shared, fenced, undecodable, paused }
+        Counters {
+            lookups,
+            loads,
+            failed,
+            panics,
+            millis,
+            second,
+            stale,
+            shared,
+            fenced,
+            undecodable,
+            paused,
+        }
     }
 }
 
@@ -87,6 +102,7 @@ impl<K, V> Cache<K, V> {
             failed_loads: read(&counters.failed),
             panics: read(&counters.panics),
             load_millis: read(&counters.millis),
+            second_level: read(&counters.second),
             stale: read(&counters.stale),
             shared: read(&counters.shared),
             fenced: read(&counters.fenced),

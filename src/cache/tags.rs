@@ -15,6 +15,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::second::Removal;
 use crate::Bytes;
 use crate::keyspace::Keyspace;
 use crate::sync::Mutex;
@@ -61,24 +62,28 @@ impl Tag {
 /// A tag that is held, until this is dropped.
 pub(crate) struct Hold {
     space: Arc<Keyspace>,
+    name: Bytes,
     tag: Arc<Tag>,
 }
 
 impl Hold {
     /// Holds the tag of this name, and removes it. O(1) amortised
     pub(crate) fn of(space: &Arc<Keyspace>, name: &[u8]) -> Self {
+        space.caches().tell(|| Removal::Tag(Bytes::from(name)));
         let tags = &space.caches().tags;
         let tag = tags.known.lock().tag(name);
         // First, so that a load that still finds it unremoved finds it held.
         tag.holders.fetch_add(1, Ordering::AcqRel);
         tags.remove_all(&tag);
-        Hold { space: Arc::clone(space), tag }
+        Hold { space: Arc::clone(space), name: Bytes::from(name), tag }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.space.caches().tags.remove_all(&self.tag);
+        let caches = self.space.caches();
+        caches.tell(|| Removal::Tag(self.name.clone()));
+        caches.tags.remove_all(&self.tag);
         self.tag.holders.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -147,7 +152,6 @@ impl Tags {
     }
 
     /// Removes all tags that there are. O(1)
-    #[cfg(feature = "rusqlite")]
     pub(crate) fn remove_every(&self) {
         self.remove_all(&self.every);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Cache;
 use super::name::CacheKey;
+use super::second::{Removal, SecondLevel};
 use super::tags::Hold;
 use crate::keyspace::Keyspace;
 use crate::{Bytes, Database, Key, Result};
@@ -58,6 +59,8 @@ pub struct Writing {
 /// A key whose loads are not stored until this is dropped.
 struct HeldKey {
     space: Arc<Keyspace>,
+    /// Where it is removed too.
+    second: Option<Arc<dyn SecondLevel>>,
     db: u16,
     name: Bytes,
 }
@@ -119,7 +122,7 @@ impl Writing {
     {
         for key in keys {
             let name = cache.0.name_of(key)?;
-            self.keys.push(HeldKey::new(&cache.0.space, cache.0.db, &name)?);
+            self.keys.push(HeldKey::new(&cache.0.space, cache.0.settings.second.clone(), cache.0.db, &name)?);
         }
         Ok(self)
     }
@@ -165,14 +168,29 @@ impl Writing {
 }
 
 impl HeldKey {
-    fn new(space: &Arc<Keyspace>, db: u16, name: &[u8]) -> Result<Self> {
+    fn new(
+        space: &Arc<Keyspace>,
+        second: Option<Arc<dyn SecondLevel>>,
+        db: u16,
+        name: &[u8],
+    ) -> Result<Self> {
         space.begin_write(db, space.key_ref(name))?;
-        Ok(HeldKey { space: Arc::clone(space), db, name: Bytes::from(name) })
+        let held = HeldKey { space: Arc::clone(space), second, db, name: Bytes::from(name) };
+        held.remove_below();
+        Ok(held)
+    }
+
+    /// What is read there before that is fenced by what is done here.
+    fn remove_below(&self) {
+        if let Some(second) = &self.second {
+            second.remove(Removal::Key(self.name.clone()));
+        }
     }
 }
 
 impl Drop for HeldKey {
     fn drop(&mut self) {
+        self.remove_below();
         let (db, name) = (self.db, std::mem::take(&mut self.name));
         self.space.when_free(move |space| space.end_write(db, space.key_ref(&name)));
     }

@@ -241,6 +241,15 @@ impl Lead {
     /// Those of [`Writer::set`](crate::keyspace::writer::Writer::set), but that there is no room: it was asked for to
     /// be used, and only then to be kept.
     pub(crate) fn land(&self, kept: Kept, outcome: Outcome) -> Result<bool> {
+        self.counters().led.fetch_add(1, Ordering::Relaxed);
+        self.hand_over(kept, outcome)
+    }
+
+    /// The same with what was found elsewhere: it is no load that counts.
+    ///
+    /// # Errors
+    /// Those of [`land`](Self::land).
+    pub(crate) fn hand_over(&self, kept: Kept, outcome: Outcome) -> Result<bool> {
         let Flight { db, key, fence, .. } = &*self.flight;
         let key = self.space.key_ref(key);
         let is_to_be_kept = matches!(kept, Kept::Value(..));
@@ -266,7 +275,6 @@ impl Lead {
         };
         let is_stored = matches!(landing, Ok(true));
         let is_fenced = is_to_be_kept && !fence.may_keep() && !is_stored;
-        self.counters().led.fetch_add(1, Ordering::Relaxed);
         self.counters().fenced.fetch_add(is_fenced.into(), Ordering::Relaxed);
         self.end(
             outcome,

@@ -88,7 +88,7 @@ impl Changes {
 
     /// Removes all tags of the store. O(1)
     pub(super) fn remove_every(&self) {
-        self.space.caches().tags.remove_every();
+        self.space.caches().remove_every_tag();
     }
 }
 

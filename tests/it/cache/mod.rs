@@ -12,6 +12,8 @@ mod seen;
 mod soak;
 #[cfg(feature = "rusqlite")]
 mod sqlite;
+#[cfg(all(feature = "redis-tier", feature = "server"))]
+mod tier;
 mod told;
 mod writing;
 

@@ -104,6 +104,7 @@ fn counters_are_metrics() {
             ("misses_total", 5.0),
             ("paused", 1.0),
             ("paused_loads_total", 1.0),
+            ("second_level_total", 0.0),
             ("shared_loads_total", 0.0),
             ("stale_total", 1.0),
             ("undecodable_total", 0.0),
