@@ -248,7 +248,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let (hash, removals) = (self.near.hash(key), self.space.caches().tags.now());
-        let value = self.near.look(hash, key, |entry| entry.hit(self.space.clock(), removals))??;
+        let value = self.near.hit(hash, key, self.space.clock(), removals)?;
         self.counters.lookups.count(0, true);
         Some(value)
     }

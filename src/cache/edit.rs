@@ -220,7 +220,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             Ok(true)
         })?;
         match outcome {
-            Ok(true) if stays => self.near.put(&entry),
+            Ok(true) if stays => self.near.put(key.to_owned(), &entry),
             _ => entry.never_stood(),
         }
         outcome

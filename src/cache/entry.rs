@@ -6,17 +6,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use super::near::Home;
 use super::tags::Stamp;
 use crate::Bytes;
-use crate::clock::Clock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::value::native::Native;
 
-/// See the [module](self). What a hit looks at comes first and stands together: it is one line of the processor's cache.
-#[repr(C, align(64))]
+/// See the [module](self).
 pub(super) struct Entry<K, V> {
     /// The removals' time at which it was last found in its table.
     checked: AtomicU64,
-    /// Asked for a value, a cache gives it until then and thinks no more of it.
-    quiet_until: u64,
     is_current: AtomicBool,
     was_used: AtomicBool,
     /// None for a key of which the loader has said that there is nothing.
@@ -34,12 +30,14 @@ pub(super) struct Entry<K, V> {
     home: Weak<dyn Home>,
     /// By which it is found at home.
     hash: u64,
+    /// Counts when it is not to be found there any more without a look at it.
+    turns: Arc<AtomicU64>,
 }
 
 /// When a value was stored, and what it may be used for until when: moments of the store's line.
 pub(super) struct Life {
     pub stored_at: u64,
-    /// See [`Entry::hit`].
+    /// Until then it is given, and nothing else is to be decided.
     pub quiet_until: u64,
     /// From then on it is loaded anew while it is served.
     pub refresh_at: u64,
@@ -78,15 +76,15 @@ pub(super) struct Parts<K, V> {
     pub bytes: usize,
     pub home: Weak<dyn Home>,
     pub hash: u64,
+    pub turns: Arc<AtomicU64>,
 }
 
 impl<K, V> Entry<K, V> {
     pub(super) fn new(parts: Parts<K, V>) -> Arc<Self> {
-        let Parts { key, value, version, life, stamp, form, bytes, home, hash } = parts;
+        let Parts { key, value, version, life, stamp, form, bytes, home, hash, turns } = parts;
         Arc::new(Entry {
             bytes: size_of::<Self>() + size_of::<V>() + stamp.bytes() + bytes,
             checked: AtomicU64::new(stamp.began),
-            quiet_until: life.quiet_until,
             key,
             value,
             version,
@@ -98,28 +96,24 @@ impl<K, V> Entry<K, V> {
             was_used: AtomicBool::new(false),
             home,
             hash,
+            turns,
         })
-    }
-
-    /// The value, if it is fresh and stands in the table without a doubt; `removals` is their time.
-    #[inline]
-    pub(super) fn hit(&self, clock: &Clock, removals: u64) -> Option<Option<Arc<V>>> {
-        if !self.is_current() || self.checked.load(Ordering::Acquire) != removals {
-            return None;
-        }
-        if !clock.is_far(self.quiet_until) && clock.now() >= self.quiet_until {
-            return None;
-        }
-        // One that is in constant use is written no more.
-        if !self.was_used.load(Ordering::Relaxed) {
-            self.was_used.store(true, Ordering::Relaxed);
-        }
-        Some(self.value.clone())
     }
 
     /// It was found in its table, after the removals' time was this.
     pub(super) fn found(&self, removals: u64) {
         self.checked.fetch_max(removals, Ordering::AcqRel);
+    }
+
+    pub(super) fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Acquire)
+    }
+
+    /// It is in use. One that is so all the time is written no more.
+    pub(super) fn note_use(&self) {
+        if !self.was_used.load(Ordering::Relaxed) {
+            self.was_used.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn is_current(&self) -> bool {
@@ -184,6 +178,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Native for Entry<K, V> 
 
     fn retire(&self) {
         self.is_current.store(false, Ordering::Release);
+        self.turns.fetch_add(1, Ordering::AcqRel);
     }
 
     fn dropped(&self) {
@@ -195,7 +190,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Native for Entry<K, V> 
     }
 
     fn take_use(&self) -> bool {
-        self.was_used.swap(false, Ordering::Relaxed)
+        let was_used = self.was_used.swap(false, Ordering::Relaxed);
+        if was_used {
+            self.turns.fetch_add(1, Ordering::AcqRel);
+        }
+        was_used
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

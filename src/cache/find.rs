@@ -46,9 +46,9 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 let entry = native.downcast::<Entry<K, V>>().filter(|entry| entry.stamp.is_valid());
                 if let Some(entry) = &entry {
                     entry.found(removals);
-                    let is_near = self.near.look(entry.hash(), key, |near| Arc::ptr_eq(near, entry));
-                    if is_near != Some(true) && entry.is_at_home(&self.me) && entry.is_current() {
-                        self.near.put(entry);
+                    let is_near = self.near.found(entry, key, removals);
+                    if !is_near && entry.is_at_home(&self.me) && entry.is_current() {
+                        self.near.put(key.to_owned(), entry);
                     }
                 }
                 Ok(entry)
@@ -89,7 +89,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             writer.put_in_form(name, |value| *value == *text, native, deadline)
         })?;
         if stands {
-            self.near.put(&entry);
+            self.near.put(key.to_owned(), &entry);
         }
         Ok(Some(entry))
     }

@@ -109,7 +109,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             (true, false) => Kept::Nothing,
             (false, _) => Kept::Removed,
         };
-        let is_stored = self.stands(&entry, lead.land(kept, native(&entry))?);
+        let is_stored = self.stands(key, &entry, lead.land(kept, native(&entry))?);
         if stays && !is_stored {
             Counters::add(&self.counters.fenced, 1);
             self.fenced.note(entry.hash());
@@ -119,9 +119,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// An entry was put into its table or not, as is given.
-    pub(super) fn stands(&self, entry: &Arc<Entry<K, V>>, is_stored: bool) -> bool {
+    pub(super) fn stands<Q>(&self, key: &Q, entry: &Arc<Entry<K, V>>, is_stored: bool) -> bool
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
         if is_stored {
-            self.near.put(entry);
+            self.near.put(key.to_owned(), entry);
         } else {
             // It was never in a table, or is no more.
             entry.never_stood();
@@ -157,8 +161,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let now = self.space.clock().now();
         let life = self.policy.life(now, ttl, took, value.is_none(), self.chance());
         let stamp = self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag));
+        let hash = self.near.hash(key);
         Ok(Some(Entry::new(Parts {
-            hash: self.near.hash(key),
+            hash,
+            turns: Arc::clone(self.near.turns(hash)),
             key: key.to_owned(),
             value,
             version,

@@ -2,6 +2,10 @@
 //!
 //! Nothing is decided here. An entry is found if it still stands in the table, as it says itself; if not, or if it is not
 //! found, the table is asked. It is put here by whoever has found it there, and taken out when it has left.
+//!
+//! What a hit looks at stands in the map itself, side by side, and the entry is not touched for it: that would be one trip
+//! to memory more. So an entry that leaves its table counts in its part, and whoever meets a count that they have not
+//! seen looks at the entry itself.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -10,17 +14,52 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::entry::Entry;
+use crate::clock::{Clock, NEVER};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Padded, RwLock};
 
 /// See the [module](self).
 pub(super) struct Near<K, V> {
     hasher: ahash::RandomState,
-    parts: Box<[Part<K, V>]>,
+    parts: Box<[Padded<Part<K, V>>]>,
     /// The hash's high bits above this one name the part.
     shift: u32,
 }
 
-type Part<K, V> = Padded<RwLock<HashTable<Arc<Entry<K, V>>>>>;
+struct Part<K, V> {
+    /// How often one of its entries has left its table, or was no more known to be used.
+    turns: Arc<AtomicU64>,
+    slots: RwLock<HashTable<Slot<K, V>>>,
+}
+
+/// An entry, and of it what a hit looks at.
+struct Slot<K, V> {
+    key: K,
+    value: Option<Arc<V>>,
+    /// Asked for the value, a cache gives it until then and thinks no more of it.
+    quiet_until: u64,
+    /// The removals' time at which it was found in its table.
+    checked: AtomicU64,
+    /// The part's turns when the entry was looked at; [`NEVER`] before that.
+    seen: AtomicU64,
+    entry: Arc<Entry<K, V>>,
+}
+
+impl<K, V> Slot<K, V> {
+    /// Whether the entry stands in its table, and is known to be in use, after so many turns.
+    #[inline]
+    fn is_current(&self, turns: u64) -> bool {
+        if self.seen.load(Ordering::Relaxed) == turns {
+            return true;
+        }
+        let is_current = self.entry.is_current();
+        if is_current {
+            self.entry.note_use();
+            self.seen.store(turns, Ordering::Relaxed);
+        }
+        is_current
+    }
+}
 
 /// A cache's own way to its entries, as they know it.
 pub(super) trait Home: Send + Sync {
@@ -33,7 +72,9 @@ impl<K, V> Near<K, V> {
         let parts = parts.next_power_of_two();
         Near {
             hasher: ahash::RandomState::new(),
-            parts: (0..parts).map(|_| Padded::default()).collect(),
+            parts: (0..parts)
+                .map(|_| Padded(Part { turns: Arc::default(), slots: RwLock::default() }))
+                .collect(),
             shift: 64 - parts.trailing_zeros(),
         }
     }
@@ -43,36 +84,61 @@ impl<K, V> Near<K, V> {
         self.hasher.hash_one(key)
     }
 
-    /// Looks at the entry of a key. `look` runs under a lock, and is ours. O(1)
+    /// What an entry with this hash counts its turns in.
+    pub(super) fn turns(&self, hash: u64) -> &Arc<AtomicU64> {
+        &self.part(hash).turns
+    }
+
+    /// The value of a key's entry, if it is fresh and stands in the table without a doubt; `removals` is their time. O(1)
     ///
-    /// The key's `Eq` runs there too: the one place where the caller's code does. It is a lock for reading that it may
-    /// take again, and under which no other is taken, so it can wait for nothing.
+    /// The key's `Eq` runs under a lock here and in [`found`](Self::found): the one place where the caller's code does.
+    /// It is a lock for reading that it may take again, and under which no other is taken, so it can wait for nothing.
     #[inline]
-    pub(super) fn look<Q, R>(
-        &self,
-        hash: u64,
-        key: &Q,
-        look: impl FnOnce(&Arc<Entry<K, V>>) -> R,
-    ) -> Option<R>
+    pub(super) fn hit<Q>(&self, hash: u64, key: &Q, clock: &Clock, removals: u64) -> Option<Option<Arc<V>>>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let part = self.part(hash).read_recursive();
-        part.find(hash, |entry| entry.key.borrow() == key).map(look)
+        let Part { turns, slots } = self.part(hash);
+        let slots = slots.read_recursive();
+        let slot = slots.find(hash, |slot| slot.key.borrow() == key)?;
+        // Before the entry is looked at: what leaves behind that look is behind this count.
+        let turns = turns.load(Ordering::Acquire);
+        let is_quiet = || clock.is_far(slot.quiet_until) || clock.now() < slot.quiet_until;
+        let is_hit = slot.checked.load(Ordering::Acquire) == removals && slot.is_current(turns) && is_quiet();
+        is_hit.then(|| slot.value.clone())
+    }
+
+    /// An entry was found in its table at that time of the removals; gives whether it is here. O(1)
+    pub(super) fn found<Q>(&self, entry: &Arc<Entry<K, V>>, key: &Q, removals: u64) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let slots = self.part(entry.hash()).slots.read_recursive();
+        let slot = slots.find(entry.hash(), |slot| slot.key.borrow() == key);
+        let own = slot.filter(|slot| Arc::ptr_eq(&slot.entry, entry));
+        own.map(|slot| slot.checked.fetch_max(removals, Ordering::AcqRel)).is_some()
     }
 
     /// Puts an entry here that was found in the table. O(1)
-    pub(super) fn put(&self, entry: &Arc<Entry<K, V>>) {
+    pub(super) fn put(&self, key: K, entry: &Arc<Entry<K, V>>) {
         let hash = entry.hash();
-        let own = Arc::clone(entry);
+        let slot = Slot {
+            key,
+            value: entry.value.clone(),
+            quiet_until: entry.life.quiet_until,
+            checked: AtomicU64::new(entry.checked()),
+            seen: AtomicU64::new(NEVER),
+            entry: Arc::clone(entry),
+        };
         // One for a hash: so nobody's `Eq` runs while others are kept out.
         let replaced = {
-            let mut part = self.part(hash).write();
-            match part.find_mut(hash, |other| other.hash() == hash) {
-                Some(other) => Some(std::mem::replace(other, own)),
+            let mut slots = self.part(hash).slots.write();
+            match slots.find_mut(hash, |other| other.entry.hash() == hash) {
+                Some(other) => Some(std::mem::replace(other, slot)),
                 None => {
-                    part.insert_unique(hash, own, |entry| entry.hash());
+                    slots.insert_unique(hash, slot, |slot| slot.entry.hash());
                     None
                 }
             }
@@ -87,22 +153,22 @@ impl<K, V> Near<K, V> {
     /// Forgets all. O(n)
     pub(super) fn clear(&self) {
         for Padded(part) in &self.parts {
-            let slots = std::mem::take(&mut *part.write());
+            let slots = std::mem::take(&mut *part.slots.write());
             drop(slots);
         }
     }
 
     pub(super) fn forget(&self, hash: u64, entry: *const ()) {
         let gone = {
-            let mut part = self.part(hash).write();
-            let found = part.find_entry(hash, |own| std::ptr::eq(Arc::as_ptr(own).cast(), entry));
+            let mut slots = self.part(hash).slots.write();
+            let found = slots.find_entry(hash, |slot| std::ptr::eq(Arc::as_ptr(&slot.entry).cast(), entry));
             found.ok().map(|found| found.remove().0)
         };
         drop(gone);
     }
 
     #[inline]
-    fn part(&self, hash: u64) -> &RwLock<HashTable<Arc<Entry<K, V>>>> {
+    fn part(&self, hash: u64) -> &Part<K, V> {
         // A shift by 64 means one part only.
         &self.parts[hash.checked_shr(self.shift).unwrap_or(0) as usize].0
     }

@@ -194,7 +194,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 Some(entry) if self.judge(&entry, now) == Verdict::Fresh => {
                     Counters::add(&self.counters.second, 1);
                     let kept = if entry.stamp.is_valid() { kept(&entry) } else { Kept::Nothing };
-                    self.stands(&entry, duty.lead.hand_over(kept, native(&entry))?);
+                    self.stands(key, &entry, duty.lead.hand_over(kept, native(&entry))?);
                     return Ok(Below::Answer(self.answer_as(&entry, now, How::SecondLevel)));
                 }
                 Some(entry) if entry.is_kept(now) && duty.old.is_none() => {
@@ -234,8 +234,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let now = self.space.clock().now();
         let life = self.policy.life_of(now, lived, value.is_none(), self.chance());
         let tags = tags.iter().map(|tag| &**tag);
+        let hash = self.near.hash(key);
         Some(Entry::new(Parts {
-            hash: self.near.hash(key),
+            hash,
+            turns: Arc::clone(self.near.turns(hash)),
             key: key.to_owned(),
             value,
             version,

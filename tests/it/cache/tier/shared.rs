@@ -49,6 +49,7 @@ fn that_there_is_nothing_is_shared_too() {
     assert_eq!(text(three.names.get_or_load(&8, || Ok::<_, String>(None::<String>))), None);
     three.flush();
     assert_eq!(three.get(8, gives("new")), ("new".into(), How::Loaded));
+    three.flush();
     redis.heard_by(&[&two]);
     assert_eq!(two.get(8, unasked), ("new".into(), How::SecondLevel));
 }
