@@ -135,9 +135,8 @@ proptest! {
 fn no_invalidation_is_missed_by_threads_that_race() {
     let store = Store::new();
     thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| (0..2_000).for_each(|value| store.insert("k", value).unwrap()));
-        }
+        let write = || (0..2_000).for_each(|value| store.insert("k", value).unwrap());
+        let writers = [scope.spawn(write), scope.spawn(write)];
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
@@ -148,6 +147,7 @@ fn no_invalidation_is_missed_by_threads_that_race() {
             })
             .collect();
         let mut readers: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
         store.insert("k", "last").unwrap();
         for reader in &mut readers {
             assert_eq!(reader.read("k"), Reply::Bulk("last".into()));
