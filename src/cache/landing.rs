@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::Inner;
 use super::ask::Duty;
 use super::builder::OnFailure;
-use super::entry::{Entry, Parts};
+use super::entry::{Entry, Life, Parts};
 use super::load::{Answer, How, Load, What};
 use super::name::CacheKey;
 use super::second;
 use super::stats::Counters;
 use crate::clock::millis;
 use crate::load::{Kept, LoadError, Outcome};
-use crate::{Error, Result, trace};
+use crate::{Bytes, Error, Result, trace};
 
 /// What those who wait for an entry are given.
 pub(super) fn native<K: Send + Sync + 'static, V: Send + Sync + 'static>(
@@ -154,25 +154,41 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             (What::Unchanged, None) => return Ok(None),
         };
         let ttl = ttl.map(|ttl| millis(ttl).max(1));
+        let now = self.space.clock().now();
+        let life = self.policy.life(now, ttl, took, value.is_none(), self.chance());
+        Ok(Some(self.made(key, value, version, life, (began, &tags))))
+    }
+
+    /// An entry of the cache for what was loaded, or found in the second level, from the removals' time `began` on, with
+    /// those tags. Runs the caller's weigher.
+    pub(super) fn made<Q>(
+        &self,
+        key: &Q,
+        value: Option<Arc<V>>,
+        version: Option<Arc<str>>,
+        life: Life,
+        (began, tags): (u64, &[Bytes]),
+    ) -> Arc<Entry<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
         let bytes = match (&value, &self.settings.weigher) {
             (Some(value), Some(weigher)) => weigher(value),
             _ => 0,
         };
-        let now = self.space.clock().now();
-        let life = self.policy.life(now, ttl, took, value.is_none(), self.chance());
-        let stamp = self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag));
         let hash = self.near.hash(key);
-        Ok(Some(Entry::new(Parts {
+        Entry::new(Parts {
             hash,
             turns: Arc::clone(self.near.turns(hash)),
             key: key.to_owned(),
             value,
             version,
             life,
-            stamp,
+            stamp: self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag)),
             form: self.settings.form.clone(),
             bytes,
             home: self.me.clone(),
-        })))
+        })
     }
 }

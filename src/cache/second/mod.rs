@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use super::Inner;
 use super::ask::Duty;
-use super::entry::{Entry, Parts};
+use super::entry::Entry;
 use super::landing::native;
 use super::load::{Answer, How};
 use super::name::{CacheKey, Name};
@@ -226,27 +226,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 return None;
             }
         };
-        let bytes = match (&value, &self.settings.weigher) {
-            (Some(value), Some(weigher)) => weigher(value),
-            _ => 0,
-        };
         let lived = Lived { age, fresh_for, took };
         let now = self.space.clock().now();
         let life = self.policy.life_of(now, lived, value.is_none(), self.chance());
-        let tags = tags.iter().map(|tag| &**tag);
-        let hash = self.near.hash(key);
-        Some(Entry::new(Parts {
-            hash,
-            turns: Arc::clone(self.near.turns(hash)),
-            key: key.to_owned(),
-            value,
-            version,
-            life,
-            stamp: self.space.caches().tags.stamp(duty.began, &self.tag, tags),
-            form: self.settings.form.clone(),
-            bytes,
-            home: self.me.clone(),
-        }))
+        Some(self.made(key, value, version, life, (duty.began, &tags)))
     }
 
     /// Has what was loaded stored in the second level, as it was in the first.
