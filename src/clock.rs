@@ -477,15 +477,26 @@ fn origin() -> Instant {
 /// Wall time at the line's start. The clocks are read one after the other, between which the thread may have to
 /// wait, and cut to milliseconds: so what they say is taken over only when it cannot be what it was.
 fn steady_epoch() -> u64 {
-    const SLACK: u64 = 2;
     // It guards nothing, so no interleaving of it is of interest to the model.
     static EPOCH: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let known = EPOCH.load(Ordering::Relaxed);
-    let mut seen = known;
-    for _ in 0..TRIES {
+    let seen = epoch_after(known, || {
         let before = origin().elapsed();
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let after = origin().elapsed();
+        [before, wall, origin().elapsed()]
+    });
+    if seen != known {
+        EPOCH.store(seen, Ordering::Relaxed);
+    }
+    seen
+}
+
+/// The same by looks at the clocks: the line, the wall, and the line again.
+fn epoch_after(known: u64, mut look: impl FnMut() -> [Duration; 3]) -> u64 {
+    const SLACK: u64 = 2;
+    let mut seen = known;
+    for _ in 0..TRIES {
+        let [before, wall, after] = look();
         let (least, most) = (millis(wall.saturating_sub(after)), millis(wall.saturating_sub(before)));
         if (least.saturating_sub(SLACK)..=most.saturating_add(SLACK)).contains(&known) {
             return known;
@@ -495,7 +506,6 @@ fn steady_epoch() -> u64 {
             break;
         }
     }
-    EPOCH.store(seen, Ordering::Relaxed);
     seen
 }
 
@@ -573,6 +583,30 @@ mod tests {
         for _ in 0..100_000 {
             assert_eq!(Clock::System.moment_of(wall), moment);
             assert_eq!(Clock::System.wall_of(moment), wall);
+        }
+    }
+
+    /// The system's clock cannot be set in a test; what it shows can.
+    #[test]
+    fn a_wall_clock_that_is_set_is_followed_and_one_that_is_read_late_is_not() {
+        let (hour, year) = (3_600_000, 31_536_000_000_u64);
+        let begin = 1_800_000_000_000;
+        let (mut line, mut epoch) = (1_000, 0);
+        let mut see = |epoch: u64, shown: u64, waits: u64| {
+            line += 10_000;
+            let look = || {
+                // The thread has to wait on either side of its look at the wall.
+                let at = [line, line + waits + shown, line + 2 * waits];
+                at.map(Duration::from_millis)
+            };
+            epoch_after(epoch, look)
+        };
+        for shown in [begin, begin + hour, begin, begin - hour, begin + year, begin - year, 0, begin] {
+            epoch = see(epoch, shown, 0);
+            assert_eq!(epoch, shown);
+            for (jitter, waits) in [(0, 0), (2, 0), (0, 500), (300, 500), (0, 7_000)] {
+                assert_eq!(see(epoch, shown + jitter, waits), epoch, "it has not been set");
+            }
         }
     }
 

@@ -195,6 +195,12 @@ pub enum Error {
     /// `ERR value of ... bytes does not decode as ...: ...`
     #[error(transparent)]
     Decode(#[from] Box<DecodeError>),
+    /// The folder that the store is kept in could not be opened, or nothing more can be written to it.
+    ///
+    /// `MISCONF Errors writing to the AOF file: ...`
+    #[cfg(feature = "journal")]
+    #[error("MISCONF Errors writing to the AOF file: {0}")]
+    Journal(Box<crate::JournalError>),
     /// A value does not encode; the codec says why.
     ///
     /// `ERR value cannot be encoded: ...`

@@ -128,6 +128,7 @@
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `bincode` (default), `postcard`, `json` | [`Record`], [`Encoded`] and [`Codec`]: your own serde types, written so |
+//! | `journal` | `Store::open`: a store that is kept in a folder, write by write |
 //! | `tracing` | spans around loads, events for sweeps and snapshots |
 //! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
@@ -143,7 +144,8 @@
 //!
 //! # What it is not
 //!
-//! - Not durable write by write: what was written after the last snapshot is gone after a crash.
+//! - Not durable write by write by itself: without `Store::open` what was written after the last snapshot is gone after a
+//!   crash.
 //! - Not all of Redis: no modules, no clustering.
 
 // A promise of the README's first page.
@@ -164,15 +166,20 @@ mod cache;
 mod clock;
 mod codec;
 mod command;
+mod disk;
 mod error;
 mod event;
 #[cfg(all(fuzzing, feature = "server"))]
 pub mod fuzzing;
 #[cfg(all(test, not(fuzzing), feature = "server"))]
 mod fuzzing;
+#[cfg(feature = "journal")]
+mod journal;
 mod key;
 mod keyspace;
 mod load;
+#[cfg_attr(not(feature = "journal"), allow(dead_code))]
+mod planted;
 mod pubsub;
 #[cfg(feature = "commands")]
 mod rdb;
@@ -227,6 +234,8 @@ pub use command::sorted_set::{Aggregate, Combine, InsertCount, InsertIf, Inserte
 pub use command::stream::Removal;
 pub use error::{DecodeError, Error, NoGroup, Result};
 pub use event::KeyEvent;
+#[cfg(feature = "journal")]
+pub use journal::{JournalError, JournalStats, Recovered, SyncPolicy};
 pub use key::Key;
 pub use keyspace::{Evicted, Sweeping, Weighed};
 pub use load::LoadError;

@@ -41,6 +41,17 @@ pub(crate) fn unlock_fair<T>(guard: RwLockWriteGuard<'_, T>) {
     drop(guard);
 }
 
+/// Whether a thread has ended, as far as can be told.
+#[cfg(all(feature = "journal", not(shuttle)))]
+pub(crate) fn is_finished<T>(thread: &thread::JoinHandle<T>) -> bool {
+    thread.is_finished()
+}
+
+#[cfg(all(feature = "journal", shuttle))]
+pub(crate) fn is_finished<T>(_: &thread::JoinHandle<T>) -> bool {
+    false
+}
+
 /// A value on a cache line of its own, so that two shards' locks do not fight over one.
 #[repr(align(128))]
 #[derive(Debug, Default)]

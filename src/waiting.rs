@@ -19,7 +19,12 @@ pub(crate) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate
     poll_fn(|context| {
         // First the alarm, then the look: who is counted as blocked is found by whoever moves the clock on.
         let over = over.as_mut().poll(context);
-        match ticket.poll(context) {
+        // What is got is waited for, until it is on the disk, before it is told.
+        #[cfg(feature = "journal")]
+        let (end, _) = crate::journal::deferred::deferring(ticket.space(), || ticket.poll(context));
+        #[cfg(not(feature = "journal"))]
+        let end = ticket.poll(context);
+        match end {
             Poll::Ready(end) => Poll::Ready(end),
             Poll::Pending => over.map(|()| Ok(None)),
         }

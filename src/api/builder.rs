@@ -87,6 +87,8 @@ pub struct StoreBuilder {
     eviction: Eviction,
     listener: Option<Listener>,
     seed: Option<u64>,
+    #[cfg(feature = "journal")]
+    pub(super) sync_policy: crate::SyncPolicy,
 }
 
 /// How many shards a store has whose seed is said: the same on every machine.
@@ -105,6 +107,8 @@ impl StoreBuilder {
             eviction: Eviction::default(),
             listener: None,
             seed: None,
+            #[cfg(feature = "journal")]
+            sync_policy: crate::SyncPolicy::default(),
         }
     }
 

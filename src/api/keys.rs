@@ -530,7 +530,9 @@ impl Database {
         let key = self.key_ref(&key);
         self.read_one(key, |view, key| {
             let deadline = keys::deadline(view, key);
-            Ok(deadline.map_or(Ttl::Missing, |deadline| Ttl::until(deadline, || view.now())))
+            let left = deadline.map_or(Ttl::Missing, |deadline| Ttl::until(deadline, || view.now()));
+            // Its time has come since it was found.
+            Ok(if left == Ttl::Left(Duration::ZERO) { Ttl::Missing } else { left })
         })
     }
 

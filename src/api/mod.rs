@@ -13,6 +13,8 @@ mod handle;
 mod hash;
 mod hyperloglog;
 mod insert_options;
+#[cfg(feature = "journal")]
+mod journal;
 mod keys;
 mod list;
 mod load;

@@ -16,7 +16,7 @@ const BUFFER: usize = 1 << 18;
 /// ```
 /// use larder::{RdbOptions, RdbUnsupported, Store};
 ///
-/// let file = b"REDIS0004\xf5\x10#!lua name=mine\n\xff";
+/// let file = b"REDIS0012\xf5\x10#!lua name=mine\n\xff\0\0\0\0\0\0\0\0";
 /// assert!(Store::builder().read_rdb(&file[..]).is_err()); // a function library, which no store holds
 ///
 /// let options = RdbOptions::new().unsupported(RdbUnsupported::Skip);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Store, StoreBuilder};
 use crate::clock::{Alarm, NEVER, millis};
+use crate::disk::Real;
 use crate::snapshot::{self, Progress};
 use crate::sync::{Condvar, Mutex};
 use crate::{Error, Result};
@@ -69,7 +70,7 @@ impl Store {
     /// Those of [`save`](Self::save).
     #[doc(alias = "SAVE")]
     pub fn save_with(&self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Progress> {
-        snapshot::save(self.space(), path.as_ref(), report)
+        snapshot::save(&Real, self.space(), path.as_ref(), report)
     }
 
     /// [`save`](Self::save) in a thread of its own. The picture is taken when that thread starts: what is
@@ -207,7 +208,7 @@ impl StoreBuilder {
     /// Those of [`Store::load`].
     pub fn load_with(self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Store> {
         let store = self.build();
-        snapshot::load(store.space(), path.as_ref(), report)?;
+        snapshot::load(&Real, store.space(), path.as_ref(), report)?;
         Ok(store)
     }
 }

@@ -53,6 +53,7 @@ impl Store {
     /// needs one of them (or one in the same shard) waits until the closure returns, so keep it
     /// short. The store itself must not be called inside: that gives [`Error::InTransaction`] on the
     /// same thread, and from another thread that the closure waits for it would be a deadlock.
+    /// Another store may be used inside; threads that hold two stores take them in the same order, as with any locks.
     ///
     /// Costs O(declared keys) beside what the operations cost. To be able to take back a change to
     /// a collection of n elements, O(n / 128) references are kept.

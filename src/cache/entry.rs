@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::near::Home;
+use super::near::{Home, slot};
 use super::tags::Stamp;
 use crate::Bytes;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -83,7 +83,7 @@ impl<K, V> Entry<K, V> {
     pub(super) fn new(parts: Parts<K, V>) -> Arc<Self> {
         let Parts { key, value, version, life, stamp, form, bytes, home, hash, turns } = parts;
         Arc::new(Entry {
-            bytes: size_of::<Self>() + size_of::<V>() + stamp.bytes() + bytes,
+            bytes: size_of::<Self>() + slot::<K, V>() + size_of::<V>() + stamp.bytes() + bytes,
             checked: AtomicU64::new(stamp.began),
             key,
             value,

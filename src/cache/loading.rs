@@ -135,6 +135,19 @@ enum Glance<K, V> {
     Needed(Option<Arc<Entry<K, V>>>),
 }
 
+/// What is done for them, and what is left.
+enum Left<K, V> {
+    Served(Answer<V>),
+    /// For a load behind them; and what may be served if it fails.
+    Waits {
+        follow: Follow,
+        how: How,
+        old: Option<Arc<Entry<K, V>>>,
+    },
+    /// They load themselves.
+    Loads,
+}
+
 impl<K, V> CacheBuilder<K, V>
 where
     K: CacheKey<K> + Send + Sync + 'static,
@@ -221,22 +234,15 @@ where
     {
         let inner = &*self.0.cache.0;
         let name = inner.name_of(key)?;
-        match inner.glance(key, &name)? {
-            Glance::Served(answer) => return Ok(answer),
-            Glance::Due(answer) => {
-                self.send(key, &name)?;
-                return Ok(answer);
-            }
-            Glance::Needed(old) if inner.leaves_loads(old.as_deref()) => {
-                if let Some((follow, how)) = self.send(key, &name)? {
-                    inner.count_wait(how);
-                    let waited = follow.wait(inner.deadline(old.as_deref()));
-                    if let Some(answer) = inner.delivered(waited, how, old) {
-                        return answer;
-                    }
+        match inner.leave(key, &name, || self.send(key, &name))? {
+            Left::Served(answer) => return Ok(answer),
+            Left::Waits { follow, how, old } => {
+                let waited = follow.wait(inner.deadline(old.as_deref()));
+                if let Some(answer) = inner.delivered(waited, how, old) {
+                    return answer;
                 }
             }
-            Glance::Needed(_) => {}
+            Left::Loads => {}
         }
         inner.ask(key, Who::One, |_| (self.0.loader)(&key.to_owned()))
     }
@@ -294,22 +300,15 @@ where
     {
         let inner = &*self.0.cache.0;
         let name = inner.name_of(key)?;
-        match inner.glance(key, &name)? {
-            Glance::Served(answer) => return Ok(answer),
-            Glance::Due(answer) => {
-                self.send(key, &name)?;
-                return Ok(answer);
-            }
-            Glance::Needed(old) if inner.leaves_loads(old.as_deref()) => {
-                if let Some((follow, how)) = self.send(key, &name)? {
-                    inner.count_wait(how);
-                    let waited = follow.wait_async(inner.deadline(old.as_deref())).await;
-                    if let Some(answer) = inner.delivered(waited, how, old) {
-                        return answer;
-                    }
+        match inner.leave(key, &name, || self.send(key, &name))? {
+            Left::Served(answer) => return Ok(answer),
+            Left::Waits { follow, how, old } => {
+                let waited = follow.wait_async(inner.deadline(old.as_deref())).await;
+                if let Some(answer) = inner.delivered(waited, how, old) {
+                    return answer;
                 }
             }
-            Glance::Needed(_) => {}
+            Left::Loads => {}
         }
         inner.ask_async(key, Who::One, |_| (self.0.loader)(key.to_owned())).await
     }
@@ -362,6 +361,32 @@ impl<K, V, F: ?Sized> Drop for Loading<K, V, F> {
 }
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
+    /// Looks at what is there for somebody who asks, and leaves to others what is to be loaded behind them: `send` does
+    /// that, if it can be done.
+    fn leave<Q>(
+        &self,
+        key: &Q,
+        name: &Name,
+        send: impl FnOnce() -> Result<Option<(Follow, How)>>,
+    ) -> Result<Left<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let old = match self.glance(key, name)? {
+            Glance::Served(answer) => return Ok(Left::Served(answer)),
+            Glance::Due(answer) => {
+                send()?;
+                return Ok(Left::Served(answer));
+            }
+            Glance::Needed(old) => old,
+        };
+        let sent = if self.leaves_loads(old.as_deref()) { send()? } else { None };
+        let Some((follow, how)) = sent else { return Ok(Left::Loads) };
+        self.count_wait(how);
+        Ok(Left::Waits { follow, how, old })
+    }
+
     fn glance<Q>(&self, key: &Q, name: &Name) -> Result<Glance<K, V>>
     where
         K: Borrow<Q>,

@@ -67,6 +67,11 @@ pub(super) trait Home: Send + Sync {
     fn forget(&self, hash: u64, entry: *const ());
 }
 
+/// Bytes of an entry's slot.
+pub(super) const fn slot<K, V>() -> usize {
+    size_of::<Slot<K, V>>()
+}
+
 impl<K, V> Near<K, V> {
     pub(super) fn new(parts: usize) -> Self {
         let parts = parts.next_power_of_two();

@@ -5,7 +5,7 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::Limits;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Deadline, Writer};
+use crate::keyspace::writer::{Absent, Deadline, Step, Writer};
 use crate::value::bitfield::{self, BitInt, Overflow};
 use crate::value::bits::{self, BitOp, BitUnit, Within};
 use crate::value::{StringRef, Value};
@@ -28,15 +28,20 @@ pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, offset: u64) -> Result<bool>
 /// SETBIT: the bit before. The string grows to hold the bit, also where that is cleared.
 pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, offset: u64, bit: bool) -> Result<bool> {
     check(offset, 1, writer.space().limits())?;
+    let mut has_byte = false;
     let old = writer.update(key, Absent::Create, |string: &mut Bytes| {
         let old = bits::get(string, offset);
         let grows = offset / 8 >= string.len() as u64;
         if !grows && old == bit {
             return Ok((old, None));
         }
+        has_byte = !grows;
         edit(string, |bytes| bits::set(bytes, offset, bit));
         Ok((old, Some(KeyEvent::SetBit)))
     })?;
+    if has_byte {
+        writer.note(key, &Step::Bytes { at: (offset / 8) as usize, len: 1 });
+    }
     Ok(old.unwrap_or(false))
 }
 

@@ -57,6 +57,8 @@ pub(crate) enum Served {
     Entries(Found),
     /// Nothing, and nothing will come: the group has gone that was read for.
     Gone(Gone),
+    /// Nothing: its [`Permit`] does not hold any more.
+    Refused,
     /// What another thread has to say.
     #[cfg(feature = "server")]
     Told(crate::reply::Reply),
@@ -153,6 +155,12 @@ pub(crate) enum Patience {
     Leaves,
 }
 
+/// Asked when a waiter is to be served, since much may have happened since it began to wait.
+pub(crate) trait Permit: Send + Sync {
+    /// Whether it may still have what has come. Shards are locked: only leaves may be, for an instant.
+    fn holds(&self) -> bool;
+}
+
 /// A place in the queues of some keys, given up when this is dropped. What was already served to it
 /// by then goes back where it was taken.
 pub(crate) struct Ticket {
@@ -169,14 +177,19 @@ pub(crate) struct Waiter {
     woken: Arc<Condvar>,
 }
 
+#[derive(Default)]
 struct State {
     phase: Phase,
     task: Option<Waker>,
+    /// Without one it may have what comes in any case.
+    permit: Option<Arc<dyn Permit>>,
     /// It is parked, and nothing has been served to it.
     place: Option<Place>,
 }
 
+#[derive(Default)]
 enum Phase {
+    #[default]
     Waiting,
     Served(Result<Served>),
     /// Somebody else had it wait no longer.
@@ -184,26 +197,23 @@ enum Phase {
     Over,
 }
 
-/// Tries an attempt on each of its keys in turn, and queues it on all of them if none has anything.
+/// Tries an attempt on each of its keys in turn, and queues it on all of them if none has anything, with the
+/// permit that is made for it then.
 pub(crate) fn start(
     space: &Arc<Keyspace>,
     db: u16,
     mut keys: Vec<Bytes>,
     attempt: Attempt,
     patience: Patience,
+    permit: impl FnOnce() -> Option<Arc<dyn Permit>>,
 ) -> Result<Start> {
     // What is read from a stream stands in the place of its key.
     if keys.len() > 1 && !matches!(attempt, Attempt::Read(_)) {
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.clone()));
     }
-    let waiter = Arc::new(Waiter {
-        db,
-        keys,
-        attempt,
-        state: Mutex::new(State { phase: Phase::Waiting, task: None, place: None }),
-        woken: Arc::default(),
-    });
+    let waiter =
+        Arc::new(Waiter { db, keys, attempt, state: Mutex::new(State::default()), woken: Arc::default() });
     let names: Vec<KeyRef<'_>> =
         waiter.keys.iter().chain(waiter.attempt.destination()).map(|key| space.key_ref(key)).collect();
     let served = space.write(db, &names, |writer| {
@@ -211,6 +221,7 @@ pub(crate) fn start(
             return Ok::<_, Error>(Some(served));
         }
         if patience == Patience::Waits {
+            waiter.state.lock().permit = permit();
             for name in &waiter.keys {
                 let queued: Arc<dyn Waiting> = Arc::<Waiter>::clone(&waiter);
                 if let Some(shard) = writer.shard_mut(space.key_ref(name)) {
@@ -269,10 +280,16 @@ impl Ticket {
             db: 0,
             keys: Vec::new(),
             attempt: Attempt::Pop(End::Front, 1),
-            state: Mutex::new(State { phase: Phase::Waiting, task: None, place: None }),
+            state: Mutex::new(State::default()),
             woken: Arc::default(),
         });
         Ticket { space: Arc::clone(space), waiter }
+    }
+
+    /// The store of the keys that it waits for.
+    #[cfg(all(feature = "journal", any(feature = "redis-aio", feature = "server")))]
+    pub(crate) fn space(&self) -> &Keyspace {
+        &self.space
     }
 
     /// Parks the thread until it is served or the deadline has come.
@@ -288,6 +305,8 @@ impl Ticket {
         }
         loop {
             if let Some(end) = state.take() {
+                drop(state);
+                self.space.catch_up()?;
                 return end;
             }
             if deadline != NEVER && clock.now() >= deadline {
@@ -305,7 +324,10 @@ impl Ticket {
         let waker = context.waker().clone();
         let mut state = self.waiter.state.lock();
         match state.take() {
-            Some(end) => Poll::Ready(end),
+            Some(end) => {
+                drop(state);
+                Poll::Ready(self.space.catch_up().and(end))
+            }
             None => {
                 let replaced = state.task.replace(waker);
                 let is_first = state.is_first_wait(&self.space);
@@ -459,13 +481,18 @@ impl Waiting for Waiter {
         if !matches!(state.phase, Phase::Waiting) {
             return Serve::Done;
         }
-        if let Attempt::Read(reads) = &self.attempt {
-            if let Some(gone) = reads.gone(writer, key) {
-                return self.wake(state, writer, Ok(Served::Gone(gone)));
-            }
-        }
-        if writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind()) {
+        let gone = match &self.attempt {
+            Attempt::Read(reads) => reads.gone(writer, key),
+            _ => None,
+        };
+        if gone.is_none() && writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind()) {
             return Serve::Nothing;
+        }
+        if state.permit.as_ref().is_some_and(|permit| !permit.holds()) {
+            return self.wake(state, writer, Ok(Served::Refused));
+        }
+        if let Some(gone) = gone {
+            return self.wake(state, writer, Ok(Served::Gone(gone)));
         }
         if let Some(destination) = self.attempt.destination() {
             if !writer.holds(writer.space().key_ref(destination)) {

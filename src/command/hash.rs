@@ -158,6 +158,7 @@ pub(crate) fn insert(
         }
         Ok((Some(new), event))
     })?;
+    writer.note_names(key, pairs.iter().map(|(name, _)| &name[..]));
     replaced.into_iter().for_each(|old| writer.discard_value(Value::String(old)));
     let inserted = inserted.flatten();
     if let (Some(_), Deadline::At(at)) = (inserted, deadline) {
@@ -178,6 +179,7 @@ pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>, fields: &[Bytes]) -
             let event = taken.iter().any(Option::is_some).then_some(KeyEvent::HDel);
             Ok((taken, event))
         })?;
+    writer.note_names(key, fields.iter().map(|name| &name[..]));
     Ok(taken.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
@@ -230,6 +232,7 @@ pub(crate) fn get_and_expire(
             let got = fields.iter().map(get).collect();
             Ok((got, event))
         })?;
+    writer.note_names(key, fields.iter().map(|name| &name[..]));
     Ok(got.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
@@ -262,6 +265,7 @@ pub(crate) fn expire(
             let event = expired.iter().find_map(|expired| event_of(*expired));
             Ok((expired, event))
         })?;
+    writer.note_names(key, fields.iter().map(|name| &name[..]));
     Ok(expired.unwrap_or_else(|| vec![FieldExpiry::Missing; fields.len()]))
 }
 
@@ -277,6 +281,7 @@ pub(crate) fn persist(
             let event = old.iter().flatten().any(|old| *old != NEVER).then_some(KeyEvent::HPersist);
             Ok((old, event))
         })?;
+    writer.note_names(key, fields.iter().map(|name| &name[..]));
     Ok(persisted.unwrap_or_else(|| vec![None; fields.len()]))
 }
 
@@ -288,6 +293,7 @@ pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, field: Bytes, b
         hash.put(&field, &number::decimal(new.into()));
         Ok((new, Some(KeyEvent::HIncrBy)))
     })?;
+    writer.note_names(key, iter::once(&field[..]));
     Ok(increased.unwrap_or(by))
 }
 
@@ -305,6 +311,7 @@ pub(crate) fn increase_float(
         hash.put(&field, &new);
         Ok((new, Some(KeyEvent::HIncrByFloat)))
     })?;
+    writer.note_names(key, iter::once(&field[..]));
     Ok(increased.unwrap_or_default())
 }
 

@@ -4,7 +4,7 @@ use super::string::edit;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::{Absent, Step, Writer};
 use crate::value::hyperloglog::{self, Corrupted, Form, HyperLogLog, Registers};
 use crate::{Bytes, Error, Result};
 
@@ -30,6 +30,9 @@ pub(crate) fn insert(
         }
         Ok((Ok(changed), changed.then_some(KeyEvent::PfAdd)))
     })?;
+    if inserted.is_err() {
+        writer.note_unheard(key);
+    }
     Ok(inserted?)
 }
 
@@ -46,10 +49,12 @@ pub(crate) fn count(writer: &mut Writer<'_>, key: KeyRef<'_>, change_is: Option<
         Some(string) => read(&string)?.count()?,
         None => return Ok(0),
     };
-    change(writer, key, Absent::Skip, |bytes| {
+    let count = change(writer, key, Absent::Skip, |bytes| {
         hyperloglog::keep_count(bytes, count);
         Ok((count, change_is))
-    })
+    })?;
+    writer.note(key, &Step::Bytes { at: 0, len: hyperloglog::HEADER });
+    Ok(count)
 }
 
 /// PFCOUNT of several keys: what they have seen together.
@@ -83,7 +88,10 @@ pub(crate) fn make_dense(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Opt
     if is_new(writer, key)? {
         return Ok(None);
     }
-    change(writer, key, Absent::Skip, |bytes| Ok((Some(hyperloglog::make_dense(bytes)?), None)))
+    let was_sparse =
+        change(writer, key, Absent::Skip, |bytes| Ok((Some(hyperloglog::make_dense(bytes)?), None)))?;
+    writer.note_unheard(key);
+    Ok(was_sparse)
 }
 
 /// What PFDEBUG tells of a key.

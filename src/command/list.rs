@@ -6,7 +6,7 @@ use super::Taken;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::{Absent, Step, Writer};
 use crate::records::Text;
 use crate::value::index::{resolve_index, resolve_range};
 use crate::value::list::{End, List};
@@ -25,9 +25,11 @@ pub(crate) fn push(
     let pushed = writer.update(key, absent, |list: &mut List| {
         let before = list.len();
         elements.into_iter().for_each(|element| list.push(end, element));
-        Ok((list.len(), (list.len() > before).then_some(pushed_at(end))))
+        Ok(((before, list.len()), (list.len() > before).then_some(pushed_at(end))))
     })?;
-    Ok(pushed.unwrap_or(0))
+    let (before, len) = pushed.unwrap_or_default();
+    writer.note(key, &Step::Pushed(end, len - before));
+    Ok(len)
 }
 
 /// LPOP, RPOP: at most `count` elements; `None` if the key is missing.
@@ -37,13 +39,17 @@ pub(crate) fn pop(
     end: End,
     count: usize,
 ) -> Result<Option<Popped>> {
-    writer.update(key, Absent::Skip, |list: &mut List| {
+    let popped = writer.update(key, Absent::Skip, |list: &mut List| {
         let event = (count > 0).then_some(popped_at(end));
         if count > 1 && count >= list.len() {
             return Ok((Popped::All(mem::take(list), end), event));
         }
         Ok((Popped::Some((0..count).map_while(|_| list.pop(end)).collect()), event))
-    })
+    })?;
+    if let Some(Popped::Some(popped)) = &popped {
+        writer.note(key, &Step::Popped(end, popped.len()));
+    }
+    Ok(popped)
 }
 
 /// What was popped from an end: elements, or all that there were.
@@ -214,9 +220,11 @@ pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, index: i64, element:
     let set = writer.update(key, Absent::Skip, |list: &mut List| {
         let at = resolve_index(index, list.len()).ok_or(Error::IndexOutOfRange)?;
         list.set(at, element);
-        Ok(((), Some(KeyEvent::LSet)))
+        Ok((at, Some(KeyEvent::LSet)))
     })?;
-    set.ok_or(Error::NoSuchKey)
+    let at = set.ok_or(Error::NoSuchKey)?;
+    writer.note(key, &Step::Element(at));
+    Ok(())
 }
 
 /// On which side of the pivot LINSERT puts an element.
@@ -266,9 +274,12 @@ pub(crate) fn remove(
 pub(crate) fn trim(writer: &mut Writer<'_>, key: KeyRef<'_>, start: i64, stop: i64) -> Result<usize> {
     let dropped = writer.update(key, Absent::Skip, |list: &mut List| {
         let kept = resolve_range(start, stop, list.len()).unwrap_or(0..0);
-        Ok((list.truncate_to(kept), Some(KeyEvent::LTrim)))
+        let step = Step::Kept { from: kept.start, len: kept.len() };
+        Ok(((list.truncate_to(kept), step), Some(KeyEvent::LTrim)))
     })?;
-    Ok(dropped.unwrap_or(0))
+    let Some((dropped, step)) = dropped else { return Ok(0) };
+    writer.note(key, &step);
+    Ok(dropped)
 }
 
 /// Which of an element's positions [`List::positions`](crate::List::positions) gives: all of them,

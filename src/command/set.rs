@@ -17,10 +17,16 @@ pub(crate) fn insert(
     key: KeyRef<'_>,
     members: impl IntoIterator<Item = Bytes>,
 ) -> Result<usize> {
+    let mut named = writer.named();
     let inserted = writer.update(key, Absent::Create, |set: &mut Set| {
-        let inserted = members.into_iter().map(|member| usize::from(set.insert(&member))).sum();
+        let insert = |member: Bytes| {
+            named.add(&member);
+            usize::from(set.insert(&member))
+        };
+        let inserted = members.into_iter().map(insert).sum();
         Ok((inserted, (inserted > 0).then_some(KeyEvent::SAdd)))
     })?;
+    writer.note_named(key, &named);
     Ok(inserted.unwrap_or(0))
 }
 
@@ -30,6 +36,7 @@ pub(crate) fn remove(writer: &mut Writer<'_>, key: KeyRef<'_>, members: &[Bytes]
         let removed = members.iter().filter(|member| set.remove(member)).count();
         Ok((removed, (removed > 0).then_some(KeyEvent::SRem)))
     })?;
+    writer.note_names(key, members.iter().map(|member| &member[..]));
     Ok(removed.unwrap_or(0))
 }
 
@@ -61,7 +68,7 @@ pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Set> {
 /// SPOP: at most `count` members, drawn and removed.
 pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, count: usize) -> Result<Option<Popped>> {
     let rng = writer.space().rng();
-    writer.update(key, Absent::Skip, |set: &mut Set| {
+    let popped = writer.update(key, Absent::Skip, |set: &mut Set| {
         let event = (count > 0).then_some(KeyEvent::SPop);
         let stays = set.len().saturating_sub(count);
         if count > 1 && stays < count {
@@ -74,7 +81,11 @@ pub(crate) fn pop(writer: &mut Writer<'_>, key: KeyRef<'_>, count: usize) -> Res
             return Ok((Popped::AllBut(kept, mem::replace(set, rest)), event));
         }
         Ok((Popped::Some((0..count).map_while(|_| set.remove_at(rng.below(set.len()))).collect()), event))
-    })
+    })?;
+    if let Some(Popped::Some(popped)) = &popped {
+        writer.note_names(key, popped.iter().map(|member| &member[..]));
+    }
+    Ok(popped)
 }
 
 /// What was popped: members, or those at all positions but some of the set as it was.

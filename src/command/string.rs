@@ -11,7 +11,7 @@ use crate::bytes::INLINE;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Deadline, Writer};
+use crate::keyspace::writer::{Absent, Deadline, Step, Writer};
 use crate::text::long_double::LongDouble;
 use crate::text::number;
 use crate::value::{Kind, StringRef, Value};
@@ -215,7 +215,7 @@ pub(crate) fn len(view: &View<'_>, key: KeyRef<'_>) -> Result<usize> {
 
 /// APPEND: the new length.
 pub(crate) fn append(writer: &mut Writer<'_>, key: KeyRef<'_>, tail: Bytes) -> Result<usize> {
-    let limit = writer.space().limits().value;
+    let (limit, added) = (writer.space().limits().value, tail.len());
     let len = writer.update(key, Absent::Create, |string: &mut Bytes| {
         let len = string.len().saturating_add(tail.len());
         if len > limit {
@@ -232,7 +232,9 @@ pub(crate) fn append(writer: &mut Writer<'_>, key: KeyRef<'_>, tail: Bytes) -> R
         }
         Ok((len, Some(KeyEvent::Append)))
     })?;
-    Ok(len.unwrap_or(0))
+    let len = len.unwrap_or(0);
+    writer.note(key, &Step::Bytes { at: len.saturating_sub(added), len: added });
+    Ok(len)
 }
 
 /// GETRANGE: what lies between two inclusive ends, which count from the end where negative.
@@ -257,10 +259,12 @@ pub(crate) fn set_range(
     }
     let end = offset.saturating_add(patch.len());
     let limit = writer.space().limits().value;
+    let mut is_within = false;
     let len = writer.update(key, Absent::Create, |string: &mut Bytes| {
         if end > limit {
             return Err(Error::TooLong);
         }
+        is_within = offset <= string.len();
         edit(string, |bytes| {
             if bytes.len() < end {
                 bytes.resize(end, 0);
@@ -272,6 +276,9 @@ pub(crate) fn set_range(
         });
         Ok((string.len(), Some(KeyEvent::SetRange)))
     })?;
+    if is_within {
+        writer.note(key, &Step::Bytes { at: offset, len: patch.len() });
+    }
     Ok(len.unwrap_or(0))
 }
 

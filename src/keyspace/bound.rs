@@ -167,6 +167,11 @@ impl Bound {
 }
 
 impl Keyspace {
+    /// Whether the store has a limit.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.bound.is_some()
+    }
+
     /// The limit, and what goes when it is reached.
     #[cfg(feature = "commands")]
     pub(crate) fn limit(&self) -> Option<(&Limit, Eviction)> {
@@ -206,15 +211,16 @@ impl Keyspace {
             let share = if idle < shards { bound.most() / shards as u64 } else { 0 };
             let mut effects = Effects::new();
             let mut guard = self.shards[index].0.write();
-            let evicted = Writer::of_one(self, 0, index as u32, &mut guard, &mut effects).evict(
-                bound,
-                0,
-                share,
-                STEPS,
-                &[],
-            );
+            let evicted = {
+                let mut writer = Writer::of_one(self, 0, index as u32, &mut guard, &mut effects);
+                let evicted = writer.evict(bound, 0, share, STEPS, &[]);
+                writer.seal();
+                evicted
+            };
             drop(guard);
-            told.append(&mut self.settle_effects(&mut effects));
+            // What comes back after a crash is evicted again.
+            effects.wait_for_nothing();
+            told.append(&mut self.settle_effects(&mut effects).0);
             idle = if evicted > 0 { 0 } else { idle + 1 };
         }
         bound.is_stuck.store(bound.is_over(0), Ordering::Relaxed);

@@ -47,7 +47,7 @@ impl Keyspace {
         key: KeyRef<'_>,
         op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> R,
     ) -> Result<R> {
-        self.check_not_in_transaction()?;
+        self.check_may_write()?;
         let mut effects = Effects::new();
         let result = {
             let index = self.shard_of(key.hash);
@@ -56,9 +56,10 @@ impl Keyspace {
             let result = op(&mut writer, key);
             writer.serve_waiters();
             writer.keep_within(0, &[]);
+            writer.seal();
             result
         };
-        self.settle(&mut effects);
+        self.settle(&mut effects)?;
         Ok(result)
     }
 
@@ -72,10 +73,10 @@ impl Keyspace {
         keys: &[KeyRef<'_>],
         op: impl FnOnce(&mut Writer<'_>) -> R,
     ) -> Result<R> {
-        self.check_not_in_transaction()?;
+        self.check_may_write()?;
         let mut effects = Effects::new();
         let result = self.write_with(db, keys, &mut effects, op);
-        self.settle(&mut effects);
+        self.settle(&mut effects)?;
         Ok(result)
     }
 
@@ -84,7 +85,7 @@ impl Keyspace {
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn write_all<R>(&self, op: impl FnOnce(&mut [RwLockWriteGuard<'_, Shard>]) -> R) -> Result<R> {
-        self.check_not_in_transaction()?;
+        self.check_may_write()?;
         let mut guards: Vec<_> = self.shards.iter().map(|shard| shard.0.write()).collect();
         Ok(op(&mut guards))
     }
@@ -107,36 +108,47 @@ impl Keyspace {
     /// What had to wait until the locks were free: serving waiters for whom keys of other shards are
     /// needed, telling the sweeper of an earlier deadline, freeing memory, and at last waking tasks. A
     /// waker is user code: one that panics or blocks must not take the rest along.
+    ///
+    /// # Errors
+    /// Those of the journal: what was done is there, and is not written down.
     #[inline]
-    pub(super) fn settle(&self, effects: &mut Effects) {
+    pub(super) fn settle(&self, effects: &mut Effects) -> Result<()> {
         // Most often nothing had to.
         if effects.is_nothing() && self.bound.is_none() {
-            return;
+            return Ok(());
         }
-        self.settle_all(effects);
+        self.settle_all(effects)
     }
 
-    fn settle_all(&self, effects: &mut Effects) {
-        let mut evicted = self.settle_effects(effects);
+    fn settle_all(&self, effects: &mut Effects) -> Result<()> {
+        let (mut evicted, committed) = self.settle_effects(effects);
         if self.weighs() {
-            return self.weigh_and_make_room(effects, evicted);
+            self.weigh_and_make_room(effects, evicted);
+            return committed;
         }
         self.make_room(&mut evicted);
         if !evicted.is_empty() {
             self.tell_evicted(&evicted);
         }
+        committed
     }
 
-    /// The same, in a store that is kept within its limit by the caller; gives what was evicted, to be told.
+    /// The same, in a store that is kept within its limit by the caller; gives what was evicted, to be told, and whether what
+    /// was done is written down.
     #[inline]
-    pub(super) fn settle_effects(&self, effects: &mut Effects) -> Vec<Evicted> {
+    pub(super) fn settle_effects(&self, effects: &mut Effects) -> (Vec<Evicted>, Result<()>) {
         while let Some((db, name, other)) = effects.others.as_mut().and_then(|others| others.across.pop()) {
             let keys = [self.key_ref(&name), self.key_ref(&other)];
             self.write_with(db, &keys, effects, |writer| writer.look_again(&name));
         }
         self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
         effects.garbage.clear();
-        match &mut effects.others {
+        // Nobody is woken by what may still be lost.
+        #[cfg(feature = "journal")]
+        let committed = if effects.sealed > 0 { self.committed(effects.sealed) } else { Ok(()) };
+        #[cfg(not(feature = "journal"))]
+        let committed = Ok(());
+        let evicted = match &mut effects.others {
             Some(others) => {
                 #[cfg(feature = "commands")]
                 if !others.touched.is_empty() {
@@ -146,7 +158,40 @@ impl Keyspace {
                 mem::take(&mut others.evicted)
             }
             None => Vec::new(),
+        };
+        (evicted, committed)
+    }
+
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction); [`Error::Journal`](crate::Error::Journal) if nothing can be
+    /// written down any more.
+    #[inline]
+    pub(super) fn check_may_write(&self) -> Result<()> {
+        self.check_not_in_transaction()?;
+        #[cfg(feature = "journal")]
+        self.check_journal()?;
+        Ok(())
+    }
+
+    /// Waits until what others have done is as safe as was asked for: by whoever has got something from them.
+    ///
+    /// # Errors
+    /// [`Error::Journal`](crate::Error::Journal)
+    pub(crate) fn catch_up(&self) -> Result<()> {
+        #[cfg(feature = "journal")]
+        if let Some(journal) = self.journal() {
+            return journal.committed(journal.end());
         }
+        Ok(())
+    }
+
+    /// Whether a journal is kept of all changes.
+    #[inline]
+    pub(crate) fn is_journaled(&self) -> bool {
+        #[cfg(feature = "journal")]
+        return self.journal().is_some();
+        #[cfg(not(feature = "journal"))]
+        false
     }
 
     fn write_with<R>(
@@ -162,6 +207,7 @@ impl Keyspace {
         let result = op(&mut writer);
         writer.serve_waiters();
         writer.keep_within(0, &[]);
+        writer.seal();
         result
     }
 

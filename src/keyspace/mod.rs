@@ -12,10 +12,14 @@ mod evicted;
 mod fork;
 mod hasher;
 mod held;
+#[cfg(feature = "journal")]
+mod journaling;
 mod lock;
 mod lookups;
 mod natives;
 mod recency;
+#[cfg(feature = "journal")]
+pub(crate) mod restore;
 pub(crate) mod shard;
 mod sweep;
 pub(crate) mod table;
@@ -31,6 +35,8 @@ mod wheel;
 pub(crate) mod whole;
 pub(crate) mod writer;
 
+#[cfg(feature = "journal")]
+use std::sync::OnceLock;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,6 +45,8 @@ use smallvec::SmallVec;
 use crate::cache::registry::Registry;
 use crate::clock::{Clock, NEVER, millis, since_epoch};
 use crate::event::KeyEvent;
+#[cfg(feature = "journal")]
+use crate::journal::Journal;
 use crate::key::KeyRef;
 use crate::load::Flights;
 use crate::pubsub::Hub;
@@ -135,6 +143,9 @@ pub(crate) struct Keyspace {
     shared: crate::table::Shared,
     #[cfg(feature = "commands")]
     tracking: crate::tracking::Tracking,
+    /// Where what is done is written down.
+    #[cfg(feature = "journal")]
+    journal: OnceLock<Journal>,
     me: Weak<Keyspace>,
 }
 
@@ -187,6 +198,8 @@ impl Keyspace {
             shared: parts.shared,
             #[cfg(feature = "commands")]
             tracking: crate::tracking::Tracking::default(),
+            #[cfg(feature = "journal")]
+            journal: OnceLock::new(),
             me: me.clone(),
         })
     }
@@ -419,5 +432,9 @@ impl Drop for Keyspace {
     fn drop(&mut self) {
         self.sweeper.stop();
         self.hub.close();
+        #[cfg(feature = "journal")]
+        if let Some(journal) = self.journal() {
+            journal.close();
+        }
     }
 }

@@ -237,10 +237,16 @@ impl Keyspace {
                 let mut free = Some(shard.write());
                 while let Some(mut guard) = free {
                     let mut effects = Effects::new();
-                    let swept =
-                        Writer::of_one(self, db, index, &mut guard, &mut effects).sweep(steps, precision);
+                    let swept = {
+                        let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
+                        let swept = writer.sweep(steps, precision);
+                        writer.seal();
+                        swept
+                    };
                     sync::unlock_fair(guard);
-                    self.settle(&mut effects);
+                    // What has expired is gone, whether or not that is written down.
+                    effects.wait_for_nothing();
+                    let _ = self.settle(&mut effects);
                     removed += swept.removed;
                     if swept.is_done {
                         return false;

@@ -21,6 +21,8 @@ pub(crate) struct Transaction {
     declared: Option<Declared>,
     /// What is held; nothing once the transaction has ended.
     held: Mutex<Option<Held>>,
+    /// Whether what was committed is written down, once it has ended.
+    committed: Mutex<Result<()>>,
 }
 
 struct Declared {
@@ -56,7 +58,7 @@ impl Transaction {
         watch: Option<&Watch>,
         body: impl FnOnce(&Arc<Transaction>) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
-        space.check_not_in_transaction()?;
+        space.check_may_write()?;
         declared.sort_unstable();
         let guards = {
             let keys: Vec<KeyRef<'_>> = declared.iter().map(|name| space.key_ref(name)).collect();
@@ -74,6 +76,7 @@ impl Transaction {
         let mut session = Session::start(space, declared, guards, Effects::undoable());
         let result = body(&session.transaction)?;
         session.commits = true;
+        session.end()?;
         Ok(Some(result))
     }
 
@@ -88,7 +91,7 @@ impl Transaction {
         watched: &[Watched],
         body: impl FnOnce(&Arc<Transaction>) -> R,
     ) -> Result<Option<R>> {
-        space.check_not_in_transaction()?;
+        space.check_may_write()?;
         let guards: SmallVec<[_; 2]> = (0..).zip(space.shards.iter().map(|shard| shard.0.write())).collect();
         let is_overdue = |Watched { db, names, .. }: &Watched| {
             let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
@@ -101,6 +104,7 @@ impl Transaction {
         let mut session = Session::start(space, None, guards, Effects::new());
         session.commits = true;
         let result = body(&session.transaction);
+        session.end()?;
         Ok(Some(result))
     }
 
@@ -213,15 +217,23 @@ impl<'s> Session<'s> {
     ) -> Self {
         let shards = guards.iter_mut().map(|(index, guard)| (*index, std::mem::take(&mut **guard))).collect();
         let held = Mutex::new(Some(Held { shards, effects }));
-        let transaction = Arc::new(Transaction { space: Arc::clone(space), declared, held });
+        let committed = Mutex::new(Ok(()));
+        let transaction = Arc::new(Transaction { space: Arc::clone(space), declared, held, committed });
         let holding = Some(space.hold());
         Session { transaction, guards, holding, commits: false, _put_off: PutOff }
+    }
+
+    /// Ends the transaction; gives whether what was committed is written down.
+    fn end(self) -> Result<()> {
+        let transaction = Arc::clone(&self.transaction);
+        drop(self);
+        std::mem::replace(&mut *transaction.committed.lock(), Ok(()))
     }
 }
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        let Transaction { space, declared, held } = &*self.transaction;
+        let Transaction { space, declared, held, committed } = &*self.transaction;
         let Some(mut held) = held.lock().take() else { return };
         let db = declared.as_ref().map_or(0, |declared| declared.db);
         let mut writer = held.writer(space, db);
@@ -232,6 +244,7 @@ impl Drop for Session<'_> {
             writer.roll_back();
         }
         writer.keep_within(0, &[]);
+        writer.seal();
         drop(writer);
         let Held { shards, mut effects } = held;
         for ((_, guard), (_, shard)) in self.guards.iter_mut().zip(shards) {
@@ -239,6 +252,6 @@ impl Drop for Session<'_> {
         }
         self.guards.clear();
         self.holding = None;
-        space.settle(&mut effects);
+        *committed.lock() = space.settle(&mut effects);
     }
 }

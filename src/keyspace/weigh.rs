@@ -259,14 +259,17 @@ impl Keyspace {
         let places: SmallVec<[(u16, u32); 2]> = guard.tables().filter_map(place).collect();
         for (db, at) in places {
             if bound.is_too_heavy(weight) && bound.may_evict(&guard, db, at) {
-                Writer::of_one(self, db, index, &mut guard, &mut effects).evict_at(0, at);
+                let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
+                writer.evict_at(0, at);
+                writer.seal();
             } else {
                 guard.table_mut(db).set_weight(at, weight);
             }
         }
         bound.weigh(&mut guard);
         drop(guard);
-        told.append(&mut self.settle_effects(&mut effects));
+        effects.wait_for_nothing();
+        told.append(&mut self.settle_effects(&mut effects).0);
     }
 }
 

@@ -107,13 +107,24 @@ impl Keyspace {
             self.weigh(shard);
             tables
         };
+        let mut effects = Effects::new();
         let tables: Vec<_> = match held {
-            None => self.write_all(|shards| shards.iter_mut().map(|shard| clear(shard)).collect())?,
+            None => self.write_all(|shards| {
+                let tables = shards.iter_mut().map(|shard| clear(shard)).collect();
+                #[cfg(feature = "journal")]
+                self.seal_cleared(&mut effects, databases.clone());
+                tables
+            })?,
             Some(held) => {
+                #[cfg(feature = "journal")]
+                if self.is_journaled() {
+                    held.write(0, &[], |writer| writer.journal_cleared(databases.clone()))?;
+                }
                 held.with_all(|shards| shards.iter_mut().map(|(_, shard)| clear(shard)).collect())?
             }
         };
         drop(tables);
+        self.settle(&mut effects)?;
         if let Some(space) = self.me.upgrade().filter(|_| !missed.is_empty()) {
             // Those who wait for what was there are told.
             space.when_free(move |space| {
@@ -203,9 +214,10 @@ impl Keyspace {
             let result = op(&mut writer);
             writer.serve_waiters();
             writer.keep_within(0, &[]);
+            writer.seal();
             result
         })?;
-        self.settle(&mut effects);
+        self.settle(&mut effects)?;
         Ok(result)
     }
 

@@ -42,8 +42,8 @@ pub enum RdbError {
         /// Its format.
         version: u32,
     },
-    /// The file is whole, and has something that no store can hold; see
-    /// [`RdbOptions`](crate::RdbOptions) on how to do without.
+    /// The file has something that no store can hold; see [`RdbOptions`](crate::RdbOptions) on how to do without.
+    /// Whether it is whole was not known yet: the checksum stands behind all.
     #[error("the RDB file has {what} in database {db}, key {key:?}, at byte {at}, which cannot be loaded")]
     #[non_exhaustive]
     Unsupported {
@@ -56,8 +56,8 @@ pub enum RdbError {
         /// Where it stands.
         at: u64,
     },
-    /// The file is whole, and has keys in a database that the store has not: see
-    /// [`databases`](crate::StoreBuilder::databases).
+    /// The file has keys in a database that the store has not, see [`databases`](crate::StoreBuilder::databases); or
+    /// it is damaged, which was not known yet.
     #[error("the RDB file has keys in database {index}, beyond the {databases} of this store")]
     #[non_exhaustive]
     NoSuchDatabase {
@@ -66,8 +66,8 @@ pub enum RdbError {
         /// How many the store has, from 0 on.
         databases: u16,
     },
-    /// The file has a key, value or element that is longer than the store takes: see
-    /// [`value_limit`](crate::StoreBuilder::value_limit).
+    /// The file has a key, value or element that is longer than the store takes, see
+    /// [`value_limit`](crate::StoreBuilder::value_limit); or it is damaged, which was not known yet.
     #[error(
         "the RDB file has a string of {length} bytes at byte {at}, over the {limit} that this store takes"
     )]

@@ -124,6 +124,11 @@ impl<R: BufRead> Load<'_, R> {
             self.place.at = self.reader.at();
             self.place.key = Bytes::new();
             match self.reader.byte()? {
+                // A flip in the digits of a version can say that there is no checksum; all that write one, but the
+                // oldest, have such an entry as their first.
+                OP_243..=OP_RESIZE_DB if !self.has_checksum() => {
+                    return Err(Fault::Damaged("it has what its version does not know"));
+                }
                 OP_EOF => return self.finish(),
                 OP_SELECT_DB => self.place.db = self.reader.length()?,
                 OP_EXPIRE_MILLIS => deadline = Some(i64::from_le_bytes(self.reader.array()?)),
@@ -258,9 +263,14 @@ impl<R: BufRead> Load<'_, R> {
         self.report.skipped.push(RdbSkipped { db, key: self.place.key.clone(), what, at });
     }
 
+    /// Whether a checksum stands at the end: since Redis 2.6.
+    fn has_checksum(&self) -> bool {
+        self.version.0 >= 5
+    }
+
     /// The checksum, which is 0 if its writer was told not to count it.
     fn finish(&mut self) -> Result<(), Fault> {
-        if self.version.0 < 5 {
+        if !self.has_checksum() {
             return Ok(());
         }
         let counted = self.reader.checksum()?;

@@ -7,22 +7,23 @@ use super::encode::{Encoding, write_length, write_string};
 use super::kind::*;
 use super::{RdbError, Version, crc64};
 use crate::clock::NEVER;
+use crate::disk::Real;
 use crate::keyspace::Keyspace;
 use crate::keyspace::table::Entry;
-use crate::snapshot::{Draft, Moment, Progress, collect};
+use crate::snapshot::{Draft, Moment, Picture, Progress, collect};
 use crate::{Bytes, Compat, Result};
 
 /// Writes all keys of one instant as that server would. O(all data)
 pub(crate) fn save(space: &Keyspace, path: &Path, compat: Compat) -> Result<Progress> {
-    let (mut databases, moment) = collect(space)?;
+    let Picture { tables: mut databases, moment, .. } = collect(space)?;
     // A database's tables one behind the other: they come by shard.
     databases.sort_by_key(|(db, _)| *db);
     let lives = |entry: &Entry<'_>| !entry.is_expired(|_| moment.now);
     let total = databases.iter().map(|(_, contents)| contents.iter().filter(lives).count() as u64).sum();
     let mut progress = Progress { total, ..Progress::default() };
-    let draft = Draft::create(path).map_err(RdbError::from)?;
+    let mut draft = Draft::create(&Real, path).map_err(RdbError::from)?;
     let failed = |error| RdbError::io("write", path, error);
-    let mut out = BufWriter::with_capacity(1 << 16, Summed { inner: draft.file(), crc: 0, bytes: 0 });
+    let mut out = BufWriter::with_capacity(1 << 16, Summed { inner: &mut draft, crc: 0, bytes: 0 });
     let file = File { version: Version::of(compat), space, moment };
     file.header(&mut out, compat).map_err(failed)?;
     for tables in databases.chunk_by(|(one, _), (next, _)| one == next) {

@@ -152,7 +152,7 @@ impl Index {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         let buckets: usize = self.segments.iter().map(|segment| segment.buckets.len() + 1).sum();
         buckets * size_of::<Bucket>()

@@ -45,6 +45,9 @@ pub(crate) const POSITIONS: usize = u32::MAX as usize;
 /// Positions to a page.
 pub(crate) const PLACES: u32 = RECORDS as u32;
 
+/// Positions to a chunk of pages.
+pub(crate) const CHUNK: u32 = (pages::CHUNK * RECORDS) as u32;
+
 /// The page of a position.
 pub(crate) fn page_of(at: u32) -> u32 {
     at / PLACES
@@ -283,6 +286,16 @@ impl Records {
         (0..self.len as u32).filter_map(|at| self.get(at))
     }
 
+    /// Forgets how records are found by name: they are read by position from now on, until they are dropped.
+    pub(crate) fn let_go_of_index(&mut self) {
+        self.index = Index::default();
+    }
+
+    /// Gives back the chunk that begins at a position: its records have been read for the last time.
+    pub(crate) fn let_go_of_chunk(&mut self, start: u32) {
+        self.pages.let_go_of_chunk(start as usize / RECORDS);
+    }
+
     /// Heap memory, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
         let long = self.long.as_ref().map_or(0, |long| size_of_val(&**long) + long.bytes());
@@ -290,7 +303,7 @@ impl Records {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         let long = self.long.as_ref().map_or(0, |long| {
             let strings = long.iter().map(Bytes::heap_bytes).sum::<usize>();

@@ -105,7 +105,7 @@ impl Page {
     }
 
     /// The same; nothing for a page that was never given any.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         if self.bytes.is_empty() { 0 } else { self.bytes() }
     }

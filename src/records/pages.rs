@@ -7,7 +7,7 @@ use std::{iter, mem};
 use super::page::Page;
 
 /// Pages to a chunk: their ends are some 5 kB.
-const CHUNK: usize = if crate::TINY { 8 } else { 32 };
+pub(super) const CHUNK: usize = if crate::TINY { 8 } else { 32 };
 
 /// See the [module](self). How many pages there are, their owner knows; all chunks but the last are full.
 #[derive(Clone, Default)]
@@ -71,6 +71,13 @@ impl Pages {
         }
     }
 
+    /// Gives back the chunk of a page; the others stay where they are. O(1)
+    pub(super) fn let_go_of_chunk(&mut self, number: usize) {
+        if let Some(chunk) = self.chunks.get_mut(number / CHUNK) {
+            *chunk = Chunk::default();
+        }
+    }
+
     /// What the chunks hold on the heap, but for what the pages do, in bytes. O(1)
     pub(super) fn bytes(&self) -> usize {
         let Some(last) = self.chunks.last() else { return self.chunks.capacity() * size_of::<Chunk>() };
@@ -81,7 +88,7 @@ impl Pages {
     }
 
     /// What the chunks and the pages in them hold on the heap, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         let chunks = self.chunks.iter().map(|chunk| {
             let pages = chunk.iter().map(Page::recount).sum::<usize>();

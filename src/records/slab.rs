@@ -117,7 +117,7 @@ impl<T: Clone> Slab<T> {
         Some(thing)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.pages.iter().flatten().flat_map(|page| &page.places).filter_map(|place| match place {
             Place::Taken(thing) => Some(thing),
@@ -133,7 +133,7 @@ impl<T: Clone> Slab<T> {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         let pages = self.pages.iter().flatten().map(|page| {
             let places = page.places.capacity() * size_of::<Place<T>>();

@@ -151,6 +151,7 @@ impl Shared {
                     let Waiting { ticket, deadline, served, nothing } = *waiting;
                     let awake = Awake(&mut *session);
                     let got = wait(&ticket, deadline, awake.0.db().space().clock()).await;
+                    let got = awake.0.db().space().catch_up().and(got);
                     break awake.0.woken(got, served, nothing);
                 }
                 #[cfg(feature = "lua")]

@@ -150,6 +150,70 @@ mod tests {
         }
     }
 
+    /// Requests of few words and of many, seldom with a long one.
+    #[cfg(feature = "server")]
+    fn requests() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
+        let length = prop_oneof![8 => 0..40_usize, 1 => 100..300_usize, 1 => 16_000..17_000_usize];
+        let word = (any::<u8>(), length).prop_map(|(byte, length)| vec![byte; length]);
+        let few = prop::collection::vec(word, 1..6);
+        let many = prop::collection::vec(Just(b"x".to_vec()), 20..50);
+        prop::collection::vec(prop_oneof![3 => few, 1 => many], 1..12)
+    }
+
+    #[cfg(feature = "server")]
+    proptest! {
+        /// Room is handed back behind each request, and at moments when nobody does it: in the middle of the next.
+        #[test]
+        fn what_comes_into_used_room_is_what_comes_into_new(
+            all in requests(), pieces in prop::collection::vec((1..600_usize, any::<bool>()), 1..20),
+        ) {
+            use crate::resp::Requests;
+
+            let mut bytes = Vec::new();
+            for words in &all {
+                bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+                for word in words {
+                    let head = format!("${}\r\n", word.len());
+                    bytes.extend_from_slice(&[head.as_bytes(), word, b"\r\n"].concat());
+                }
+            }
+            let mut pieces = pieces.into_iter().cycle();
+            let (mut fresh, mut used) = (Requests::new(1 << 20), Requests::new(1 << 20));
+            let (mut rest, mut count) = (&bytes[..], 0);
+            while !rest.is_empty() {
+                let (length, again) = pieces.next().unwrap_or_default();
+                let (piece, behind) = rest.split_at(length.min(rest.len()));
+                rest = behind;
+                fresh.feed(piece);
+                used.feed(piece);
+                loop {
+                    let (ours, theirs) = (used.next(), fresh.next());
+                    prop_assert_eq!(&ours, &theirs);
+                    let Ok(Some(words)) = ours else { break };
+                    count += 1;
+                    used.reuse(words);
+                }
+                if again {
+                    used.reuse(vec![Bytes::from("stale"); length % 40]);
+                }
+            }
+            prop_assert_eq!(count, all.len());
+        }
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn much_room_is_not_kept() {
+        let mut arguments = Arguments::default();
+        arguments.reuse(vec![Bytes::new(); EXPECTED + 1]);
+        assert_eq!(arguments.allocated(), 0);
+        arguments.reuse(vec![Bytes::new(); EXPECTED]);
+        assert_eq!(arguments.allocated(), EXPECTED * size_of::<Bytes>());
+        arguments.push(b"first");
+        arguments.reuse(vec![Bytes::new(); 2]);
+        assert_eq!(arguments.take(), [Bytes::from("first")]);
+    }
+
     #[test]
     fn many_empty_ones_take_a_byte_each() {
         let mut arguments = Arguments::default();

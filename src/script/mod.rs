@@ -127,8 +127,8 @@ impl Scripts {
                 return Err(no_script(compat));
             }
         };
-        if given.read_only && flags.is_some_and(|flags| !flags.no_writes()) {
-            return Err(MAY_WRITE);
+        if flags.is_some_and(|flags| !flags.no_writes()) {
+            check_may_write(&part, &given)?;
         }
         let read_only = given.read_only || flags.is_some_and(|flags| flags.no_writes());
         let (keys, args) = (given.keys, given.args);
@@ -145,8 +145,8 @@ impl Scripts {
         let name = std::str::from_utf8(name).unwrap_or_default();
         let flags = state.libraries.functions.get(name).map(|function| function.flags);
         let flags = flags.ok_or(NO_FUNCTION)?;
-        if given.read_only && !flags.no_writes() {
-            return Err(MAY_WRITE);
+        if !flags.no_writes() {
+            check_may_write(&part, &given)?;
         }
         let function = state.engine(&part, &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
         let (keys, args) = (given.keys, given.args);
@@ -324,6 +324,12 @@ const NO_STATE: ErrorReply = ErrorReply::known("ERR no memory for a Lua state");
 const NO_FUNCTION: ErrorReply = ErrorReply::known("ERR Function not found");
 const MAY_WRITE: ErrorReply =
     ErrorReply::known("ERR Can not execute a script with write flag using *_ro command.");
+
+/// Whether a script may run that says nothing against writing.
+fn check_may_write(part: &Session, given: &Given<'_>) -> Result<(), ErrorReply> {
+    part.check_writes()?;
+    if given.read_only { Err(MAY_WRITE) } else { Ok(()) }
+}
 
 impl State {
     /// A text's SHA1. O(text)

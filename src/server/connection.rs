@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use super::stream::{Arrived, Stream};
 use super::{GREETING, Shared};
 use crate::clock::{Clock, millis};
+#[cfg(feature = "journal")]
+use crate::journal::deferred::deferring;
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Requests;
@@ -50,6 +52,9 @@ pub(super) struct Connection<'s> {
     pub out: Vec<u8>,
     pub shared: &'s Shared,
     pub stopped: watch::Receiver<bool>,
+    /// Up to where the store's journal has to be on the disk before the replies are sent.
+    #[cfg(feature = "journal")]
+    unsynced: u64,
 }
 
 /// What comes next for a client of whose requests all have been answered.
@@ -78,7 +83,16 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
         return;
     }
     let requests = Requests::new(session.longest_argument());
-    let mut connection = Connection { stream, session, requests, out: Vec::new(), shared, stopped };
+    let mut connection = Connection {
+        stream,
+        session,
+        requests,
+        out: Vec::new(),
+        shared,
+        stopped,
+        #[cfg(feature = "journal")]
+        unsynced: 0,
+    };
     if shared.connected.load(Ordering::Relaxed) > shared.max_clients() {
         shared.store.space().shared().clients.count_rejected();
         connection.tell(&ErrorReply::known("ERR max number of clients reached").into());
@@ -195,7 +209,20 @@ impl Connection<'_> {
 
     #[cfg(not(feature = "lua"))]
     async fn execute(&mut self, words: &[Bytes]) -> Result<Outcome, Gone> {
-        Ok(self.session.execute(words))
+        Ok(self.run(words))
+    }
+
+    /// Runs a command. Where that is to be on the disk before it is answered, the replies wait for it together.
+    fn run(&mut self, words: &[Bytes]) -> Outcome {
+        #[cfg(feature = "journal")]
+        {
+            let space = self.shared.store.space();
+            let (outcome, place) = deferring(space, || self.session.execute(words));
+            self.unsynced = self.unsynced.max(place);
+            outcome
+        }
+        #[cfg(not(feature = "journal"))]
+        self.session.execute(words)
     }
 
     /// Runs a command, when no script keeps it from it. A script has this thread for itself: another takes over
@@ -204,8 +231,8 @@ impl Connection<'_> {
     async fn execute(&mut self, words: &[Bytes]) -> Result<Outcome, Gone> {
         loop {
             let outcome = match self.session.runs_scripts(words) {
-                true => tokio::task::block_in_place(|| self.session.execute(words)),
-                false => self.session.execute(words),
+                true => tokio::task::block_in_place(|| self.run(words)),
+                false => self.run(words),
             };
             let Outcome::Held(held) = outcome else { return Ok(outcome) };
             self.session.stop_watch();
@@ -283,6 +310,14 @@ impl Connection<'_> {
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
         if self.out.is_empty() {
             return Ok(());
+        }
+        #[cfg(feature = "journal")]
+        if let Some(journal) = self.shared.store.space().journal() {
+            // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
+            let place = if journal.is_strict() { journal.end() } else { self.unsynced };
+            // Who is not told may ask again; who was told may not.
+            journal.synced(place).await.map_err(|_| Gone)?;
+            self.unsynced = 0;
         }
         let waiting = self.out.len();
         if waiting > WRITE && self.output_limit().hard.is_some_and(|hard| waiting > hard) {

@@ -7,11 +7,14 @@
 //! Counters in `std`'s atomics are the test's own and no part of the schedule.
 
 mod caches;
+#[cfg(feature = "journal")]
+mod journal;
 mod loads;
 mod locks;
 mod pubsub;
 mod sweeper;
 mod waiters;
+mod whole;
 
 use std::time::Duration;
 

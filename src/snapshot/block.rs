@@ -3,6 +3,8 @@
 use std::io::{self, Read, Write};
 
 use super::error::Fault;
+use super::input::Input;
+use crate::Bytes;
 
 /// The newest format, which is the one written.
 pub(super) const FORMAT: u32 = 1;
@@ -39,13 +41,14 @@ impl<W: Write> BlockWriter<W> {
         self.bytes + self.payload.len() as u64
     }
 
-    /// Writes the last block.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    /// Writes the last block; gives the length of all.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
         if !self.payload.is_empty() {
             self.write_block()?;
         }
         self.write_block()?;
-        self.inner.flush()
+        self.inner.flush()?;
+        Ok(self.bytes)
     }
 
     fn write_block(&mut self) -> io::Result<()> {
@@ -90,6 +93,9 @@ pub(super) struct BlockReader<R> {
     /// Where the current block starts in the file.
     at: u64,
     is_over: bool,
+    /// The wall time of the snapshot's instant.
+    #[cfg(feature = "journal")]
+    pub(super) taken_at: u64,
 }
 
 impl<R: Read> BlockReader<R> {
@@ -115,51 +121,33 @@ impl<R: Read> BlockReader<R> {
         }
         let id = u64::from_le_bytes(part(&header, 12));
         let (payload, at) = (Vec::new(), HEADER as u64);
-        Ok(BlockReader { inner, id, number: 0, payload, read: 0, at, is_over: false })
+        Ok(BlockReader {
+            inner,
+            id,
+            number: 0,
+            payload,
+            read: 0,
+            at,
+            is_over: false,
+            #[cfg(feature = "journal")]
+            taken_at: u64::from_le_bytes(part(&header, 20)),
+        })
+    }
+
+    /// The snapshot's id.
+    #[cfg(feature = "journal")]
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where the current block starts in the file.
+    pub(super) fn at(&self) -> u64 {
+        self.at
     }
 
     /// Bytes of the file read so far.
     pub(super) fn bytes(&self) -> u64 {
         self.at + (PREFIX + self.read) as u64
-    }
-
-    /// Damage found in the current block.
-    pub(super) fn damaged(&self, what: &'static str) -> Fault {
-        Fault::Damaged { at: self.at, what }
-    }
-
-    pub(super) fn read_array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let mut array = [0; N];
-        self.read_into(&mut array)?;
-        Ok(array)
-    }
-
-    /// The next bytes of the stream. What a length claims is not allocated before it was read.
-    pub(super) fn read_bytes(&mut self, mut length: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
-        while length > 0 {
-            let payload = self.next_part()?;
-            let taken = payload.len().min(length);
-            out.extend_from_slice(&payload[..taken]);
-            self.read += taken;
-            length -= taken;
-        }
-        Ok(())
-    }
-
-    pub(super) fn read_varint(&mut self) -> Result<u64, Fault> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let [byte] = self.read_array()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            value |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(self.damaged("a number is over 64 bits long"))
     }
 
     /// Checks that the stream and the file end here.
@@ -177,6 +165,14 @@ impl<R: Read> BlockReader<R> {
             return Err(self.damaged("something follows the last block"));
         }
         Ok(())
+    }
+
+    /// The next bytes, if they lie in the current block.
+    #[inline]
+    fn at_hand(&mut self, length: usize) -> Option<&[u8]> {
+        let bytes = self.payload.get(self.read..)?.get(..length)?;
+        self.read += length;
+        Some(bytes)
     }
 
     fn read_into(&mut self, mut out: &mut [u8]) -> Result<(), Fault> {
@@ -236,6 +232,44 @@ impl<R: Read> BlockReader<R> {
     }
 }
 
+impl<R: Read> Input for BlockReader<R> {
+    #[inline]
+    fn read_array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let mut array = [0; N];
+        match self.at_hand(N) {
+            Some(bytes) => array.copy_from_slice(bytes),
+            None => self.read_into(&mut array)?,
+        }
+        Ok(array)
+    }
+
+    /// A short string is made in place, without an allocation.
+    fn read_string(&mut self, length: usize) -> Result<Bytes, Fault> {
+        if let Some(bytes) = self.at_hand(length) {
+            return Ok(Bytes::from(bytes));
+        }
+        let mut bytes = Vec::new();
+        self.read_bytes(length, &mut bytes)?;
+        Ok(Bytes::from(bytes))
+    }
+
+    fn read_bytes(&mut self, mut length: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+        while length > 0 {
+            let payload = self.next_part()?;
+            let taken = payload.len().min(length);
+            out.extend_from_slice(&payload[..taken]);
+            self.read += taken;
+            length -= taken;
+        }
+        Ok(())
+    }
+
+    /// In the current block.
+    fn damaged(&self, what: &'static str) -> Fault {
+        Fault::Damaged { at: self.at, what }
+    }
+}
+
 fn checksum(id: u64, length: u32, number: u32, payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&id.to_le_bytes());
@@ -246,7 +280,7 @@ fn checksum(id: u64, length: u32, number: u32, payload: &[u8]) -> u32 {
 }
 
 /// Reads until the buffer is full or the input ends; gives how much that was.
-fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match input.read(&mut buffer[filled..]) {
@@ -260,6 +294,6 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// `N` bytes of a buffer that is longer.
-fn part<const N: usize>(buffer: &[u8], from: usize) -> [u8; N] {
+pub(crate) fn part<const N: usize>(buffer: &[u8], from: usize) -> [u8; N] {
     std::array::from_fn(|at| buffer.get(from + at).copied().unwrap_or_default())
 }

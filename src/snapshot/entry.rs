@@ -15,12 +15,12 @@
 //! were added and how many not; and its producers, each a name and its messages, each an id and what it is called.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-use super::block::BlockReader;
 use super::error::Fault;
+use super::input::Input;
 use crate::Bytes;
-use crate::clock::NEVER;
+use crate::clock::{Clock, NEVER};
 use crate::keyspace::{Limits, table};
 use crate::text::number::IntegerBuffer;
 use crate::value::hash::{Before, Hash};
@@ -46,8 +46,24 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// This one, by one look at the clock: with two, what is written would be due earlier or later by what lies between them.
+    pub(crate) fn of(clock: &Clock) -> Moment {
+        let now = clock.now();
+        Moment { now, wall: clock.wall_of(now) }
+    }
+
+    /// A line that is the wall's clock.
+    #[cfg(feature = "journal")]
+    pub(crate) const WALL: Moment = Moment { wall: 0, now: 0 };
+
+    /// A wall time, on the line: none if it has passed.
+    #[cfg(feature = "journal")]
+    pub(crate) fn on_line(self, wall: u64) -> Option<u64> {
+        if wall == NEVER { Some(NEVER) } else { self.read(wall.saturating_add(1)) }
+    }
+
     /// A deadline on the line, as it is written.
-    fn write(self, deadline: u64) -> u64 {
+    pub(crate) fn write(self, deadline: u64) -> u64 {
         if deadline == NEVER {
             0
         } else {
@@ -56,7 +72,7 @@ impl Moment {
     }
 
     /// A deadline as it was written, on the line: none if it has passed.
-    fn read(self, written: u64) -> Option<u64> {
+    pub(crate) fn read(self, written: u64) -> Option<u64> {
         match written.checked_sub(1) {
             None => Some(NEVER),
             Some(wall) => {
@@ -68,7 +84,7 @@ impl Moment {
 }
 
 /// A key with its value, as it was read.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub db: u16,
     pub key: Bytes,
     pub value: Value,
@@ -76,7 +92,7 @@ pub(super) struct Entry {
 }
 
 /// Writes a key with its value.
-pub(super) fn write(
+pub(crate) fn write(
     out: &mut impl Write,
     db: u16,
     entry: &table::Entry<'_>,
@@ -137,21 +153,16 @@ fn write_value(out: &mut impl Write, value: &Value, moment: Moment) -> io::Resul
 
 impl Entry {
     /// Reads an entry; none if its time has passed.
-    pub(super) fn read(
-        blocks: &mut BlockReader<impl Read>,
+    pub(crate) fn read(
+        input: &mut impl Input,
         moment: Moment,
         limits: Limits,
     ) -> Result<Option<Entry>, Fault> {
-        let Ok(db) = u16::try_from(blocks.read_varint()?) else {
-            return Err(blocks.damaged("it has a database that no store has"));
-        };
-        if db >= limits.databases {
-            return Err(Fault::NoSuchDatabase { index: db, databases: limits.databases });
-        }
-        let [kind] = blocks.read_array()?;
-        let mut reader = Reader { blocks, limit: limits.value };
+        let mut reader = Reader { input, limits };
+        let db = reader.database()?;
+        let [kind] = reader.input.read_array()?;
         let key = reader.bytes()?;
-        let written = reader.blocks.read_varint()?;
+        let written = reader.number()?;
         let value = match kind {
             STRING => Value::String(reader.bytes()?),
             LIST => reader.list()?,
@@ -160,7 +171,7 @@ impl Entry {
             SORTED_SET => reader.sorted_set()?,
             STREAM => Value::Stream(reader.stream()?),
             STREAM_OF_PRODUCERS => Value::Stream(reader.stream_of_producers()?),
-            _ => return Err(blocks.damaged("it has a value of an unknown type")),
+            _ => return Err(input.damaged("it has a value of an unknown type")),
         };
         let is_over = is_gone(&value);
         Ok(moment.read(written).filter(|_| !is_over).map(|deadline| Entry { db, key, value, deadline }))
@@ -168,7 +179,7 @@ impl Entry {
 }
 
 /// Whether a collection that goes when it is empty has nothing left: all fields of a hash may have expired since.
-fn is_gone(value: &Value) -> bool {
+pub(crate) fn is_gone(value: &Value) -> bool {
     match value {
         Value::String(_) | Value::Stream(_) | Value::Native(_) => false,
         Value::List(list) => list.is_empty(),
@@ -179,24 +190,30 @@ fn is_gone(value: &Value) -> bool {
 }
 
 /// Reads values, and refuses what no store can have written.
-struct Reader<'b, R> {
-    blocks: &'b mut BlockReader<R>,
-    limit: usize,
+pub(crate) struct Reader<'i, I> {
+    pub input: &'i mut I,
+    pub limits: Limits,
 }
 
-impl<R: Read> Reader<'_, R> {
-    fn bytes(&mut self) -> Result<Bytes, Fault> {
-        let (length, limit) = (self.blocks.read_varint()?, self.limit);
+impl<I: Input> Reader<'_, I> {
+    pub(crate) fn database(&mut self) -> Result<u16, Fault> {
+        let Ok(db) = u16::try_from(self.number()?) else {
+            return Err(self.input.damaged("it has a database that no store has"));
+        };
+        let databases = self.limits.databases;
+        if db < databases { Ok(db) } else { Err(Fault::NoSuchDatabase { index: db, databases }) }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, Fault> {
+        let (length, limit) = (self.number()?, self.limits.value);
         let fits = usize::try_from(length).ok().filter(|length| *length <= limit);
         let length = fits.ok_or(Fault::TooLong { length, limit })?;
-        let mut bytes = Vec::new();
-        self.blocks.read_bytes(length, &mut bytes)?;
-        Ok(Bytes::from(bytes))
+        self.input.read_string(length)
     }
 
     fn list(&mut self) -> Result<Value, Fault> {
         let mut list = List::default();
-        for _ in 0..self.blocks.read_varint()? {
+        for _ in 0..self.number()? {
             list.push(End::Back, self.bytes()?);
         }
         Ok(Value::List(list))
@@ -204,9 +221,9 @@ impl<R: Read> Reader<'_, R> {
 
     fn set(&mut self) -> Result<Value, Fault> {
         let mut set = Set::default();
-        for _ in 0..self.blocks.read_varint()? {
+        for _ in 0..self.number()? {
             if !set.insert(&self.bytes()?) {
-                return Err(self.blocks.damaged("a set has a member twice"));
+                return Err(self.input.damaged("a set has a member twice"));
             }
         }
         Ok(Value::Set(set))
@@ -214,11 +231,11 @@ impl<R: Read> Reader<'_, R> {
 
     fn hash(&mut self, moment: Moment) -> Result<Value, Fault> {
         let mut hash = Hash::default();
-        for _ in 0..self.blocks.read_varint()? {
+        for _ in 0..self.number()? {
             let (name, value) = (self.bytes()?, self.bytes()?);
-            let Some(deadline) = moment.read(self.blocks.read_varint()?) else { continue };
+            let Some(deadline) = moment.read(self.number()?) else { continue };
             if hash.insert(&name, &value) != Before::Nothing {
-                return Err(self.blocks.damaged("a hash has a field twice"));
+                return Err(self.input.damaged("a hash has a field twice"));
             }
             if deadline != NEVER {
                 hash.set_deadline(&name, deadline);
@@ -235,7 +252,7 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.number()? {
             let id = self.id()?;
             if last.is_some_and(|last| id <= last) || id > facts.last || id == StreamId::MIN {
-                return Err(self.blocks.damaged("a stream has an entry that is not in its order"));
+                return Err(self.input.damaged("a stream has an entry that is not in its order"));
             }
             last = Some(id);
             fields.clear();
@@ -249,7 +266,7 @@ impl<R: Read> Reader<'_, R> {
         for _ in 0..self.number()? {
             let group = self.group()?;
             if !stream.add_group(group) {
-                return Err(self.blocks.damaged("a stream has a group twice"));
+                return Err(self.input.damaged("a stream has a group twice"));
             }
         }
         Ok(stream)
@@ -260,7 +277,7 @@ impl<R: Read> Reader<'_, R> {
         let small = |number: u64| u32::try_from(number).unwrap_or(0);
         let retention = Retention::new(small(self.number()?), small(self.number()?));
         let retention = retention
-            .ok_or_else(|| self.blocks.damaged("a stream knows messages for a time that none is known"))?;
+            .ok_or_else(|| self.input.damaged("a stream knows messages for a time that none is known"))?;
         let mut producers = Producers::of(retention);
         (producers.added, producers.duplicates) = (self.number()?, self.number()?);
         for _ in 0..self.number()? {
@@ -282,7 +299,7 @@ impl<R: Read> Reader<'_, R> {
             let name = self.bytes()?;
             let (number, is_new) = group.find_or_add(&name, 0);
             if !is_new {
-                return Err(self.blocks.damaged("a group has a consumer twice"));
+                return Err(self.input.damaged("a group has a consumer twice"));
             }
             let (seen, active) = (self.number()?, self.optional()?);
             group.set_times(number, seen, active);
@@ -294,44 +311,44 @@ impl<R: Read> Reader<'_, R> {
                 None => None,
                 Some(at) => match usize::try_from(at).ok().and_then(|at| numbers.get(at)) {
                     Some(number) => Some(*number),
-                    None => return Err(self.blocks.damaged("an entry is pending for nobody that there is")),
+                    None => return Err(self.input.damaged("an entry is pending for nobody that there is")),
                 },
             };
             let pending = Pending { consumer, time: self.number()?, count: self.number()? };
             if group.pending().get(id).is_some() {
-                return Err(self.blocks.damaged("an entry is pending twice"));
+                return Err(self.input.damaged("an entry is pending twice"));
             }
             group.assign(id, pending);
         }
         Ok(group)
     }
 
-    fn number(&mut self) -> Result<u64, Fault> {
-        self.blocks.read_varint()
+    pub(crate) fn number(&mut self) -> Result<u64, Fault> {
+        self.input.read_varint()
     }
 
-    fn id(&mut self) -> Result<StreamId, Fault> {
+    pub(crate) fn id(&mut self) -> Result<StreamId, Fault> {
         Ok(StreamId::new(self.number()?, self.number()?))
     }
 
-    fn optional(&mut self) -> Result<Option<u64>, Fault> {
-        let [is_some] = self.blocks.read_array()?;
+    pub(crate) fn optional(&mut self) -> Result<Option<u64>, Fault> {
+        let [is_some] = self.input.read_array()?;
         match is_some {
             0 => Ok(None),
             1 => self.number().map(Some),
-            _ => Err(self.blocks.damaged("it has what is neither there nor not")),
+            _ => Err(self.input.damaged("it has what is neither there nor not")),
         }
     }
 
     fn sorted_set(&mut self) -> Result<Value, Fault> {
         let mut set = SortedSet::default();
-        for _ in 0..self.blocks.read_varint()? {
-            let score = f64::from_le_bytes(self.blocks.read_array()?);
+        for _ in 0..self.number()? {
+            let score = f64::from_le_bytes(self.input.read_array()?);
             if score.is_nan() {
-                return Err(self.blocks.damaged("a score is not a number"));
+                return Err(self.input.damaged("a score is not a number"));
             }
             if !set.insert(&self.bytes()?, score) {
-                return Err(self.blocks.damaged("a sorted set has a member twice"));
+                return Err(self.input.damaged("a sorted set has a member twice"));
             }
         }
         Ok(Value::SortedSet(set))
@@ -398,22 +415,22 @@ fn write_group(out: &mut impl Write, group: &Group) -> io::Result<()> {
     Ok(())
 }
 
-fn write_id(out: &mut impl Write, id: StreamId) -> io::Result<()> {
+pub(crate) fn write_id(out: &mut impl Write, id: StreamId) -> io::Result<()> {
     write_varint(out, id.ms)?;
     write_varint(out, id.seq)
 }
 
-fn write_optional(out: &mut impl Write, number: Option<u64>) -> io::Result<()> {
+pub(crate) fn write_optional(out: &mut impl Write, number: Option<u64>) -> io::Result<()> {
     out.write_all(&[number.is_some().into()])?;
     number.map_or(Ok(()), |number| write_varint(out, number))
 }
 
-fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     write_varint(out, bytes.len() as u64)?;
     out.write_all(bytes)
 }
 
-fn write_varint(out: &mut impl Write, mut value: u64) -> io::Result<()> {
+pub(crate) fn write_varint(out: &mut impl Write, mut value: u64) -> io::Result<()> {
     let mut buffer = [0; 10];
     let mut length = 0;
     loop {

@@ -120,7 +120,7 @@ impl From<FileError> for Error {
 
 /// What is wrong with a file, before its path is known.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Io(io::Error),
     NotASnapshot,
     Newer(u32),
@@ -133,5 +133,11 @@ pub(super) enum Fault {
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         Fault::Io(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Store(error)
     }
 }

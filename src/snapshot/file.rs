@@ -1,13 +1,14 @@
 //! Replacing a file so that either the old one or the new one is there, whole, whatever happens.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::fs;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::rng;
+use crate::disk::{Disk, DiskFile, folder_of};
+use crate::{TINY, rng};
 
 /// A step of replacing a file that failed.
 #[derive(Debug)]
@@ -20,24 +21,29 @@ pub(crate) struct FileError {
 
 /// The new content of a file, written beside it and put in its place at the end. Dropped before
 /// that, it leaves no trace.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'d> {
+    disk: &'d dyn Disk,
     target: PathBuf,
     temporary: PathBuf,
     /// Drawn at random: a process of the same id, in another container, may write here too.
     number: u64,
-    file: File,
+    file: BufWriter<Box<dyn DiskFile>>,
+    is_in_place: bool,
 }
 
-impl Draft {
+impl<'d> Draft<'d> {
     /// Starts a new content for the file at `target`.
-    pub(crate) fn create(target: &Path) -> Result<Self, FileError> {
-        collect_leftovers(target);
+    pub(crate) fn create(disk: &'d dyn Disk, target: &Path) -> Result<Self, FileError> {
+        collect_leftovers(disk, target);
         let (process, number) = (std::process::id(), rng::unseeded());
         let name = format!("{}{:08x}-{process}-{number:016x}{SUFFIX}", prefix(target), *HERE);
         let temporary = target.with_file_name(name);
         under_way().insert(number);
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(file) => Ok(Draft { target: target.into(), temporary, number, file }),
+        match disk.create(&temporary) {
+            Ok(file) => {
+                let (target, file) = (target.into(), BufWriter::with_capacity(BUFFER, file));
+                Ok(Draft { disk, target, temporary, number, file, is_in_place: false })
+            }
             Err(error) => {
                 under_way().remove(&number);
                 Err(failed("create", &temporary, error))
@@ -45,23 +51,34 @@ impl Draft {
         }
     }
 
-    pub(crate) fn file(&self) -> io::BufWriter<&File> {
-        io::BufWriter::with_capacity(1 << 20, &self.file)
-    }
-
     /// Puts the new content in the old one's place, on the disk and not only in its cache.
-    pub(crate) fn commit(self) -> Result<(), FileError> {
-        self.file.sync_all().map_err(|error| failed("sync", &self.temporary, error))?;
-        fs::rename(&self.temporary, &self.target)
-            .map_err(|error| failed("rename to", &self.target, error))?;
-        sync_folder(&self.target).map_err(|error| failed("sync the folder of", &self.target, error))
+    pub(crate) fn commit(mut self) -> Result<(), FileError> {
+        self.file.flush().map_err(|error| failed("write", &self.temporary, error))?;
+        self.file.get_mut().sync().map_err(|error| failed("sync", &self.temporary, error))?;
+        let renamed = self.disk.rename(&self.temporary, &self.target);
+        renamed.map_err(|error| failed("rename to", &self.target, error))?;
+        self.is_in_place = true;
+        let synced = self.disk.sync_folder(folder_of(&self.target));
+        synced.map_err(|error| failed("sync the folder of", &self.target, error))
     }
 }
 
-impl Drop for Draft {
+impl Write for Draft<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        // After a commit there is no such file any more; before it, what was written is of no use.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.is_in_place {
+            // What was written is of no use.
+            let _ = self.disk.remove(&self.temporary);
+        }
         under_way().remove(&self.number);
     }
 }
@@ -70,7 +87,10 @@ fn failed(action: &'static str, path: &Path, source: io::Error) -> FileError {
     FileError { action, path: path.into(), source }
 }
 
-const SUFFIX: &str = ".saving";
+/// How the names of drafts end.
+pub(crate) const SUFFIX: &str = ".saving";
+/// Small in tests, so that a file of a few keys is written in several steps.
+const BUFFER: usize = if TINY { 1 << 10 } else { 1 << 20 };
 
 /// How much of the target's name a draft's name begins with, in bytes: file systems take 255, and 44 come
 /// behind it.
@@ -102,14 +122,14 @@ fn prefix(target: &Path) -> String {
 
 /// Removes what killed processes have left of new contents for `target`. What cannot be removed
 /// does no harm.
-pub(super) fn collect_leftovers(target: &Path) {
+pub(super) fn collect_leftovers(disk: &dyn Disk, target: &Path) {
     let prefix = prefix(target);
-    let Ok(files) = fs::read_dir(folder(target)) else { return };
-    for file in files.flatten() {
-        let name = file.file_name();
+    let Ok(names) = disk.list(folder_of(target)) else { return };
+    for name in names {
         let draft = name.to_str().and_then(|name| draft_named(name.strip_prefix(&prefix)?));
-        if draft.is_some_and(|draft| is_abandoned(draft, &file.path())) {
-            let _ = fs::remove_file(file.path());
+        let path = target.with_file_name(&name);
+        if draft.is_some_and(|draft| is_abandoned(disk, draft, &path)) {
+            let _ = disk.remove(&path);
         }
     }
 }
@@ -127,31 +147,18 @@ fn draft_named(rest: &str) -> Option<Writer> {
 
 /// Whether it is sure that nobody writes a file any more. The processes of another container that shares
 /// the folder are not seen from here: then only the file's age tells.
-fn is_abandoned((place, process, number): Writer, temporary: &Path) -> bool {
+fn is_abandoned(disk: &dyn Disk, (place, process, number): Writer, temporary: &Path) -> bool {
     if place == *HERE && place != 0 {
         return match process == std::process::id() {
             true => !under_way().contains(&number),
             false => !Path::new("/proc").join(process.to_string()).exists(),
         };
     }
-    let age = fs::metadata(temporary).and_then(|file| file.modified()).map(|written| written.elapsed());
-    !under_way().contains(&number) && matches!(age, Ok(Ok(age)) if age > ABANDONED)
+    !under_way().contains(&number) && disk.age(temporary).is_ok_and(|age| age > ABANDONED)
 }
 
 /// The drafts that this process is writing right now.
 fn under_way() -> MutexGuard<'static, HashSet<u64>> {
     static UNDER_WAY: LazyLock<Mutex<HashSet<u64>>> = LazyLock::new(Mutex::default);
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn folder(target: &Path) -> &Path {
-    match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Makes a rename durable. Only Unix lets a folder be synced; elsewhere the file system sees to it.
-fn sync_folder(target: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder(target))?.sync_all() } else { Ok(()) }
 }

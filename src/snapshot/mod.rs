@@ -15,29 +15,33 @@
 //!
 //! Memory while reading is bounded by what was read, never by what a length claims.
 
-mod block;
-mod entry;
-mod error;
+pub(crate) mod block;
+#[cfg(all(test, not(shuttle)))]
+mod crashes;
+pub(crate) mod entry;
+pub(crate) mod error;
 mod file;
+pub(crate) mod input;
+mod load;
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use crate::clock::NEVER;
+use crate::disk::Disk;
 use crate::keyspace::Keyspace;
-use crate::keyspace::table::Contents;
-use crate::keyspace::writer::Deadline;
-use crate::{KeyEvent, Result, rng, trace};
+use crate::keyspace::table::{self, Contents};
+use crate::{Result, rng, trace};
 
-use block::{BlockReader, BlockWriter};
-use entry::Entry;
+use block::BlockWriter;
 pub(crate) use entry::Moment;
-use error::Fault;
 pub use error::SnapshotError;
 pub(crate) use file::Draft;
 #[cfg(feature = "commands")]
 pub(crate) use file::FileError;
+#[cfg(feature = "journal")]
+pub(crate) use file::SUFFIX as UNFINISHED;
+#[cfg(feature = "journal")]
+pub(crate) use load::restore_picture;
 
 /// How far a save or load has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,10 +59,15 @@ pub struct Progress {
 const REPORT: u64 = 1024;
 
 /// Writes all keys of one instant to a file: the old file stays whole until the new one is.
-pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progress)) -> Result<Progress> {
-    let (databases, moment) = collect(space)?;
-    let draft = Draft::create(path)?;
-    let written = write(draft.file(), &databases, moment, &mut report);
+pub(crate) fn save(
+    disk: &dyn Disk,
+    space: &Keyspace,
+    path: &Path,
+    mut report: impl FnMut(Progress),
+) -> Result<Progress> {
+    let picture = collect(space)?;
+    let mut draft = Draft::create(disk, path)?;
+    let written = write(&mut draft, rng::unseeded(), picture, &mut report);
     let progress = written.map_err(|error| SnapshotError::io("write", path, error))?;
     draft.commit()?;
     report(progress);
@@ -66,99 +75,133 @@ pub(crate) fn save(space: &Keyspace, path: &Path, mut report: impl FnMut(Progres
     Ok(progress)
 }
 
-/// Writes the contents of tables, without what has expired.
+/// Writes what a picture shows, without what had expired by then. What is written is let go of at once, so that writers copy
+/// no more of it, and what they have copied of it goes.
 fn write(
     out: impl Write,
-    databases: &[(u16, Contents)],
-    moment: Moment,
+    id: u64,
+    Picture { tables, moment, natives }: Picture,
     report: &mut impl FnMut(Progress),
 ) -> io::Result<Progress> {
-    let entries = || {
-        let all = databases.iter().flat_map(|(db, contents)| contents.iter().map(|entry| (*db, entry)));
-        all.filter(|(_, entry)| !entry.is_expired(|_| moment.now))
-    };
-    let mut progress = Progress { total: entries().count() as u64, ..Progress::default() };
-    let mut blocks = BlockWriter::start(out, rng::unseeded(), moment.wall)?;
+    let is_shown =
+        |entry: &table::Entry<'_>| !entry.is_expired(|_| moment.now) && (natives || !entry.value.is_native());
+    let shown = tables.iter().map(|(_, contents)| contents.iter().filter(is_shown).count() as u64);
+    let mut progress = Progress { total: shown.sum(), ..Progress::default() };
+    let mut blocks = BlockWriter::start(out, id, moment.wall)?;
     blocks.write_all(&progress.total.to_le_bytes())?;
-    for (db, entry) in entries() {
-        entry::write(&mut blocks, db, &entry, moment)?;
-        progress.entries += 1;
-        progress.bytes = blocks.bytes();
-        if progress.entries % REPORT == 0 {
-            report(progress);
-        }
+    for (db, contents) in tables {
+        contents.consume(|entry| {
+            if !is_shown(&entry) {
+                return Ok(());
+            }
+            entry::write(&mut blocks, db, &entry, moment)?;
+            progress.entries += 1;
+            progress.bytes = blocks.bytes();
+            if progress.entries % REPORT == 0 {
+                report(progress);
+            }
+            io::Result::Ok(())
+        })?;
     }
-    blocks.finish()?;
+    progress.bytes = blocks.finish()?;
     Ok(progress)
 }
 
 /// Writes all keys into memory, removes them, and reads them back. O(all data)
 #[cfg(feature = "commands")]
 pub(crate) fn reload(space: &Keyspace) -> Result<()> {
-    let memory = Path::new("memory");
-    let (databases, moment) = collect(space)?;
-    let mut bytes = Vec::new();
-    let written = write(&mut bytes, &databases, moment, &mut |_| {});
-    written.map_err(|error| SnapshotError::io("write", memory, error))?;
-    drop(databases);
+    let bytes = to_bytes(space)?;
     space.clear(None, 0..space.limits().databases)?;
-    read(space, &*bytes, &mut |_| {}).map(drop).map_err(|fault| SnapshotError::of(fault, memory))
+    from_bytes(space, &bytes).map(drop)
 }
 
+/// All keys of one instant as the content of a file. O(all data)
+#[cfg(feature = "commands")]
+pub(crate) fn to_bytes(space: &Keyspace) -> Result<Vec<u8>> {
+    let picture = collect(space)?;
+    let mut bytes = Vec::new();
+    let written = write(&mut bytes, rng::unseeded(), picture, &mut |_| {});
+    written.map_err(|error| SnapshotError::io("write", Path::new(MEMORY), error))?;
+    Ok(bytes)
+}
+
+/// Reads the keys of a file's content into an empty store. O(bytes)
+#[cfg(feature = "commands")]
+pub(crate) fn from_bytes(space: &Keyspace, bytes: &[u8]) -> Result<Progress> {
+    load::read(space, bytes, 0, &mut |_| {}).map_err(|fault| SnapshotError::of(fault, Path::new(MEMORY)))
+}
+
+/// A file of these entries, whatever they are, whose checksums are right.
+#[cfg(all(any(fuzzing, test), feature = "server"))]
+pub(crate) fn sealed(entries: &[u8]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut blocks = BlockWriter::start(&mut bytes, 0, 0)?;
+    blocks.write_all(entries)?;
+    blocks.finish()?;
+    Ok(bytes)
+}
+
+/// What stands in the place of a path where there is none.
+#[cfg(feature = "commands")]
+const MEMORY: &str = "memory";
+
 /// Reads the keys of a file into an empty store.
-pub(crate) fn load(space: &Keyspace, path: &Path, mut report: impl FnMut(Progress)) -> Result<Progress> {
-    file::collect_leftovers(path);
-    let file = File::open(path).map_err(|error| SnapshotError::io("open", path, error))?;
-    let progress = read(space, file, &mut report).map_err(|fault| SnapshotError::of(fault, path))?;
+pub(crate) fn load(
+    disk: &dyn Disk,
+    space: &Keyspace,
+    path: &Path,
+    mut report: impl FnMut(Progress),
+) -> Result<Progress> {
+    file::collect_leftovers(disk, path);
+    let file = disk.open(path).map_err(|error| SnapshotError::io("open", path, error))?;
+    let progress = load::read(space, file, load::threads(space), &mut report)
+        .map_err(|fault| SnapshotError::of(fault, path))?;
     trace::snapshot("loaded", path, progress);
     Ok(progress)
 }
 
-fn read(space: &Keyspace, file: impl Read, report: &mut impl FnMut(Progress)) -> Result<Progress, Fault> {
-    let mut blocks = BlockReader::start(file)?;
-    let mut progress = Progress { total: u64::from_le_bytes(blocks.read_array()?), ..Progress::default() };
-    let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
-    while progress.entries < progress.total {
-        let entry = Entry::read(&mut blocks, moment, space.limits())?;
-        if let Some(entry) = entry {
-            if !restore(space, entry).map_err(Fault::Store)? {
-                return Err(blocks.damaged("a key occurs twice"));
-            }
-        }
-        progress.entries += 1;
-        progress.bytes = blocks.bytes();
-        if progress.entries % REPORT == 0 {
-            report(progress);
-        }
-    }
-    blocks.finish()?;
-    report(progress);
-    Ok(progress)
+/// All keys of one instant, shared with the store.
+pub(crate) struct Picture {
+    pub tables: Vec<(u16, Contents)>,
+    pub moment: Moment,
+    /// Whether the values of caches are in it, encoded.
+    natives: bool,
 }
 
-/// Puts a key into the store; false if it is there already.
-fn restore(space: &Keyspace, entry: Entry) -> Result<bool> {
-    let Entry { db, key, value, deadline } = entry;
-    let key = space.key_ref(&key);
-    let deadline = if deadline == NEVER { Deadline::Clear } else { Deadline::At(deadline) };
-    space.write(db, &[key], |writer| {
-        if writer.value(key).is_some() {
-            return Ok(false);
-        }
-        writer.set(key, value, deadline, KeyEvent::Restore).map(|_| true)
-    })?
-}
-
-/// The contents of all tables, with their database, at this instant, and the instant. Writers wait while
-/// the tables are shared, which takes a step for each page of keys, and then copy the pages they write to.
-pub(crate) fn collect(space: &Keyspace) -> Result<(Vec<(u16, Contents)>, Moment)> {
-    let (tables, moment) = space.read_all(|shards| {
-        let moment = Moment { wall: space.clock().wall(), now: space.clock().now() };
-        let tables = shards.iter().flat_map(|shard| shard.tables());
-        (tables.map(|(db, table)| (db, table.contents().clone())).collect::<Vec<_>>(), moment)
-    })?;
+/// The contents of all tables at this instant. Writers wait while the tables are shared, which takes a step for each page of
+/// keys, and then copy the pages they write to.
+pub(crate) fn collect(space: &Keyspace) -> Result<Picture> {
+    let mut picture = share(space, || {})?;
     if space.caches().has_any() {
-        tables.iter().for_each(|(_, contents)| contents.encode_natives());
+        picture.tables.iter().for_each(|(_, contents)| contents.encode_natives());
     }
-    Ok((tables, moment))
+    picture.natives = true;
+    Ok(picture)
+}
+
+/// The same without what caches hold. While nothing can change, `at` is run.
+pub(crate) fn share(space: &Keyspace, at: impl FnOnce()) -> Result<Picture> {
+    space.read_all(|shards| {
+        let moment = Moment::of(space.clock());
+        let tables = shards.iter().flat_map(|shard| shard.tables());
+        let tables = tables.map(|(db, table)| (db, table.contents().clone())).collect();
+        at();
+        Picture { tables, moment, natives: false }
+    })
+}
+
+/// Writes a picture under an id of the caller's, for a journal to go on from.
+#[cfg(feature = "journal")]
+pub(crate) fn save_picture(
+    disk: &dyn Disk,
+    path: &Path,
+    id: u64,
+    picture: Picture,
+    report: impl FnMut(Progress),
+) -> Result<Progress> {
+    let mut draft = Draft::create(disk, path)?;
+    let written = write(&mut draft, id, picture, &mut { report });
+    let progress = written.map_err(|error| SnapshotError::io("write", path, error))?;
+    draft.commit()?;
+    Ok(progress)
 }

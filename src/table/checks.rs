@@ -24,9 +24,9 @@ impl Session {
     /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor; and
     /// whether its user may call it.
     pub(super) fn check_place(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
-        self.check_saved(row)?;
         self.check_queues(row)?;
         self.check_rights(row, words, Place::Call)?;
+        self.check_saved(row)?;
         self.check_listens(row)?;
         self.check_monitors(row)?;
         Ok(row)
@@ -49,9 +49,17 @@ impl Session {
 
     /// Nothing is written while what is there cannot be saved; a PING tells those who look after the server.
     #[inline]
-    pub(super) fn check_saved(&self, row: &'static Row) -> Result<(), ErrorReply> {
-        let stops = self.shared().saving.stops_writes(self.db().space());
-        if !stops || !(self.has_flag(row, flag::WRITE) || row.name == "ping") {
+    fn check_saved(&self, row: &'static Row) -> Result<(), ErrorReply> {
+        match self.check_writes() {
+            Err(error) if self.has_flag(row, flag::WRITE) || row.name == "ping" => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether anything may be written now.
+    #[inline]
+    pub(crate) fn check_writes(&self) -> Result<(), ErrorReply> {
+        if !self.shared().saving.stops_writes(self.db().space()) {
             return Ok(());
         }
         let name = if self.compat == Compat::Valkey9 { "Valkey" } else { "Redis" };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::acl::Claim;
 use super::row::flag;
 use super::session::Session;
 use crate::Bytes;
@@ -50,7 +51,8 @@ impl Session {
     }
 
     /// It waits no more.
-    pub(crate) fn rest(&self) {
+    pub(crate) fn rest(&mut self) {
+        self.claim = None;
         self.client.set_waits(None);
         self.client.note(|facts| facts.waits = false);
     }
@@ -62,9 +64,11 @@ impl Session {
         served: fn(blocking::Served) -> Reply,
         nothing: Reply,
     ) -> Reply {
+        let claim = self.claim.take();
         self.rest();
         let fails = self.client.has_failed();
         let reply = match got {
+            Ok(Some(blocking::Served::Refused)) => return self.turned_away(claim),
             Ok(Some(got)) => served(got),
             Ok(None) if fails => ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into(),
             Ok(None) => nothing,
@@ -72,6 +76,15 @@ impl Session {
         };
         self.measure_woken(&reply);
         reply
+    }
+
+    /// It is not to have what it has waited for: its command counts as one that was never carried out.
+    #[cold]
+    fn turned_away(&mut self, claim: Option<Arc<Claim>>) -> Reply {
+        self.forget_wait();
+        let Some((row, error)) = claim.and_then(|claim| self.denied(&claim)) else { return Reply::NilArray };
+        self.shared().measures.reject(Some(row), &error);
+        error.into()
     }
 
     /// All that others keep for it goes: nobody is at its other end any more.

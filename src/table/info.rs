@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::acl::Reason;
 use super::args::is;
 use super::call::{Answer, Call};
 use super::config;
@@ -82,6 +83,7 @@ fn counted(call: &Call<'_>) -> Result<Stats, ErrorReply> {
 pub(super) fn reset(call: &Call<'_>) -> Result<(), ErrorReply> {
     let now = Stats::of(call.space(), call.held())?;
     *call.shared().counted.lock() = now;
+    call.shared().saving.count_anew();
     call.shared().reset_measures();
     Ok(())
 }
@@ -190,6 +192,8 @@ fn human(bytes: usize) -> String {
 
 fn persistence(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let saving = call.shared().saving.told(call.space().clock(), counted.writes);
+    let journal = journal(call);
+    let status = |is_ok: bool| if is_ok { "ok" } else { "err" };
     let seconds = |millis: Option<u64>| millis.map_or("-1".into(), |millis| (millis / 1_000).to_string());
     vec![
         line("loading", 0),
@@ -201,14 +205,38 @@ fn persistence(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("rdb_last_bgsave_time_sec", seconds(saving.took)),
         line("rdb_current_bgsave_time_sec", seconds(saving.going)),
         line("rdb_saves", saving.count),
-        line("aof_enabled", 0),
-        line("aof_rewrite_in_progress", 0),
+        line("aof_enabled", u8::from(journal.is_kept)),
+        line("aof_rewrite_in_progress", u8::from(journal.is_rewriting)),
         line("aof_rewrite_scheduled", 0),
         line("aof_last_rewrite_time_sec", -1),
         line("aof_current_rewrite_time_sec", -1),
-        line("aof_last_bgrewrite_status", "ok"),
-        line("aof_last_write_status", "ok"),
+        line("aof_last_bgrewrite_status", status(journal.was_rewritten)),
+        line("aof_last_write_status", status(journal.is_written)),
     ]
+}
+
+/// What there is to tell of the store's journal.
+struct ToldJournal {
+    is_kept: bool,
+    is_rewriting: bool,
+    was_rewritten: bool,
+    is_written: bool,
+}
+
+fn journal(call: &Call<'_>) -> ToldJournal {
+    #[cfg(feature = "journal")]
+    if let Some(journal) = call.space().journal() {
+        let stats = journal.stats();
+        return ToldJournal {
+            is_kept: true,
+            is_rewriting: stats.is_rewriting,
+            was_rewritten: stats.rewrite_error.is_none(),
+            is_written: journal.check().is_ok(),
+        };
+    }
+    #[cfg(not(feature = "journal"))]
+    let _ = call;
+    ToldJournal { is_kept: false, is_rewriting: false, was_rewritten: true, is_written: true }
 }
 
 fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
@@ -218,7 +246,7 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let (received, sent) = clients.traffic();
     let hub = call.space().hub();
     let tracked = call.space().tracking().counts();
-    vec![
+    let mut lines = vec![
         line("total_connections_received", clients.count()),
         line("total_commands_processed", commands),
         line("instantaneous_ops_per_sec", call.shared().pace.lock().of(commands, call.space().clock().now())),
@@ -244,7 +272,26 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("tracking_total_items", tracked.items),
         line("tracking_total_prefixes", tracked.prefixes),
         line("total_error_replies", errors),
+    ];
+    lines.extend(denials(call));
+    lines
+}
+
+/// How often users were refused something. Nobody is known by a certificate here.
+fn denials(call: &Call<'_>) -> impl Iterator<Item = Line> {
+    let (compat, users) = (call.compat(), &call.shared().users);
+    let of = |reason| users.denied(reason);
+    [
+        ("auth", of(Reason::Auth), compat.has_since(7, 2)),
+        ("cmd", of(Reason::Command), compat.has_since(7, 2)),
+        ("key", of(Reason::Key), compat.has_since(7, 2)),
+        ("channel", of(Reason::Channel), compat.has_since(7, 2)),
+        ("tls_cert", 0, compat.has_since(8, 6)),
+        ("db", of(Reason::Database), compat == Compat::Valkey9),
     ]
+    .into_iter()
+    .filter(|(_, _, is_told)| *is_told)
+    .map(|(what, count, _)| (format!("acl_access_denied_{what}").into(), count.to_string()))
 }
 
 /// How many commands there are in a second, as it was between the last two looks.

@@ -145,6 +145,12 @@ fn wait_aof(call: &mut Call<'_>) -> Answer {
         return Err(out_of_range(0, i64::MAX));
     }
     timeout(call)?;
+    #[cfg(feature = "journal")]
+    if let Some(journal) = call.space().journal() {
+        // It needs no more time than a sync takes, and is answered when that is done.
+        let synced = if local > 0 { journal.sync_or_defer() } else { Ok(()) };
+        return synced.map(|()| Reply::Array(vec![Reply::Integer(1), Reply::Integer(0)])).map_err(Into::into);
+    }
     if local > 0 {
         return Err(ErrorReply::known(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",

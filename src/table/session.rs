@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acl::Account;
+use super::acl::{Account, Claim};
 use super::args::Args;
 use super::call::{Blocked, Call};
 use super::checks::unknown_subcommand;
@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::transaction::Queue;
 use crate::api::{Database, Store};
 use crate::clock::{NEVER, millis};
-use crate::command::blocking::{self, Patience, Start, Ticket};
+use crate::command::blocking::{self, Patience, Permit, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
@@ -73,6 +73,8 @@ pub struct Session {
     /// A command's name as the client has said it last, and its row: clients say the same again and again.
     pub(super) last: Option<(Bytes, &'static Row)>,
     pub(super) meter: Meter,
+    /// What its command that waits for a key is called with.
+    pub(super) claim: Option<Arc<Claim>>,
     /// It waits for what another thread will tell.
     #[cfg(feature = "server")]
     pub(super) elsewhere: Option<Ticket>,
@@ -154,6 +156,7 @@ impl Session {
             sleeps: None,
             last: None,
             meter: Meter::default(),
+            claim: None,
             #[cfg(feature = "server")]
             elsewhere: None,
             #[cfg(feature = "lua")]
@@ -401,6 +404,7 @@ impl Session {
             sleeps: None,
             last: None,
             meter: Meter::default(),
+            claim: None,
             #[cfg(feature = "server")]
             elsewhere: None,
             #[cfg(feature = "testing")]
@@ -458,7 +462,7 @@ impl Session {
         let mut call = Call { args, session: self, name: row.name, said };
         let outcome = match row.run {
             Run::Plain(run) => run(&mut call).map(|reply| self.outcome(reply)),
-            Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(blocked)),
+            Run::Waits(run) => run(&mut call).and_then(|blocked| self.wait(row, words, blocked)),
             Run::Container => Err(unknown_subcommand(words)),
         };
         outcome.unwrap_or_else(|error| Outcome::Reply(error.into()))
@@ -519,7 +523,7 @@ impl Session {
         }
     }
 
-    fn wait(&self, blocked: Blocked) -> Result<Outcome, ErrorReply> {
+    fn wait(&mut self, row: &'static Row, words: &[Bytes], blocked: Blocked) -> Result<Outcome, ErrorReply> {
         let Blocked { keys, attempt, timeout, served, nothing } = blocked;
         let space = self.db.space();
         if self.db.in_transaction() {
@@ -532,7 +536,14 @@ impl Session {
         }
         let deadline = timeout.map_or(NEVER, |timeout| space.clock().now().saturating_add(millis(timeout)));
         let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
-        Ok(match blocking::start(space, self.db.index(), keys, attempt, patience)? {
+        let mut claim = None;
+        let permit = || {
+            claim = Claim::new(&self.account, row, words, self.compat, self.db.index()).map(Arc::new);
+            claim.clone().map(|claim| claim as Arc<dyn Permit>)
+        };
+        let started = blocking::start(space, self.db.index(), keys, attempt, patience, permit)?;
+        self.claim = claim;
+        Ok(match started {
             Start::Served(got) => Outcome::Reply(served(got)),
             Start::Nothing => Outcome::Reply(nothing),
             // Who has waited in vain gets this, also where nothing is something else elsewhere.

@@ -124,29 +124,27 @@ fn match_class(mut class: &[u8], byte: u8) -> (bool, &[u8]) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// The meaning of a glob, as plainly as it can be said; exponential.
-    fn reference(pattern: &[u8], text: &[u8]) -> bool {
+/// The meaning of a glob, said as plainly as can be.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod plain {
+    /// Whether a text that is not empty matches; exponential.
+    pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
-            ([b'*', rest @ ..], _) => (0..=text.len()).any(|taken| reference(rest, &text[taken..])),
+            ([b'*', rest @ ..], _) => (0..=text.len()).any(|taken| matches(rest, &text[taken..])),
             (_, []) => false,
-            ([b'?', rest @ ..], [_, text @ ..]) => reference(rest, text),
-            ([b'\\', escaped, rest @ ..], [byte, text @ ..]) => escaped == byte && reference(rest, text),
+            ([b'?', rest @ ..], [_, text @ ..]) => matches(rest, text),
+            ([b'\\', escaped, rest @ ..], [byte, text @ ..]) => escaped == byte && matches(rest, text),
             ([b'[', class @ ..], [byte, text @ ..]) => {
                 let negated = class.first() == Some(&b'^');
-                let (members, rest) = reference_class(&class[usize::from(negated)..]);
-                members.contains(byte) != negated && reference(rest, text)
+                let (members, rest) = class_of(&class[usize::from(negated)..]);
+                members.contains(byte) != negated && matches(rest, text)
             }
-            ([plain, rest @ ..], [byte, text @ ..]) => plain == byte && reference(rest, text),
+            ([plain, rest @ ..], [byte, text @ ..]) => plain == byte && matches(rest, text),
         }
     }
 
-    fn reference_class(class: &[u8]) -> (Vec<u8>, &[u8]) {
+    fn class_of(class: &[u8]) -> (Vec<u8>, &[u8]) {
         let (mut members, mut at) = (Vec::new(), 0);
         while at < class.len() && class[at] != b']' {
             if class[at] == b'\\' && at + 1 < class.len() {
@@ -166,6 +164,13 @@ mod tests {
         }
         (members, class.get(at + 1..).unwrap_or_default())
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain::matches as reference;
+    use super::*;
+    use proptest::prelude::*;
 
     fn pattern() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(prop::sample::select(b"**?[[]]^-\\aabc\xff".to_vec()), 0..10)

@@ -245,6 +245,32 @@ fn format_shortest(score: f64) -> Bytes {
     Bytes::from(out.get_ref().get(..len).unwrap_or_default())
 }
 
+/// What numbers are, said by std.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod plain {
+    /// What [`parse_i64`](super::parse_i64) reads.
+    pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
+        let std = std::str::from_utf8(text).ok()?;
+        std.parse::<i64>().ok().filter(|value| value.to_string() == std)
+    }
+
+    /// What [`parse_u64`](super::parse_u64) reads.
+    pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
+        let std = std::str::from_utf8(text).ok()?;
+        std.parse::<u64>().ok().filter(|value| value.to_string() == std)
+    }
+
+    /// What [`parse_f64`](super::parse_f64) reads of what is not hexadecimal.
+    pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
+        let text = std::str::from_utf8(text).ok()?;
+        let value: f64 = text.parse().ok()?;
+        let says_infinity = text.contains(['i', 'I']);
+        let says_zero = !text.split(['e', 'E']).next()?.contains(|c| matches!(c, '1'..='9'));
+        (!value.is_nan() && value.is_infinite() == says_infinity && (value != 0.0 || says_zero))
+            .then_some(value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,25 +290,13 @@ mod tests {
         .prop_union(any::<Vec<u8>>().boxed())
     }
 
-    fn std_f64(text: &[u8]) -> Option<f64> {
-        let text = std::str::from_utf8(text).ok()?;
-        let value: f64 = text.parse().ok()?;
-        let says_infinity = text.contains(['i', 'I']);
-        let says_zero = !text.split(['e', 'E']).next()?.contains(|c| matches!(c, '1'..='9'));
-        (!value.is_nan() && value.is_infinite() == says_infinity && (value != 0.0 || says_zero))
-            .then_some(value)
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
         fn an_integer_is_read_in_the_form_it_is_written(text in text()) {
-            let std = std::str::from_utf8(&text).unwrap_or_default();
-            let signed = std.parse::<i64>().ok().filter(|value| value.to_string() == std);
-            prop_assert_eq!(parse_i64(&text), signed);
-            let unsigned = std.parse::<u64>().ok().filter(|value| value.to_string() == std);
-            prop_assert_eq!(parse_u64(&text), unsigned);
+            prop_assert_eq!(parse_i64(&text), plain::parse_i64(&text));
+            prop_assert_eq!(parse_u64(&text), plain::parse_u64(&text));
         }
 
         #[test]
@@ -297,7 +311,7 @@ mod tests {
         #[test]
         fn a_decimal_is_read_as_std_does(text in text()) {
             if !text.contains(&b'x') && !text.contains(&b'X') {
-                prop_assert_eq!(parse_f64(&text), std_f64(&text));
+                prop_assert_eq!(parse_f64(&text), plain::parse_f64(&text));
             }
         }
 

@@ -92,7 +92,7 @@ impl Deadlines {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         self.names.recount()
     }

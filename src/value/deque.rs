@@ -479,9 +479,10 @@ fn nearest(from: End, matches: usize, left: &mut usize) -> Range<usize> {
     first..first + taken
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Deque {
     /// Fails where what the [module](self) promises does not hold.
+    #[cfg(test)]
     pub(super) fn check(&self) {
         let lens: Vec<usize> = self.chunks.iter().map(|chunk| chunk.view().len()).collect();
         assert!(lens.iter().all(|len| (1..=MOST).contains(len)), "{lens:?}");
@@ -507,6 +508,7 @@ impl Deque {
     }
 
     /// For each chunk, whether the other list has its bytes too.
+    #[cfg(test)]
     pub(super) fn shared_with(&self, other: &Deque) -> Vec<bool> {
         let data = |chunk: &Chunk| chunk.view().first().map(|element| element.as_ptr());
         self.chunks.iter().zip(&other.chunks).map(|(left, right)| data(left) == data(right)).collect()

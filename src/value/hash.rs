@@ -165,7 +165,7 @@ impl Hash {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         self.0.recount() + self.0.extra().map_or(0, Deadlines::recount)
     }

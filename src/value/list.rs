@@ -72,7 +72,7 @@ impl List {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         match &self.0 {
             Form::Short(strip) => strip.bytes(),

@@ -166,7 +166,7 @@ impl<P: Pack, X: Clone + Default> Members<P, X> {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         match &self.0 {
             Form::Packed(packed) => packed.bytes(),

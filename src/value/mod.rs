@@ -184,6 +184,11 @@ impl ValueRef<'_> {
         }
     }
 
+    /// Whether it is a cache's own.
+    pub(crate) fn is_native(self) -> bool {
+        matches!(self, ValueRef::Whole(Value::Native(_)))
+    }
+
     /// The value, shared with the store if it is not short.
     pub(crate) fn to_value(self) -> Value {
         match self {

@@ -29,7 +29,7 @@ impl Set {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         self.0.recount()
     }

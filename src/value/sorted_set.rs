@@ -82,7 +82,7 @@ impl SortedSet {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         match &self.0 {
             Form::Packed(packed) => packed.bytes(),

@@ -4,13 +4,19 @@ mod accounting;
 mod blocking;
 mod bounded;
 mod cache;
+mod damage;
 mod differential;
 #[cfg(all(unix, feature = "server"))]
 mod doors;
 mod events;
 mod expiry;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod hash;
+mod histories;
 mod keys;
+#[cfg(target_os = "linux")]
+mod kills;
 mod list;
 mod load;
 #[cfg(all(feature = "server", unix))]
@@ -25,6 +31,7 @@ mod saving;
 #[cfg(feature = "server")]
 mod server;
 mod set;
+mod several;
 mod snapshot;
 mod sorted_set;
 mod streams;
@@ -34,5 +41,6 @@ mod support;
 mod testing;
 mod transaction;
 mod values;
+mod wall;
 #[cfg(feature = "commands")]
 mod wire;

@@ -10,7 +10,7 @@ use super::Draw;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::{Absent, Step, Writer};
 use crate::value::list::End;
 use crate::value::sorted_set::{Gone, Scored, SortedSet};
 use crate::{Bytes, Error, Result};
@@ -43,6 +43,7 @@ pub(crate) fn add(
         let event = (counts != InsertCount::default()).then_some(KeyEvent::ZAdd);
         Ok((counts, event))
     })?;
+    writer.note_names(key, entries.iter().map(|(member, _)| &member[..]));
     Ok(counts.unwrap_or_default())
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn increase(
         let changes = new.is_some() && new != old;
         Ok((new, changes.then_some(KeyEvent::ZIncr)))
     })?;
+    writer.note_names(key, std::iter::once(&member[..]));
     Ok(increased.flatten())
 }
 
@@ -80,6 +82,7 @@ pub(crate) fn remove(writer: &mut Writer<'_>, key: KeyRef<'_>, members: &[Bytes]
         let removed = members.iter().filter(|member| set.remove(member).is_some()).count();
         Ok((removed, (removed > 0).then_some(KeyEvent::ZRem)))
     })?;
+    writer.note_names(key, members.iter().map(|member| &member[..]));
     Ok(removed.unwrap_or(0))
 }
 
@@ -117,19 +120,23 @@ pub(crate) fn pop(
     end: End,
     count: usize,
 ) -> Result<Option<Popped>> {
-    writer.update(key, Absent::Skip, |set: &mut SortedSet| {
+    let popped = writer.update(key, Absent::Skip, |set: &mut SortedSet| {
         let len = set.len();
-        let gone = set.remove_range(match end {
+        let ranks = match end {
             End::Front => 0..count.min(len),
             End::Back => len.saturating_sub(count)..len,
-        });
+        };
+        let gone = set.remove_range(ranks.clone());
         let event = match end {
             End::Front => KeyEvent::ZPopMin,
             End::Back => KeyEvent::ZPopMax,
         };
         let event = (!gone.is_empty()).then_some(event);
-        Ok((Popped { gone, end }, event))
-    })
+        Ok(((Popped { gone, end }, ranks), event))
+    })?;
+    let Some((popped, ranks)) = popped else { return Ok(None) };
+    writer.note(key, &Step::Ranks(ranks));
+    Ok(Some(popped))
 }
 
 /// Members that were popped from an end.

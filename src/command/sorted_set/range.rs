@@ -6,7 +6,7 @@ use super::Window;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Deadline, Writer};
+use crate::keyspace::writer::{Absent, Deadline, Step, Writer};
 use crate::value::index::resolve_range;
 use crate::value::sorted_set::{Bounds, Gone, Scored, SortedSet};
 use crate::value::{Kind, Value};
@@ -98,16 +98,20 @@ pub(crate) fn remove_range(
     select: &Select,
 ) -> Result<Option<Gone>> {
     select.check()?;
-    writer.update(key, Absent::Skip, |set: &mut SortedSet| {
-        let gone = set.remove_range(select.ranks(set, Window::new()));
+    let removed = writer.update(key, Absent::Skip, |set: &mut SortedSet| {
+        let ranks = select.ranks(set, Window::new());
+        let gone = set.remove_range(ranks.clone());
         let event = match select {
             Select::Rank(..) => KeyEvent::ZRemRangeByRank,
             Select::Score(_) => KeyEvent::ZRemRangeByScore,
             Select::Member(_) => KeyEvent::ZRemRangeByLex,
         };
         let event = (!gone.is_empty()).then_some(event);
-        Ok((gone, event))
-    })
+        Ok(((gone, ranks), event))
+    })?;
+    let Some((gone, ranks)) = removed else { return Ok(None) };
+    writer.note(key, &Step::Ranks(ranks));
+    Ok(Some(gone))
 }
 
 /// All members in order, as they are now and stay whatever becomes of the set. O(1).

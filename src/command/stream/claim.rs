@@ -4,7 +4,7 @@ use super::{Item, wall};
 use crate::error::NoGroup;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::{Absent, Step, Writer};
 use crate::value::stream::{Pending, Stream, StreamId};
 use crate::{Error, Result};
 
@@ -40,7 +40,7 @@ pub(crate) fn claim(
     let now = wall(writer);
     let time =
         claim.time.and_then(|time| u64::try_from(time).ok()).filter(|time| *time <= now).unwrap_or(now);
-    change(writer, key, name, |stream| {
+    let items = change(writer, key, name, |stream| {
         let mut asked = Asking::new(stream, name, claim.consumer, now, claim.version);
         if let Some(last) = claim.last {
             stream.change_group(name, |group| group.last = group.last.max(last));
@@ -66,7 +66,9 @@ pub(crate) fn claim(
             items.push(item(stream, *id, claim.just_id));
         }
         (items, asked.is_new)
-    })
+    })?;
+    writer.note(key, &Step::Group { name, consumers: &[claim.consumer], ids: claim.ids });
+    Ok(items)
 }
 
 /// What XAUTOCLAIM is told.
@@ -101,7 +103,7 @@ pub(crate) fn auto_claim(
     claim: &AutoClaim<'_>,
 ) -> Result<Claimed> {
     let now = wall(writer);
-    change(writer, key, name, |stream| {
+    let claimed = change(writer, key, name, |stream| {
         let mut asked = Asking::new(stream, name, claim.consumer, now, claim.version);
         let looks = claim.count.saturating_mul(10);
         let pending = |from: StreamId, most: usize| -> Vec<(StreamId, Pending)> {
@@ -131,7 +133,11 @@ pub(crate) fn auto_claim(
             left -= 1;
         }
         (claimed, asked.is_new)
-    })
+    })?;
+    let ids: Vec<_> =
+        claimed.items.iter().map(|item| item.id).chain(claimed.deleted.iter().copied()).collect();
+    writer.note(key, &Step::Group { name, consumers: &[claim.consumer], ids: &ids });
+    Ok(claimed)
 }
 
 /// A consumer who asks for entries, made when it must be.

@@ -5,7 +5,7 @@ use crate::error::NoGroup;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::{Absent, Step, Writer};
 use crate::value::stream::{Group, Pending, References, Stream, StreamId};
 use crate::{Bytes, Error, Result};
 
@@ -74,7 +74,9 @@ pub(crate) fn set_group(
         let last = start.resolve(stream);
         stream.change_group(name, |group| (group.last, group.read) = (last, read));
         ((), Some(KeyEvent::XGroupSetId))
-    })
+    })?;
+    writer.note(key, &Step::Group { name, consumers: &[], ids: &[] });
+    Ok(())
 }
 
 /// How many entries a group counts as read: no more than there ever were, since 8.0.
@@ -106,14 +108,16 @@ pub(crate) fn add_consumer(
     consumer: &[u8],
 ) -> Result<bool> {
     let now = wall(writer);
-    change(writer, key, name, |stream| {
+    let is_new = change(writer, key, name, |stream| {
         let is_there = stream.group(name).is_some_and(|group| group.find(consumer).is_some());
         if is_there {
             return (false, None);
         }
         stream.change_group(name, |group| group.find_or_add(consumer, now));
         (true, Some(KeyEvent::XGroupCreateConsumer))
-    })
+    })?;
+    writer.note(key, &Step::Group { name, consumers: &[consumer], ids: &[] });
+    Ok(is_new)
 }
 
 /// XGROUP DELCONSUMER: how much was pending for it, which nobody will get; `None` if there was no such consumer.
@@ -144,6 +148,7 @@ pub(crate) fn acknowledge(
         let count = stream.change_group(name, all).unwrap_or(0);
         Ok((count, (count > 0).then_some(KeyEvent::XPending)))
     })?;
+    writer.note(key, &Step::Group { name, consumers: &[], ids });
     Ok(acknowledged.unwrap_or(0))
 }
 
@@ -170,6 +175,12 @@ pub(crate) fn acknowledge_and_delete(
         let is_any = removals.contains(&Removal::Removed);
         Ok((removals, Some(if is_any { KeyEvent::XDel } else { KeyEvent::XPending })))
     })?;
+    if let Some(removals) = removed.as_ref().filter(|_| references == References::Keep) {
+        let gone = ids.iter().zip(removals).filter(|(_, removal)| **removal == Removal::Removed);
+        let gone: Vec<_> = gone.map(|(id, _)| *id).collect();
+        writer.note(key, &Step::Group { name, consumers: &[], ids });
+        writer.note(key, &Step::Deleted(&gone));
+    }
     Ok(removed.unwrap_or_else(|| vec![Removal::Missing; ids.len()]))
 }
 
@@ -223,6 +234,7 @@ pub(crate) fn negate(
         });
         Ok((found.len(), (!found.is_empty()).then_some(KeyEvent::XPending)))
     })?;
+    writer.note(key, &Step::Group { name, consumers: &[], ids });
     negated.ok_or_else(|| NoGroup::new(key.bytes, name).into())
 }
 

@@ -11,7 +11,7 @@ pub(crate) mod read;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
-use crate::keyspace::writer::{Absent, Writer};
+use crate::keyspace::writer::{Absent, Step, Writer};
 use crate::value::stream::{Entry, Facts, Keep, References, Stream, StreamId, Trim};
 use crate::{Bytes, Error, Result};
 
@@ -92,12 +92,16 @@ pub(crate) fn add(
     let now = wall(writer);
     // Whether or not there is a stream: it grows.
     writer.admit(key, 0)?;
-    writer.update(key, absent, |stream: &mut Stream| {
+    let id = writer.update(key, absent, |stream: &mut Stream| {
         let id = id.resolve(stream.facts().last, now)?;
         stream.push(id, fields);
-        once::forget(stream, now);
+        stream.forget_messages(now);
         Ok((id, Some(KeyEvent::XAdd)))
-    })
+    })?;
+    if let Some(id) = id {
+        writer.note(key, &Step::Added(id, now));
+    }
+    Ok(id)
 }
 
 /// XTRIM: how many entries were removed.
@@ -112,6 +116,9 @@ pub(crate) fn trim(writer: &mut Writer<'_>, key: KeyRef<'_>, trim: Trim) -> Resu
         let count = stream.trim(trim);
         Ok(((count, None), (count > 0).then_some(KeyEvent::XTrim)))
     })?;
+    if trim.references == References::Keep {
+        writer.note(key, &Step::Trimmed);
+    }
     let (count, gone) = removed.unwrap_or_default();
     if let Some(gone) = gone {
         writer.discard_value(crate::value::Value::Stream(gone));
@@ -163,6 +170,7 @@ pub(crate) fn delete(writer: &mut Writer<'_>, key: KeyRef<'_>, ids: &[StreamId])
         let count = ids.iter().filter(|id| stream.remove(**id)).count();
         Ok((count, (count > 0).then_some(KeyEvent::XDel)))
     })?;
+    writer.note(key, &Step::Deleted(ids));
     Ok(deleted.unwrap_or(0))
 }
 
@@ -192,6 +200,9 @@ pub(crate) fn delete_with(
         let event = if is_any { KeyEvent::XDel } else { KeyEvent::XPending };
         Ok((removals, Some(event)))
     })?;
+    if references == References::Keep {
+        writer.note(key, &Step::Deleted(ids));
+    }
     Ok(removed.unwrap_or_else(|| vec![Removal::Missing; ids.len()]))
 }
 

@@ -101,12 +101,3 @@ pub(crate) fn record(
     })?;
     recorded.ok_or(Error::NoSuchKey)
 }
-
-/// Forgets messages whose time is over, if there are any.
-pub(super) fn forget(stream: &mut Stream, now: u64) {
-    if let Some(retention) =
-        stream.producers().filter(|known| known.has_expired(now)).map(|known| known.retention())
-    {
-        stream.producers_mut(retention).expire(now);
-    }
-}

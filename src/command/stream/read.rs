@@ -1,12 +1,13 @@
 //! XREAD, XREADGROUP: what comes behind an id, at once or when it comes.
 
+use std::mem;
 use std::sync::OnceLock;
 
 use super::claim::{Asking, change};
 use super::{Item, wall};
 use crate::error::NoGroup;
 use crate::key::KeyRef;
-use crate::keyspace::writer::Writer;
+use crate::keyspace::writer::{Step, Writer};
 use crate::value::ValueRef;
 use crate::value::stream::{Stream, StreamId};
 use crate::{Bytes, Result, Type};
@@ -60,6 +61,16 @@ pub(crate) struct GroupRead {
     pub no_ack: bool,
     /// What has been pending for so many milliseconds comes first.
     pub claim: Option<u64>,
+}
+
+impl GroupRead {
+    /// Says what a read of the group has changed in it.
+    fn note(&self, writer: &mut Writer<'_>, key: KeyRef<'_>, items: &[Item]) {
+        if writer.is_journaled() {
+            let ids: Vec<_> = items.iter().map(|item| item.id).collect();
+            writer.note(key, &Step::Group { name: &self.group, consumers: &[&self.consumer], ids: &ids });
+        }
+    }
 }
 
 /// The entries by stream.
@@ -194,7 +205,7 @@ impl Reads {
         given: &mut Given,
     ) -> Result<Vec<Item>> {
         let now = wall(writer);
-        change(writer, key, &reader.group, |stream| {
+        let items = change(writer, key, &reader.group, |stream| {
             let mut asking = Asking::new(stream, &reader.group, &reader.consumer, now, self.version);
             let number = asking.number(stream);
             let consumer = stream.group(&reader.group).zip(number).and_then(|(group, at)| group.consumer(at));
@@ -207,7 +218,9 @@ impl Reads {
                 }
             });
             (items, asking.is_new)
-        })
+        })?;
+        reader.note(writer, key, &items);
+        Ok(items)
     }
 
     /// What the group has not read, and before that what has been pending for long.
@@ -224,10 +237,10 @@ impl Reads {
         if !eager && !self.has_any(writer, key, reader, now)? {
             return Ok(None);
         }
-        change(writer, key, &reader.group, |stream| {
+        let items = change(writer, key, &reader.group, |stream| {
             let mut asking = Asking::new(stream, &reader.group, &reader.consumer, now, self.version);
             let mut items = claim(stream, reader, &mut asking, now, given);
-            let Some(group) = stream.group(&reader.group) else { return (None, asking.is_new) };
+            let Some(group) = stream.group(&reader.group) else { return (items, asking.is_new) };
             let (mut last, mut read) = (group.last, group.read);
             let new = last.next().into_iter().flat_map(|start| stream.range(start, StreamId::MAX));
             let new = given.take(new.map(Item::of));
@@ -249,8 +262,10 @@ impl Reads {
                 });
             }
             items.extend(new);
-            ((!items.is_empty()).then_some(items), asking.is_new)
-        })
+            (items, asking.is_new)
+        })?;
+        reader.note(writer, key, &items);
+        Ok((!items.is_empty()).then_some(items))
     }
 
     /// Whether there is anything to deliver.
@@ -318,8 +333,9 @@ fn claim(
 /// What a read has given so far, and how much more it may.
 struct Given {
     limits: Limits,
-    /// Entries of the stream that is being read.
+    /// Entries of the stream that is being read, and bytes that come before its first.
     of_this: usize,
+    header: usize,
     entries: usize,
     /// Bytes that the reply takes.
     bytes: usize,
@@ -327,15 +343,13 @@ struct Given {
 
 impl Given {
     fn new(limits: Limits) -> Self {
-        Given { limits, of_this: 0, entries: 0, bytes: 0 }
+        Given { limits, of_this: 0, header: 0, entries: 0, bytes: 0 }
     }
 
     /// Goes on to another stream; false if nothing more is to be given.
     fn begin(&mut self, name: &[u8]) -> bool {
-        let goes_on = self.has_room();
-        self.of_this = 0;
-        self.bytes = self.bytes.saturating_add(array(2) + bulk(name.len()) + array(1));
-        goes_on
+        (self.of_this, self.header) = (0, array(2) + bulk(name.len()) + array(1));
+        self.has_room()
     }
 
     /// Of these as many as may be given, none built in vain.
@@ -345,7 +359,8 @@ impl Given {
             let Some(item) = items.next() else { break };
             self.of_this += 1;
             self.entries += 1;
-            self.bytes = self.bytes.saturating_add(written(&item));
+            let header = mem::take(&mut self.header);
+            self.bytes = self.bytes.saturating_add(header).saturating_add(written(&item));
             taken.push(item);
         }
         taken

@@ -15,7 +15,7 @@ use super::recency::Recency;
 use super::weigh::Weights;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
-use crate::records::{BODY, POSITIONS, Record, Records, Text, page_of};
+use crate::records::{BODY, CHUNK, POSITIONS, Record, Records, Text, page_of};
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
@@ -95,6 +95,19 @@ impl Contents {
     /// All entries, from the first position to the last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         self.records.iter().filter_map(|record| self.entry(record))
+    }
+
+    /// Visits all entries in the same order, and lets go of their pages on the way: what is shared with a table that has been
+    /// written since is freed. O(n)
+    pub(crate) fn consume<E>(mut self, mut visit: impl FnMut(Entry<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.records.let_go_of_index();
+        let positions = 0..self.len() as u32;
+        for start in positions.clone().step_by(CHUNK as usize) {
+            let chunk = start..start.saturating_add(CHUNK).min(positions.end);
+            chunk.filter_map(|at| self.entry(self.records.get(at)?)).try_for_each(&mut visit)?;
+            self.records.let_go_of_chunk(start);
+        }
+        Ok(())
     }
 
     /// The name of the key at a position, shared if it is long. O(1).

@@ -12,6 +12,14 @@ impl Writer<'_> {
     /// It is counted and announced here, or at the transaction's end.
     #[inline]
     pub(super) fn changed(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        if self.is_journaled() {
+            match event {
+                KeyEvent::Expire | KeyEvent::Persist => self.journal_deadline(key),
+                // Their deadlines are written, and say the same.
+                KeyEvent::HExpired => {}
+                _ => self.journal_whole(key),
+            }
+        }
         match &mut self.effects.undo {
             Some(undo) => undo.changed(self.db, key.bytes, event),
             None => {

@@ -6,6 +6,10 @@ use crate::keyspace::shard::Shard;
 impl Writer<'_> {
     /// Exchanges two databases in the shards that are held.
     pub(in crate::keyspace) fn swap_tables(&mut self, a: u16, b: u16) {
+        #[cfg(feature = "journal")]
+        if self.is_journaled() {
+            self.journal_swapped(a, b);
+        }
         for (_, shard) in self.shards.parts_mut() {
             let (first, second) = (shard.take_table(a), shard.take_table(b));
             for db in [a, b] {
@@ -36,6 +40,10 @@ impl Writer<'_> {
             let wakes = shard.tables().map(|(_, table)| table.next_wake());
             effects.wake_at = wakes.fold(effects.wake_at, u64::min);
             effects.others().ready.extend(shard.waiters.keys());
+        }
+        #[cfg(feature = "journal")]
+        if self.is_journaled() {
+            self.journal_exchanged();
         }
     }
 }

@@ -33,6 +33,9 @@ impl Writer<'_> {
         for name in names {
             // The hash only tells shards apart, and a sweep holds one.
             self.announce(KeyRef { bytes: &name, hash: 0 }, KeyEvent::Expired);
+            if self.is_journaled() {
+                self.journal_whole(self.space.key_ref(&name));
+            }
         }
         count
     }
@@ -120,7 +123,8 @@ impl Writer<'_> {
     /// Whether anybody wants to know of what happens to the keys of the shards that are held. Asked once
     /// for many keys: most often nobody does.
     pub(super) fn is_heard(&self) -> bool {
-        self.space.tells_events()
+        self.is_journaled()
+            || self.space.tells_events()
             || self.space.is_tracked()
             || self.shards.parts().iter().any(|(_, shard)| shard.is_heard())
     }

@@ -4,12 +4,15 @@ mod announce;
 mod exchange;
 mod expire;
 mod native;
+mod note;
 mod take_back;
 
 use std::{iter, mem};
 
 use smallvec::SmallVec;
 
+#[cfg(feature = "journal")]
+use super::journaling::Draft;
 use super::shard::Shard;
 use super::table::Table;
 use super::undo::Undo;
@@ -22,6 +25,8 @@ use crate::key::KeyRef;
 use crate::value::{Kind, Value, ValueRef};
 use crate::wake::Wakes;
 use crate::{Bytes, Error, Result};
+
+pub(crate) use note::Step;
 
 /// Write access to the keys of one database in the shards that are held: all that differs between
 /// a plain call and a transaction is who holds them.
@@ -72,6 +77,11 @@ pub(crate) struct Effects {
     pub undo: Option<Box<Undo>>,
     /// Most often nobody waits.
     pub(super) others: Option<Box<Others>>,
+    /// What the journal is to be told, and the place behind what it was told.
+    #[cfg(feature = "journal")]
+    pub(super) draft: Option<Box<Draft>>,
+    #[cfg(feature = "journal")]
+    pub(super) sealed: u64,
 }
 
 /// What there is to do for others.
@@ -98,7 +108,24 @@ impl Effects {
     /// Whether there is nothing to be done.
     #[inline]
     pub(super) fn is_nothing(&self) -> bool {
+        #[cfg(feature = "journal")]
+        if self.sealed > 0 {
+            return false;
+        }
         self.garbage.is_empty() && self.wake_at == NEVER && self.others.is_none()
+    }
+
+    /// What was sealed is nobody's to wait for.
+    pub(super) fn wait_for_nothing(&mut self) {
+        #[cfg(feature = "journal")]
+        {
+            self.sealed = 0;
+        }
+    }
+
+    #[cfg(feature = "journal")]
+    pub(super) fn draft(&mut self) -> &mut Draft {
+        self.draft.get_or_insert_with(Draft::take)
     }
 
     pub(super) fn others(&mut self) -> &mut Others {
@@ -252,6 +279,7 @@ impl<'w> Writer<'w> {
         named: impl Iterator<Item = &'n [u8]>,
         change: impl FnOnce(&mut K) -> Done<R>,
     ) -> Result<Option<R>> {
+        self.journal_begin();
         if absent == Absent::Create {
             self.admit(key, 0)?;
         }
@@ -264,6 +292,8 @@ impl<'w> Writer<'w> {
             if let Some(event) = event {
                 if !(K::GOES_WHEN_EMPTY && fresh.is_empty()) {
                     self.set(key, fresh.into_value(), Deadline::Clear, event)?;
+                    // It is written whole: what a journal has of an older value is none of it.
+                    self.journal_begin();
                 }
             }
             return Ok(Some(result));
@@ -313,6 +343,9 @@ impl<'w> Writer<'w> {
         let deadline = entry.deadline;
         let old = self.table_mut(key).and_then(|table| table.replace(at, Value::String(bytes), deadline));
         self.effects.garbage.extend(old);
+        if self.is_journaled() {
+            self.journal_whole(key);
+        }
         true
     }
 

@@ -36,6 +36,8 @@ impl Writer<'_> {
         let old = self.table_mut(key).and_then(|table| table.replace(at, value, deadline));
         self.effects.garbage.extend(old);
         self.effects.wake_at = self.effects.wake_at.min(deadline);
+        // It is its cache's from now on.
+        self.note_unheard(key);
         true
     }
 

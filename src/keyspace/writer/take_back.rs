@@ -3,6 +3,8 @@
 use super::Writer;
 use crate::key::KeyRef;
 use crate::keyspace::undo::{Change, Step, Undo};
+#[cfg(feature = "journal")]
+use crate::planted::{Bug, is_planted};
 
 /// What is about to become of a key's place in its table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,10 @@ impl Writer<'_> {
     /// Takes back all that a transaction has done so far.
     pub(crate) fn roll_back(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
+        #[cfg(feature = "journal")]
+        if !is_planted(Bug::WrittenThoughTakenBack) {
+            self.effects.draft = None;
+        }
         let Undo { states, steps, .. } = *undo;
         for Step { db, key, from } in steps.into_iter().rev() {
             let name = self.space.key_ref(&key);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Account, all_channels};
+use crate::disk::Real;
 use crate::keyspace::Keyspace;
 use crate::reply::{ErrorReply, Reply};
 use crate::snapshot::Draft;
@@ -55,9 +56,8 @@ pub(in crate::table) fn save(call: &mut Call<'_>) -> Answer {
     let failed = ErrorReply::known(
         "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
     );
-    let draft = Draft::create(Path::new(&path)).map_err(|_| failed.clone())?;
-    let written = draft.file().write_all(&text);
-    written.map_err(|_| failed.clone())?;
+    let mut draft = Draft::create(&Real, Path::new(&path)).map_err(|_| failed.clone())?;
+    draft.write_all(&text).map_err(|_| failed.clone())?;
     draft.commit().map_err(|_| failed)?;
     Ok(Reply::OK)
 }

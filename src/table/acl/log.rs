@@ -21,6 +21,8 @@ pub(super) struct Log {
     entries: VecDeque<Entry>,
     /// How many there have ever been.
     count: i64,
+    /// How often each reason was, since there is the store.
+    counts: [u64; Reason::ALL.len()],
 }
 
 struct Entry {
@@ -34,10 +36,33 @@ struct Entry {
     updated: u64,
 }
 
+/// Why something was refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::table) enum Reason {
+    Auth,
+    Command,
+    Key,
+    Channel,
+    Database,
+}
+
+impl Reason {
+    const ALL: [Reason; 5] = [Reason::Auth, Reason::Command, Reason::Key, Reason::Channel, Reason::Database];
+
+    fn name(self) -> &'static str {
+        match self {
+            Reason::Auth => "auth",
+            Reason::Command => "command",
+            Reason::Key => "key",
+            Reason::Channel => "channel",
+            Reason::Database => "database",
+        }
+    }
+}
+
 /// What was refused, to whom, and where.
 pub(super) struct Refused {
-    /// `command`, `key`, `channel`, `database`, `auth`
-    pub reason: &'static str,
+    pub reason: Reason,
     /// `toplevel`, `multi`, `lua`
     pub context: &'static str,
     /// The command, the key or the channel.
@@ -59,6 +84,8 @@ impl Refused {
 impl Log {
     /// Adds what was refused at that moment, which is that time since 1970. O(1)
     pub(super) fn add(&mut self, mut refused: Refused, at: u64, wall: u64, longest: usize) {
+        // As many as there are reasons.
+        self.counts[refused.reason as usize] += 1;
         if refused.object.len() > LONGEST {
             refused.object = refused.object[..LONGEST].into();
         }
@@ -76,8 +103,14 @@ impl Log {
         self.entries.truncate(longest);
     }
 
+    /// Forgets the entries, but not how many there were.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+    }
+
+    /// How often something was refused for that reason.
+    pub(super) fn count_of(&self, reason: Reason) -> u64 {
+        self.counts[reason as usize]
     }
 
     /// The latest entries as they are told at that moment.
@@ -93,7 +126,7 @@ impl Entry {
         let age = now.saturating_sub(self.at) as f64 / 1000.0;
         let mut facts = vec![
             ("count", Reply::Integer(self.count)),
-            ("reason", Reply::text(self.refused.reason)),
+            ("reason", Reply::text(self.refused.reason.name())),
             ("context", Reply::text(self.refused.context)),
             ("object", Reply::Bulk(self.refused.object.clone())),
             ("username", Reply::Bulk(self.refused.user.clone())),

@@ -1,6 +1,7 @@
 //! ACL: users, what they may do, and what was refused.
 
 mod catalog;
+mod claim;
 mod commands;
 mod file;
 mod log;
@@ -24,7 +25,9 @@ use crate::pubsub::Kind;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
 
+pub(super) use claim::Claim;
 pub(super) use file::{load, save};
+pub(super) use log::Reason;
 use log::Refused;
 use rules::{Denied, Lack, Refusal};
 pub(crate) use users::{Account, Users};
@@ -237,15 +240,22 @@ impl Session {
 
     /// Notes that somebody gave a wrong password; `said` is the command as it was written.
     pub(super) fn log_stranger(&self, said: &[u8], user: &[u8]) {
-        self.log_refused("auth", said.into(), user.into(), Place::Call, "auth");
+        self.log_refused(Reason::Auth, said.into(), user.into(), Place::Call, "auth");
+    }
+
+    /// The error for who has lost the right to what it waited for, and the command's row.
+    pub(super) fn denied(&self, claim: &Claim) -> Option<(&'static Row, ErrorReply)> {
+        let (row, denied) = (claim.row(), claim.denied()?);
+        self.log_denied(row, claim.words(), denied, Place::Call);
+        Some((row, ErrorReply::new(text(denied.0, row, &self.account, self.compat, Place::Call))))
     }
 
     fn log_denied(&self, row: &Row, words: &[Bytes], (lack, at): Denied, place: Place) {
         let reason = match lack {
-            Lack::Command => "command",
-            Lack::Key => "key",
-            Lack::Channel => "channel",
-            Lack::Database => "database",
+            Lack::Command => Reason::Command,
+            Lack::Key => Reason::Key,
+            Lack::Channel => Reason::Channel,
+            Lack::Database => Reason::Database,
         };
         let object = match lack {
             Lack::Command => Bytes::from(row.name),
@@ -256,7 +266,7 @@ impl Session {
         self.log_refused(reason, object, self.account.name().clone(), place, row.name);
     }
 
-    fn log_refused(&self, reason: &'static str, object: Bytes, user: Bytes, place: Place, command: &str) {
+    fn log_refused(&self, reason: Reason, object: Bytes, user: Bytes, place: Place, command: &str) {
         let space = self.db().space();
         let longest = number::parse_i64(&value(space, "acllog-max-len"));
         let longest = longest.and_then(|longest| usize::try_from(longest).ok()).unwrap_or(0);

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 
 #[cfg(feature = "server")]
 use super::all_channels;
-use super::log::{Log, Refused};
+use super::log::{Log, Reason, Refused};
 use super::rules::{Refusal, Rules, check_name, joined};
 use crate::Bytes;
 use crate::clock::Clock;
@@ -252,6 +252,11 @@ impl Users {
     /// Notes that something was refused; as many entries as that are kept.
     pub(super) fn log(&self, refused: Refused, clock: &Clock, longest: usize) {
         self.log.lock().add(refused, clock.now(), clock.wall(), longest);
+    }
+
+    /// How often something was refused for that reason, also what the log has no more.
+    pub(in crate::table) fn denied(&self, reason: Reason) -> u64 {
+        self.log.lock().count_of(reason)
     }
 
     pub(super) fn forget_refused(&self) {

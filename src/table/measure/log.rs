@@ -97,9 +97,12 @@ impl Logs {
         }
     }
 
-    /// Writes a command down under the next number.
-    pub(super) fn add(&self, kind: Kind, entry: Entry) {
+    /// Writes a command down under the next number. Where none is to be kept, later servers leave all as it is.
+    pub(super) fn add(&self, kind: Kind, entry: Entry, compat: Compat) {
         let mut log = self.of(kind).lock();
+        if log.most == 0 && compat.has_since(7, 2) {
+            return;
+        }
         let id = log.next;
         log.next += 1;
         log.entries.push_front(Entry { id, ..entry });
@@ -214,7 +217,11 @@ mod tests {
         logs.configure("slowlog-max-len", 2);
         for value in 7..10 {
             let (addr, name) = (String::new(), Bytes::new());
-            logs.add(Kind::Slow, Entry { id: 0, at: 0, value, words: Vec::new(), addr, name });
+            logs.add(
+                Kind::Slow,
+                Entry { id: 0, at: 0, value, words: Vec::new(), addr, name },
+                Compat::Redis82,
+            );
         }
         let log = logs.of(Kind::Slow).lock();
         let kept: Vec<_> = log.entries.iter().map(|entry| (entry.id, entry.value)).collect();

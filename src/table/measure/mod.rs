@@ -24,8 +24,8 @@ use super::session::{Outcome, Session};
 use crate::Bytes;
 use crate::clock::Clock;
 use crate::reply::{ErrorReply, Reply};
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex};
 use histogram::Histogram;
 use latency::Events;
 use log::{Entry, Kind, Logs};
@@ -112,7 +112,7 @@ pub(super) struct Meter {
 
 struct Waits {
     row: &'static Row,
-    words: Vec<Bytes>,
+    words: Arc<[Bytes]>,
     nanos: u64,
     /// When it began to, if that is part of the command: DEBUG SLEEP.
     since: Option<u64>,
@@ -349,7 +349,8 @@ impl Session {
     fn measure_wait(&mut self, row: &'static Row, words: &[Bytes], nanos: u64) {
         let sleeps = row.name == "debug";
         let since = sleeps.then(|| self.db().space().clock().nanos());
-        self.meter.waits = Some(Box::new(Waits { row, words: words.to_vec(), nanos, since }));
+        let words = self.claim.as_ref().map_or_else(|| words.into(), |claim| Arc::clone(claim.words()));
+        self.meter.waits = Some(Box::new(Waits { row, words, nanos, since }));
     }
 
     /// The command that has waited ends so. How long it waited counts only if it had nothing else to do.
@@ -369,13 +370,19 @@ impl Session {
         }
     }
 
+    /// The command that has waited was not carried out.
+    pub(super) fn forget_wait(&mut self) {
+        self.stop_watch();
+        self.meter.waits = None;
+    }
+
     #[cold]
     fn note_slow(&self, row: &Row, words: &[Bytes], nanos: u64) {
         let measures = &self.shared().measures;
         let (micros, millis) = (nanos / 1_000, nanos / 1_000_000);
         let slow = measures.limits.slow.load(Ordering::Relaxed);
         if u64::try_from(slow).is_ok_and(|slow| micros >= slow) && !row.has(flag::SKIP_SLOWLOG) {
-            measures.logs.add(Kind::Slow, self.entry(words, micros));
+            measures.logs.add(Kind::Slow, self.entry(words, micros), self.compat);
         }
         if measures.limits.spike().is_some_and(|spike| millis >= spike) {
             let event = if row.has(flag::FAST) { "fast-command" } else { "command" };
@@ -388,7 +395,7 @@ impl Session {
         let Ok(limit) = usize::try_from(measures.limits.request.load(Ordering::Relaxed)) else { return };
         let bytes = request_bytes(words);
         if bytes >= limit && !row.has(flag::SKIP_SLOWLOG) {
-            measures.logs.add(Kind::LargeRequest, self.entry(words, bytes as u64));
+            measures.logs.add(Kind::LargeRequest, self.entry(words, bytes as u64), self.compat);
         }
     }
 
@@ -406,7 +413,7 @@ impl Session {
         let limit = self.shared().measures.limits.reply.load(Ordering::Relaxed);
         let is_large = usize::try_from(limit).is_ok_and(|limit| bytes >= limit);
         if is_large && self.look_up(words).is_ok_and(|row| !row.has(flag::SKIP_SLOWLOG)) {
-            self.shared().measures.logs.add(Kind::LargeReply, self.entry(words, bytes as u64));
+            self.shared().measures.logs.add(Kind::LargeReply, self.entry(words, bytes as u64), self.compat);
         }
     }
 

@@ -35,14 +35,19 @@ pub(in crate::table) fn commandstats(call: &Call<'_>) -> Vec<Line> {
 pub(in crate::table) fn latencystats(call: &Call<'_>) -> Vec<Line> {
     let asked = config::value(call.space(), "latency-tracking-info-percentiles");
     let asked = String::from_utf8_lossy(&asked);
-    let asked: Vec<(&str, f64)> =
-        asked.split_ascii_whitespace().filter_map(|text| Some((text, text.parse().ok()?))).collect();
+    let percents = asked.split_ascii_whitespace().filter_map(|text| text.parse().ok());
+    let asked: Vec<(String, f64)> = percents.map(|percent| (short(percent), percent)).collect();
     of_each(call, "latency_percentiles_usec", |stat| {
         let told = asked.iter().map(|(text, percent)| {
             format!("p{text}={:.3}", stat.times.percentile(*percent) as f64 / 1_000.0)
         });
         (stat.times.count() > 0).then(|| told.collect::<Vec<_>>().join(","))
     })
+}
+
+/// A number with up to six places, and no zeros behind them.
+fn short(percent: f64) -> String {
+    format!("{percent:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// How many errors there were of each code.

@@ -103,6 +103,7 @@ struct State {
     in_background: bool,
     /// How long the last of those took, in milliseconds.
     took: Option<u64>,
+    /// How often it was tried.
     count: u64,
 }
 
@@ -156,6 +157,11 @@ impl Saving {
         Ok(())
     }
 
+    /// How often it was tried counts from now on.
+    pub(super) fn count_anew(&self) {
+        self.state.lock().count = 0;
+    }
+
     pub(super) fn told(&self, clock: &Clock, changes: u64) -> Told {
         let State { wall, is_ok, took, count, in_background, tried, changes: saved, .. } = *self.state.lock();
         let going = in_background.then(|| clock.now().saturating_sub(tried));
@@ -197,7 +203,11 @@ impl Saving {
         }
         let clock = space.clock();
         let (at, wall) = (clock.now(), clock.wall());
-        self.state.lock().tried = at;
+        {
+            let mut state = self.state.lock();
+            state.tried = at;
+            state.count += 1;
+        }
         let saved = file.save(store, compat);
         {
             let mut state = self.state.lock();
@@ -205,7 +215,6 @@ impl Saving {
             state.is_ok = saved.is_ok() || state.is_ok && !state.in_background;
             self.has_failed.store(!state.is_ok, Ordering::Relaxed);
             if saved.is_ok() {
-                state.count += 1;
                 (state.at, state.wall, state.changes) = (at, wall, changes);
             }
         }
@@ -328,8 +337,12 @@ fn last_save(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Integer(i64::try_from(wall / 1_000).unwrap_or(i64::MAX)))
 }
 
-/// There is no such file: it is as short as it can be already.
+/// Where there is no such file, it is as short as it can be already.
 fn rewrite(call: &mut Call<'_>) -> Answer {
+    #[cfg(feature = "journal")]
+    if !call.space().begins_journal_anew() {
+        return Err(ErrorReply::known("ERR Background append only file rewriting already in progress"));
+    }
     let said = match call.db().in_transaction() {
         true => "Background append only file rewriting scheduled",
         false => "Background append only file rewriting started",

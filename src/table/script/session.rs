@@ -172,16 +172,14 @@ impl Session {
                 "ERR This Valkey command is not allowed from script",
             );
         }
-        if let Err(error) = self.check_saved(row).and_then(|()| self.check_rights(row, words, Place::Script))
-        {
+        if let Err(error) = self.check_rights(row, words, Place::Script) {
             return error.into();
         }
         if row.has(WRITE) {
-            wrote.store(true, Ordering::Relaxed);
-            if read_only {
-                return ErrorReply::known("ERR Write commands are not allowed from read-only scripts.")
-                    .into();
+            if let Err(error) = self.check_write(read_only, wrote.load(Ordering::Relaxed)) {
+                return error.into();
             }
+            wrote.store(true, Ordering::Relaxed);
         }
         // The script has done its own meanwhile.
         self.stop_watch();
@@ -193,5 +191,13 @@ impl Session {
             Outcome::Waits(waiting) => waiting.nothing,
             Outcome::Held(_) => Reply::Nil,
         }
+    }
+
+    /// Whether its script may write. One that has done so already may go on: half of what it does would be worse.
+    fn check_write(&self, read_only: bool, wrote: bool) -> Result<(), ErrorReply> {
+        if read_only {
+            return Err(ErrorReply::known("ERR Write commands are not allowed from read-only scripts."));
+        }
+        if wrote { Ok(()) } else { self.check_writes() }
     }
 }

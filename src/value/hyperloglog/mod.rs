@@ -21,7 +21,7 @@ pub(crate) const SPARSE_MAX: usize = 3000;
 
 /// How many bits of a hash are the register's number.
 const INDEX_BITS: u32 = 14;
-const HEADER: usize = 16;
+pub(crate) const HEADER: usize = 16;
 const MARK: &[u8] = b"HYLL";
 /// Where the header has the form, and the count.
 const FORM: usize = 4;

@@ -73,7 +73,7 @@ impl Ranked {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         fn below(inner: &Inner) -> usize {
             let children = inner.children.iter().map(|child| match child {

@@ -175,7 +175,7 @@ impl Group {
         self.name.heap_bytes() + self.pending.bytes() + tables + self.held
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn check(&self) {
         self.pending.check();
         let consumers = || self.consumers.iter().flatten();

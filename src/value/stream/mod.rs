@@ -197,6 +197,14 @@ impl Stream {
         Arc::make_mut(producers.get_or_insert_with(|| Arc::new(Producers::of(retention))))
     }
 
+    /// Forgets messages whose time is over, if there are any.
+    pub(crate) fn forget_messages(&mut self, now: u64) {
+        let expired = self.producers().filter(|known| known.has_expired(now)).map(Producers::retention);
+        if let Some(retention) = expired {
+            self.producers_mut(retention).expire(now);
+        }
+    }
+
     pub(crate) fn set_producers(&mut self, producers: Producers) {
         Arc::make_mut(&mut self.0).producers = Some(Arc::new(producers));
     }
@@ -209,7 +217,7 @@ impl Stream {
         ARC + size_of::<Inner>() + tables + self.0.held + self.0.groups_held + producers
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn recount(&self) -> usize {
         let chunks: usize = self.0.chunks.iter().map(|chunk| bytes_of_chunk(chunk)).sum();
         let groups: usize = self.0.groups.iter().map(|group| bytes_of(group)).sum();

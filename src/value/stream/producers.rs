@@ -191,7 +191,7 @@ impl Producers {
         ARC + size_of::<Producers>() + self.held
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         let messages = self.all.values().flat_map(|messages| &messages.order);
         let held = messages.map(|(_, message)| bytes_of_message(message)).sum::<usize>()

@@ -120,13 +120,13 @@ impl<V: Clone> Sorted<V> {
         self.runs.capacity() * size_of::<Arc<Run<V>>>() + self.held
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn recount(&self) -> usize {
         let runs = self.runs.iter().map(|run| bytes_of::<V>(run.capacity())).sum::<usize>();
         self.runs.capacity() * size_of::<Arc<Run<V>>>() + runs
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn check(&self) {
         assert_eq!(self.len, self.runs.iter().map(|run| run.len()).sum::<usize>());
         assert_eq!(self.bytes(), self.recount());

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::net::{Ipv4Addr, TcpListener};
+#[cfg(feature = "server")]
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -25,7 +27,7 @@ pub struct Server {
     child: Child,
     port: u16,
     /// Its working directory, of its own: what one saves there another would load.
-    _folder: Folder,
+    folder: Folder,
     /// What it logs, little as that is; the pipe stays open for as long as the server writes.
     log: BufReader<ChildStdout>,
 }
@@ -51,6 +53,12 @@ impl Server {
     #[cfg(feature = "commands")]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it would save to.
+    #[cfg(feature = "server")]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn start(oracle: Oracle) -> Option<Server> {
@@ -83,7 +91,7 @@ impl Server {
                 }
             };
             let log = BufReader::new(child.stdout.take().unwrap());
-            let mut server = Server { child, port, _folder: folder, log };
+            let mut server = Server { child, port, folder, log };
             if server.is_ready() {
                 return Some(server);
             }

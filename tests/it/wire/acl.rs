@@ -396,6 +396,61 @@ fn what_is_refused_is_told_as_redis_tells_it() {
 }
 
 #[test]
+fn what_is_refused_is_counted_by_reasons() {
+    for server in Server::each() {
+        let mut both = Both::new(&server, 2, Protocol::Resp2);
+        let lines = [
+            "0 ACL SETUSER u on >pw +@all -config ~a* &ch*",
+            "1 AUTH u bad",
+            "1 AUTH nobody pw",
+            "1 AUTH u pw",
+            "1 CONFIG GET x",
+            "1 GET x",
+            "1 MGET a x y",
+            "1 PUBLISH x y",
+            "1 SUBSCRIBE x",
+            "1 SORT a BY x*",
+            "0 ACL DRYRUN u get x",
+            "1 MULTI",
+            "1 GET x",
+            "1 DISCARD",
+            "1 MULTI",
+            "1 GET a",
+            "0 ACL SETUSER u resetkeys ~b",
+            "1 EXEC",
+            #[cfg(feature = "lua")]
+            "1 EVAL return(redis.pcall('get','x')) 0",
+            #[cfg(feature = "lua")]
+            "1 EVAL return(redis.acl_check_cmd('get','x')) 0",
+            // None of these begins anew.
+            "0 ACL LOG RESET",
+            "0 CONFIG RESETSTAT",
+            "0 CONFIG SET acllog-max-len 0",
+            "1 GET x",
+            "1 AUTH u bad",
+        ];
+        let databases = ["0 ACL SETUSER u db=0", "1 SELECT 3", "1 COPY b b DB 2"];
+        let has_databases = both.compat == Compat::Valkey9;
+        for line in lines.into_iter().chain(databases.into_iter().filter(|_| has_databases)) {
+            let (who, line) = line.split_at(1);
+            both.say(who.parse().unwrap(), line.trim());
+            let [ours, theirs] = denials(&mut both);
+            assert_eq!(ours, theirs, "{line} in {:?}", both.compat);
+        }
+    }
+}
+
+/// The counters in the order in which larder and the server tell them.
+fn denials(both: &mut Both) -> [Vec<String>; 2] {
+    let words = words!["INFO", "stats"];
+    let reply = answer(&mut both.ours[0], &words);
+    [both.ours[0].encode(&reply), both.theirs[0].ask(&words)].map(|reply| {
+        let text = String::from_utf8_lossy(&reply);
+        text.lines().filter(|line| line.starts_with("acl_")).map(str::to_owned).collect()
+    })
+}
+
+#[test]
 fn rights_that_change_count_at_exec() {
     play(
         "0 ACL SETUSER u on >pw +@all ~* &*
@@ -530,79 +585,4 @@ fn a_fork_has_the_same_users() {
     let mut session = store.fork().unwrap().session();
     assert_eq!(session.call(["AUTH", "u", "pw"]), Reply::OK);
     assert!(matches!(session.call(["SET", "a", "1"]), Reply::Error(_)));
-}
-
-#[cfg(feature = "server")]
-#[test]
-fn users_of_the_configuration_are_known_to_the_server() {
-    let mut config = larder::ServerConfig::new(Compat::Redis82);
-    config.read("user alice on >pw ~a* +@read\nuser default off").unwrap();
-    let again = config.read("user alice on").unwrap_err();
-    assert_eq!(
-        again.to_string(),
-        "Error in user declaration 'alice': Duplicate user found. A user can only be \
-                                   defined once in config files"
-    );
-    let unknown = config.read("user bob +nope").unwrap_err();
-    let text = "Error in user declaration '+nope': Unknown command or category name in ACL";
-    assert_eq!(unknown.to_string(), text);
-
-    let server = config.server().unwrap().start(&config.store().build()).unwrap();
-    let mut session = server.store().session().compat(Compat::Redis82);
-    let error = session.call(["PING"]);
-    assert_eq!(session.encode(&error), b"-NOAUTH Authentication required.\r\n");
-    assert_eq!(session.call(["AUTH", "alice", "pw"]), Reply::OK);
-    assert_eq!(session.call(["GET", "a1"]), Reply::Nil);
-    let error = session.call(["GET", "b1"]);
-    assert_eq!(session.encode(&error), b"-NOPERM No permissions to access a key\r\n");
-
-    config.set("aclfile", "users.acl").unwrap();
-    assert!(config.server().unwrap_err().to_string().contains("not in both"));
-    let refused = larder::Server::builder().user("bob", "+nope").start(&Store::new()).unwrap_err();
-    assert_eq!(refused.to_string(), text);
-}
-
-/// The texts are those of all three servers.
-#[cfg(feature = "server")]
-#[test]
-fn users_are_loaded_from_their_file_and_saved_to_it() {
-    let folder = crate::support::Folder::new();
-    let path = folder.path().join("users.acl");
-    let file = path.to_string_lossy().into_owned();
-    std::fs::write(&path, "\nuser alice on >pw ~a* +@read (~b* +set)\nuser bob off\n").unwrap();
-    let mut config = larder::ServerConfig::new(Compat::Valkey9);
-    config.set("aclfile", &file).unwrap();
-    let server = config.server().unwrap().start(&config.store().build()).unwrap();
-    let session = || server.store().session().compat(Compat::Valkey9);
-    let (mut admin, mut alice, mut bob) = (session(), session(), session());
-    assert_eq!(alice.call(["AUTH", "alice", "pw"]), Reply::OK);
-
-    admin.call(["ACL", "SETUSER", "bob", "on", "nopass", "+get"]);
-    assert_eq!(bob.call(["AUTH", "bob", "x"]), Reply::OK);
-    assert_eq!(admin.call(["ACL", "SAVE"]), Reply::OK);
-    let saved = "user alice on #30c952fab122c3f9759f02a6d95c3758b246b4fee239957b2d4fee46e26170c4 ~a* resetchannels -@all \
-                 +@read (~b* resetchannels -@all +set)\nuser bob on nopass resetchannels -@all +get\nuser default on \
-                 nopass ~* &* +@all\n";
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
-    assert_eq!(admin.call(["ACL", "LOAD"]), Reply::OK);
-    assert!(!alice.is_over() && !bob.is_over(), "they are the same as before");
-
-    std::fs::write(&path, "user alice foo\nnope x\nuser a\nuser a on\nuser b +@foo\nuser d (~x\n").unwrap();
-    let reply = admin.call(["ACL", "LOAD"]);
-    let text = format!(
-        "-ERR {file}:1: Syntax error. {file}:2 should start with user keyword followed by the username. WARNING: \
-         Duplicate user 'a' found on line 4. {file}:5: Error in applying operation '+@foo': Unknown command or \
-         category name in ACL. {file}:6: Unmatched parenthesis in selector definition.WARNING: ACL errors detected, \
-         no change to the previously active ACL rules was performed\r\n"
-    );
-    assert_eq!(String::from_utf8(admin.encode(&reply)).unwrap(), text);
-    assert!(!bob.is_over(), "all is as it was");
-
-    std::fs::write(&path, saved.replace("bob", "carl")).unwrap();
-    assert_eq!(admin.call(["ACL", "LOAD"]), Reply::OK);
-    assert!(bob.is_over() && !alice.is_over());
-    std::fs::remove_file(&path).unwrap();
-    let reply = admin.call(["ACL", "LOAD"]);
-    let text = format!("-ERR Error loading ACLs, opening file '{file}': No such file or directory\r\n");
-    assert_eq!(String::from_utf8(admin.encode(&reply)).unwrap(), text);
 }

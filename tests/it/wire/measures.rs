@@ -127,6 +127,104 @@ fn commands_and_errors_are_counted_as_redis_counts_them() {
     });
 }
 
+/// The numbers of what SLOWLOG has, from the newest.
+fn numbers(reply: &[u8]) -> Vec<i64> {
+    let Value::Many(_, entries) = parse(reply) else { panic!("no list") };
+    let number = |entry| match entry {
+        Value::Many(_, parts) => match &parts[0] {
+            Value::One(b':', number) => std::str::from_utf8(number).unwrap().parse().unwrap(),
+            one => panic!("{one:?}"),
+        },
+        one => panic!("{one:?}"),
+    };
+    entries.into_iter().map(number).collect()
+}
+
+#[test]
+fn so_many_slow_commands_are_kept_as_redis_keeps() {
+    each_server(|ask| {
+        ask(&words!["CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "3"]);
+        ask(&words!["SLOWLOG", "RESET"]);
+        let mut told = String::new();
+        let mut first = None;
+        for line in [
+            "PING",
+            "PING",
+            "PING",
+            "PING",
+            "PING",
+            "SLOWLOG RESET",
+            "PING",
+            "PING",
+            "PING",
+            // What is too much goes with the next one.
+            "CONFIG SET slowlog-max-len 1",
+            "SLOWLOG LEN",
+            "PING",
+            "CONFIG SET slowlog-max-len 0",
+            "PING",
+            "CONFIG SET slowlog-max-len 2",
+            "PING",
+        ] {
+            ask(&line.split(' ').map(|word| word.as_bytes().to_vec()).collect());
+            let count = ask(&words!["SLOWLOG", "LEN"]);
+            // They count on, also over a RESET; what came before differs.
+            let numbers = numbers(&ask(&words!["SLOWLOG", "GET", "-1"]));
+            first = first.or(numbers.last().copied());
+            let numbers = numbers.iter().map(|number| number - first.unwrap_or(0)).collect::<Vec<_>>();
+            told.push_str(&format!("{line}: {} {numbers:?}\n", count.escape_ascii()));
+        }
+        ask(&words!["CONFIG", "SET", "slowlog-log-slower-than", "10000", "slowlog-max-len", "128"]);
+        told
+    });
+}
+
+#[test]
+fn histograms_are_of_the_commands_that_are_named_and_of_all_behind_them() {
+    each_server(|ask| {
+        ask(&words!["FLUSHALL"]);
+        ask(&words!["RPUSH", "l", "1"]);
+        ask(&words!["CONFIG", "RESETSTAT"]);
+        for words in commands() {
+            ask(&words);
+        }
+        ask(&words!["GETEX", "x"]);
+        let mut told = String::new();
+        for names in [&["config"][..], &["get"], &["CONFIG|get", "nope", "Set"], &["blpop"], &["nope"]] {
+            let words = [words!["LATENCY", "HISTOGRAM"], names.iter().map(super::word).collect()].concat();
+            let Value::Many(_, parts) = parse(&ask(&words)) else { panic!("no list") };
+            let each = parts.chunks(2).map(|pair| {
+                let Value::Many(_, facts) = &pair[1] else { panic!("{pair:?}") };
+                format!("{:?} {:?}", pair[0], &facts[..2])
+            });
+            let mut each: Vec<_> = each.collect();
+            each.sort();
+            told.push_str(&format!("{names:?}: {each:#?}\n"));
+        }
+        told
+    });
+}
+
+#[test]
+fn percentiles_are_those_that_are_asked_for() {
+    each_server(|ask| {
+        let mut told = String::new();
+        for percentiles in ["50 99 99.9", "0 33.3333 100", "7.50 99.0", ""] {
+            ask(&words!["CONFIG", "SET", "latency-tracking-info-percentiles", percentiles]);
+            ask(&words!["CONFIG", "RESETSTAT"]);
+            ask(&words!["PING"]);
+            let Value::One(_, text) = parse(&ask(&words!["INFO", "latencystats"])) else { panic!("no text") };
+            let text = String::from_utf8(text).unwrap();
+            let line = text.lines().find(|line| line.starts_with("latency_percentiles_usec_ping"));
+            let facts =
+                line.unwrap_or_default().split([':', ',']).map(|fact| fact.split('=').next().unwrap());
+            told.push_str(&format!("{percentiles}: {:?}\n", facts.collect::<Vec<_>>()));
+        }
+        ask(&words!["CONFIG", "SET", "latency-tracking-info-percentiles", "50 99 99.9"]);
+        told
+    });
+}
+
 /// A session on a clock of its own, where a command that is called slow takes that long.
 fn slow(millis: u64) -> (ManualClock, Store) {
     let clock = ManualClock::new();
@@ -236,6 +334,7 @@ fn large_requests_and_replies_are_written_down_as_in_valkey() {
         ask(client, words!["GET", "b"]);
         ask(client, words!["SET", "b", "x".repeat(43)]);
         ask(client, words!["GET", "b"]);
+        ask(client, words!["COMMANDLOG", "RESET", "slow"]);
         let told = ["large-request", "large-reply"].map(|kind| {
             let Value::Many(_, entries) = parse(&client.ask(&words!["COMMANDLOG", "GET", "-1", kind])) else {
                 panic!("no list")
@@ -246,10 +345,17 @@ fn large_requests_and_replies_are_written_down_as_in_valkey() {
             });
             of_each.collect::<Vec<_>>()
         });
+        // Each kind by itself.
+        let mut counts = Vec::new();
+        for kind in ["slow", "large-request", "large-reply"] {
+            counts.push(client.ask(&words!["COMMANDLOG", "LEN", "large-request"]));
+            counts.push(client.ask(&words!["COMMANDLOG", "LEN", "large-reply"]));
+            ask(client, words!["COMMANDLOG", "RESET", kind]);
+        }
         for name in ["request", "reply"] {
             ask(client, words!["CONFIG", "SET", format!("commandlog-{name}-larger-than"), "1048576"]);
         }
-        told
+        (told, counts)
     };
     let store = Store::new();
     let larder = larder::Server::builder().compat(Compat::Valkey9).start(&store).unwrap();
@@ -261,5 +367,5 @@ fn large_requests_and_replies_are_written_down_as_in_valkey() {
         }
     }
     // Those that ask for the logs have large replies, too.
-    assert_eq!(ours.map(|entries| entries.len()), [2, 4]);
+    assert_eq!(ours.0.map(|entries| entries.len()), [2, 4]);
 }

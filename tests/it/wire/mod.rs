@@ -9,6 +9,10 @@
 //! `LARDER_SEED` that brings it back and the shortest run of commands that was found to show it.
 
 mod acl;
+#[cfg(feature = "server")]
+mod acl_files;
+#[cfg(feature = "server")]
+mod acl_waits;
 mod bitmaps;
 mod blocking;
 mod caching;
@@ -28,12 +32,18 @@ mod fill;
 mod geo;
 mod hashes;
 mod hyperloglogs;
+#[cfg(all(feature = "server", feature = "journal"))]
+mod journal;
 mod key_events;
 mod keys;
 mod lists;
 mod measures;
 #[cfg(feature = "server")]
+mod measures_clock;
+#[cfg(feature = "server")]
 mod migrate;
+#[cfg(feature = "server")]
+mod misconf;
 mod newer;
 mod object;
 mod producers;

@@ -1,6 +1,6 @@
 //! A connection to the Redis that is compared with, which hands replies over as they came.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
 use larder::{Compat, Protocol};
@@ -56,6 +56,17 @@ impl Redis {
         let mut reply = Vec::new();
         self.read(&mut reply);
         reply
+    }
+
+    /// The same, or none if the connection has been closed instead.
+    #[cfg(feature = "server")]
+    pub fn next_or_end(&mut self) -> Option<Vec<u8>> {
+        match self.input.fill_buf() {
+            Ok([]) => None,
+            Ok(_) => Some(self.next()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("no reply: {error}"),
+        }
     }
 
     fn read(&mut self, reply: &mut Vec<u8>) {

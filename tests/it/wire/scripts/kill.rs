@@ -108,8 +108,8 @@ fn one_that_has_written_is_not_killed() {
     let clock = ManualClock::new();
     let store = Store::builder().clock(&clock).build();
     let messages = store.subscribe(["written"]);
-    let script = "redis.call('set', 'a', 'b') redis.call('publish', 'written', 'x') \
-                  local start = redis.call('time')[1] while redis.call('time')[1] == start do end return 'done'";
+    let script = "local start = redis.call('time')[1] redis.call('set', 'a', 'b') redis.call('publish', 'written', 'x') \
+                  while redis.call('time')[1] == start do end return 'done'";
     let runs = start(&store, vec!["EVAL", script, "0"]);
     while messages.try_recv().is_none() {
         thread::yield_now();

@@ -1,14 +1,11 @@
-//! What the fuzz targets do with their bytes (`fuzz/`), and the crate's own tests with a few random ones.
+//! What clients send.
 
+use super::{BESIDE, Draw};
 use crate::clock::ManualClock;
-use crate::rdb;
-use crate::reply::Reply;
 use crate::resp::{Dialect, Protocol, Requests, encode};
-use crate::table::{Outcome, Session, command_names};
+use crate::table::{Outcome, command_names};
 use crate::{Bytes, Compat, Store, Sweeping};
 
-/// What a parser may have allocated beside twice the bytes of a request that is under way.
-const BESIDE: usize = 64 << 10;
 /// The longest argument.
 const LONGEST: usize = 256 << 10;
 
@@ -104,65 +101,7 @@ pub fn session(data: &[u8]) {
     }
 }
 
-/// What the values of a file or a payload may take for each byte of it, if none of its strings is compressed: entries
-/// of a stream share the names of their fields, up to 256 times.
-const GROWTH: usize = 320;
-
-/// Any bytes are an error or keys: as a file's (that begins with `REDIS` or `VALKEY` if they do not), or as a payload's
-/// for `RESTORE`, of any version. What was read takes memory in proportion, is written, and is the same when it is
-/// read again.
-pub fn rdb(data: &[u8]) {
-    let Some((choice, bytes)) = data.split_first() else { return };
-    let compat = [Compat::Redis70, Compat::Redis72, Compat::Redis82, Compat::Redis810, Compat::Valkey9];
-    let compat = compat[usize::from(choice & 7) % compat.len()];
-    let clock = ManualClock::new();
-    let open = || Store::builder().clock(&clock).seed(1).sweeping(Sweeping::ByHand).value_limit(1 << 20);
-    let empty = open().build();
-    let unused = empty.stats().map_or(0, |stats| stats.bytes);
-    let store = match choice & 8 {
-        0 => {
-            let payload = rdb::payload(bytes, compat);
-            let words = ["RESTORE".into(), "key".into(), "0".into(), Bytes::from(payload)];
-            assert!(empty.session().compat(compat).call(words) != Reply::Nil);
-            empty
-        }
-        _ => {
-            let header: &[u8] = if compat == Compat::Valkey9 { b"VALKEY080" } else { b"REDIS0015" };
-            let is_whole = bytes.starts_with(b"REDIS") || bytes.starts_with(b"VALKEY");
-            let file = [if is_whole { &[] } else { header }, bytes, &[0xff; 1], &[0; 8]].concat();
-            let Ok(store) = open().read_rdb(&file[..]) else { return };
-            store
-        }
-    };
-    let held = store.stats().map_or(0, |stats| stats.bytes).saturating_sub(unused);
-    let is_packed = bytes.contains(&0xc3);
-    assert!(is_packed || held <= GROWTH * bytes.len() + BESIDE, "{held} bytes for {}", bytes.len());
-    let again = open().build();
-    for db in 0..16 {
-        let (Ok(of), Ok(to)) = (store.db(db), again.db(db)) else { continue };
-        let (mut first, mut second) = (of.session().compat(compat), to.session().compat(compat));
-        for key in of.scan().map_while(Result::ok) {
-            let dump = |session: &mut Session| session.call(["DUMP".into(), key.clone()]);
-            // What that server cannot hold is refused by name.
-            let Reply::Bulk(payload) = dump(&mut first) else { continue };
-            let words = ["RESTORE".into(), key.clone(), "0".into(), payload.clone()];
-            let restored = second.call(words);
-            assert_eq!(restored, Reply::OK, "{}", payload.escape_ascii());
-            assert_eq!(dump(&mut second), Reply::Bulk(payload));
-        }
-    }
-}
-
-/// Choices, out of the fuzzer's bytes.
-struct Draw<'d>(&'d [u8]);
-
 impl Draw<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
     fn command(&mut self) -> Vec<Bytes> {
         let names = command_names();
         let low = usize::from(self.byte().unwrap_or(0));
@@ -180,30 +119,10 @@ impl Draw<'_> {
         match WORDS.get(choice) {
             Some(word) => Bytes::from(*word),
             // A few bytes as they come.
-            None => {
-                let (bytes, rest) = self.0.split_at((choice % 8).min(self.0.len()));
-                self.0 = rest;
-                Bytes::from(bytes)
-            }
+            None => Bytes::from(self.raw(choice % 8)),
         }
     }
 }
-
-/// Values as they stand in a payload, one of each type that is not made of a listpack alone.
-#[cfg(test)]
-#[rustfmt::skip]
-const SEEDS: [&[u8]; 9] = [
-    b"\x00\x05hello",
-    b"\x01\x02\x01a\xc0\x05",
-    b"\x02\x02\x01a\x01b",
-    b"\x04\x01\x01f\x01v",
-    b"\x05\x01\x01m\0\0\0\0\0\0\xf8\x3f",
-    b"\x0b\x0a\x02\0\0\0\x01\0\0\0\x05\0",
-    b"\x1b\0\0\0\0\0\0\0\0\0\0\x40\x64\x40\x64\x01\x01p\x01\x01m\x07\x01\x05\x02",
-    b"\x13\0\0\x07\x01\0\0\x07\x01\x05\x01\x01g\x07\x01\x03\0\x01\x01c\0\0\0\0\0\0\0\0\0",
-    // A key of a file, with its deadline.
-    b"\xfe\x02\xfc\0\0\0\0\0\x02\0\0\x00\x01k\x01v",
-];
 
 #[cfg(test)]
 mod tests {
@@ -238,26 +157,7 @@ mod tests {
     proptest! {
         #[test]
         fn requests(data in stream()) {
-            super::requests(&data);
-        }
-
-        #[test]
-        fn rdb(
-            file in prop::sample::select(&super::SEEDS[..]), choice in any::<u8>(), end in any::<prop::sample::Index>(),
-            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
-        ) {
-            let mut data = [&[choice], file].concat();
-            for (at, to) in &changes {
-                let at = at.index(data.len());
-                data[at] = *to;
-            }
-            super::rdb(&data);
-            super::rdb(&data[..end.index(data.len())]);
-        }
-
-        #[test]
-        fn session(data in prop::collection::vec(any::<u8>(), 0..2_000)) {
-            super::session(&data);
+            crate::fuzzing::requests(&data);
         }
     }
 }

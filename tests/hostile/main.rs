@@ -1,45 +1,26 @@
 //! Clients that mean a server no good: what it keeps for them stays within what they have sent and 64 KB for each,
-//! the others are served as before, and what they are told is what Redis tells.
+//! the others are served as before, and what they are told is what Redis tells. And files ([`files`]).
 //!
 //! A binary of its own, since its allocator counts all that the process has in use; so its cases run one after the
 //! other.
-#![allow(unsafe_code, reason = "the allocator's trait is unsafe; every call is handed on as it came")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+#[path = "../it/damage/mod.rs"]
+mod damage;
+mod files;
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "what the files' tests need of it")]
+mod support;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use counting::live;
 use larder::{Server, Store};
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is handed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE.fetch_add(size, Ordering::Relaxed);
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What may be in use for a connection beside what it has sent.
 const EACH: usize = 64 << 10;
@@ -49,10 +30,6 @@ const LIMIT: Duration = Duration::from_secs(120);
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn live() -> usize {
-    LIVE.load(Ordering::Relaxed)
 }
 
 /// Waits until it is so.

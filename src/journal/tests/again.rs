@@ -1,0 +1,122 @@
+//! Stores that were closed and opened again, and what is done to them then.
+
+use super::*;
+use crate::Error;
+
+/// Opens what the disk holds, works with it, and expects to find the same when it is opened once more.
+fn again(disk: &Simulated, clock: &ManualClock, work: impl FnOnce(&Store)) {
+    let store = open_on(disk, clock).unwrap_or_else(|error| panic!("{error}\n{disk}"));
+    work(&store);
+    let held = store.dump().expect("in no transaction");
+    drop(store);
+    let difference = found(disk, clock).difference(&held);
+    assert!(difference.is_empty(), "{difference}");
+}
+
+#[test]
+fn what_expired_while_it_was_closed_is_no_part_of_what_comes_after() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    let hour = Duration::from_secs(3_600);
+    again(&disk, &clock, |store| {
+        store.set::<String>("members").insert("a").unwrap();
+        store.expire("members", hour).unwrap();
+        store.insert_ex("text", "a", hour).unwrap();
+        store.list::<String>("list").push_back("a").unwrap();
+    });
+    clock.advance(hour);
+    again(&disk, &clock, |store| {
+        assert_eq!(store.len().unwrap(), 1);
+        store.set::<String>("members").insert("b").unwrap();
+        store.set::<String>("text").insert("b").unwrap();
+    });
+    again(&disk, &clock, |store| assert_eq!(store.len().unwrap(), 3));
+}
+
+#[test]
+fn what_there_was_no_room_for_is_no_part_of_what_comes_after() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    again(&disk, &clock, |store| {
+        for list in 0..10 {
+            store.list::<String>(list).extend_back(["a", "b"]).unwrap();
+        }
+    });
+    let store = open_as(builder(&clock).max_keys(3), &disk, SyncPolicy::Always).unwrap();
+    for list in 0..10 {
+        let before = store.list::<String>(list).to_vec().unwrap();
+        store.list::<String>(list).push_back("c").unwrap();
+        let expected = [before, vec!["c".to_owned()]].concat();
+        assert_eq!(store.list::<String>(list).to_vec().unwrap(), expected);
+    }
+    let held: Vec<_> = store.scan().map(|key| key.unwrap()).collect();
+    let lists = |store: &Store| -> Vec<Vec<String>> {
+        held.iter().map(|key| store.list::<String>(key.clone()).to_vec().unwrap()).collect()
+    };
+    let before = lists(&store);
+    drop(store);
+    // What was evicted as it was opened may be there again, as it was; what was held is.
+    assert_eq!(lists(&open_on(&disk, &clock).unwrap()), before);
+}
+
+#[test]
+fn an_entry_of_a_cache_is_not_kept_whatever_is_done_to_its_key() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    again(&disk, &clock, |store| {
+        let names = store.cache::<u64, String>("names").shared().build().unwrap();
+        names.insert(&7, "ann".to_owned()).unwrap();
+        assert!(store.expire("names:7", Duration::from_secs(60)).unwrap());
+        assert!(store.persist("names:7").unwrap());
+        drop(names);
+        store.remove("names:7").unwrap();
+    });
+}
+
+#[test]
+fn fields_that_run_out_before_a_record_is_written_are_gone() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    again(&disk, &clock, |store| {
+        let done: Result<()> = store.transaction(["hash"], |tx| {
+            tx.remove("hash")?;
+            tx.hash::<String, u32>("hash").insert_ex("field", 1, Duration::from_millis(5))?;
+            clock.advance(Duration::from_millis(5));
+            Ok(())
+        });
+        done.unwrap();
+        store.insert("more", 1).unwrap();
+    });
+}
+
+#[test]
+fn a_form_of_which_nobody_hears_is_written() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    for last in [&["PFCOUNT", "seen"][..], &["APPEND", "seen", "x"]] {
+        again(&disk, &clock, |store| {
+            let mut session = store.session();
+            session.call(["DEL", "seen"]);
+            session.call(["PFADD", "seen", "a", "b"]);
+            session.call(["PFDEBUG", "TODENSE", "seen"]);
+            session.call(last);
+        });
+    }
+}
+
+#[test]
+fn it_does_not_begin_anew_within_a_transaction() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    again(&disk, &clock, |store| {
+        let tried: Result<()> = store.transaction(["k"], |_| store.rewrite_journal());
+        assert!(matches!(tried, Err(Error::InTransaction)), "{tried:?}");
+    });
+}
+
+#[test]
+fn a_journal_that_has_grown_begins_anew_by_itself() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    let store = open_on(&disk, &clock).unwrap();
+    let journal = store.space().journal().expect("it has one");
+    journal.start(&Arc::downgrade(store.space())).unwrap();
+    let value = "x".repeat(1 << 20);
+    while stats(&store).rewrites == 0 {
+        store.insert("large", &value).unwrap();
+    }
+    assert!(stats(&store).snapshot_bytes > 1 << 20);
+}

@@ -1,0 +1,176 @@
+//! Putting a store together again from what was written of it: as it stood then, whatever has expired since.
+
+use super::Keyspace;
+use super::shard::Shard;
+use super::table::Table;
+use crate::clock::NEVER;
+use crate::snapshot::Moment;
+use crate::snapshot::entry::is_gone;
+use crate::sync::RwLockWriteGuard;
+use crate::value::Value;
+use crate::value::hash::Hash;
+use crate::{Bytes, Result};
+
+/// All keys of a store that nobody else sees yet. Until the [end](Self::finish) deadlines are wall times, and none of
+/// them comes: what is done to a key may have given it another one before it did.
+pub(crate) struct Restoring<'r> {
+    space: &'r Keyspace,
+    shards: Vec<RwLockWriteGuard<'r, Shard>>,
+}
+
+impl Keyspace {
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn restoring(&self) -> Result<Restoring<'_>> {
+        self.check_not_in_transaction()?;
+        let shards = self.shards.iter().map(|shard| shard.0.write()).collect();
+        Ok(Restoring { space: self, shards })
+    }
+}
+
+impl Restoring<'_> {
+    /// Gives a key a value and a deadline, whatever it had; gives whether it was there.
+    ///
+    /// # Errors
+    /// [`Error::TooManyKeys`](crate::Error::TooManyKeys)
+    pub(crate) fn put(&mut self, db: u16, key: &[u8], value: Value, deadline: u64) -> Result<bool> {
+        let (table, hash) = self.table(db, key);
+        let found = table.find(hash, key);
+        match found {
+            Some(at) => drop(table.replace(at, value, deadline)),
+            None => table.insert(hash, key, value, deadline)?,
+        }
+        Ok(found.is_some())
+    }
+
+    /// Removes a key; gives whether it was there.
+    pub(crate) fn remove(&mut self, db: u16, key: &[u8]) -> bool {
+        let (table, hash) = self.table(db, key);
+        let found = table.find(hash, key);
+        found.map(|at| table.remove(at)).is_some()
+    }
+
+    /// Gives a key another deadline; gives whether it is there.
+    pub(crate) fn set_deadline(&mut self, db: u16, key: &[u8], deadline: u64) -> bool {
+        let (table, hash) = self.table(db, key);
+        let found = table.find(hash, key);
+        found.map(|at| table.set_deadline(at, deadline)).is_some()
+    }
+
+    /// Changes the value of a key; one that is missing is made first.
+    ///
+    /// # Errors
+    /// [`Error::TooManyKeys`](crate::Error::TooManyKeys), and those of `change`.
+    pub(crate) fn update<E: From<crate::Error>>(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        fresh: impl FnOnce() -> Value,
+        change: impl FnOnce(&mut Value) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (table, hash) = self.table(db, key);
+        match table.find(hash, key) {
+            Some(at) => {
+                // A position that was found has an entry.
+                let (outcome, is_gone) =
+                    table.update(at, |value| (change(value), is_gone(value))).unwrap_or((Ok(()), false));
+                if is_gone {
+                    drop(table.remove(at));
+                }
+                outcome
+            }
+            None => {
+                let mut value = fresh();
+                change(&mut value)?;
+                if !is_gone(&value) {
+                    table.insert(hash, key, value, NEVER)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes all keys of a database.
+    pub(crate) fn clear(&mut self, db: u16) {
+        self.shards.iter_mut().for_each(|shard| drop(shard.take_table(db)));
+    }
+
+    /// Exchanges two databases.
+    pub(crate) fn swap(&mut self, a: u16, b: u16) {
+        for shard in &mut self.shards {
+            let (first, second) = (shard.take_table(a), shard.take_table(b));
+            shard.put_table(a, second);
+            shard.put_table(b, first);
+        }
+    }
+
+    /// Puts the deadlines on the store's line, as they lie from this moment on; what has expired by then goes, and in a
+    /// store with a limit what there is no room for. O(keys)
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    pub(crate) fn finish(mut self, moment: Moment) -> Result<()> {
+        let space = self.space;
+        let mut names = Vec::new();
+        for shard in &mut self.shards {
+            for (db, table) in shard.tables_mut() {
+                settle_deadlines(table, moment);
+                if space.weighs() {
+                    names.extend(table.contents().iter().map(|entry| (db, Bytes::from(entry.key))));
+                }
+            }
+            space.weigh(shard);
+        }
+        drop(self);
+        space.arm_sweeper();
+        for (db, name) in names {
+            let key = space.key_ref(&name);
+            space.write_one(db, key, |writer, key| writer.note_unchanged(key))?;
+        }
+        space.make_room(&mut Vec::new());
+        Ok(())
+    }
+
+    fn table(&mut self, db: u16, key: &[u8]) -> (&mut Table, u64) {
+        let hash = self.space.key_ref(key).hash;
+        let shard = &mut self.shards[self.space.shard_of(hash) as usize];
+        (shard.table_mut(db), hash)
+    }
+}
+
+/// From wall times to the store's line. From the end on: what goes is replaced by what was looked at before.
+fn settle_deadlines(table: &mut Table, moment: Moment) {
+    for at in (0..table.len() as u32).rev() {
+        let Some(entry) = table.get(at) else { continue };
+        let (before, parts) = (entry.deadline, entry.value.next_deadline());
+        if before == NEVER && parts == NEVER {
+            continue;
+        }
+        let deadline = moment.on_line(before);
+        let mut is_over = deadline.is_none();
+        if parts != NEVER {
+            let emptied = table.update(at, |value| match value {
+                Value::Hash(hash) => settle_fields(hash, moment),
+                _ => false,
+            });
+            is_over |= emptied == Some(true);
+        }
+        match deadline {
+            Some(deadline) if !is_over => table.set_deadline(at, deadline),
+            _ => drop(table.remove(at)),
+        }
+    }
+}
+
+/// The same for the fields of a hash; gives whether none is left.
+fn settle_fields(hash: &mut Hash, moment: Moment) -> bool {
+    let timed = hash.iter(0).map(|(name, _)| (Bytes::from(name), hash.deadline(name, 0).unwrap_or(NEVER)));
+    let timed: Vec<_> = timed.filter(|(_, deadline)| *deadline != NEVER).collect();
+    for (name, deadline) in timed {
+        match moment.on_line(deadline) {
+            Some(deadline) => drop(hash.set_deadline(&name, deadline)),
+            None => drop(hash.remove(&name)),
+        }
+    }
+    hash.is_empty()
+}
