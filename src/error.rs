@@ -196,10 +196,8 @@ pub enum Error {
     #[error(transparent)]
     Decode(#[from] Box<DecodeError>),
     /// The folder that the store is kept in could not be opened, or nothing more can be written to it.
-    ///
-    /// `MISCONF Errors writing to the AOF file: ...`
     #[cfg(feature = "journal")]
-    #[error("MISCONF Errors writing to the AOF file: {0}")]
+    #[error(transparent)]
     Journal(Box<crate::JournalError>),
     /// A value does not encode; the codec says why.
     ///

@@ -178,7 +178,7 @@ mod journal;
 mod key;
 mod keyspace;
 mod load;
-#[cfg_attr(not(feature = "journal"), allow(dead_code))]
+#[cfg_attr(not(feature = "journal"), allow(dead_code, reason = "some are the journal's"))]
 mod planted;
 mod pubsub;
 #[cfg(feature = "commands")]

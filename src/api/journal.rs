@@ -25,7 +25,8 @@ impl Store {
     /// - The folder belongs to one store at a time, in all processes: it is locked until the last handle goes.
     /// - The last handle's drop writes and syncs what there is. [`sync`](Self::sync) does, and tells of errors.
     /// - Deadlines are kept by the wall clock. A key that had expired by the last sync does not come back, however the clock is set.
-    /// - What is not kept: entries of [caches](crate::Cache) (their database has them), subscriptions, functions and users.
+    /// - What is not kept: entries of [caches](crate::Cache) (their database has them), pins, subscriptions, functions and
+    ///   users.
     /// - Most changes cost what they bring: an element of a list, a member, a field, an entry of a stream. What changes much of a
     ///   value (`LINSERT`, `LREM`, `SORT ... STORE`, `RENAME`) writes all of it.
     ///
@@ -182,6 +183,7 @@ fn lock(folder: &Path) -> Result<Arc<dyn Send + Sync>> {
         match FileExt::try_lock(&file) {
             Ok(()) => return Ok(Arc::new(file)),
             Err(TryLockError::WouldBlock) if last.is_some_and(|last| !has_come(last)) => {
+                // A file's lock cannot be waited for with a limit.
                 thread::sleep(Duration::from_millis(1));
             }
             Err(TryLockError::WouldBlock) => {

@@ -23,6 +23,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::blocked::Place;
 use crate::keyspace::shard::{Serve, Waiting};
 use crate::keyspace::writer::Writer;
+use crate::planted::{Bug, is_planted};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::value::list::End;
 use crate::{Bytes, Error, Result, Type};
@@ -437,7 +438,9 @@ impl Waiter {
         state.place = None;
         let task = state.task.take();
         drop(state);
-        writer.wakes().add_thread(&self.woken);
+        if !is_planted(Bug::LostWakeUp) {
+            writer.wakes().add_thread(&self.woken);
+        }
         if let Some(task) = task {
             writer.wakes().add_task(task);
         }

@@ -89,7 +89,9 @@ pub enum JournalError {
     },
     /// Writing or syncing has failed before, and nothing is written since. What was done until then and is not in
     /// [`unsynced_bytes`](crate::JournalStats::unsynced_bytes) is safe. Drop the store and open it again.
-    #[error("nothing is written since this failed: {why}")]
+    ///
+    /// `MISCONF Errors writing to the AOF file: ...`
+    #[error("MISCONF Errors writing to the AOF file: {why}")]
     #[non_exhaustive]
     Failed {
         /// What failed, as it was told then.

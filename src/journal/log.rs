@@ -143,10 +143,11 @@ impl Output {
         if records.is_empty() {
             return Ok(());
         }
-        match self.next_mark(wall) {
-            Some(mark) => self.write_all(&[&mark, records].concat()),
-            None => self.write_all(records),
+        // Written by itself: what comes behind it may be long, and is not copied.
+        if let Some(mark) = self.next_mark(wall) {
+            self.write_all(&mark)?;
         }
+        self.write_all(records)
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -154,10 +154,8 @@ impl Journal {
         let thread = thread::Builder::new().name("larder-rewrite".into());
         let Some(journal) = space.journal() else { return };
         let (of_thread, weak) = (Arc::clone(shared), Arc::downgrade(&space));
-        let started = thread.spawn(move || {
-            let outcome = rewrite(&of_thread, &weak);
-            of_thread.note_rewrite(&outcome);
-        });
+        // How it went is noted by itself.
+        let started = thread.spawn(move || drop(rewrite(&of_thread, &weak)));
         match started {
             Ok(thread) => {
                 let mut threads = journal.threads.lock();
@@ -247,9 +245,7 @@ impl Journal {
     /// # Errors
     /// [`Error::Journal`], [`Error::Snapshot`]
     pub(crate) fn rewrite(&self, space: &Arc<Keyspace>) -> Result<()> {
-        let outcome = rewrite(&self.shared, &Arc::downgrade(space));
-        self.shared.note_rewrite(&outcome);
-        outcome
+        rewrite(&self.shared, &Arc::downgrade(space))
     }
 
     /// Begins anew in a thread of its own; false if that is under way.

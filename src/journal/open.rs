@@ -127,11 +127,10 @@ struct Journals {
 
 impl Journals {
     fn of(disk: &dyn Disk, folder: &Path, files: &Folder, first: u64) -> Result<Journals> {
-        let mut numbers: Vec<u64> =
-            files.journals.iter().copied().filter(|number| *number >= first).collect();
+        let numbers: Vec<u64> = files.journals.iter().copied().filter(|number| *number >= first).collect();
         let (mut ids, mut torn): (Vec<FileId>, u64) = (Vec::new(), 0);
         let last = numbers.last().copied();
-        for (expected, number) in (first..).zip(numbers.clone()) {
+        for (expected, number) in (first..).zip(numbers) {
             let path = folder.join(log::name(number));
             if number != expected {
                 return Err(JournalError::Missing { path: folder.join(log::name(expected)) }.into());
@@ -147,7 +146,6 @@ impl Journals {
                 // A crash came as it was made, and nothing had been written to it.
                 torn = log::length(disk, &path).map_err(|fault| JournalError::of(fault, &path))?;
                 disk.remove(&path).map_err(|error| JournalError::io("remove", &path, error))?;
-                numbers.pop();
                 break;
             };
             ids.push(id);

@@ -17,11 +17,18 @@ use crate::{Result, rng, snapshot, trace};
 ///
 /// # Errors
 /// [`Error::Journal`](crate::Error::Journal), [`Error::Snapshot`](crate::Error::Snapshot)
-pub(crate) fn rewrite(shared: &Arc<Shared>, space: &Weak<Keyspace>) -> Result<()> {
+pub(super) fn rewrite(shared: &Arc<Shared>, space: &Weak<Keyspace>) -> Result<()> {
     let Some(space) = space.upgrade() else { return Ok(()) };
     // Whoever holds what the picture needs must not wait here for who waits for that.
     space.check_not_in_transaction()?;
     let _one_at_a_time = shared.rewriting.lock();
+    shared.begin_rewrite();
+    let outcome = write_anew(shared, space);
+    shared.note_rewrite(&outcome);
+    outcome
+}
+
+fn write_anew(shared: &Shared, space: Arc<Keyspace>) -> Result<()> {
     // The last handle may go meanwhile, and nobody else is at the folder before this has ended.
     let _lock = shared.keep_lock();
     shared.check()?;

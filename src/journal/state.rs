@@ -379,8 +379,7 @@ impl Shared {
         }
     }
 
-    /// Whether it is to be begun anew by who asks; false if somebody is at it.
-    #[cfg(feature = "commands")]
+    /// Notes that it is begun anew; false if somebody is at it.
     pub(super) fn begin_rewrite(&self) -> bool {
         !std::mem::replace(&mut self.state.lock().is_rewriting, true)
     }

@@ -56,7 +56,7 @@ enum What {
 impl Draft {
     /// An empty one, if possible with the room that another of this thread had.
     pub(super) fn take() -> Box<Draft> {
-        ROOM.with(Cell::take).unwrap_or_default()
+        ROOM.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
     /// Leaves its room to the next of this thread.
@@ -65,7 +65,8 @@ impl Draft {
         if self.record.room() + self.parts.capacity() + self.changes.capacity() * size_of::<Change>()
             <= ROOM_MOST
         {
-            ROOM.with(|room| room.set(Some(self)));
+            // The thread may be about to end.
+            let _ = ROOM.try_with(|room| room.set(Some(self)));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
+use crate::planted::{Bug, is_planted};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, thread};
 use crate::value::Value;
@@ -262,7 +263,7 @@ impl Lead {
                 Ok(false)
             })?,
             Kept::Value(value, deadline) => self.space.write(*db, &[key], |writer| {
-                if !fence.may_keep() {
+                if !fence.may_keep() && !is_planted(Bug::IgnoredFence) {
                     writer.discard_value(value);
                     return Ok(false);
                 }

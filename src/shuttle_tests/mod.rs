@@ -11,6 +11,7 @@ mod caches;
 mod journal;
 mod loads;
 mod locks;
+mod planted;
 mod pubsub;
 mod sweeper;
 mod waiters;

@@ -12,7 +12,7 @@ mod files;
 #[allow(dead_code, reason = "what the files' tests need of it")]
 mod support;
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -507,96 +507,4 @@ fn one_too_many_is_told_so_and_takes_nobodys_place() {
         assert_eq!(rest(&mut connect(server.addr())), "-ERR max number of clients reached\r\n");
     }
     clients.iter_mut().for_each(|client| assert_eq!(client.ask("PING"), "+PONG"));
-}
-
-/// The protocol errors of the live Redis, where there is one. (But for a zero in the place of a `$`: Redis takes it
-/// for the end of what has come, and waits.)
-#[test]
-fn the_errors_are_those_of_redis() {
-    let _alone = alone();
-    let Some(redis) = Redis::start() else { return };
-    let server = Store::new().serve().unwrap();
-    let cases: [&[u8]; 22] = [
-        b"*x\r\n",
-        b"*\r\n",
-        b"*2147483647\r\n*\r\n",
-        b"*2147483648\r\n",
-        b"*-1\r\nPING\r\nQUIT\r\n",
-        b"*-99999999999\r\nPING\r\nQUIT\r\n",
-        b"*0\r\nPING\r\nQUIT\r\n",
-        b"*01\r\n$4\r\nQUIT\r\n",
-        b"* 1\r\n",
-        b"*+1\r\n",
-        b"*1\r\n*1\r\n",
-        b"*1\r\n$x\r\n",
-        b"*1\r\n$\r\n",
-        b"*1\r\n$-1\r\n",
-        b"*1\r\n$536870913\r\n",
-        b"*1\r\n$18446744073709551616\r\n",
-        b"*1\r\n+PING\r\n",
-        b"*1\r\n\xff\r\n",
-        b"*1\r\n$4\r\nPINGxxQUIT\r\n",
-        b"set 'a\r\n",
-        b"set \"a\"b\r\n",
-        b"\r\n\r\n  \r\nPING\r\nQUIT\r\n",
-    ];
-    for bytes in cases {
-        let told = [redis.addr, server.addr()].map(|addr| {
-            let mut client = connect(addr);
-            client.write_all(bytes).unwrap();
-            rest(&mut client)
-        });
-        assert_eq!(told[0], told[1], "{}", bytes.escape_ascii());
-    }
-    for byte in [b'x', b'*'] {
-        let told = [redis.addr, server.addr()].map(|addr| {
-            let mut client = connect(addr);
-            // As much as Redis reads before it gives up.
-            let _ = client.write_all(&[byte; 65 << 10]);
-            rest(&mut client)
-        });
-        assert!(told[0].is_empty() || told[0] == told[1], "{told:?}");
-    }
-}
-
-/// A real one on a free port.
-struct Redis {
-    process: std::process::Child,
-    addr: SocketAddr,
-}
-
-impl Redis {
-    fn start() -> Option<Redis> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
-        let mut command = std::process::Command::new("redis-server");
-        command.args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]);
-        let (input, output) = (std::process::Stdio::null(), std::process::Stdio::null());
-        let process = match command.stdin(input).stdout(output).spawn() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                println!("there is no redis-server here");
-                return None;
-            }
-            spawned => spawned.unwrap(),
-        };
-        let addr = SocketAddr::from(([127, 0, 0, 1], port));
-        let redis = Redis { process, addr };
-        until("redis-server starts", || TcpStream::connect(addr).is_ok());
-        Some(redis)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

@@ -4,7 +4,7 @@
 //! what was written is read again: it is set here by opening with another clock.
 
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use larder::{Cache, FixedWindow, ManualClock, Store, Sweeping, Ttl};
 
@@ -140,6 +140,8 @@ fn a_snapshot_is_loaded_while_the_wall_clock_is_set() {
 
 #[cfg(feature = "journal")]
 mod journals {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn open(folder: &Folder, clock: &ManualClock) -> Store {

@@ -27,6 +27,7 @@ pub struct Server {
     child: Child,
     port: u16,
     /// Its working directory, of its own: what one saves there another would load.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "it is removed with this"))]
     folder: Folder,
     /// What it logs, little as that is; the pipe stays open for as long as the server writes.
     log: BufReader<ChildStdout>,

@@ -16,6 +16,7 @@ const KEYS: [&str; 2] = ["k", "l"];
 trait Family: Object<What: Send + Sync, Gave = Reply> + Default + Debug {
     fn draw(chance: &mut Chance) -> Self::What;
     fn run(store: &Store, key: &str, what: &Self::What) -> Reply;
+    #[cfg(feature = "server")]
     fn words(key: &str, what: &Self::What) -> String;
 }
 
@@ -191,6 +192,7 @@ impl Family for Text {
         .expect("all values are numbers")
     }
 
+    #[cfg(feature = "server")]
     fn words(key: &str, what: &OfText) -> String {
         match what {
             OfText::Get => format!("GET {key}"),
@@ -266,6 +268,7 @@ impl Family for Members {
         .expect("it is a set")
     }
 
+    #[cfg(feature = "server")]
     fn words(key: &str, what: &OfMembers) -> String {
         match what {
             OfMembers::Insert(member) => format!("SADD {key} {member}"),
@@ -351,6 +354,7 @@ impl Family for Elements {
         .expect("it is a list")
     }
 
+    #[cfg(feature = "server")]
     fn words(key: &str, what: &OfElements) -> String {
         match what {
             OfElements::PushFront(element) => format!("LPUSH {key} {element}"),

@@ -62,6 +62,16 @@ fn each_server(check: impl Fn(&mut dyn FnMut(&Words) -> Vec<u8>) -> String) {
     }
 }
 
+/// Runs the commands on a store with one list, and has only them counted.
+fn count_all(ask: &mut dyn FnMut(&Words) -> Vec<u8>) {
+    for words in [words!["FLUSHALL"], words!["RPUSH", "l", "1"], words!["CONFIG", "RESETSTAT"]] {
+        ask(&words);
+    }
+    for words in commands() {
+        ask(&words);
+    }
+}
+
 fn parse(reply: &[u8]) -> Value {
     Value::parse(reply).unwrap_or_else(|| panic!("{}", reply.escape_ascii()))
 }
@@ -105,12 +115,7 @@ fn the_same_commands_are_slow_as_in_redis() {
 #[test]
 fn commands_and_errors_are_counted_as_redis_counts_them() {
     each_server(|ask| {
-        ask(&words!["FLUSHALL"]);
-        ask(&words!["RPUSH", "l", "1"]);
-        ask(&words!["CONFIG", "RESETSTAT"]);
-        for words in commands() {
-            ask(&words);
-        }
+        count_all(ask);
         let mut lines = BTreeMap::new();
         for section in ["commandstats", "errorstats", "latencystats"] {
             let Value::One(_, text) = parse(&ask(&words!["INFO", section])) else { panic!("no text") };
@@ -182,12 +187,7 @@ fn so_many_slow_commands_are_kept_as_redis_keeps() {
 #[test]
 fn histograms_are_of_the_commands_that_are_named_and_of_all_behind_them() {
     each_server(|ask| {
-        ask(&words!["FLUSHALL"]);
-        ask(&words!["RPUSH", "l", "1"]);
-        ask(&words!["CONFIG", "RESETSTAT"]);
-        for words in commands() {
-            ask(&words);
-        }
+        count_all(ask);
         ask(&words!["GETEX", "x"]);
         let mut told = String::new();
         for names in [&["config"][..], &["get"], &["CONFIG|get", "nope", "Set"], &["blpop"], &["nope"]] {

@@ -37,6 +37,8 @@ mod journal;
 mod key_events;
 mod keys;
 mod lists;
+#[cfg(feature = "server")]
+mod malformed;
 mod measures;
 #[cfg(feature = "server")]
 mod measures_clock;
