@@ -5,15 +5,21 @@
 mod arguments;
 mod encode;
 #[cfg(any(feature = "redis", feature = "server"))]
+mod inline;
+#[cfg(any(feature = "redis", feature = "server"))]
 mod parse;
+#[cfg(any(feature = "redis", feature = "server"))]
+mod style;
 
 #[cfg(any(feature = "lua", feature = "redis"))]
 pub(crate) use encode::coordinate;
 pub(crate) use encode::{Dialect, double, encode};
+#[cfg(feature = "server")]
+pub(crate) use inline::split_words;
 #[cfg(any(feature = "redis", feature = "server"))]
 pub(crate) use parse::Requests;
 #[cfg(feature = "server")]
-pub(crate) use parse::split_words;
+pub(crate) use style::Style;
 
 /// Which version of the protocol a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

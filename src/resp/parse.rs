@@ -7,6 +7,8 @@
 use std::fmt;
 
 use super::arguments::Arguments;
+use super::inline::split_words;
+use super::style::Style;
 use crate::Bytes;
 #[cfg(feature = "server")]
 use crate::reply::ErrorReply;
@@ -51,6 +53,8 @@ pub(crate) struct Requests {
     longest: usize,
     /// Whether the client has still to say who it is.
     pub is_unknown: bool,
+    /// How they may be written.
+    pub style: Style,
     /// Bytes that have arrived so far.
     pub received: u64,
 }
@@ -86,6 +90,7 @@ impl Requests {
             long: None,
             longest,
             is_unknown: false,
+            style: Style::default(),
             received: 0,
         }
     }
@@ -163,7 +168,9 @@ impl Requests {
                 None => return Ok(None),
                 Some(b'*') => {
                     let most = if self.is_unknown { UNKNOWN_ARGUMENTS } else { ARGUMENTS };
-                    let Some(count) = self.number("too big mbulk count string")? else { return Ok(None) };
+                    let Some(count) = self.number(b'*', "too big mbulk count string")? else {
+                        return Ok(None);
+                    };
                     match count {
                         Some(count) if count > most && count <= ARGUMENTS => {
                             return Err(self.broken("unauthenticated multibulk length"));
@@ -227,12 +234,7 @@ impl Requests {
         let length = match self.length {
             Some(length) => length,
             None => {
-                let start = self.start;
-                let Some(length) = self.number("too big bulk count string")? else { return Ok(false) };
-                let kind = self.buffer[start];
-                if kind != b'$' {
-                    return Err(self.broken([b"expected '$', got '", &[kind][..], b"'"].concat()));
-                }
+                let Some(length) = self.number(b'$', "too big bulk count string")? else { return Ok(false) };
                 let longest = i64::try_from(self.longest).unwrap_or(i64::MAX);
                 let length = match length {
                     Some(length) if !(0..=longest).contains(&length) => None,
@@ -245,16 +247,17 @@ impl Requests {
                 *self.length.insert(length as usize)
             }
         };
-        // What stands in the place of the two bytes behind it is not looked at, as in Redis.
         let bytes = &self.buffer[self.start..];
         match &mut self.long {
             Some(long) if long.len() < length || bytes.len() < 2 => return Ok(false),
             Some(long) => {
+                check_end(self.style, bytes)?;
                 self.arguments.push_long(Bytes::from_buffer(std::mem::take(long)));
                 self.long = None;
                 self.start += 2;
             }
             None if bytes.len() >= length + 2 => {
+                check_end(self.style, &bytes[length..])?;
                 self.arguments.push(&bytes[..length]);
                 self.start += length + 2;
             }
@@ -278,29 +281,35 @@ impl Requests {
             return if self.searched >= LINE { Err(self.broken("too big inline request")) } else { Ok(None) };
         };
         let line = &self.buffer[self.start..self.start + end];
-        let words = split_words(line.strip_suffix(b"\r").unwrap_or(line));
+        let words = split_words(line.strip_suffix(b"\r").unwrap_or(line), self.style);
         self.start += end + 1;
         words.map(Some).ok_or_else(|| self.broken("unbalanced quotes in request"))
     }
 
-    /// The number on the next line, behind its first byte, and goes on to the line after it. The number is `None`
-    /// if the line holds none.
+    /// The number on the next line, behind the byte that says what it is of, and goes on to the line after it. The
+    /// number is `None` if the line holds none.
     #[inline]
-    fn number(&mut self, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
-        match few_digits(self.buffer.get(self.start + 1..).unwrap_or_default()) {
+    fn number(&mut self, kind: u8, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
+        let usual = self.buffer.get(self.start..).and_then(|line| line.strip_prefix(&[kind]));
+        match usual.and_then(few_digits) {
             Some((number, digits)) => {
                 self.start += 1 + digits + 2;
                 self.searched = 0;
                 Ok(Some(Some(number)))
             }
-            None => self.any_number(too_long),
+            None => self.any_number(kind, too_long),
         }
     }
 
     /// The same, whatever the line looks like.
     #[cold]
-    fn any_number(&mut self, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
+    fn any_number(&mut self, kind: u8, too_long: &'static str) -> Result<Option<Option<i64>>, ProtocolError> {
         let Some(line) = self.line(too_long)? else { return Ok(None) };
+        let found = self.buffer[line.start];
+        if found != kind {
+            return Err(self.broken([b"expected '", &[kind][..], b"', got '", &[found], b"'"].concat()));
+        }
+        check_end(self.style, &self.buffer[line.end..])?;
         let number = self.buffer[line.clone()].get(1..).and_then(parse_i64);
         self.start = line.end + 2;
         Ok(Some(number))
@@ -333,12 +342,17 @@ impl Requests {
     }
 }
 
+/// Looks at what stands where a line or an argument ends.
+fn check_end(style: Style, bytes: &[u8]) -> Result<(), ProtocolError> {
+    if style.takes_end(bytes) { Ok(()) } else { Err(ProtocolError(b"invalid CRLF in request".into())) }
+}
+
 /// An argument of less than 100 bytes that has arrived whole, and what comes behind it.
 #[inline]
 fn short_argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = two_digits(b'$', bytes)?;
     let (argument, rest) = rest.split_at_checked(length)?;
-    Some((argument, rest.get(2..)?))
+    Some((argument, rest.strip_prefix(b"\r\n")?))
 }
 
 /// A line of that kind whose number has one digit or two, and what comes behind it.
@@ -367,7 +381,7 @@ fn few_digits(line: &[u8]) -> Option<(i64, usize)> {
         }
     }
     let is_plain = digits == 1 || digits > 1 && line[0] != b'0';
-    (is_plain && line.get(digits) == Some(&b'\r') && line.len() > digits + 1).then_some((number, digits))
+    (is_plain && line[digits..].starts_with(b"\r\n")).then_some((number, digits))
 }
 
 /// Puts what has arrived of an argument behind what has before. Its room grows with it.
@@ -377,95 +391,6 @@ fn append(long: &mut Vec<u8>, bytes: &[u8], length: usize) {
         long.reserve_exact(more.min(length.saturating_sub(long.len())).max(bytes.len()));
     }
     long.extend_from_slice(bytes);
-}
-
-/// The words of a line, apart by white space; within quotes it belongs to the word, and within double quotes
-/// there are escapes (`\n`, `\x0a`). `None` if a quote does not end, or something follows it at once.
-pub(crate) fn split_words(line: &[u8]) -> Option<Vec<Bytes>> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_ascii_start();
-    while !rest.is_empty() {
-        let mut word = Vec::new();
-        loop {
-            match rest {
-                [] => break,
-                [b'"', tail @ ..] => {
-                    rest = double_quoted(tail, &mut word)?;
-                    if rest.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
-                        return None;
-                    }
-                    break;
-                }
-                [b'\'', tail @ ..] => {
-                    rest = single_quoted(tail, &mut word)?;
-                    if rest.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
-                        return None;
-                    }
-                    break;
-                }
-                [byte, tail @ ..] => {
-                    rest = tail;
-                    if byte.is_ascii_whitespace() {
-                        break;
-                    }
-                    word.push(*byte);
-                }
-            }
-        }
-        words.push(Bytes::from(word));
-        rest = rest.trim_ascii_start();
-    }
-    Some(words)
-}
-
-/// What follows the closing quote.
-fn double_quoted<'l>(mut rest: &'l [u8], word: &mut Vec<u8>) -> Option<&'l [u8]> {
-    loop {
-        rest = match rest {
-            [] => return None,
-            [b'"', tail @ ..] => return Some(tail),
-            [b'\\', b'x', a, b, tail @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
-                word.push(hex(*a) << 4 | hex(*b));
-                tail
-            }
-            [b'\\', escaped, tail @ ..] => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 8,
-                    b'a' => 7,
-                    other => *other,
-                });
-                tail
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        };
-    }
-}
-
-fn single_quoted<'l>(mut rest: &'l [u8], word: &mut Vec<u8>) -> Option<&'l [u8]> {
-    loop {
-        rest = match rest {
-            [] => return None,
-            [b'\'', tail @ ..] => return Some(tail),
-            [b'\\', b'\'', tail @ ..] => {
-                word.push(b'\'');
-                tail
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        };
-    }
-}
-
-fn hex(digit: u8) -> u8 {
-    char::from(digit).to_digit(16).unwrap_or_default() as u8
 }
 
 #[cfg(test)]
@@ -533,10 +458,12 @@ mod tests {
         #[test]
         fn a_usual_request_is_read_as_any_other(
             fragments in prop::collection::vec(fragment(), 1..8), longest in 20..200_usize, is_unknown: bool,
+            is_valkey: bool,
         ) {
             let bytes = fragments.concat();
+            let style = if is_valkey { Style::Valkey9 } else { Style::Redis };
             let read = |step: usize| {
-                let mut requests = Requests { is_unknown, ..Requests::new(longest) };
+                let mut requests = Requests { is_unknown, style, ..Requests::new(longest) };
                 let mut all = Vec::new();
                 for part in bytes.chunks(step) {
                     requests.feed(part);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ServerBuilder;
-use crate::resp::split_words;
+use crate::resp::{Style, split_words};
 use crate::table::{check_user, eviction_of, names, read_at_start};
 use crate::{Bytes, Compat, SaveFile, Server, Store, StoreBuilder};
 
@@ -192,7 +192,7 @@ impl ServerConfig {
                 directive: String::from_utf8_lossy(line).into_owned(),
                 why,
             };
-            let words = split_words(line);
+            let words = split_words(line, Style::Redis);
             let words = words.ok_or_else(|| failed("Unbalanced quotes in configuration line".into()))?;
             match words.split_first() {
                 None => {}

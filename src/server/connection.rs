@@ -17,12 +17,12 @@ use crate::clock::{Clock, millis};
 use crate::journal::deferred::deferring;
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::Requests;
+use crate::resp::{Requests, Style};
 use crate::table::{Outcome, OutputLimit, Waiting, output_limit, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
-use crate::{Bytes, Message, Recv, Session};
+use crate::{Bytes, Compat, Message, Recv, Session};
 
 /// Bytes that are read at a time.
 const READ: usize = 16 << 10;
@@ -82,7 +82,10 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
     if !session.is_linked() {
         return;
     }
-    let requests = Requests::new(session.longest_argument());
+    let mut requests = Requests::new(session.longest_argument());
+    if shared.options.compat == Compat::Valkey9 {
+        requests.style = Style::Valkey9;
+    }
     let mut connection = Connection {
         stream,
         session,

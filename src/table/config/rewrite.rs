@@ -10,7 +10,7 @@ use super::{Compat, PARAMETERS, Parameter};
 use crate::Bytes;
 use crate::keyspace::Keyspace;
 use crate::reply::{ErrorReply, Reply};
-use crate::resp::split_words;
+use crate::resp::{Style, split_words};
 use crate::table::call::{Answer, Call};
 
 /// Above what was not in the file.
@@ -87,7 +87,7 @@ fn name_of(line: &[u8]) -> Option<Vec<u8>> {
     if line.starts_with(b"#") {
         return None;
     }
-    split_words(line)?.first().map(|name| name.to_vec())
+    split_words(line, Style::Redis)?.first().map(|name| name.to_vec())
 }
 
 fn is_called(parameter: &Parameter, name: &[u8], compat: Compat) -> bool {
@@ -186,7 +186,7 @@ mod tests {
         fn a_word_is_read_as_it_was(word in prop::collection::vec(any::<u8>(), 0..20)) {
             let mut line = b"name ".to_vec();
             push_word(&word, &mut line);
-            prop_assert_eq!(split_words(&line), Some(vec![Bytes::from("name"), Bytes::from(word)]));
+            prop_assert_eq!(split_words(&line, Style::Redis), Some(vec![Bytes::from("name"), Bytes::from(word)]));
         }
     }
 }

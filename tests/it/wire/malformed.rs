@@ -9,7 +9,7 @@ use larder::{Protocol, Store};
 use super::redis::Redis;
 use crate::differential::server::Server;
 
-const CASES: [&[u8]; 22] = [
+const CASES: [&[u8]; 32] = [
     b"*x\r\n",
     b"*\r\n",
     b"*2147483647\r\n*\r\n",
@@ -29,8 +29,18 @@ const CASES: [&[u8]; 22] = [
     b"*1\r\n+PING\r\n",
     b"*1\r\n\xff\r\n",
     b"*1\r\n$4\r\nPINGxxQUIT\r\n",
+    b"*1\r\n$4\r\nPING\rxQUIT\r\n",
+    b"*1\rx$4\r\nPING\r\nQUIT\r\n",
+    b"*x\rx$4\r\nPING\r\nQUIT\r\n",
+    b"*1\r\n$4\rxPING\r\nQUIT\r\n",
+    b"*1\r\n:4\rxPING\r\nQUIT\r\n",
+    b"*0\rxQUIT\r\n",
     b"set 'a\r\n",
-    b"set \"a\"b\r\n",
+    b"ping \"a\"b\r\nQUIT\r\n",
+    b"ping 'a'\"b\"c\r\nQUIT\r\n",
+    b"ping a\"b\"c'd'\r\nQUIT\r\n",
+    b"ping \"a\"'\r\nQUIT\r\n",
+    b"ping \"\"\"\"\r\nQUIT\r\n",
     b"\r\n\r\n  \r\nPING\r\nQUIT\r\n",
 ];
 
