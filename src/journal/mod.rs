@@ -32,6 +32,8 @@ mod step;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
 
+#[cfg(feature = "commands")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -201,10 +203,14 @@ impl Journal {
         self.shared.end()
     }
 
-    /// Whether nothing is to be told before it is on the disk.
-    #[cfg(feature = "server")]
-    pub(crate) fn is_strict(&self) -> bool {
-        self.shared.policy == SyncPolicy::Always
+    #[cfg(feature = "commands")]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    #[cfg(feature = "commands")]
+    pub(crate) fn policy(&self) -> SyncPolicy {
+        self.shared.policy
     }
 
     /// Waits, as a task, until all up to a place is on the disk.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ServerBuilder;
+#[cfg(feature = "journal")]
+use crate::SyncPolicy;
 use crate::resp::{Style, split_words};
 use crate::table::{check_user, eviction_of, names, read_at_start};
 use crate::{Bytes, Compat, SaveFile, Server, Store, StoreBuilder};
@@ -27,7 +29,7 @@ const REFUSED: [(&str, &str); 4] = [
 ///
 /// Of the parameters that Redis has, these have an effect: `bind`, `port`, `requirepass`, `maxclients`, `timeout`,
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
-/// `dbfilename`, `unixsocket`, `enable-debug-command`, `aclfile`, and those that have one when `CONFIG SET` sets them too:
+/// `dbfilename`, `appendonly`, `appenddirname` and `appendfsync` (feature `journal`), `unixsocket`, `enable-debug-command`, `aclfile`, and those that have one when `CONFIG SET` sets them too:
 /// `requirepass`, `maxclients`, `timeout`, `save`, `stop-writes-on-bgsave-error`, `notify-keyspace-events`,
 /// `client-output-buffer-limit`, `client-query-buffer-limit`, `tracking-table-max-keys`, `busy-reply-threshold`,
 /// `hll-sparse-max-bytes`, `import-mode`, `slowlog-*`, `commandlog-*`, `latency-*`. The others are read, checked as Redis
@@ -130,8 +132,8 @@ impl ServerConfig {
     /// let mut config = ServerConfig::new(Compat::default());
     /// config.set("maxmemory", "1gb")?;
     /// assert_eq!(config.get("maxmemory").as_deref(), Some("1073741824"));
-    /// let error = config.set("appendonly", "yes").unwrap_err();
-    /// assert!(error.to_string().starts_with("there is no append-only file"));
+    /// let error = config.set("cluster-enabled", "yes").unwrap_err();
+    /// assert_eq!(error.to_string(), "this server is no part of a cluster");
     /// # Ok::<(), larder::ConfigError>(())
     /// ```
     ///
@@ -240,6 +242,10 @@ impl ServerConfig {
             "dbfilename" if value.contains(&b'/') => {
                 return Err("dbfilename can't be a path, just a filename".into());
             }
+            "appenddirname" if value.contains(&b'/') => {
+                return Err("appenddirname can't be a path, just a dirname".into());
+            }
+            "appenddirname" if value.is_empty() => return Err("appenddirname can't be empty".into()),
             _ => {}
         }
         self.adds_points |= name == "save";
@@ -259,7 +265,7 @@ impl ServerConfig {
     }
 
     /// A store as the configuration has it: its databases, its limit and what goes when that is reached, its
-    /// longest value. O(1)
+    /// longest value, and when it is synced if it is kept in a folder. O(1)
     ///
     /// ```
     /// use larder::{Compat, Error, ServerConfig};
@@ -285,7 +291,43 @@ impl ServerConfig {
             let policy = self.get("maxmemory-policy").unwrap_or_default();
             builder = builder.max_bytes(size(bytes)).eviction(eviction_of(&policy));
         }
+        #[cfg(feature = "journal")]
+        if let Some(when) = self.get("appendfsync") {
+            builder = builder.sync_policy(match &*when {
+                "always" => SyncPolicy::Always,
+                "no" => SyncPolicy::Never,
+                _ => SyncPolicy::default(),
+            });
+        }
         builder
+    }
+
+    /// The folder that the store is to be kept in, for [`open`](StoreBuilder::open): `appenddirname` in `dir`, by default
+    /// `appendonlydir` in the working directory; `None` unless `appendonly` is `yes`. O(1)
+    ///
+    /// ```
+    /// use larder::{Compat, ServerConfig};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("larder-doc-config-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// let mut config = ServerConfig::new(Compat::default());
+    /// config.set("dir", &folder.to_string_lossy())?;
+    /// config.read("appendonly yes\nappendfsync always")?;
+    /// let kept_in = config.folder().expect("it is to be kept");
+    /// assert!(kept_in.ends_with("appendonlydir"));
+    /// let store = config.store().open(&kept_in)?;
+    /// let server = config.server()?.start(&store)?;
+    /// # drop((server, store));
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "journal")]
+    pub fn folder(&self) -> Option<PathBuf> {
+        if self.get("appendonly").as_deref() != Some("yes") {
+            return None;
+        }
+        let name = self.get("appenddirname").unwrap_or_else(|| "appendonlydir".into());
+        Some(self.get("dir").map(PathBuf::from).unwrap_or_default().join(name))
     }
 
     /// The file that `dir` and `dbfilename` name, which by default are the working directory and `dump.rdb`. O(1)

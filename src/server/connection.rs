@@ -14,7 +14,7 @@ use super::stream::{Arrived, Stream};
 use super::{GREETING, Shared};
 use crate::clock::{Clock, millis};
 #[cfg(feature = "journal")]
-use crate::journal::deferred::deferring;
+use crate::journal::{SyncPolicy, deferred::deferring};
 use crate::pubsub::Subscription;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Requests, Style};
@@ -317,7 +317,7 @@ impl Connection<'_> {
         #[cfg(feature = "journal")]
         if let Some(journal) = self.shared.store.space().journal() {
             // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
-            let place = if journal.is_strict() { journal.end() } else { self.unsynced };
+            let place = if journal.policy() == SyncPolicy::Always { journal.end() } else { self.unsynced };
             tokio::select! {
                 biased;
                 // Who is not told may ask again; who was told may not.

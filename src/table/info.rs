@@ -195,7 +195,7 @@ fn persistence(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let journal = journal(call);
     let status = |is_ok: bool| if is_ok { "ok" } else { "err" };
     let seconds = |millis: Option<u64>| millis.map_or("-1".into(), |millis| (millis / 1_000).to_string());
-    vec![
+    let mut lines = vec![
         line("loading", 0),
         line("async_loading", 0),
         line("rdb_changes_since_last_save", saving.changes),
@@ -212,12 +212,20 @@ fn persistence(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("aof_current_rewrite_time_sec", -1),
         line("aof_last_bgrewrite_status", status(journal.was_rewritten)),
         line("aof_last_write_status", status(journal.is_written)),
-    ]
+    ];
+    if journal.is_kept {
+        lines.push(line("aof_current_size", journal.bytes));
+        lines.push(line("aof_base_size", journal.snapshot_bytes));
+    }
+    lines
 }
 
 /// What there is to tell of the store's journal.
+#[derive(Default)]
 struct ToldJournal {
     is_kept: bool,
+    bytes: u64,
+    snapshot_bytes: u64,
     is_rewriting: bool,
     was_rewritten: bool,
     is_written: bool,
@@ -229,6 +237,8 @@ fn journal(call: &Call<'_>) -> ToldJournal {
         let stats = journal.stats();
         return ToldJournal {
             is_kept: true,
+            bytes: stats.snapshot_bytes + stats.journal_bytes,
+            snapshot_bytes: stats.snapshot_bytes,
             is_rewriting: stats.is_rewriting,
             was_rewritten: stats.rewrite_error.is_none(),
             is_written: journal.check().is_ok(),
@@ -236,7 +246,7 @@ fn journal(call: &Call<'_>) -> ToldJournal {
     }
     #[cfg(not(feature = "journal"))]
     let _ = call;
-    ToldJournal { is_kept: false, is_rewriting: false, was_rewritten: true, is_written: true }
+    ToldJournal { was_rewritten: true, is_written: true, ..ToldJournal::default() }
 }
 
 fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {

@@ -25,6 +25,8 @@ FILE is a redis.conf, and - reads more of it from the standard input. --NAME is 
                           Redis's own file, loaded at the start and written by SAVE and at save points
   --save '3600 1 300 100 60 10000'
                           save points: after so many seconds, if so many keys were changed; '' for none
+  --appendonly no         yes: each change is written to the folder appenddirname in dir, and loaded from there alone;
+                          --appendfsync everysec, always or no says when it is synced (feature journal)
   --logfile PATH, --loglevel notice, --pidfile PATH, --timeout 0, --maxclients 10000,
   --enable-debug-command no
 Parameters that have no use here are checked and told by CONFIG GET. What cannot be done is refused by name.

@@ -1,10 +1,11 @@
 //! Serving until somebody ends it.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use larder::{Progress, Server, Shutdown};
+use larder::{Progress, Server, Shutdown, Store};
 use tokio::runtime::Runtime;
 
 use crate::arguments::Settings;
@@ -73,12 +74,7 @@ pub fn start(
         let _entered = runtime.enter();
         Signals::new().map_err(|error| format!("Fatal error listening to signals: {error}. Exiting."))?
     };
-    let store = match &settings.file {
-        None => settings.config.store().build(),
-        Some(file) => file.load(settings.config.store()).map_err(|error| {
-            format!("Fatal error loading the DB from {}: {error}. Exiting.", file.path().display())
-        })?,
-    };
+    let store = load(settings)?;
     let mut builder = settings.config.server().map_err(|error| format!("Fatal error: {error}. Exiting."))?;
     if let Some(file) = &settings.file {
         builder = builder.save_to(file.clone()).save_listener(saved);
@@ -96,6 +92,29 @@ pub fn start(
             .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
     }
     Ok(Started { server, runtime, signals })
+}
+
+/// The store as it was left.
+fn load(settings: &Settings) -> Result<Store, String> {
+    let builder = settings.config.store();
+    let failed =
+        |path: &Path, error| format!("Fatal error loading the DB from {}: {error}. Exiting.", path.display());
+    #[cfg(feature = "journal")]
+    if let Some(folder) = settings.config.folder() {
+        if let Some(file) = settings.file.as_ref().filter(|file| !folder.exists() && file.path().exists()) {
+            // Redis would begin with nothing, and save that over the file.
+            return Err(format!(
+                "Fatal error: with appendonly, {} would not be loaded, and {} is not there yet: move the file away. Exiting.",
+                file.path().display(),
+                folder.display()
+            ));
+        }
+        return builder.open(&folder).map_err(|error| failed(&folder, error));
+    }
+    match &settings.file {
+        None => Ok(builder.build()),
+        Some(file) => file.load(builder).map_err(|error| failed(file.path(), error)),
+    }
 }
 
 /// Tells where it is, to people and to those who wait for the line that Redis writes.
@@ -118,7 +137,16 @@ fn announce(settings: &Settings, server: &Server, log: &Log) {
         log.warning("Warning: it listens beyond this machine, and there is no password (requirepass)");
     }
     let keys: usize = server.store().stats().map_or(0, |stats| stats.entries);
-    if let Some(file) = settings.file.as_ref().filter(|file| file.path().exists()) {
+    #[cfg(feature = "journal")]
+    if let Some(stats) = server.store().journal_stats() {
+        let (folder, torn) = (stats.folder.display(), stats.recovered.torn_bytes);
+        log.notice(&format!("DB loaded from append only file in {folder}: {keys} keys"));
+        if torn > 0 {
+            log.warning(&format!("The last {torn} bytes were torn off by a crash and are cut off"));
+        }
+    }
+    let is_kept = settings.get("appendonly").as_deref() == Some("yes");
+    if let Some(file) = settings.file.as_ref().filter(|file| !is_kept && file.path().exists()) {
         log.notice(&format!("DB loaded from {}: {keys} keys", file.path().display()));
     }
     log.notice(match settings.compat {
@@ -138,6 +166,8 @@ async fn until_ended(server: Server, signals: &mut Signals, settings: &Settings,
             how_at(settings, name)
         }
     };
+    #[cfg(feature = "journal")]
+    let store = server.store().clone();
     let ended = tokio::select! {
         ended = server.shut_down(how) => ended,
         // Who is asked twice does not wait for its clients any longer.
@@ -149,6 +179,14 @@ async fn until_ended(server: Server, signals: &mut Signals, settings: &Settings,
     if ended.is_err() {
         // The log has it.
         return ExitCode::FAILURE;
+    }
+    // Whoever asks for metrics may have a handle yet.
+    #[cfg(feature = "journal")]
+    if store.journal_stats().is_some() {
+        if let Err(error) = store.sync() {
+            log.warning(&format!("Error writing to the append only file: {error}"));
+            return ExitCode::FAILURE;
+        }
     }
     log.warning("larder-server is now ready to exit, bye bye...");
     ExitCode::SUCCESS

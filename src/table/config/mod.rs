@@ -19,6 +19,8 @@ use super::call::{Answer, Call};
 use super::command::help;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
+#[cfg(feature = "journal")]
+use crate::journal::{Journal, SyncPolicy};
 use crate::keyspace::{Keyspace, Limit, Told};
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::RwLock;
@@ -152,6 +154,10 @@ fn value_in(space: &Keyspace, parameter: &Parameter, compat: Compat) -> Bytes {
 
 /// What it is as the store was made, or since it has been set.
 fn own_value(space: &Keyspace, name: &str) -> Option<Bytes> {
+    #[cfg(feature = "journal")]
+    if let Some(value) = space.journal().and_then(|journal| of_journal(journal, name)) {
+        return Some(value);
+    }
     let limits = space.limits();
     let own = match name {
         "databases" => Some(limits.databases.to_string()),
@@ -163,6 +169,21 @@ fn own_value(space: &Keyspace, name: &str) -> Option<Bytes> {
         _ => None,
     };
     own.map(Bytes::from).or_else(|| space.shared().settings.changed(name))
+}
+
+/// What the store's journal is like.
+#[cfg(feature = "journal")]
+fn of_journal(journal: &Journal, name: &str) -> Option<Bytes> {
+    match name {
+        "appendonly" => Some(Bytes::from("yes")),
+        "appenddirname" => Some(Bytes::from(&*journal.folder().file_name()?.to_string_lossy())),
+        "appendfsync" => Some(Bytes::from(match journal.policy() {
+            SyncPolicy::Always => "always",
+            SyncPolicy::Every(_) => "everysec",
+            SyncPolicy::Never => "no",
+        })),
+        _ => None,
+    }
 }
 
 /// What a client may have the server keep of its requests, in bytes.
@@ -282,6 +303,8 @@ fn is_built_in(space: &Keyspace, name: &str) -> bool {
     match name {
         "maxmemory" | "proto-max-bulk-len" => true,
         "maxmemory-policy" => space.limit().is_some(),
+        #[cfg(feature = "journal")]
+        "appendonly" | "appendfsync" => space.journal().is_some(),
         _ => false,
     }
 }

@@ -20,8 +20,9 @@ const LISTS: [&str; 9] = [
 ];
 
 /// What values those take that cannot be changed later.
-const FIXED: [(&str, Kind); 19] = [
+const FIXED: [(&str, Kind); 20] = [
     ("always-show-logo", Kind::Flag),
+    ("appenddirname", Kind::Text),
     ("cluster-enabled", Kind::Flag),
     ("cluster-port", PORT),
     ("daemonize", Kind::Flag),
@@ -46,11 +47,12 @@ const PORT: Kind = Kind::Number(0, 65_535);
 const PERMISSION: Kind = Kind::Choice(&["no", "yes", "local"]);
 
 /// What is not built, by the value that asks for it.
-const REFUSED: [(&str, &str, &str); 7] = [
+const REFUSED: &[(&str, &str, &str)] = &[
+    #[cfg(not(feature = "journal"))]
     (
         "appendonly",
         "yes",
-        "there is no append-only file: use save points (save, dir, dbfilename) or --snapshot",
+        "this server was built without the feature `journal`: use save points (save, dir, dbfilename)",
     ),
     ("cluster-enabled", "yes", "this server is no part of a cluster"),
     ("daemonize", "yes", "this server stays in the foreground: have a service manager or `&` put it aside"),

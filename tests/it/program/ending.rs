@@ -111,3 +111,59 @@ fn a_port_that_is_taken_ends_the_start() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("Failed listening on port"), "{said}");
 }
+
+/// A store that is kept in a folder: what was acknowledged is there again, however it ended.
+#[cfg(feature = "journal")]
+mod kept {
+    use super::*;
+
+    #[test]
+    fn it_is_there_again_after_a_kill() {
+        for (when, name) in [("always", "appendonlydir"), ("everysec", "kept")] {
+            let folder = Folder::new();
+            let flags = ["--appendonly", "yes", "--appendfsync", when, "--appenddirname", name, "--save", ""];
+            let mut server = Program::start(folder.path(), &flags);
+            let mut client = server.client();
+            assert_eq!(client.ask("RPUSH jobs a b"), "2");
+            assert_eq!(client.ask("LPOP jobs"), "a");
+            for (parameter, value) in [("appendonly", "yes"), ("appendfsync", when), ("appenddirname", name)]
+            {
+                assert_eq!(client.config(parameter), value);
+            }
+            let refused = "ERR CONFIG SET failed (possibly related to argument 'appendfsync') - can't set immutable config";
+            assert_eq!(client.ask("CONFIG SET appendfsync no"), refused);
+            assert_eq!(client.ask(&format!("CONFIG SET appendfsync {when} appendonly yes")), "OK");
+            assert_eq!((client.info("aof_enabled"), client.info("aof_base_size")), ("1".into(), "0".into()));
+            assert!(client.info("aof_current_size").parse::<u64>().unwrap() > 0);
+            // Without waiting, a tenth of a second may be lost.
+            if when == "everysec" {
+                assert_eq!(client.ask("WAITAOF 1 0 0"), "1 0");
+            }
+            server.signal("KILL");
+            server.ended();
+            let mut server = Program::start(folder.path(), &flags);
+            server.says("DB loaded from append only file");
+            assert_eq!(server.client().ask("LPOP jobs"), "b");
+            server.signal("TERM");
+            assert_eq!(server.ended().code(), Some(0));
+            let server = Program::start(folder.path(), &flags);
+            assert_eq!(server.client().ask("EXISTS jobs"), "0");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "it saves to nothing else");
+        }
+    }
+
+    /// Redis would begin with nothing, and save that over the file.
+    #[test]
+    fn a_dump_that_would_be_passed_over_is_refused() {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), &[]);
+        server.client().ask("SET greeting hello");
+        server.signal("TERM");
+        assert_eq!(server.ended().code(), Some(0));
+        let output = program(folder.path(), &["--port", "0", "--appendonly", "yes"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains("dump.rdb would not be loaded"), "{said}");
+        assert!(!folder.path().join("appendonlydir").exists());
+    }
+}

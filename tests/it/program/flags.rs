@@ -140,7 +140,9 @@ fn debug_may_be_allowed() {
 fn what_cannot_be_done_is_refused_by_name() {
     let folder = Folder::new();
     for (arguments, why) in [
-        (&["--appendonly", "yes"][..], "there is no append-only file"),
+        #[cfg(not(feature = "journal"))]
+        (&["--appendonly", "yes"][..], "built without the feature `journal`"),
+        (&["--appenddirname", "a/b"][..], "appenddirname can't be a path, just a dirname"),
         (&["--daemonize", "yes"], "this server stays in the foreground"),
         (&["--cluster-enabled", "yes"], "no part of a cluster"),
         (&["--replicaof", "127.0.0.1", "6379"], "replicates no other"),
