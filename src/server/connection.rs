@@ -318,13 +318,8 @@ impl Connection<'_> {
         if let Some(journal) = self.shared.store.space().journal() {
             // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
             let place = if journal.policy() == SyncPolicy::Always { journal.end() } else { self.unsynced };
-            tokio::select! {
-                biased;
-                // Who is not told may ask again; who was told may not.
-                synced = journal.synced(place) => synced.map_err(|_| Gone)?,
-                // A disk that hangs must not hold the server up.
-                _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
-            }
+            // Who is not told may ask again; who was told may not. A stop waits for it too, as the store's end does.
+            journal.synced(place).await.map_err(|_| Gone)?;
             self.unsynced = 0;
         }
         let waiting = self.out.len();
