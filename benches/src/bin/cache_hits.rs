@@ -30,7 +30,9 @@ fn product() -> Arc<Product> {
 
 fn peers() -> Vec<(&'static str, Ask)> {
     let store = Store::new();
-    let plain: Cache<u64, Product> = store.cache("plain").ttl(Duration::from_secs(3600)).build().expect("a new name");
+    let plain: Cache<u64, Product> = store.cache("plain").ttl(Duration::MAX).build().expect("a new name");
+    let timed: Cache<u64, Product> =
+        store.cache("timed").ttl(Duration::from_secs(3600)).build().expect("a new name");
     let bounded = Store::builder().max_keys(2 * KEYS as usize).build();
     let bounded: Cache<u64, Product> =
         bounded.cache("bounded").ttl(Duration::from_secs(3600)).build().expect("a new name");
@@ -42,6 +44,7 @@ fn peers() -> Vec<(&'static str, Ask)> {
         .build();
     for key in 0..KEYS {
         plain.insert(&key, product()).expect("there is room");
+        timed.insert(&key, product()).expect("there is room");
         bounded.insert(&key, product()).expect("there is room");
         quick.insert(key, product());
         moka.insert(key, product());
@@ -52,19 +55,11 @@ fn peers() -> Vec<(&'static str, Ask)> {
     };
     vec![
         ("larder", of_larder(plain)),
-        ("larder, bounded", of_larder(bounded)),
-        (
-            "quick_cache",
-            Box::new(move |key| _ = black_box(quick.get_or_insert_with(&key, never))),
-        ),
-        (
-            "moka",
-            Box::new(move |key| _ = black_box(moka.try_get_with(key, never))),
-        ),
-        (
-            "moka, with a ttl",
-            Box::new(move |key| _ = black_box(moka_ttl.try_get_with(key, never))),
-        ),
+        ("larder, with a ttl", of_larder(timed)),
+        ("larder, bounded, with a ttl", of_larder(bounded)),
+        ("quick_cache", Box::new(move |key| _ = black_box(quick.get_or_insert_with(&key, never)))),
+        ("moka", Box::new(move |key| _ = black_box(moka.try_get_with(key, never)))),
+        ("moka, with a ttl", Box::new(move |key| _ = black_box(moka_ttl.try_get_with(key, never)))),
     ]
 }
 
@@ -113,7 +108,11 @@ fn main() {
             .collect();
         println!("{threads} thread(s), ns a hit:");
         for ((name, _), median) in peers.iter().zip(&medians) {
-            println!("  {name:<17} {median:6.1}   larder takes {:.2} of that", medians[0] / median);
+            println!(
+                "  {name:<27} {median:6.1}   larder takes {:.2} of that, with a ttl {:.2}",
+                medians[0] / median,
+                medians[1] / median
+            );
         }
     }
 }

@@ -7,8 +7,9 @@ mod soak;
 use std::time::{Duration, UNIX_EPOCH};
 
 fn main() {
-    let mut arguments =
-        std::env::args().skip(1).map(|argument| argument.parse::<u64>().expect("a number of seconds, a seed"));
+    let mut arguments = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse::<u64>().expect("a number of seconds, a seed"));
     let lasts = Duration::from_secs(arguments.next().unwrap_or(60));
     let of_the_clock = || UNIX_EPOCH.elapsed().map_or(7, |elapsed| elapsed.as_nanos() as u64);
     let seed = arguments.next().unwrap_or_else(of_the_clock);
