@@ -28,8 +28,10 @@ pub(super) const PREFIX: usize = 8;
 const MAGIC: [u8; 8] = *b"LARDERJ\n";
 const MARK: u8 = 255;
 const MARK_LENGTH: usize = 25;
-/// How much is read ahead of what a length claims.
+/// How much of a file is looked at in one go.
 const STEP: usize = 1 << 20;
+/// How much of it is read ahead.
+const AHEAD: usize = 128 << 10;
 
 /// Which file of which store it is, and what it goes on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +230,7 @@ pub(super) fn read(
     id: FileId,
     mut each: impl FnMut(&[u8], u64) -> Result<(), Fault>,
 ) -> Result<Found, Fault> {
-    let mut input = io::BufReader::with_capacity(STEP, disk.open(path)?);
+    let mut input = io::BufReader::with_capacity(AHEAD, disk.open(path)?);
     fill(&mut input, &mut [0; HEADER])?;
     let mut read = Found { records: 0, length: HEADER as u64, torn: 0, wall: 0 };
     let mut payload = Vec::new();

@@ -14,6 +14,8 @@ mod expiry;
 mod full_disk;
 mod hash;
 mod histories;
+#[cfg(feature = "journal")]
+mod journal;
 mod keys;
 #[cfg(target_os = "linux")]
 mod kills;

@@ -9,6 +9,11 @@ use crate::support::manual_store;
 /// A store with one value of each type in each of its forms, and as little as that takes.
 pub fn one_of_each() -> (ManualClock, Store) {
     let (clock, store) = manual_store();
+    fill(&store);
+    (clock, store)
+}
+
+fn fill(store: &Store) {
     let other = store.db(3).unwrap();
     // Too long to be packed, here and in the files of a server: what has it lies in a table, tree or chunk.
     let long = "abcdefgh".repeat(9);
@@ -46,12 +51,17 @@ pub fn one_of_each() -> (ManualClock, Store) {
     stream.group("g").consumer("ann").read(3).unwrap();
     stream.group("g").consumer("bob").claim([ids[1]], Duration::ZERO).unwrap();
     stream.remove(ids[3]).unwrap();
-    (clock, store)
 }
 
 /// The same, and a stream that knows of producers, which not every format has.
 pub fn one_of_each_and_producers() -> (ManualClock, Store) {
-    let (clock, store) = one_of_each();
-    store.stream::<String, u32>("payments").add_once("shop", "order", [("cents", 995)]).unwrap();
+    let (clock, store) = manual_store();
+    fill_with_producers(&store);
     (clock, store)
+}
+
+/// Puts the same into a store of the caller's.
+pub fn fill_with_producers(store: &Store) {
+    fill(store);
+    store.stream::<String, u32>("payments").add_once("shop", "order", [("cents", 995)]).unwrap();
 }

@@ -1,0 +1,3 @@
+//! Stores that are kept in folders.
+
+mod damage;
