@@ -2,7 +2,8 @@
 //!
 //! [`Real`] is the machine's; tests have one that fails and crashes where they say.
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(all(any(test, fuzzing), not(shuttle)))]
+#[cfg_attr(not(test), allow(dead_code, reason = "what fails in tests"))]
 pub(crate) mod simulated;
 
 use std::ffi::OsString;

@@ -7,7 +7,7 @@ use crate::table::Session;
 use crate::{Bytes, Compat, Store, Sweeping, rdb, snapshot};
 
 /// What the values of a snapshot may take for each byte of it.
-const SPELLED_OUT: usize = 64;
+pub(super) const SPELLED_OUT: usize = 64;
 /// What those of an RDB file or a payload may, if none of its strings is compressed: entries of a stream share the
 /// names of their fields, up to 256 times.
 const PACKED: usize = 320;
@@ -32,18 +32,7 @@ pub fn snapshot(data: &[u8]) {
     let Ok(file) = snapshot::to_bytes(store.space()) else { panic!("it cannot be written") };
     let read = snapshot::from_bytes(again.space(), &file);
     assert!(read.is_ok(), "{read:?}: {}", file.escape_ascii());
-    for db in 0..16 {
-        let (Ok(of), Ok(to)) = (store.db(db), again.db(db)) else { continue };
-        assert_eq!(of.len().ok(), to.len().ok());
-        let mut sessions = [of.session(), to.session()].map(|session| session.compat(Compat::Redis810));
-        for key in of.scan().map_while(Result::ok) {
-            for name in ["DUMP", "PEXPIRETIME"] {
-                let [first, second] =
-                    sessions.each_mut().map(|session| session.call([name.into(), key.clone()]));
-                assert_eq!(first, second, "{name} of {}", key.escape_ascii());
-            }
-        }
-    }
+    assert_same(&store, &again);
     assert!(store.clear_all().is_ok());
     assert_eq!(self::held(&store), unused);
 }
@@ -92,15 +81,31 @@ pub fn rdb(data: &[u8]) {
     }
 }
 
+/// Fails unless both hold the same, for the same time.
+pub(super) fn assert_same(store: &Store, other: &Store) {
+    for db in 0..16 {
+        let (Ok(of), Ok(to)) = (store.db(db), other.db(db)) else { continue };
+        assert_eq!(of.len().ok(), to.len().ok());
+        let mut sessions = [of.session(), to.session()].map(|session| session.compat(Compat::Redis810));
+        for key in of.scan().map_while(Result::ok) {
+            for name in ["DUMP", "PEXPIRETIME"] {
+                let [first, second] =
+                    sessions.each_mut().map(|session| session.call([name.into(), key.clone()]));
+                assert_eq!(first, second, "{name} of {}", key.escape_ascii());
+            }
+        }
+    }
+}
+
 fn builder(clock: &ManualClock) -> crate::StoreBuilder {
     Store::builder().clock(clock).seed(1).shards(1).sweeping(Sweeping::ByHand).value_limit(1 << 20)
 }
 
-fn empty(clock: &ManualClock) -> Store {
+pub(super) fn empty(clock: &ManualClock) -> Store {
     builder(clock).build()
 }
 
-fn held(store: &Store) -> usize {
+pub(super) fn held(store: &Store) -> usize {
     store.stats().map_or(0, |stats| stats.bytes)
 }
 
@@ -121,25 +126,27 @@ const SEEDS: [&[u8]; 9] = [
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
-    use crate::{GroupStart, ManualClock, Store, snapshot};
+    use crate::{GroupStart, ManualClock, Result, Store, snapshot};
+
+    /// Puts values of each type into a store.
+    pub(in crate::fuzzing) fn fill(store: &Store) -> Result<()> {
+        store.insert("string", "text")?;
+        store.list::<String>("list").extend_back(["a", "b"])?;
+        store.set::<u32>("set").insert_many([1, 2])?;
+        store.hash::<String, u32>("hash").insert_ex("f", 1, std::time::Duration::from_secs(9))?;
+        store.sorted_set::<String>("sorted").insert("m", 1.5)?;
+        let stream = store.stream::<String, u32>("stream");
+        stream.add_once("shop", "order", [("cents", 5)])?;
+        stream.group("g").create(GroupStart::First)?;
+        stream.group("g").consumer("ann").read(1).map(drop)
+    }
 
     /// The entries of a snapshot with values of each type.
     fn entries() -> Vec<u8> {
         let store = super::empty(&ManualClock::new());
-        let fill = |store: &Store| {
-            store.insert("string", "text")?;
-            store.list::<String>("list").extend_back(["a", "b"])?;
-            store.set::<u32>("set").insert_many([1, 2])?;
-            store.hash::<String, u32>("hash").insert_ex("f", 1, std::time::Duration::from_secs(9))?;
-            store.sorted_set::<String>("sorted").insert("m", 1.5)?;
-            let stream = store.stream::<String, u32>("stream");
-            stream.add_once("shop", "order", [("cents", 5)])?;
-            stream.group("g").create(GroupStart::First)?;
-            stream.group("g").consumer("ann").read(1).map(drop)
-        };
         fill(&store).unwrap();
         let file = snapshot::to_bytes(store.space()).unwrap();
         // Between the header with the first block's own, and its checksum with the last block.

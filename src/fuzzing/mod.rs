@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`requests`] | what clients send | the same requests in whatever pieces they come, in bounded memory |
 //! | [`session`] | commands with arguments | replies that can be written |
-//! | [`rdb`], [`snapshot`] | files, payloads | an error, or keys in bounded memory that come back from a file |
+//! | [`rdb`], [`snapshot`], `journal` | files, payloads | an error, or keys in bounded memory that come back from a file |
 //! | [`packed`] | operations on one value | what a collection of std's does, and the bytes that it counts |
 //! | [`text`] | patterns, numbers | what a plain and slow version says |
 //! | [`model`] | operations on a store | what maps of std's do, with transactions and time |
@@ -13,6 +13,8 @@
 
 mod commands;
 mod files;
+#[cfg(all(feature = "journal", not(shuttle)))]
+mod journal;
 mod model;
 mod packed;
 mod text;
@@ -21,6 +23,8 @@ use crate::Bytes;
 
 pub use commands::{requests, session};
 pub use files::{rdb, snapshot};
+#[cfg(all(feature = "journal", not(shuttle)))]
+pub use journal::journal;
 pub use model::model;
 pub use packed::packed;
 pub use text::text;

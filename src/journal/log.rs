@@ -186,8 +186,17 @@ impl Output {
 }
 
 /// The name of a journal's file.
-pub(super) fn name(number: u64) -> String {
+pub(crate) fn name(number: u64) -> String {
     format!("journal-{number:08}")
+}
+
+/// A file with one record that holds these bytes, whatever they are, and with right checksums.
+#[cfg(all(any(fuzzing, test), feature = "server", not(shuttle)))]
+pub(crate) fn sealed(payload: &[u8]) -> Vec<u8> {
+    let id = FileId { store: 0, number: 0, snapshot: 0 };
+    let length = payload.len() as u32;
+    let checksum = id.checksum(0, length, crc32fast::hash(payload));
+    [&id.header(), &length.to_le_bytes()[..], &checksum.to_le_bytes(), payload].concat()
 }
 
 /// What reading a file has come to.

@@ -39,6 +39,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use error::JournalError;
+#[cfg(all(any(fuzzing, test), feature = "server", not(shuttle)))]
+pub(crate) use log::{name, sealed};
 pub(crate) use open::open;
 pub(crate) use record::Record;
 use rewrite::rewrite;

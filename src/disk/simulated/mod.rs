@@ -24,6 +24,7 @@
 //! one, fail to read.
 
 mod content;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
