@@ -64,8 +64,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fuzzing::files::tests::fill;
     use crate::StreamTrim;
+    use crate::fuzzing::files::tests::fill;
 
     /// A file with each kind of change.
     fn file() -> Vec<u8> {

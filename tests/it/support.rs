@@ -100,6 +100,7 @@ impl Folder {
     }
 
     /// One in memory, where the system has a place for that: for files that are synced by the ten thousand.
+    #[cfg(feature = "journal")]
     pub fn in_memory() -> Self {
         let place = Path::new("/dev/shm");
         let made = place.is_dir().then(|| Folder::within(place).ok());
