@@ -7,6 +7,8 @@
 //! - **Records**: payload length (u32), checksum (u32), payload. The checksum is the CRC-32 of the store's id, the file's number,
 //!   the record's place in the file's order, its length and the CRC-32 of its payload. So a record that was changed, left out,
 //!   repeated, moved or taken from elsewhere is found.
+//! - **A mark** stands behind the header, written and synced together with it: so a file of which no record or mark fits its header
+//!   has another one's.
 //! - **Marks** stand between records and look like them: a payload of 25 bytes that begins with 255, which no item does; then where
 //!   the mark stands (u64), up to where the file was on the disk as it was written (u64), and the wall time (u64). In the checksum
 //!   their place is all ones. They tell a tail that a crash has torn from a middle that was damaged since: what lies before the
@@ -25,6 +27,8 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const HEADER: usize = 40;
 /// Length and checksum, before a payload.
 pub(super) const PREFIX: usize = 8;
+/// What a file begins with: the header, and a mark.
+pub(super) const START: usize = HEADER + PREFIX + MARK_LENGTH;
 const MAGIC: [u8; 8] = *b"LARDERJ\n";
 const MARK: u8 = 255;
 const MARK_LENGTH: usize = 25;
@@ -81,6 +85,17 @@ impl FileId {
         crc32fast::hash(&covered)
     }
 
+    /// What a file begins with.
+    fn start(self, wall: u64) -> Vec<u8> {
+        [self.header(), self.mark(HEADER as u64, 0, wall)].concat()
+    }
+
+    /// Whether the header's own mark stands behind it.
+    fn begins(self, start: &[u8]) -> bool {
+        let payload = start.get(HEADER + PREFIX..START).unwrap_or_default();
+        self.read_mark(part(start, HEADER), payload).is_some_and(|mark| mark.at == HEADER as u64)
+    }
+
     fn mark(self, at: u64, synced: u64, wall: u64) -> Vec<u8> {
         let mut payload = vec![MARK];
         [at, synced, wall].iter().for_each(|number| payload.extend(number.to_le_bytes()));
@@ -120,15 +135,15 @@ pub(super) struct Output {
 
 impl Output {
     /// A new file, on the disk with its header.
-    pub(super) fn create(disk: &dyn Disk, folder: &Path, id: FileId) -> io::Result<Self> {
+    pub(super) fn create(disk: &dyn Disk, folder: &Path, id: FileId, wall: u64) -> io::Result<Self> {
         let path = folder.join(name(id.number));
         let mut file = disk.create(&path)?;
-        file.write_all(&id.header())?;
+        file.write_all(&id.start(wall))?;
         file.sync()?;
         if !is_planted(Bug::SkippedFolderSync) {
             disk.sync_folder(folder)?;
         }
-        let length = HEADER as u64;
+        let length = START as u64;
         Ok(Output { file, id, path, length, synced: length, marked: length })
     }
 
@@ -196,7 +211,7 @@ pub(crate) fn sealed(payload: &[u8]) -> Vec<u8> {
     let id = FileId { store: 0, number: 0, snapshot: 0 };
     let length = payload.len() as u32;
     let checksum = id.checksum(0, length, crc32fast::hash(payload));
-    [&id.header(), &length.to_le_bytes()[..], &checksum.to_le_bytes(), payload].concat()
+    [&id.start(0), &length.to_le_bytes()[..], &checksum.to_le_bytes(), payload].concat()
 }
 
 /// What reading a file has come to.
@@ -217,11 +232,15 @@ pub(super) fn read_header(
     path: &Path,
     fits: impl Fn(FileId) -> bool,
 ) -> Result<Option<FileId>, Fault> {
-    let mut start = [0; HEADER + 1];
-    let is_bare = fill(&mut disk.open(path)?, &mut start)? <= HEADER;
+    let mut start = [0; START + 1];
+    let filled = fill(&mut disk.open(path)?, &mut start)?;
+    let is_bare = filled <= START;
     match FileId::read(&part(&start, 0)) {
-        Ok(id) if fits(id) => Ok(Some(id)),
+        Ok(id) if fits(id) && id.begins(&start[..filled]) => Ok(Some(id)),
         _ if is_bare => Ok(None),
+        Ok(id) if fits(id) => {
+            Err(Fault::Damaged { at: HEADER as u64, what: "the header's mark is not behind it" })
+        }
         Ok(_) => Err(Fault::NotASnapshot),
         Err(fault) => Err(fault),
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::log::{self, FileId, HEADER, Output};
+use super::log::{self, FileId, Output, START};
 use super::rewrite::remove_older;
 use super::state::{Beginning, Lock, Shared};
 use super::{Journal, JournalError, Recovered, SyncPolicy};
@@ -96,7 +96,7 @@ fn recover(space: &Arc<Keyspace>, disk: &dyn Disk, folder: &Path, files: &Folder
         }
         recovered.records += found.records;
         recovered.torn_bytes = found.torn;
-        journal_bytes += found.length - HEADER as u64;
+        journal_bytes += found.length - START as u64;
         latest = latest.max(found.wall);
         last = Some((*id, path, found));
     }
@@ -109,7 +109,7 @@ fn recover(space: &Arc<Keyspace>, disk: &dyn Disk, folder: &Path, files: &Folder
     let epoch = wall.saturating_sub(now);
     let output = match &last {
         Some((id, path, found)) => Output::go_on(disk, path, *id, found.length),
-        None => Output::create(disk, folder, journals.next),
+        None => Output::create(disk, folder, journals.next, wall),
     };
     let output = output.map_err(|error| JournalError::io("write to", folder, error))?;
     let records = last.map_or(0, |(_, _, found)| found.records);

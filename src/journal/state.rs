@@ -342,7 +342,7 @@ impl Shared {
             let (before, after) = bytes.split_at((at - from) as usize);
             output.write(before, wall)?;
             output.end(wall)?;
-            *output = Output::create(&*self.disk, &self.folder, file)?;
+            *output = Output::create(&*self.disk, &self.folder, file, wall)?;
             rest = after;
         }
         output.write(rest, wall)?;

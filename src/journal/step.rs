@@ -35,6 +35,7 @@ const ADDED: u8 = 11;
 const TRIMMED: u8 = 12;
 const DELETED: u8 = 13;
 const GROUP: u8 = 14;
+const NO_GROUP: u8 = 15;
 
 /// Writes what a step names; nothing, and false, if the value has no such part.
 pub(crate) fn write(out: &mut Vec<u8>, value: ValueRef<'_>, step: &Step<'_>) -> bool {
@@ -126,7 +127,11 @@ fn write_stream(out: &mut Vec<u8>, stream: &Stream, step: &Step<'_>) -> io::Resu
             ids.iter().try_for_each(|id| write_id(out, *id))?;
         }
         Step::Group { name, consumers, ids } => {
-            let Some(group) = stream.group(name) else { return Ok(false) };
+            let Some(group) = stream.group(name) else {
+                out.push(NO_GROUP);
+                write_bytes(out, name)?;
+                return Ok(true);
+            };
             out.push(GROUP);
             write_group(out, group, consumers, ids)?;
         }
@@ -139,12 +144,15 @@ fn write_group(out: &mut Vec<u8>, group: &Group, consumers: &[&[u8]], ids: &[Str
     write_bytes(out, group.name())?;
     write_id(out, group.last)?;
     write_optional(out, group.read)?;
-    let found = consumers.iter().filter_map(|name| group.consumer(group.find(name)?));
-    write_varint(out, found.clone().count() as u64)?;
-    for consumer in found {
-        write_bytes(out, &consumer.name)?;
-        write_varint(out, consumer.seen)?;
-        write_optional(out, consumer.active)?;
+    write_varint(out, consumers.len() as u64)?;
+    for name in consumers {
+        write_bytes(out, name)?;
+        let consumer = group.find(name).and_then(|number| group.consumer(number));
+        out.push(consumer.is_some().into());
+        if let Some(consumer) = consumer {
+            write_varint(out, consumer.seen)?;
+            write_optional(out, consumer.active)?;
+        }
     }
     write_varint(out, ids.len() as u64)?;
     for id in ids {
@@ -222,7 +230,7 @@ pub(super) fn fresh(tag: u8) -> Value {
         MEMBERS => Value::Set(Set::default()),
         FIELDS => Value::Hash(Hash::default()),
         SCORES | RANKS => Value::SortedSet(SortedSet::default()),
-        ADDED..=GROUP => Value::Stream(Stream::default()),
+        ADDED..=NO_GROUP => Value::Stream(Stream::default()),
         _ => Value::List(List::default()),
     }
 }
@@ -272,7 +280,7 @@ pub(super) fn apply<I: Input>(value: &mut Value, tag: u8, reader: &mut Reader<'_
             drop(set.remove_range(ranks));
             Ok(())
         }
-        (Value::Stream(stream), ADDED..=GROUP) => apply_stream(stream, tag, reader),
+        (Value::Stream(stream), ADDED..=NO_GROUP) => apply_stream(stream, tag, reader),
         _ => Err(reader.input.damaged("a part is of another type than its key")),
     }
 }
@@ -358,7 +366,8 @@ fn apply_stream<I: Input>(stream: &mut Stream, tag: u8, reader: &mut Reader<'_, 
                 stream.remove(reader.id()?);
             }
         }
-        _ => return apply_group(stream, reader),
+        GROUP => return apply_group(stream, reader),
+        _ => _ = stream.remove_group(&reader.bytes()?),
     }
     Ok(())
 }
@@ -366,10 +375,16 @@ fn apply_stream<I: Input>(stream: &mut Stream, tag: u8, reader: &mut Reader<'_, 
 fn apply_group<I: Input>(stream: &mut Stream, reader: &mut Reader<'_, I>) -> Result<(), Fault> {
     let name = reader.bytes()?;
     let (last, read) = (reader.id()?, reader.optional()?);
+    // It may be new.
+    stream.add_group(Group::new(name.clone(), last, read));
     let changed = stream.change_group(&name, |group| {
         (group.last, group.read) = (last, read);
         for _ in 0..reader.number()? {
             let name = reader.bytes()?;
+            if !flag(reader)? {
+                group.remove(&name);
+                continue;
+            }
             let (number, _) = group.find_or_add(&name, 0);
             let (seen, active) = (reader.number()?, reader.optional()?);
             group.set_times(number, seen, active);

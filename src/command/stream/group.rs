@@ -54,6 +54,7 @@ pub(crate) fn create_group(
         stream.add_group(group);
         Ok(((), Some(KeyEvent::XGroupCreate)))
     })?;
+    writer.note(key, &Step::Group { name, consumers: &[], ids: &[] });
     created.ok_or(NO_STREAM)
 }
 
@@ -94,6 +95,7 @@ pub(crate) fn destroy_group(writer: &mut Writer<'_>, key: KeyRef<'_>, name: &[u8
         let removed = stream.remove_group(name);
         Ok((removed, removed.then_some(KeyEvent::XGroupDestroy)))
     })?;
+    writer.note(key, &Step::Group { name, consumers: &[], ids: &[] });
     removed.ok_or(NO_STREAM)
 }
 
@@ -130,10 +132,12 @@ pub(crate) fn delete_consumer(
     name: &[u8],
     consumer: &[u8],
 ) -> Result<Option<usize>> {
-    change(writer, key, name, |stream| {
+    let removed = change(writer, key, name, |stream| {
         let removed = stream.change_group(name, |group| group.remove(consumer)).flatten();
         (removed, removed.is_some().then_some(KeyEvent::XGroupDelConsumer))
-    })
+    })?;
+    writer.note(key, &Step::Group { name, consumers: &[consumer], ids: &[] });
+    Ok(removed)
 }
 
 /// XACK: how many entries were pending.

@@ -82,7 +82,7 @@ pub(super) fn each_bit() {
 fn a_snapshot_goes_with_its_journal() {
     let clock = ManualClock::new();
     let files = files(&clock);
-    for length in 0..log::HEADER {
+    for length in 0..log::START {
         let disk = with_changed(&files, JOURNAL, |bytes| bytes.truncate(length));
         let error = open_on(&disk, &clock).map(drop).expect_err("its header is cut off");
         assert!(matches!(error, Error::Journal(_)), "{error}");

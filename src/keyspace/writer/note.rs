@@ -30,7 +30,8 @@ pub(crate) enum Step<'s> {
     Trimmed,
     /// These are gone.
     Deleted(&'s [StreamId]),
-    /// A group of a stream: where it stands, these of its consumers, and what is pending of these entries.
+    /// A group of a stream: whether it is there, where it stands, these of its consumers, and what is pending of these
+    /// entries.
     Group { name: &'s [u8], consumers: &'s [&'s [u8]], ids: &'s [StreamId] },
 }
 

@@ -1,4 +1,4 @@
-//! Journals, as their format is described: a header of 40 bytes, and numbered records with marks between them.
+//! Journals, as their format is described: a header of 40 bytes with its mark, and numbered records with marks between them.
 
 use std::cell::Cell;
 use std::fs;
@@ -151,6 +151,8 @@ impl Format for Journals {
             JournalError::Foreign { .. } if first < HEADER => Ok(()),
             JournalError::Damaged { .. } if first < MAGIC => Err("it is no such file at all"),
             JournalError::Damaged { at, .. } if *at == start as u64 => Ok(()),
+            // Another's header shows at its mark.
+            JournalError::Damaged { at, .. } if first < HEADER && *at == HEADER as u64 => Ok(()),
             JournalError::Damaged { at, .. } if is_mark(&whole[start..]) && *at > start as u64 => Ok(()),
             JournalError::Damaged { .. } => Err("another place"),
             _ => Err("another error"),
@@ -162,6 +164,8 @@ impl Format for Journals {
     fn excuse(&self, whole: &[u8], damaged: &[u8], first: usize, store: &Store) -> Result<(), &'static str> {
         let start = self.start(whole, first);
         let parts = self.parts(whole);
+        // Without its mark, a header is no beginning.
+        let start = if damaged.len() < parts[1].end { 0 } else { start };
         let mut marks = parts.iter().map(|part| &whole[part.clone()]).filter(|part| is_mark(part));
         let is_left = |mark: &[u8]| damaged[start..].windows(mark.len()).any(|window| window == mark);
         if marks.any(|mark| synced(mark) > start as u64 && is_left(mark)) {
