@@ -134,6 +134,16 @@ impl Bytes {
             Repr::Buffer(buffer) => ARC + size_of::<Vec<u8>>() + buffer.capacity(),
         }
     }
+
+    /// How many share what is held outside.
+    #[cfg(test)]
+    pub(crate) fn holders(&self) -> usize {
+        match &self.0 {
+            Repr::Inline(_) => 1,
+            Repr::Shared(shared) => Arc::strong_count(shared),
+            Repr::Buffer(buffer) => Arc::strong_count(buffer),
+        }
+    }
 }
 
 impl Default for Bytes {

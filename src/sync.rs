@@ -80,6 +80,10 @@ mod model {
     }
 
     impl<T> Mutex<T> {
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+        }
+
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             MutexGuard { mutex: self, inner: Some(inner) }
@@ -119,6 +123,10 @@ mod model {
             guard.inner = None;
             shuttle::thread::yield_now();
             guard.inner = guard.mutex.lock().inner;
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
         }
 
         pub(crate) fn notify_all(&self) {

@@ -51,7 +51,13 @@ impl Keyspace {
         let mut effects = Effects::new();
         let result = {
             let index = self.shard_of(key.hash);
-            let mut guard = self.shards[index as usize].0.write();
+            let shard = &self.shards[index as usize].0;
+            let mut guard = shard.write();
+            if let Some(asked) = guard.ask(db, key) {
+                drop(guard);
+                asked.wait();
+                guard = shard.write();
+            }
             let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
             let result = op(&mut writer, key);
             writer.serve_waiters();
@@ -100,9 +106,23 @@ impl Keyspace {
         Ok(op(&guards))
     }
 
-    /// The write locks of the keys' shards.
-    pub(super) fn lock(&self, keys: &[KeyRef<'_>]) -> Parts<RwLockWriteGuard<'_, Shard>> {
-        self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.write())).collect()
+    /// The write locks of the keys' shards, once what a picture shares of the keys has been let go of, if that is soon.
+    pub(super) fn lock(&self, db: u16, keys: &[KeyRef<'_>]) -> Parts<RwLockWriteGuard<'_, Shard>> {
+        let indexes = self.indexes(keys);
+        let lock = || indexes.iter().map(|at| (*at, self.shards[*at as usize].0.write())).collect();
+        let mut guards: Parts<RwLockWriteGuard<'_, Shard>> = lock();
+        if !guards.iter_mut().any(|(_, shard)| shard.hands_over(db)) {
+            return guards;
+        }
+        let asked = keys.iter().filter_map(|key| {
+            let at = guards.binary_search_by_key(&self.shard_of(key.hash), |(index, _)| *index);
+            guards.get_mut(at.ok()?)?.1.ask(db, *key)
+        });
+        // The last is let go of last.
+        let Some(asked) = asked.last() else { return guards };
+        drop(guards);
+        asked.wait();
+        lock()
     }
 
     /// What had to wait until the locks were free: serving waiters for whom keys of other shards are
@@ -201,7 +221,7 @@ impl Keyspace {
         effects: &mut Effects,
         op: impl FnOnce(&mut Writer<'_>) -> R,
     ) -> R {
-        let mut guards = self.lock(keys);
+        let mut guards = self.lock(db, keys);
         let shards = guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)).collect();
         let mut writer = Writer::new(self, db, shards, effects);
         let result = op(&mut writer);

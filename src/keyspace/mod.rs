@@ -10,6 +10,7 @@ mod due;
 mod due_parts;
 mod evicted;
 mod fork;
+pub(crate) mod handover;
 mod hasher;
 mod held;
 #[cfg(feature = "journal")]

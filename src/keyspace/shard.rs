@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::handover::Asked;
 use super::hasher::Common;
 use super::table::Table;
 use super::watch::Watches;
@@ -53,6 +54,19 @@ impl Shard {
         let (notes_use, notes_weight) = (self.notes_use, self.notes_weight);
         let fresh = || Box::new(Table::of_bounded(notes_use, notes_weight));
         self.tables[db].get_or_insert_with(fresh)
+    }
+
+    /// Asks for the page of a key that is going to be written to: see [`Table::ask`].
+    #[inline]
+    pub(super) fn ask(&mut self, db: u16, key: KeyRef<'_>) -> Option<Asked> {
+        self.tables.get_mut(usize::from(db))?.as_deref_mut()?.ask(key.hash, key.bytes)
+    }
+
+    /// Whether that is worth it: see [`ask`](Self::ask).
+    pub(super) fn hands_over(&mut self, db: u16) -> bool {
+        self.tables
+            .get_mut(usize::from(db))
+            .is_some_and(|table| table.as_deref_mut().is_some_and(Table::hands_over))
     }
 
     /// A table that is there, and the keys that are never evicted.

@@ -62,7 +62,7 @@ impl Transaction {
         declared.sort_unstable();
         let guards = {
             let keys: Vec<KeyRef<'_>> = declared.iter().map(|name| space.key_ref(name)).collect();
-            let guards = space.lock(&keys);
+            let guards = space.lock(db, &keys);
             if let Some(watch) = watch {
                 let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
                 let view = View::new(space, db, shards);

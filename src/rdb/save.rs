@@ -10,38 +10,31 @@ use crate::clock::NEVER;
 use crate::disk::Real;
 use crate::keyspace::Keyspace;
 use crate::keyspace::table::Entry;
-use crate::snapshot::{Draft, Moment, Picture, Progress, collect};
+use crate::snapshot::{Draft, Moment, Progress, collect};
 use crate::{Bytes, Compat, Result};
 
 /// Writes all keys of one instant as that server would. O(all data)
 pub(crate) fn save(space: &Keyspace, path: &Path, compat: Compat) -> Result<Progress> {
-    let Picture { tables: mut databases, moment, .. } = collect(space)?;
-    // A database's tables one behind the other: they come by shard.
-    databases.sort_by_key(|(db, _)| *db);
-    let lives = |entry: &Entry<'_>| !entry.is_expired(|_| moment.now);
-    let total = databases.iter().map(|(_, contents)| contents.iter().filter(lives).count() as u64).sum();
-    let mut progress = Progress { total, ..Progress::default() };
+    let picture = collect(space)?;
+    let moment = picture.moment;
+    let mut progress = Progress { total: picture.count(), ..Progress::default() };
     let mut draft = Draft::create(&Real, path).map_err(RdbError::from)?;
     let failed = |error| RdbError::io("write", path, error);
     let mut out = BufWriter::with_capacity(1 << 16, Summed { inner: &mut draft, crc: 0, bytes: 0 });
     let file = File { version: Version::of(compat), space, moment };
     file.header(&mut out, compat).map_err(failed)?;
-    for tables in databases.chunk_by(|(one, _), (next, _)| one == next) {
-        let Some((db, _)) = tables.first() else { continue };
-        let entries = || tables.iter().flat_map(|(_, contents)| contents.iter()).filter(lives);
-        if entries().next().is_none() {
-            continue;
+    let (mut sizes, mut selected) = (picture.sizes(), None);
+    picture.consume(|db, entry| {
+        if selected != Some(db) {
+            selected = Some(db);
+            file.database(&mut out, db, sizes.remove(&db)).map_err(failed)?;
         }
-        let (all, expiring) = (entries().count(), entries().filter(|entry| entry.deadline != NEVER).count());
-        file.database(&mut out, *db, all as u64, expiring as u64).map_err(failed)?;
-        for entry in entries() {
-            let encoding = Encoding::of(entry.value, file.version, space.clock(), moment.now);
-            let encoding =
-                encoding.map_err(|what| RdbError::Refused { what, db: *db, key: Bytes::from(entry.key) })?;
-            file.entry(&mut out, &entry, &encoding).map_err(failed)?;
-            progress.entries += 1;
-        }
-    }
+        let encoding = Encoding::of(entry.value, file.version, space.clock(), moment.now);
+        let encoding =
+            encoding.map_err(|what| RdbError::Refused { what, db, key: Bytes::from(entry.key) })?;
+        progress.entries += 1;
+        file.entry(&mut out, entry, &encoding).map_err(failed)
+    })?;
     out.write_all(&[OP_EOF]).and_then(|()| out.flush()).map_err(failed)?;
     let checksum = out.get_ref().crc;
     out.write_all(&checksum.to_le_bytes()).and_then(|()| out.flush()).map_err(failed)?;
@@ -74,9 +67,11 @@ impl File<'_> {
         Ok(())
     }
 
-    fn database(&self, out: &mut impl Write, db: u16, all: u64, expiring: u64) -> io::Result<()> {
+    /// Goes on with a database: for the first time if it has a size, so many keys, and so many with a deadline.
+    fn database(&self, out: &mut impl Write, db: u16, size: Option<(u64, u64)>) -> io::Result<()> {
         out.write_all(&[OP_SELECT_DB])?;
         write_length(out, db.into())?;
+        let Some((all, expiring)) = size else { return Ok(()) };
         out.write_all(&[OP_RESIZE_DB])?;
         write_length(out, all)?;
         write_length(out, expiring)

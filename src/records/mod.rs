@@ -45,8 +45,8 @@ pub(crate) const POSITIONS: usize = u32::MAX as usize;
 /// Positions to a page.
 pub(crate) const PLACES: u32 = RECORDS as u32;
 
-/// Positions to a chunk of pages.
-pub(crate) const CHUNK: u32 = (pages::CHUNK * RECORDS) as u32;
+/// Pages to a chunk.
+pub(crate) const CHUNK: usize = pages::CHUNK;
 
 /// The page of a position.
 pub(crate) fn page_of(at: u32) -> u32 {
@@ -286,14 +286,32 @@ impl Records {
         (0..self.len as u32).filter_map(|at| self.get(at))
     }
 
-    /// Forgets how records are found by name: they are read by position from now on, until they are dropped.
-    pub(crate) fn let_go_of_index(&mut self) {
-        self.index = Index::default();
+    /// A clone without what finds records by name, to be read by position until it is dropped. O(chunks)
+    pub(crate) fn without_index(&self) -> Records {
+        let Records { pages, len, index: _, long, held } = self;
+        Records { pages: pages.clone(), len: *len, index: Index::default(), long: long.clone(), held: *held }
     }
 
-    /// Gives back the chunk that begins at a position: its records have been read for the last time.
-    pub(crate) fn let_go_of_chunk(&mut self, start: u32) {
-        self.pages.let_go_of_chunk(start as usize / RECORDS);
+    /// Gives back a page whose records have been read for the last time: if `is_now`, also one that clones share, so that who
+    /// writes to those has nothing to copy. O(1)
+    pub(crate) fn let_go_of_page(&mut self, page: u32, is_now: bool) {
+        self.pages.let_go(page as usize, is_now);
+    }
+
+    /// Gives back the chunk of a page, as far as no clone shares it: all of its records have been read for the last time. O(1)
+    pub(crate) fn let_go_of_chunk(&mut self, page: u32) {
+        self.pages.let_go_of_chunk(page as usize);
+    }
+
+    /// How many share the page of a position.
+    #[cfg(test)]
+    pub(crate) fn holders(&self, at: u32) -> usize {
+        self.pages.holders(at as usize / RECORDS)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn holds_no_page(&self) -> bool {
+        (0..self.len).all(|at| self.pages.get(at / RECORDS).is_none())
     }
 
     /// Heap memory, in bytes. O(1).

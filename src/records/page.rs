@@ -99,6 +99,11 @@ impl Page {
         self.trim_if(|spare, used| spare > used / 32);
     }
 
+    #[cfg(test)]
+    pub(super) fn holders(&self) -> usize {
+        Arc::strong_count(&self.bytes)
+    }
+
     /// Heap memory, in bytes. O(1).
     pub(super) fn bytes(&self) -> usize {
         2 * mem::size_of::<usize>() + self.bytes.len()

@@ -71,11 +71,27 @@ impl Pages {
         }
     }
 
+    /// Gives back a page: where clones share its chunk with it, if `is_now`, for which the chunk's ends are copied. O(1)
+    pub(super) fn let_go(&mut self, number: usize, is_now: bool) {
+        let Some(chunk) = self.chunks.get_mut(number / CHUNK) else { return };
+        let pages = if is_now { Some(Arc::make_mut(chunk)) } else { Arc::get_mut(chunk) };
+        if let Some(page) = pages.and_then(|pages| pages.get_mut(number % CHUNK)) {
+            *page = Page::default();
+        }
+    }
+
     /// Gives back the chunk of a page; the others stay where they are. O(1)
     pub(super) fn let_go_of_chunk(&mut self, number: usize) {
         if let Some(chunk) = self.chunks.get_mut(number / CHUNK) {
             *chunk = Chunk::default();
         }
+    }
+
+    /// How many share a page, by itself or with its chunk.
+    #[cfg(test)]
+    pub(super) fn holders(&self, number: usize) -> usize {
+        let page = self.get(number).map_or(0, Page::holders);
+        self.chunks.get(number / CHUNK).map_or(0, |chunk| page.max(Arc::strong_count(chunk)))
     }
 
     /// What the chunks hold on the heap, but for what the pages do, in bytes. O(1)

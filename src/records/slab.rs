@@ -117,6 +117,28 @@ impl<T: Clone> Slab<T> {
         Some(thing)
     }
 
+    /// How many things each page has. O(pages)
+    pub(crate) fn counts(&self) -> Vec<u32> {
+        self.pages.iter().map(|page| page.as_ref().map_or(0, |page| page.len)).collect()
+    }
+
+    /// Gives back a thing that has been read for the last time, with the last of its page at the latest. Where clones share
+    /// the page, earlier if `is_now`, so that who writes to those has nothing to copy: for that its other things are cloned.
+    /// `left` has how many of each page have not been given back. The slab is only read and dropped from then on. O(1)
+    pub(crate) fn let_go(&mut self, number: u32, left: &mut [u32], is_now: bool) {
+        let (at, place) = (number as usize / PLACES, number as usize % PLACES);
+        let (Some(slot), Some(left)) = (self.pages.get_mut(at), left.get_mut(at)) else { return };
+        *left = left.saturating_sub(1);
+        let Some(page) = slot.as_mut().filter(|_| *left > 0) else {
+            *slot = None;
+            return;
+        };
+        let page = if is_now { Some(Arc::make_mut(page)) } else { Arc::get_mut(page) };
+        if let Some(place) = page.and_then(|page| page.places.get_mut(place)) {
+            *place = Place::Free(NONE);
+        }
+    }
+
     #[cfg(any(test, fuzzing))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.pages.iter().flatten().flat_map(|page| &page.places).filter_map(|place| match place {

@@ -23,13 +23,13 @@ pub(crate) mod error;
 mod file;
 pub(crate) mod input;
 mod load;
+mod picture;
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use crate::disk::Disk;
 use crate::keyspace::Keyspace;
-use crate::keyspace::table::{self, Contents};
 use crate::{Result, rng, trace};
 
 use block::BlockWriter;
@@ -42,6 +42,9 @@ pub(crate) use file::FileError;
 pub(crate) use file::SUFFIX as UNFINISHED;
 #[cfg(feature = "journal")]
 pub(crate) use load::restore_picture;
+#[cfg(any(feature = "journal", shuttle))]
+pub(crate) use picture::share;
+pub(crate) use picture::{Picture, collect};
 
 /// How far a save or load has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,34 +78,26 @@ pub(crate) fn save(
     Ok(progress)
 }
 
-/// Writes what a picture shows, without what had expired by then. What is written is let go of at once, so that writers copy
-/// no more of it, and what they have copied of it goes.
+/// Writes what a picture shows.
 fn write(
     out: impl Write,
     id: u64,
-    Picture { tables, moment, natives }: Picture,
+    picture: Picture,
     report: &mut impl FnMut(Progress),
 ) -> io::Result<Progress> {
-    let is_shown =
-        |entry: &table::Entry<'_>| !entry.is_expired(|_| moment.now) && (natives || !entry.value.is_native());
-    let shown = tables.iter().map(|(_, contents)| contents.iter().filter(is_shown).count() as u64);
-    let mut progress = Progress { total: shown.sum(), ..Progress::default() };
+    let moment = picture.moment;
+    let mut progress = Progress { total: picture.count(), ..Progress::default() };
     let mut blocks = BlockWriter::start(out, id, moment.wall)?;
     blocks.write_all(&progress.total.to_le_bytes())?;
-    for (db, contents) in tables {
-        contents.consume(|entry| {
-            if !is_shown(&entry) {
-                return Ok(());
-            }
-            entry::write(&mut blocks, db, &entry, moment)?;
-            progress.entries += 1;
-            progress.bytes = blocks.bytes();
-            if progress.entries % REPORT == 0 {
-                report(progress);
-            }
-            io::Result::Ok(())
-        })?;
-    }
+    picture.consume(|db, entry| {
+        entry::write(&mut blocks, db, entry, moment)?;
+        progress.entries += 1;
+        progress.bytes = blocks.bytes();
+        if progress.entries % REPORT == 0 {
+            report(progress);
+        }
+        io::Result::Ok(())
+    })?;
     progress.bytes = blocks.finish()?;
     Ok(progress)
 }
@@ -158,36 +153,6 @@ pub(crate) fn load(
         .map_err(|fault| SnapshotError::of(fault, path))?;
     trace::snapshot("loaded", path, progress);
     Ok(progress)
-}
-
-/// All keys of one instant, shared with the store.
-pub(crate) struct Picture {
-    pub tables: Vec<(u16, Contents)>,
-    pub moment: Moment,
-    /// Whether the values of caches are in it, encoded.
-    natives: bool,
-}
-
-/// The contents of all tables at this instant. Writers wait while the tables are shared, which takes a step for each page of
-/// keys, and then copy the pages they write to.
-pub(crate) fn collect(space: &Keyspace) -> Result<Picture> {
-    let mut picture = share(space, || {})?;
-    if space.caches().has_any() {
-        picture.tables.iter().for_each(|(_, contents)| contents.encode_natives());
-    }
-    picture.natives = true;
-    Ok(picture)
-}
-
-/// The same without what caches hold. While nothing can change, `at` is run.
-pub(crate) fn share(space: &Keyspace, at: impl FnOnce()) -> Result<Picture> {
-    space.read_all(|shards| {
-        let moment = Moment::of(space.clock());
-        let tables = shards.iter().flat_map(|shard| shard.tables());
-        let tables = tables.map(|(db, table)| (db, table.contents().clone())).collect();
-        at();
-        Picture { tables, moment, natives: false }
-    })
 }
 
 /// Writes a picture under an id of the caller's, for a journal to go on from.

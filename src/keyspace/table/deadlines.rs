@@ -46,6 +46,7 @@ impl Table {
         let body = body(kind, deadline, rest);
         self.contents.records.set_body(at, Text::Slice(&body));
         self.note_deadline(at, before, deadline);
+        self.touches.touched(at);
     }
 
     /// Puts all deadlines off, those of fields too; gives the keys of which values were written for that. O(n) for n

@@ -4,6 +4,7 @@
 //! the record itself; a longer one and a collection stand aside, and the record knows where.
 
 mod deadlines;
+mod leaving;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +12,17 @@ use smallvec::SmallVec;
 
 use super::due::DuePages;
 use super::due_parts::DueParts;
+use super::handover::{Asked, Handover, Marks, Touches};
 use super::recency::Recency;
 use super::weigh::Weights;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
-use crate::records::{BODY, CHUNK, POSITIONS, Record, Records, Text, page_of};
+use crate::records::{BODY, PLACES, POSITIONS, Record, Records, Text, page_of, page_range};
+use crate::sync::Arc;
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
+
+pub(crate) use leaving::Leaving;
 
 /// A key with its value and deadline, as they stand in the table.
 #[derive(Clone, Copy)]
@@ -54,6 +59,8 @@ pub(crate) struct Table {
     recency: Option<Box<Recency>>,
     /// Where the caller weighs keys, what each weighs.
     weights: Option<Box<Weights>>,
+    /// While a picture of the entries is written to a file, which pages have been written to since.
+    touches: Touches,
     pub counters: Counters,
 }
 
@@ -97,17 +104,8 @@ impl Contents {
         self.records.iter().filter_map(|record| self.entry(record))
     }
 
-    /// Visits all entries in the same order, and lets go of their pages on the way: what is shared with a table that has been
-    /// written since is freed. O(n)
-    pub(crate) fn consume<E>(mut self, mut visit: impl FnMut(Entry<'_>) -> Result<(), E>) -> Result<(), E> {
-        self.records.let_go_of_index();
-        let positions = 0..self.len() as u32;
-        for start in positions.clone().step_by(CHUNK as usize) {
-            let chunk = start..start.saturating_add(CHUNK).min(positions.end);
-            chunk.filter_map(|at| self.entry(self.records.get(at)?)).try_for_each(&mut visit)?;
-            self.records.let_go_of_chunk(start);
-        }
-        Ok(())
+    pub(crate) fn pages(&self) -> usize {
+        self.len().div_ceil(PLACES as usize)
     }
 
     /// The name of the key at a position, shared if it is long. O(1).
@@ -204,6 +202,28 @@ impl Table {
         &self.contents
     }
 
+    /// The entries, to be read in order: not by name. O(chunks)
+    pub(crate) fn picture(&self) -> Contents {
+        Contents { records: self.contents.records.without_index(), aside: self.contents.aside.clone() }
+    }
+
+    /// Has the pages that are written to from now on handed over, as those of a table of this number.
+    pub(crate) fn hand_over(&self, handover: &Arc<Handover>, number: u32) -> Marks {
+        self.touches.begin(handover, number, self.contents.pages())
+    }
+
+    /// Whether a picture of the table is written to a file.
+    #[inline]
+    pub(super) fn hands_over(&mut self) -> bool {
+        self.touches.is_on()
+    }
+
+    /// Asks for the page of a key that is going to be written to, while a picture is written to a file that has not come to it.
+    #[inline]
+    pub(super) fn ask(&mut self, hash: u64, key: &[u8]) -> Option<Asked> {
+        if self.hands_over() { self.find(hash, key).and_then(|at| self.touches.ask(at)) } else { None }
+    }
+
     /// Adds a key that is not there yet.
     ///
     /// # Errors
@@ -238,6 +258,7 @@ impl Table {
         }
         self.timed += usize::from(deadline != NEVER);
         self.due.note(page_of(at), deadline);
+        self.touches.touched(at);
         Ok(())
     }
 
@@ -250,6 +271,7 @@ impl Table {
             let mut value = Value::String(Bytes::from(rest));
             let result = change(&mut value);
             self.put(at, value, deadline);
+            self.touches.touched(at);
             return Some(result);
         };
         let value = self.contents.aside.get_mut(number)?;
@@ -264,6 +286,7 @@ impl Table {
                 self.parts.insert(after, key);
             }
         }
+        self.touches.touched(at);
         Some(result)
     }
 
@@ -281,7 +304,9 @@ impl Table {
         // What stood there is the last again.
         if let Some(last) = self.len().checked_sub(1).map(|last| last as u32) {
             self.due.note(page_of(last), self.deadline_at(last));
+            self.touches.touched(last);
         }
+        self.touches.touched(at);
     }
 
     /// Gives the key at a position another value, and another deadline or none; gives the old value back
@@ -295,6 +320,7 @@ impl Table {
         }
         self.put(at, value, deadline);
         self.note_deadline(at, before, deadline);
+        self.touches.touched(at);
         old
     }
 
@@ -326,6 +352,8 @@ impl Table {
             self.due.note(page_of(at), moved);
         }
         self.due.truncate(self.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
+        self.touches.touched(at);
+        self.touches.touched(self.len() as u32);
         value
     }
 
@@ -342,7 +370,7 @@ impl Table {
         if last.is_none_or(|last| self.deadline_at(last) > now) {
             return 0;
         }
-        let Table { contents, held, timed, parts, due, recency, weights, .. } = self;
+        let Table { contents, held, timed, parts, due, recency, weights, touches, .. } = self;
         let Contents { records, aside } = contents;
         let count = records.pop_while(limit, |record| {
             let Some((kind, deadline, rest)) = parse(record.body) else { return false };
@@ -368,6 +396,8 @@ impl Table {
             weights.truncated(records.len());
         }
         due.truncate(records.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
+        let (first, end) = (records.len() as u32, records.len().saturating_add(count) as u32);
+        (page_of(first)..=page_of(end)).for_each(|page| touches.touched(page_range(page).start));
         count
     }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::keyspace::wheel::Due;
+use crate::sync::atomic::Ordering;
 use crate::value::set::Set;
 
 #[derive(Debug, Clone)]
@@ -86,97 +87,102 @@ fn check(table: &Table, model: &Model) {
 
 fn run(steps: Vec<Step>) {
     let (mut table, mut model, mut now) = (Table::default(), Model::new(), 0);
-    let find = |table: &Table, key: u8| table.find(hash(key), &name(key));
     for step in steps {
-        match step {
-            Step::Set(key, len, deadline) => {
-                let value = string(key, len);
-                match find(&table, key) {
-                    Some(at) => drop(table.replace(at, value.clone(), deadline)),
-                    None => table.insert(hash(key), &name(key), value.clone(), deadline).unwrap(),
-                }
-                model.insert(key, (value, deadline));
+        apply(&mut table, &mut model, &mut now, step);
+        check(&table, &model);
+    }
+}
+
+fn apply(table: &mut Table, model: &mut Model, now: &mut u64, step: Step) {
+    let find = |table: &Table, key: u8| table.find(hash(key), &name(key));
+    match step {
+        Step::Set(key, len, deadline) => {
+            let value = string(key, len);
+            match find(table, key) {
+                Some(at) => drop(table.replace(at, value.clone(), deadline)),
+                None => table.insert(hash(key), &name(key), value.clone(), deadline).unwrap(),
             }
-            Step::SetMember(key, member) => {
-                let mut set = Set::default();
-                set.insert(&Bytes::from(&[member; 50]));
-                let value = Value::Set(set);
-                match find(&table, key) {
-                    Some(at) => drop(table.update(at, |held| *held = value.clone())),
-                    None => table.insert(hash(key), &name(key), value.clone(), NEVER).unwrap(),
-                }
-                let deadline = model.get(&key).map_or(NEVER, |(_, deadline)| *deadline);
-                model.insert(key, (value, deadline));
+            model.insert(key, (value, deadline));
+        }
+        Step::SetMember(key, member) => {
+            let mut set = Set::default();
+            set.insert(&Bytes::from(&[member; 50]));
+            let value = Value::Set(set);
+            match find(table, key) {
+                Some(at) => drop(table.update(at, |held| *held = value.clone())),
+                None => table.insert(hash(key), &name(key), value.clone(), NEVER).unwrap(),
             }
-            Step::Append(key, len) => {
-                let append = |value: &mut Value| {
-                    if let Value::String(bytes) = value {
-                        bytes.make_mut().extend(vec![key; len]);
-                    }
-                };
-                find(&table, key).map(|at| table.update(at, append));
-                if let Some((value, _)) = model.get_mut(&key) {
-                    append(value);
+            let deadline = model.get(&key).map_or(NEVER, |(_, deadline)| *deadline);
+            model.insert(key, (value, deadline));
+        }
+        Step::Append(key, len) => {
+            let append = |value: &mut Value| {
+                if let Value::String(bytes) = value {
+                    bytes.make_mut().extend(vec![key; len]);
                 }
+            };
+            find(table, key).map(|at| table.update(at, append));
+            if let Some((value, _)) = model.get_mut(&key) {
+                append(value);
             }
-            Step::Remove(key) => {
-                let taken = find(&table, key).and_then(|at| table.take(at));
-                let expected = model.remove(&key);
-                assert_eq!(taken.map(|(v, at)| (told(&v), at)), expected.map(|(v, at)| (told(&v), at)));
-            }
-            Step::Undo(keys) => {
-                let order: Vec<Vec<u8>> = table.contents().iter().map(|entry| entry.key.to_vec()).collect();
-                let mut undo = Vec::new();
-                for key in keys {
-                    match find(&table, key) {
-                        Some(at) => undo.push((key, table.take(at).map(|state| (at, state)))),
-                        None => {
-                            table.insert(hash(key), &name(key), string(key, 3), 77).unwrap();
-                            undo.push((key, None));
-                        }
-                    }
-                }
-                for (key, state) in undo.into_iter().rev() {
-                    match state {
-                        Some((at, (value, deadline))) => {
-                            table.put_back(at, hash(key), &name(key), 0);
-                            table.replace(at, value, deadline);
-                        }
-                        None => drop(find(&table, key).and_then(|at| table.take(at))),
+        }
+        Step::Remove(key) => {
+            let taken = find(table, key).and_then(|at| table.take(at));
+            let expected = model.remove(&key);
+            assert_eq!(taken.map(|(v, at)| (told(&v), at)), expected.map(|(v, at)| (told(&v), at)));
+        }
+        Step::Undo(keys) => {
+            let order: Vec<Vec<u8>> = table.contents().iter().map(|entry| entry.key.to_vec()).collect();
+            let mut undo = Vec::new();
+            for key in keys {
+                match find(table, key) {
+                    Some(at) => undo.push((key, table.take(at).map(|state| (at, state)))),
+                    None => {
+                        table.insert(hash(key), &name(key), string(key, 3), 77).unwrap();
+                        undo.push((key, None));
                     }
                 }
-                assert!(order.iter().eq(table.contents().iter().map(|entry| entry.key)));
             }
-            Step::SetDeadline(key, deadline) => {
-                if let Some(at) = find(&table, key) {
-                    table.set_deadline(at, deadline);
-                    model.get_mut(&key).unwrap().1 = deadline;
+            for (key, state) in undo.into_iter().rev() {
+                match state {
+                    Some((at, (value, deadline))) => {
+                        table.put_back(at, hash(key), &name(key), 0);
+                        table.replace(at, value, deadline);
+                    }
+                    None => drop(find(table, key).and_then(|at| table.take(at))),
                 }
             }
-            Step::Sweep(by, exact, mut budget) => {
-                now += by;
-                table.pop_due(now, budget / 2, |key, _| assert!(model.remove(&key[0]).unwrap().1 <= now));
-                loop {
-                    match table.next_due(now, exact, &mut budget) {
-                        Due::Entry(at) => {
-                            let key = table.get(at).unwrap().key[0];
-                            assert!(model.remove(&key).unwrap().1 <= now);
-                            table.remove(at);
-                        }
-                        Due::BudgetSpent => break,
-                        Due::Nothing => {
-                            let late = if exact { now } else { now.saturating_sub(15) };
-                            assert!(model.values().all(|(_, at)| *at > late));
-                            assert!(table.next_wake() > now);
-                            let live = model.values().filter(|(_, at)| *at > now).count();
-                            assert_eq!(table.count_live(now), Some(live));
-                            break;
-                        }
+            assert!(order.iter().eq(table.contents().iter().map(|entry| entry.key)));
+        }
+        Step::SetDeadline(key, deadline) => {
+            if let Some(at) = find(table, key) {
+                table.set_deadline(at, deadline);
+                model.get_mut(&key).unwrap().1 = deadline;
+            }
+        }
+        Step::Sweep(by, exact, mut budget) => {
+            *now += by;
+            let now = *now;
+            table.pop_due(now, budget / 2, |key, _| assert!(model.remove(&key[0]).unwrap().1 <= now));
+            loop {
+                match table.next_due(now, exact, &mut budget) {
+                    Due::Entry(at) => {
+                        let key = table.get(at).unwrap().key[0];
+                        assert!(model.remove(&key).unwrap().1 <= now);
+                        table.remove(at);
+                    }
+                    Due::BudgetSpent => break,
+                    Due::Nothing => {
+                        let late = if exact { now } else { now.saturating_sub(15) };
+                        assert!(model.values().all(|(_, at)| *at > late));
+                        assert!(table.next_wake() > now);
+                        let live = model.values().filter(|(_, at)| *at > now).count();
+                        assert_eq!(table.count_live(now), Some(live));
+                        break;
                     }
                 }
             }
         }
-        check(&table, &model);
     }
 }
 
@@ -185,6 +191,97 @@ proptest! {
     fn does_what_a_map_does(steps in prop::collection::vec(step(), 1..100)) {
         run(steps);
     }
+}
+
+/// Who reads a picture.
+#[derive(Debug, Clone)]
+enum Reading {
+    /// What has been handed over.
+    Handed,
+    /// A page.
+    Page(u32),
+}
+
+/// What stands at a position, in words.
+type Said = (Vec<u8>, String, u64);
+
+fn said(entry: Entry<'_>) -> Said {
+    (entry.key.to_vec(), told(&entry.value.to_value()), entry.deadline)
+}
+
+proptest! {
+    #[test]
+    fn a_picture_is_read_as_it_was_and_what_is_written_to_is_handed_over(
+        before in prop::collection::vec(step(), 1..60),
+        turns in prop::collection::vec((
+            prop::collection::vec(step(), 0..6),
+            prop_oneof![Just(Reading::Handed), (0u32..12).prop_map(Reading::Page)],
+        ), 0..20),
+    ) {
+        let (mut table, mut model, mut now) = (Table::default(), Model::new(), 0);
+        before.into_iter().for_each(|step| apply(&mut table, &mut model, &mut now, step));
+        let there: Vec<Said> = table.contents().iter().map(said).collect();
+        let handover = Arc::default();
+        let marks = table.hand_over(&handover, 3);
+        let (picture, mut seen) = (table.picture(), Vec::new());
+        let mut leaving = Leaving::of(picture, Arc::clone(&marks));
+        let mut read = |leaving: &mut Leaving, page, is_asked| leaving.read(page, is_asked, |entry| {
+            seen.push(said(entry));
+            Ok::<(), ()>(())
+        }).unwrap();
+        for (steps, reading) in turns {
+            for step in steps {
+                apply(&mut table, &mut model, &mut now, step);
+                check(&table, &model);
+            }
+            for (at, there) in (0..).zip(&there) {
+                let is_same = table.get(at).is_some_and(|entry| said(entry) == *there);
+                let is_handed_over = marks[page_of(at) as usize].load(Ordering::Relaxed);
+                prop_assert!(is_same || is_handed_over, "{at} was written to");
+            }
+            match reading {
+                Reading::Handed => for (number, page) in handover.take().unwrap_or_default() {
+                    prop_assert_eq!(number, 3);
+                    read(&mut leaving, page, true);
+                },
+                Reading::Page(page) => read(&mut leaving, page, false),
+            }
+        }
+        (0..leaving.pages()).for_each(|page| read(&mut leaving, page, false));
+        prop_assert!(leaving.holds_nothing());
+        let mut there = there;
+        there.sort_unstable();
+        seen.sort_unstable();
+        prop_assert_eq!(seen, there);
+    }
+}
+
+#[test]
+fn what_is_read_of_a_picture_goes_at_once_where_it_was_written_to() {
+    let mut table = Table::default();
+    for key in 0..40 {
+        table.insert(hash(key), &name(key), string(key, 1_000), NEVER).unwrap();
+    }
+    let handover = Arc::default();
+    let marks = table.hand_over(&handover, 0);
+    let mut leaving = Leaving::of(table.picture(), marks);
+    let held = |table: &Table, key| match table.get(key).map(|entry| entry.value.to_value()) {
+        Some(Value::String(held)) => held,
+        _ => unreachable!("a long string"),
+    };
+    let (first, last) = (held(&table, 0), held(&table, 39));
+    // Asked for, and let go of: nothing is left to share.
+    assert!(table.ask(hash(0), &name(0)).is_some() && table.ask(hash(1), &name(1)).is_none());
+    assert_eq!(handover.take(), Some(vec![(0, 0)]));
+    leaving.read(0, true, |_| Ok::<(), ()>(())).unwrap();
+    assert_eq!((table.contents.records.holders(0), first.holders()), (1, 2));
+    assert_eq!(table.contents.records.holders(39), 2);
+    // Not asked for: the picture has what was there until it is read.
+    table.replace(39, string(39, 2_000), NEVER).unwrap();
+    assert_eq!((table.contents.records.holders(39), last.holders()), (1, 2));
+    assert_eq!(handover.take(), Some(vec![(0, page_of(39))]));
+    leaving.read(page_of(39), true, |_| Ok::<(), ()>(())).unwrap();
+    assert_eq!(last.holders(), 1);
 }
 
 fn insert(table: &mut Table, positions: usize, name: &str) -> Result<()> {
