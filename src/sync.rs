@@ -125,10 +125,6 @@ mod model {
             guard.inner = guard.mutex.lock().inner;
         }
 
-        pub(crate) fn notify_one(&self) {
-            self.0.notify_one();
-        }
-
         pub(crate) fn notify_all(&self) {
             self.0.notify_all();
         }

@@ -139,12 +139,18 @@ impl Touches {
     #[inline]
     pub(super) fn touched(&mut self, at: u32) {
         if self.is_on() {
-            self.ask(at);
+            self.hand_over(at);
         }
     }
 
-    /// Hands the page of a position over that is going to be written to, if it is the first time.
     #[cold]
+    #[inline(never)]
+    fn hand_over(&mut self, at: u32) {
+        // It has been written to: nobody waits.
+        self.ask(at);
+    }
+
+    /// Hands the page of a position over that is going to be written to, if it is the first time.
     pub(super) fn ask(&mut self, at: u32) -> Option<Asked> {
         let Touching { handover, table, marks } = self.0.get_mut().as_deref()?;
         let page = page_of(at);

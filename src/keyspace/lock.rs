@@ -11,7 +11,7 @@ use super::writer::{Effects, Writer};
 use super::{Keyspace, Parts};
 use crate::Result;
 use crate::key::KeyRef;
-use crate::sync::{RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 impl Keyspace {
     /// The read lock of a key's shard.
@@ -53,10 +53,8 @@ impl Keyspace {
             let index = self.shard_of(key.hash);
             let shard = &self.shards[index as usize].0;
             let mut guard = shard.write();
-            if let Some(asked) = guard.ask(db, key) {
-                drop(guard);
-                asked.wait();
-                guard = shard.write();
+            if guard.hands_over(db) {
+                guard = ask_and_lock(shard, guard, db, key);
             }
             let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
             let result = op(&mut writer, key);
@@ -237,4 +235,19 @@ impl Keyspace {
         indexes.dedup();
         indexes
     }
+}
+
+/// The write lock of a shard, once what a picture shares of a key has been let go of, if that is soon.
+#[cold]
+#[inline(never)]
+fn ask_and_lock<'s>(
+    shard: &'s RwLock<Shard>,
+    mut guard: RwLockWriteGuard<'s, Shard>,
+    db: u16,
+    key: KeyRef<'_>,
+) -> RwLockWriteGuard<'s, Shard> {
+    let Some(asked) = guard.ask(db, key) else { return guard };
+    drop(guard);
+    asked.wait();
+    shard.write()
 }

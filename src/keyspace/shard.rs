@@ -57,16 +57,14 @@ impl Shard {
     }
 
     /// Asks for the page of a key that is going to be written to: see [`Table::ask`].
-    #[inline]
     pub(super) fn ask(&mut self, db: u16, key: KeyRef<'_>) -> Option<Asked> {
         self.tables.get_mut(usize::from(db))?.as_deref_mut()?.ask(key.hash, key.bytes)
     }
 
-    /// Whether that is worth it: see [`ask`](Self::ask).
+    /// Whether that is worth it.
+    #[inline]
     pub(super) fn hands_over(&mut self, db: u16) -> bool {
-        self.tables
-            .get_mut(usize::from(db))
-            .is_some_and(|table| table.as_deref_mut().is_some_and(Table::hands_over))
+        self.tables.get_mut(usize::from(db)).and_then(Option::as_mut).is_some_and(|table| table.hands_over())
     }
 
     /// A table that is there, and the keys that are never evicted.

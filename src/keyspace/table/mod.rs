@@ -219,9 +219,8 @@ impl Table {
     }
 
     /// Asks for the page of a key that is going to be written to, while a picture is written to a file that has not come to it.
-    #[inline]
     pub(super) fn ask(&mut self, hash: u64, key: &[u8]) -> Option<Asked> {
-        if self.hands_over() { self.find(hash, key).and_then(|at| self.touches.ask(at)) } else { None }
+        self.find(hash, key).and_then(|at| self.touches.ask(at))
     }
 
     /// Adds a key that is not there yet.
