@@ -7,7 +7,7 @@
 //! <prefix>every           when all tags were
 //! <prefix>clock           the removals' clock
 //! <prefix>changes         a channel: what was changed, where Redis does not tell itself
-//! <prefix>alive:<id>      a channel of one process, to itself
+//! <prefix>alive:<id>{..}  a channel of one process, to itself; in a cluster of the same slot as the one before
 //! ```
 
 use crate::Bytes;
@@ -56,7 +56,8 @@ impl Keys {
     }
 
     pub(super) fn own_channel(&self, me: u64) -> Vec<u8> {
-        self.of("alive:", format!("{me:016x}").as_bytes())
+        // What stands in braces decides on the slot: so this goes the way that changes go, from node to node.
+        self.of("alive:", &[format!("{me:016x}{{").as_bytes(), &self.changes(), b"}"].concat())
     }
 
     /// What a process is told on the channel of changes: who has done it, and the key.

@@ -30,6 +30,8 @@ pub(super) struct Link {
     pub is_tracked: bool,
     /// Values are put in their places by scripts: see `store.rs`.
     pub has_scripts: bool,
+    /// All keys are on one server, which can change several at once.
+    pub has_transactions: bool,
     /// The removals' clock was there when it was last looked at.
     pub has_clock: bool,
 }
@@ -46,19 +48,22 @@ impl Link {
     pub(super) fn open(shared: &Arc<Shared>) -> RedisResult<Self> {
         let options = &shared.options;
         let data = Data::open(&options.source, options.timeout())?;
-        let listener = match options.source.listens_to() {
-            Some(client) => Some(listener::open(client, shared)?),
-            None => None,
-        };
-        let (ears, id) = listener.map_or((None, None), |(ears, id)| (Some(ears), id));
+        let (ears, id) = listen(shared)?.map_or((None, None), |(ears, id)| (Some(ears), id));
+        let has_transactions = data.is_one_server();
         let (timeout, is_tracked, has_scripts) = (options.timeout, false, true);
-        let mut link = Link { data, ears, timeout, is_tracked, has_scripts, has_clock: true };
+        let mut link =
+            Link { data, ears, timeout, is_tracked, has_scripts, has_transactions, has_clock: true };
         if let (Some(id), Data::Own(_)) = (id, &link.data) {
             let mut track = cmd("CLIENT");
             track.arg("TRACKING").arg("ON").arg("REDIRECT").arg(id).arg("BCAST");
             track.arg("PREFIX").arg(options.keys.prefix()).arg("NOLOOP");
             link.is_tracked = link.ask(&track)?.is_ok();
             link.has_scripts = !link.is_tracked;
+        }
+        if !link.is_tracked {
+            // A cluster is there if each of its nodes is: else it would come and go with the keys that are asked for.
+            let _ = link.ask(&cmd("PING"))?;
+            link.greet(shared)?;
         }
         // That it cannot be set, as on a server without memory, is no reason not to read.
         let _ = link.ask(&set_clock(&options.keys))?;
@@ -92,6 +97,26 @@ impl Link {
         Ok(replies.next().unwrap_or(Ok(Value::Nil)))
     }
 
+    /// Returns when this process has heard itself: from node to node of a cluster messages have a way of their own, and who
+    /// is told of none has a place to listen at all the same.
+    ///
+    /// # Errors
+    /// Redis's or the network's; or nothing is heard.
+    fn greet(&mut self, shared: &Shared) -> RedisResult<()> {
+        let Some(ears) = self.ears.clone() else { return Ok(()) };
+        let until = Clock::System.now().saturating_add(self.timeout);
+        loop {
+            self.publish(shared)?;
+            let now = Clock::System.now();
+            if ears.have_heard_by(until.min(now.saturating_add(self.timeout.div_ceil(10)))) {
+                return Ok(());
+            }
+            if now >= until {
+                return Err((ErrorKind::Io, DEAF).into());
+            }
+        }
+    }
+
     /// Sees whether both connections still carry, by a message from the one to the other.
     ///
     /// # Errors
@@ -100,10 +125,15 @@ impl Link {
         let options = &shared.options;
         let Some(ears) = &self.ears else { return self.ask(&cmd("PING"))?.map(drop) };
         if ears.silent_for(Clock::System.now()) > options.pause.saturating_add(2 * options.timeout) {
-            return Err((ErrorKind::Io, "nothing is heard of what others change").into());
+            return Err((ErrorKind::Io, DEAF).into());
         }
+        self.publish(shared)
+    }
+
+    /// Says something to itself.
+    fn publish(&mut self, shared: &Shared) -> RedisResult<()> {
         let mut publish = cmd("PUBLISH");
-        publish.arg(options.keys.own_channel(shared.me)).arg("");
+        publish.arg(shared.options.keys.own_channel(shared.me)).arg("");
         self.ask(&publish)?.map(drop)
     }
 
@@ -117,6 +147,20 @@ impl Link {
     }
 }
 
+const DEAF: &str = "nothing is heard of what others change";
+
+/// Listens at the first of those who are to be listened to that can be.
+fn listen(shared: &Arc<Shared>) -> RedisResult<Option<(Arc<Ears>, Option<i64>)>> {
+    let mut last = Ok(None);
+    for client in shared.options.source.listens_to() {
+        last = listener::open(client, shared).map(Some);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
         if let Some(ears) = &self.ears {
@@ -126,6 +170,14 @@ impl Drop for Link {
 }
 
 impl Data {
+    /// And not a cluster's: see [`send_given`].
+    fn is_one_server(&self) -> bool {
+        match self {
+            Data::Own(_) => true,
+            Data::Given(connection) => connection.supports_pipelining(),
+        }
+    }
+
     fn open(source: &Source, timeout: std::time::Duration) -> RedisResult<Self> {
         match source {
             Source::Client(client) => {
@@ -178,7 +230,8 @@ fn send_given(
         let values: Vec<Value> = pipeline.query(connection)?;
         return Ok(values.into_iter().map(Value::extract_error).collect());
     }
-    // A cluster's: each goes to the node that has its key.
+    // A cluster's: each goes to the node that has its key, once the one before it is done: a key is read behind the
+    // removals' clock, and its tags behind it, whichever nodes have them.
     let mut replies = Vec::with_capacity(commands.len());
     for command in commands {
         match connection.req_command(command) {

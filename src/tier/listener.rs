@@ -1,5 +1,6 @@
 //! The thread that hears what others change, on a connection of its own.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::cache::second::Removal;
 use crate::clock::Clock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::thread;
+use crate::sync::{Condvar, Mutex};
 use crate::trace;
 
 /// What the thread that listens and the one that talks know of each other.
@@ -19,12 +21,32 @@ pub(super) struct Ears {
     is_closed: AtomicBool,
     /// When something was heard last.
     heard_at: AtomicU64,
+    /// Something was.
+    have_heard: Mutex<bool>,
+    /// Tells who waits for that.
+    hear: Condvar,
 }
 
 impl Ears {
     /// It is to listen no more.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
+    }
+
+    fn heard(&self) {
+        self.heard_at.store(Clock::System.now(), Ordering::Release);
+        if !mem::replace(&mut *self.have_heard.lock(), true) {
+            self.hear.notify_all();
+        }
+    }
+
+    /// Waits until something was heard, no longer than to this time; gives whether it was.
+    pub(super) fn have_heard_by(&self, deadline: u64) -> bool {
+        let mut have_heard = self.have_heard.lock();
+        while !*have_heard && Clock::System.now() < deadline {
+            Clock::System.wait(&self.hear, &mut have_heard, deadline);
+        }
+        *have_heard
     }
 
     /// For how many milliseconds nothing was heard.
@@ -54,8 +76,12 @@ pub(super) fn open(client: &Client, shared: &Arc<Shared>) -> RedisResult<(Arc<Ea
     for _ in channels {
         connection.recv_response()?.extract_error()?;
     }
-    let ears =
-        Arc::new(Ears { is_closed: AtomicBool::new(false), heard_at: AtomicU64::new(Clock::System.now()) });
+    let ears = Arc::new(Ears {
+        is_closed: AtomicBool::new(false),
+        heard_at: AtomicU64::new(Clock::System.now()),
+        have_heard: Mutex::default(),
+        hear: Condvar::new(),
+    });
     let (its, shared) = (Arc::clone(&ears), Arc::clone(shared));
     thread::Builder::new().name("larder-tier-ear".into()).spawn(move || listen(connection, &its, &shared))?;
     Ok((ears, id))
@@ -69,7 +95,7 @@ fn listen(mut connection: Connection, ears: &Ears, shared: &Shared) {
     while is_read_by_turns && !ears.is_closed.load(Ordering::Acquire) {
         match channels.get_message() {
             Ok(message) => {
-                ears.heard_at.store(Clock::System.now(), Ordering::Release);
+                ears.heard();
                 heard(&message, shared);
             }
             Err(error) if error.is_timeout() => {}

@@ -121,8 +121,26 @@ pub use stats::TierStats;
 /// `BCAST` for the prefix). Each change is one message to each process, a load's mark and a value that is stored as well:
 /// who had another in its first level finds that one in Redis then. Where Redis does not tell, as to a user who may not
 /// ask for it, each process publishes what it removes on a channel, and a `FLUSHALL` or an eviction is not heard of.
-/// Values are put in their places in a transaction; where Redis does not track, by a script if it has any. For a cluster,
-/// see [`builder_with`](Self::builder_with).
+/// Values are put in their places in a transaction; where Redis does not track, by a script if it has any.
+///
+/// # Clusters
+///
+/// By [`builder_with`](Self::builder_with), with a `ClusterClient` of redis-rs (its feature `cluster`). Tried with three
+/// nodes of Redis 7.0: loads, absence, `get_many`, removals and fences over all of them, a slot that is moved meanwhile, a
+/// node that is killed and comes back. Where it differs:
+///
+/// - What one process changes it publishes, and the others hear it on one node: each node knows its own keys alone, so
+///   there is no tracking. A `FLUSHALL`, an eviction, and what others than the caches do, is not heard of. That messages
+///   pass between the nodes is seen when a connection is made, and then about once in a
+///   [`retry_after`](RedisTierBuilder::retry_after); one that is lost in between is not noticed.
+/// - redis-rs sends a cluster one command at a time: some four for a key that is asked for, each with a way of its own. So
+///   `get_many` of a hundred keys over a network takes hundreds of ways; see to the [`timeout`](RedisTierBuilder::timeout).
+/// - A user who may use no scripts stores no loads there, but what is inserted.
+/// - The cluster is away while one of its masters is, and until a replica has taken its place.
+/// - **A node that comes back without its data has forgotten what was removed by tag, or cleared**: values on other nodes
+///   are found again then, until their time is over. So does one whose replica had not heard of it yet. Have nodes keep
+///   their data, or `remove_tag` and `clear` once more.
+/// - No reads from replicas: `read_from_replicas` would have a load miss its own mark.
 #[derive(Clone)]
 pub struct RedisTier(Arc<Handle>);
 
@@ -160,15 +178,15 @@ type Connect = dyn Fn() -> RedisResult<Box<dyn ConnectionLike + Send>> + Send + 
 /// Where connections come from.
 enum Source {
     Client(Client),
-    /// And whom to listen to.
-    Given(Box<Connect>, Option<Client>),
+    /// And whom to listen to: the first of these who is there.
+    Given(Box<Connect>, Vec<Client>),
 }
 
 impl Source {
-    fn listens_to(&self) -> Option<&Client> {
+    fn listens_to(&self) -> &[Client] {
         match self {
-            Source::Client(client) => Some(client),
-            Source::Given(_, client) => client.as_ref(),
+            Source::Client(client) => std::slice::from_ref(client),
+            Source::Given(_, clients) => clients,
         }
     }
 }
@@ -184,19 +202,29 @@ impl RedisTier {
         RedisTierBuilder::new(Source::Client(client))
     }
 
-    /// A tier on connections that `connect` makes, such as a cluster's. They are to give up by themselves if there is no
-    /// answer, as the tier cannot have them do so. What others change is heard if they are
-    /// [listened](RedisTierBuilder::listen) to.
+    /// A tier on connections that `connect` makes, such as a [cluster's](Self#clusters). They are to give up by themselves
+    /// if there is no answer, as the tier cannot have them do so: of itself redis-rs tries sixteen times, and waits for
+    /// more than a second each time while a cluster is down. What others change is heard if they are
+    /// [listened](RedisTierBuilder::listen) to. O(1)
     ///
     /// ```no_run
     /// use std::time::Duration;
     /// use larder::RedisTier;
     ///
-    /// let node = redis::Client::open("redis://10.0.0.1:7000/")?;
-    /// # let cluster = node.clone();
-    /// // let cluster = redis::cluster::ClusterClient::new(nodes)?;
-    /// let connect = move || cluster.get_connection_with_timeout(Duration::from_millis(500));
-    /// let tier = RedisTier::builder_with(connect).listen(node).open();
+    /// let nodes = ["redis://10.0.0.1:7000/", "redis://10.0.0.2:7000/", "redis://10.0.0.3:7000/"];
+    /// let timeout = Duration::from_millis(500);
+    /// let cluster = redis::cluster::ClusterClient::builder(nodes)
+    ///     .connection_timeout(timeout)
+    ///     .response_timeout(timeout)
+    ///     .retries(2)
+    ///     .min_retry_wait(1) // milliseconds, as below
+    ///     .max_retry_wait(50)
+    ///     .build()?;
+    /// let mut tier = RedisTier::builder_with(move || cluster.get_connection());
+    /// for node in nodes {
+    ///     tier = tier.listen(redis::Client::open(node)?);
+    /// }
+    /// let tier = tier.open();
     /// # Ok::<(), redis::RedisError>(())
     /// ```
     pub fn builder_with<C>(connect: impl Fn() -> RedisResult<C> + Send + Sync + 'static) -> RedisTierBuilder
@@ -204,7 +232,7 @@ impl RedisTier {
         C: ConnectionLike + Send + 'static,
     {
         let connect = move || -> RedisResult<Box<dyn ConnectionLike + Send>> { Ok(Box::new(connect()?)) };
-        RedisTierBuilder::new(Source::Given(Box::new(connect), None))
+        RedisTierBuilder::new(Source::Given(Box::new(connect), Vec::new()))
     }
 
     /// Waits until Redis has all that was handed over before, this long at the most; gives whether it has.
@@ -277,12 +305,11 @@ impl RedisTierBuilder {
     }
 
     /// Hears on this server what others change: for [`builder_with`](RedisTier::builder_with), as of one node of a
-    /// cluster, which hears what is published on any.
+    /// cluster, which hears what is published on any. Said of several, it listens to the first that lets it. O(1)
     pub fn listen(mut self, client: Client) -> Self {
-        self.0.source = match self.0.source {
-            Source::Client(own) => Source::Client(own),
-            Source::Given(connect, _) => Source::Given(connect, Some(client)),
-        };
+        if let Source::Given(_, clients) = &mut self.0.source {
+            clients.push(client);
+        }
         self
     }
 

@@ -134,7 +134,9 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
                 let store = Store { name, mark, value: value.as_ref() };
                 match replies.next() {
                     Some(Ok(reply)) => store.count(shared, number(&reply) == Some(1)),
-                    Some(Err(error)) if store::is_without_scripts(&error) => unscripted.push(store),
+                    Some(Err(error)) if link.has_transactions && store::is_without_scripts(&error) => {
+                        unscripted.push(store)
+                    }
                     reply => _ = counted(shared, reply.unwrap_or(Ok(Reply::Nil))),
                 }
             }

@@ -25,6 +25,12 @@ const OTHERS: [Oracle; 2] =
 /// this value.
 pub struct Server {
     child: Child,
+    /// What began it.
+    #[cfg_attr(
+        not(all(feature = "redis-tier", feature = "server")),
+        expect(dead_code, reason = "only nodes of a cluster begin anew")
+    )]
+    command: Command,
     port: u16,
     /// Its working directory, of its own: what one saves there another would load.
     #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "it is removed with this"))]
@@ -62,7 +68,21 @@ impl Server {
         self.folder.path()
     }
 
+    /// A node of a cluster that is still to be made: the test's own, on ports of its own.
+    #[cfg(all(feature = "redis-tier", feature = "server"))]
+    pub fn cluster_node() -> Option<Server> {
+        Server::start_with(REDIS, |command| {
+            // Long enough for a machine that has much to do: no node is given up on.
+            command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "60000"]);
+            command.args(["--cluster-port", &free_port().to_string()]);
+        })
+    }
+
     fn start(oracle: Oracle) -> Option<Server> {
+        Server::start_with(oracle, |_| {})
+    }
+
+    fn start_with(oracle: Oracle, configure: impl Fn(&mut Command)) -> Option<Server> {
         let (_, variable, usual) = oracle;
         let named = std::env::var_os(variable);
         let Some(program) = named.clone().or(usual.map(Into::into)) else {
@@ -71,19 +91,18 @@ impl Server {
         };
         // Somebody else may take the port before the server does; hardly three times in a row.
         for _ in 0..3 {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
+            let port = free_port();
             let folder = Folder::new();
-            let spawned = Command::new(&program)
+            let mut command = Command::new(&program);
+            command
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--appendonly", "no", "--daemonize", "no", "--enable-debug-command", "yes"])
                 .current_dir(folder.path())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn();
-            let mut child = match spawned {
+                .stderr(Stdio::null());
+            configure(&mut command);
+            let mut child = match command.spawn() {
                 Ok(child) => child,
                 Err(error) if named.is_some() => panic!("{variable} is {program:?}: {error}"),
                 Err(_) => {
@@ -92,12 +111,27 @@ impl Server {
                 }
             };
             let log = BufReader::new(child.stdout.take().unwrap());
-            let mut server = Server { child, port, folder, log };
+            let mut server = Server { child, command, port, folder, log };
             if server.is_ready() {
                 return Some(server);
             }
         }
         panic!("{program:?} did not come up");
+    }
+
+    /// Ends it without a word, as a crash does.
+    #[cfg(all(feature = "redis-tier", feature = "server"))]
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Begins it anew on the same ports and in the same folder.
+    #[cfg(all(feature = "redis-tier", feature = "server"))]
+    pub fn restart(&mut self) {
+        self.child = self.command.spawn().unwrap();
+        self.log = BufReader::new(self.child.stdout.take().unwrap());
+        assert!(self.is_ready(), "it did not come up again");
     }
 
     /// Waits until it accepts connections; false if it ended instead.
@@ -127,6 +161,11 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// A port of the loopback that nobody listens on.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Once for each; past the test harness, which shows nothing of what a passing test prints.

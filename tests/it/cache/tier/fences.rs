@@ -237,7 +237,7 @@ fn in_a_storm_nobody_is_served_what_was_removed() {
 }
 
 /// Returns when all that one process has changed before has been heard by the other.
-fn told(one: &Process, other: &Process, sign: u64) {
+pub(super) fn told(one: &Process, other: &Process, sign: u64) {
     other.get(sign, gives("a sign"));
     one.flush();
     one.names.remove(&sign).unwrap();

@@ -1,6 +1,7 @@
 //! Redis behind caches: two stores with a tier of their own each are two processes. On each kind of server.
 
 mod away;
+mod cluster;
 mod fences;
 mod proxy;
 mod shared;

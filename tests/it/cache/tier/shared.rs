@@ -54,28 +54,29 @@ fn that_there_is_nothing_is_shared_too() {
     assert_eq!(two.get(8, unasked), ("new".into(), How::SecondLevel));
 }
 
+/// What makes a key outdated that has the tag `shop:products:` with its number.
+pub(super) const CHANGES: [(&str, fn(&Process, u64)); 7] = [
+    ("remove", |one, key| _ = one.names.remove(&key).unwrap()),
+    ("insert", |one, key| one.names.insert(&key, "inserted".to_owned()).unwrap()),
+    ("tag", |one, key| one.names.remove_tag(format!("shop:products:{key}"))),
+    ("group", |one, _| one.names.remove_tag("shop:products:")),
+    ("clear", |one, _| one.names.clear().unwrap()),
+    ("writing", |one, key| one.names.writing(&[key]).unwrap().commit()),
+    ("writing a tag", |one, key| one.store.writing().tag(format!("shop:products:{key}")).commit()),
+];
+
 #[test]
 fn what_one_process_changes_goes_from_all() {
     for redis in Redis::each() {
         let [one, two] = redis.processes();
-        type Change = fn(&Process);
-        let changes: [(&str, Change); 7] = [
-            ("remove", |one| _ = one.names.remove(&7).unwrap()),
-            ("insert", |one| one.names.insert(&7, "inserted".to_owned()).unwrap()),
-            ("tag", |one| one.names.remove_tag("shop:products:7")),
-            ("group", |one| one.names.remove_tag("shop:products:")),
-            ("clear", |one| one.names.clear().unwrap()),
-            ("writing", |one| one.names.writing(&[7]).unwrap().commit()),
-            ("writing a tag", |one| one.store.writing().tag("shop:products:7").commit()),
-        ];
-        for (what, change) in changes {
+        for (what, change) in CHANGES {
             let load = || Ok::<_, String>(Load::value("old".to_owned()).tag("shop:products:7"));
             redis.heard_by(&[&one, &two]);
             one.names.get_or_load(&7, load).unwrap();
             one.flush();
             redis.heard_by(&[&two]);
             assert_eq!(two.get(7, unasked), ("old".into(), How::SecondLevel), "{what}, {}", redis.what);
-            change(&one);
+            change(&one, 7);
             one.flush();
             two.until_it_has_not(7);
             let is_insert = what == "insert";
