@@ -273,6 +273,27 @@ fn the_channels_of_a_process_are_of_one_slot() {
     assert_eq!(cluster.slot(&channels[0]), cluster.slot(&channels[1]));
 }
 
+#[test]
+fn a_tier_listens_to_the_first_node_that_lets_it() {
+    let Some(cluster) = Cluster::start() else { return };
+    let Some(stranger) = Server::cluster_node() else { return };
+    let tier = || {
+        let client = cluster.whole_client("", LONG);
+        RedisTier::builder_with(move || client.get_connection()).retry_after(Duration::from_millis(20))
+    };
+    let nobody = client(([127, 0, 0, 1], 1).into());
+    let one =
+        Process::with(tier().listen(nobody.clone()).listen(cluster.client(0)).timeout(LONG), |cache| cache);
+    one.get(7, gives("tea"));
+    cluster.process().names.remove(&7).unwrap();
+    one.until_it_has_not(7);
+    // Nor is it there with one that lets it and tells it of nothing.
+    let deaf = tier().listen(nobody).listen(client(([127, 0, 0, 1], stranger.port()).into()));
+    let two = Process::with(deaf.timeout(Duration::from_millis(300)), |cache| cache);
+    until("tries", || two.tier.stats().errors > 2);
+    assert_eq!(two.tier.stats().connects, 0);
+}
+
 /// Each node in turn: that of the removals' clock, that of the channel, that which is listened to.
 #[test]
 fn a_node_of_a_cluster_goes_away_and_comes_back() {
