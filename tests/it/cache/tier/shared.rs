@@ -54,8 +54,10 @@ fn that_there_is_nothing_is_shared_too() {
     assert_eq!(two.get(8, unasked), ("new".into(), How::SecondLevel));
 }
 
+type Change = fn(&Process, u64);
+
 /// What makes a key outdated that has the tag `shop:products:` with its number.
-pub(super) const CHANGES: [(&str, fn(&Process, u64)); 7] = [
+pub(super) const CHANGES: [(&str, Change); 7] = [
     ("remove", |one, key| _ = one.names.remove(&key).unwrap()),
     ("insert", |one, key| one.names.insert(&key, "inserted".to_owned()).unwrap()),
     ("tag", |one, key| one.names.remove_tag(format!("shop:products:{key}"))),
