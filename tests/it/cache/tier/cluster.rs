@@ -285,7 +285,9 @@ fn a_tier_listens_to_the_first_node_that_lets_it() {
     let one =
         Process::with(tier().listen(nobody.clone()).listen(cluster.client(0)).timeout(LONG), |cache| cache);
     one.get(7, gives("tea"));
-    cluster.process().names.remove(&7).unwrap();
+    let other = cluster.process();
+    other.names.remove(&7).unwrap();
+    other.flush();
     one.until_it_has_not(7);
     // Nor is it there with one that lets it and tells it of nothing.
     let deaf = tier().listen(nobody).listen(client(([127, 0, 0, 1], stranger.port()).into()));

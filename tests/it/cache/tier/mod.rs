@@ -92,7 +92,9 @@ impl Process {
     ) -> Self {
         let tier = tier.open();
         let store = Store::new();
-        let names = cache(super::cache(&store).shared()).second_level(&tier).build().unwrap();
+        // Longer than anybody waits for it to go.
+        let names =
+            cache(super::cache(&store).ttl(60 * super::MINUTE).shared()).second_level(&tier).build().unwrap();
         Process { names, store, tier }
     }
 
