@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use larder::{Error, JournalError, ManualClock, Store, StreamTrim, Sweeping};
 
-use super::Format;
 use super::contents::fill_with_producers;
+use super::{Format, parts_behind, seal_header};
 use crate::support::Folder;
 
 pub const HEADER: usize = 40;
@@ -19,7 +19,6 @@ const FILE: &str = "journal-00000000";
 const MAGIC: usize = 8;
 /// A length and a checksum, before each payload.
 const PREFIX: usize = 8;
-const CHECKSUM: usize = 4;
 /// What a mark's payload begins with, and how long it is.
 const MARK: u8 = 255;
 const MARK_LENGTH: usize = 25;
@@ -103,23 +102,14 @@ impl Format for Journals {
 
     /// The header, and the records and marks.
     fn parts(&self, file: &[u8]) -> Vec<Range<usize>> {
-        let mut parts: Vec<_> = std::iter::once(0..HEADER).collect();
-        let mut at = HEADER;
-        while at < file.len() {
-            let end = at + PREFIX + claimed(&file[at..]);
-            parts.push(at..end);
-            at = end;
-        }
-        parts
+        parts_behind(HEADER, file, |rest| PREFIX + claimed(rest))
     }
 
     /// What is cut off ends where the file does. A mark is one wherever it stands.
     fn seal(&self, mut file: Vec<u8>) -> Vec<u8> {
-        if file.len() < HEADER {
+        if !seal_header(HEADER, &mut file) {
             return file;
         }
-        let sum = crc32fast::hash(&file[..HEADER - CHECKSUM]);
-        file[HEADER - CHECKSUM..HEADER].copy_from_slice(&sum.to_le_bytes());
         let id = file[12..28].to_vec();
         let (mut at, mut records) = (HEADER, 0_u64);
         while file.len() >= at + PREFIX {

@@ -57,6 +57,28 @@ pub trait Format {
     }
 }
 
+/// A header of so many bytes, and what comes behind it, each part as long as is said of what is left.
+fn parts_behind(header: usize, file: &[u8], length: impl Fn(&[u8]) -> usize) -> Vec<Range<usize>> {
+    let mut parts: Vec<_> = std::iter::once(0..header).collect();
+    let mut at = header;
+    while at < file.len() {
+        let end = at + length(&file[at..]);
+        parts.push(at..end);
+        at = end;
+    }
+    parts
+}
+
+/// Puts the right checksum at the end of a header of so many bytes; false if the file has no whole one.
+fn seal_header(header: usize, file: &mut [u8]) -> bool {
+    let Some((covered, sum)) = file.get_mut(..header).and_then(|header| header.split_last_chunk_mut::<4>())
+    else {
+        return false;
+    };
+    *sum = crc32fast::hash(covered).to_le_bytes();
+    true
+}
+
 /// What can happen to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use larder::{Error, ManualClock, SnapshotError, Store, Sweeping};
 
-use super::Format;
+use super::{Format, parts_behind, seal_header};
 use crate::support::Folder;
 
 pub const HEADER: usize = 32;
@@ -40,23 +40,14 @@ impl Format for Snapshots {
 
     /// The header and the blocks.
     fn parts(&self, file: &[u8]) -> Vec<Range<usize>> {
-        let mut parts: Vec<_> = std::iter::once(0..HEADER).collect();
-        let mut at = HEADER;
-        while at < file.len() {
-            let end = at + BEFORE + claimed(&file[at..]) + BEHIND;
-            parts.push(at..end);
-            at = end;
-        }
-        parts
+        parts_behind(HEADER, file, |rest| BEFORE + claimed(rest) + BEHIND)
     }
 
     /// A block that is cut off ends where the file does, and the last one is put behind it.
     fn seal(&self, mut file: Vec<u8>) -> Vec<u8> {
-        if file.len() < HEADER {
+        if !seal_header(HEADER, &mut file) {
             return file;
         }
-        let sum = crc32fast::hash(&file[..HEADER - BEHIND]);
-        file[HEADER - BEHIND..HEADER].copy_from_slice(&sum.to_le_bytes());
         let id = file[12..20].to_vec();
         let (mut at, mut number, mut is_over) = (HEADER, 0_u32, false);
         while at < file.len() {
