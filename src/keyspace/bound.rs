@@ -223,7 +223,9 @@ impl Keyspace {
             told.append(&mut self.settle_effects(&mut effects).0);
             idle = if evicted > 0 { 0 } else { idle + 1 };
         }
-        bound.is_stuck.store(bound.is_over(0), Ordering::Relaxed);
+        // What others have added since the last look is theirs to make room for.
+        let has_found_none = idle >= 2 * shards;
+        bound.is_stuck.store(has_found_none && bound.is_over(0), Ordering::Relaxed);
     }
 }
 
