@@ -160,7 +160,9 @@ pub(crate) fn start(
             "notify-keyspace-events" => {
                 space.tell_of(Told::parse(&value_asked).unwrap_or_else(|| space.told()));
             }
-            "databases" | "maxmemory" | "proto-max-bulk-len" if value(space, name) != value_asked => {
+            "appendonly" | "databases" | "maxmemory" | "proto-max-bulk-len"
+                if value(space, name) != value_asked =>
+            {
                 return Err(name);
             }
             "requirepass" => space.shared().require_password(value_asked),
