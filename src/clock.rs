@@ -75,6 +75,18 @@ impl Clock {
         }
     }
 
+    /// Whether a moment still lies ahead.
+    #[inline]
+    pub(crate) fn is_before(&self, moment: u64) -> bool {
+        // No clock is asked for what never comes; and to ask one is a call, so that callers keep small.
+        (matches!(self, Clock::System) && moment >= LAST) || self.shows_before(moment)
+    }
+
+    #[inline(never)]
+    fn shows_before(&self, moment: u64) -> bool {
+        self.is_far(moment) || self.now() < moment
+    }
+
     /// Nanoseconds on the monotonic line; of a manual clock, whole milliseconds.
     #[cfg(feature = "commands")]
     #[inline]

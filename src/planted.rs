@@ -27,6 +27,8 @@ pub(crate) enum Bug {
     IgnoredFence,
     /// Who waits is served, and not told.
     LostWakeUp,
+    /// Room that others have filled is taken for room that could not be made.
+    TakenForStuck,
 }
 
 #[cfg(not(test))]

@@ -249,7 +249,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     {
         let (hash, removals) = (self.near.hash(key), self.space.caches().tags.now());
         let value = self.near.hit(hash, key, self.space.clock(), removals)?;
-        self.counters.lookups.count(0, true);
+        self.counters.lookups.count(true);
         Some(value)
     }
 
@@ -356,7 +356,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let now = self.space.clock().now();
         let verdict = found.as_ref().map_or(Verdict::Gone, |found| self.judge(found, now));
         if !matches!(who, Who::Behind) {
-            self.counters.lookups.count(0, !matches!(verdict, Verdict::Gone | Verdict::Reload));
+            self.counters.lookups.count(!matches!(verdict, Verdict::Gone | Verdict::Reload));
         }
         match (verdict, found) {
             (Verdict::Fresh | Verdict::Wait, Some(found)) => {

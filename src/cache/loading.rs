@@ -400,7 +400,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         if verdict == Verdict::Reload {
             return Ok(Glance::Needed(Some(found)));
         }
-        self.counters.lookups.count(0, true);
+        self.counters.lookups.count(true);
         self.put_off(&found, name, now)?;
         let answer = self.answer(&found, now);
         let is_due = matches!(verdict, Verdict::Refresh | Verdict::Revalidate);
@@ -416,7 +416,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
 
     /// Counts somebody who has missed and waits.
     fn count_wait(&self, how: How) {
-        self.counters.lookups.count(0, false);
+        self.counters.lookups.count(false);
         Counters::add(&self.counters.shared, (how == How::Shared).into());
     }
 

@@ -22,8 +22,8 @@ use crate::sync::{Padded, RwLock};
 pub(super) struct Near<K, V> {
     hasher: ahash::RandomState,
     parts: Box<[Padded<Part<K, V>>]>,
-    /// The hash's high bits above this one name the part.
-    shift: u32,
+    /// As many of the hash's high bits name the part.
+    bits: u32,
 }
 
 struct Part<K, V> {
@@ -49,9 +49,11 @@ impl<K, V> Slot<K, V> {
     /// Whether the entry stands in its table, and is known to be in use, after so many turns.
     #[inline]
     fn is_current(&self, turns: u64) -> bool {
-        if self.seen.load(Ordering::Relaxed) == turns {
-            return true;
-        }
+        self.seen.load(Ordering::Relaxed) == turns || self.look(turns)
+    }
+
+    #[cold]
+    fn look(&self, turns: u64) -> bool {
         let is_current = self.entry.is_current();
         if is_current {
             self.entry.note_use();
@@ -80,7 +82,7 @@ impl<K, V> Near<K, V> {
             parts: (0..parts)
                 .map(|_| Padded(Part { turns: Arc::default(), slots: RwLock::default() }))
                 .collect(),
-            shift: 64 - parts.trailing_zeros(),
+            bits: parts.trailing_zeros(),
         }
     }
 
@@ -109,8 +111,8 @@ impl<K, V> Near<K, V> {
         let slot = slots.find(hash, |slot| slot.key.borrow() == key)?;
         // Before the entry is looked at: what leaves behind that look is behind this count.
         let turns = turns.load(Ordering::Acquire);
-        let is_quiet = || clock.is_far(slot.quiet_until) || clock.now() < slot.quiet_until;
-        let is_hit = slot.checked.load(Ordering::Acquire) == removals && slot.is_current(turns) && is_quiet();
+        let is_checked = slot.checked.load(Ordering::Acquire) == removals;
+        let is_hit = is_checked && slot.is_current(turns) && clock.is_before(slot.quiet_until);
         is_hit.then(|| slot.value.clone())
     }
 
@@ -174,7 +176,6 @@ impl<K, V> Near<K, V> {
 
     #[inline]
     fn part(&self, hash: u64) -> &Part<K, V> {
-        // A shift by 64 means one part only.
-        &self.parts[hash.checked_shr(self.shift).unwrap_or(0) as usize].0
+        &self.parts[hash.rotate_left(self.bits) as usize & (self.parts.len() - 1)].0
     }
 }

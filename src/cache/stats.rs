@@ -1,7 +1,7 @@
 //! What a cache counts.
 
 use super::{Cache, Inner};
-use crate::keyspace::Lookups;
+use crate::keyspace::Tally;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The counters of a cache, since it was built; see [`Cache::stats`].
@@ -48,7 +48,7 @@ impl CacheStats {
 
 /// What is counted.
 pub(super) struct Counters {
-    pub lookups: Lookups,
+    pub lookups: Tally,
     pub loads: AtomicU64,
     pub failed: AtomicU64,
     pub panics: AtomicU64,
@@ -65,9 +65,8 @@ impl Default for Counters {
     fn default() -> Self {
         let [loads, failed, panics, millis, second, stale, shared, fenced, undecodable, paused] =
             std::array::from_fn(|_| AtomicU64::new(0));
-        let lookups = Lookups::new(1);
         Counters {
-            lookups,
+            lookups: Tally::default(),
             loads,
             failed,
             panics,
@@ -93,8 +92,7 @@ impl<K, V> Cache<K, V> {
     pub fn stats(&self) -> CacheStats {
         let Inner { counters, breaker, space, .. } = &*self.0;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (hits, misses) =
-            counters.lookups.of_databases().next().map_or((0, 0), |(_, hits, misses)| (hits, misses));
+        let (hits, misses) = counters.lookups.sums();
         CacheStats {
             hits,
             misses,

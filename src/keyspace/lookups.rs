@@ -4,7 +4,6 @@
 //! addition, and have a cache line go from core to core. So each thread counts for itself: it takes
 //! a seat, which no other has while it runs, and adds there with a plain load and store.
 
-use std::array;
 #[cfg(not(shuttle))]
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -14,17 +13,42 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 /// Seats for one thread each, and behind them one for all others.
 const SEATS: usize = 16;
 
-/// See the [module](self).
+/// Of each database. See the [module](self).
 pub(crate) struct Lookups {
-    /// Of each database, once there are any.
-    counts: Box<[OnceLock<Box<[Seat; SEATS + 1]>>]>,
+    /// Once there are any.
+    counts: Box<[OnceLock<Box<Tally>>]>,
 }
+
+/// Of one thing that is looked into. See the [module](self).
+#[derive(Default)]
+pub(crate) struct Tally([Seat; SEATS + 1]);
 
 #[derive(Default)]
 #[repr(align(64))]
 struct Seat {
     hits: AtomicU64,
     misses: AtomicU64,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn count(&self, found: bool) {
+        let number = seat();
+        let Some(seat) = self.0.get(number) else { return };
+        let counter = if found { &seat.hits } else { &seat.misses };
+        if number < SEATS {
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        } else {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The hits and the misses.
+    pub(crate) fn sums(&self) -> (u64, u64) {
+        let of_all =
+            |of: fn(&Seat) -> &AtomicU64| self.0.iter().map(|seat| of(seat).load(Ordering::Relaxed)).sum();
+        (of_all(|seat| &seat.hits), of_all(|seat| &seat.misses))
+    }
 }
 
 impl Lookups {
@@ -37,35 +61,25 @@ impl Lookups {
         let lookups = Lookups::new(u16::try_from(others.counts.len()).unwrap_or(u16::MAX));
         for (db, hits, misses) in others.of_databases() {
             let Some(counts) = lookups.counts.get(usize::from(db)) else { continue };
-            let seats = counts.get_or_init(|| Box::new(array::from_fn(|_| Seat::default())));
-            seats[SEATS].hits.store(hits, Ordering::Relaxed);
-            seats[SEATS].misses.store(misses, Ordering::Relaxed);
+            let Seat { hits: all_hits, misses: all_misses } = &counts.get_or_init(Box::default).0[SEATS];
+            all_hits.store(hits, Ordering::Relaxed);
+            all_misses.store(misses, Ordering::Relaxed);
         }
         lookups
     }
 
     #[inline]
     pub(crate) fn count(&self, db: u16, found: bool) {
-        let Some(counts) = self.counts.get(usize::from(db)) else { return };
-        let seats = counts.get_or_init(|| Box::new(array::from_fn(|_| Seat::default())));
-        let number = seat();
-        let Some(seat) = seats.get(number) else { return };
-        let counter = if found { &seat.hits } else { &seat.misses };
-        if number < SEATS {
-            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        } else {
-            counter.fetch_add(1, Ordering::Relaxed);
+        if let Some(counts) = self.counts.get(usize::from(db)) {
+            counts.get_or_init(Box::default).count(found);
         }
     }
 
     /// The hits and misses of each database that has seen any.
     pub(crate) fn of_databases(&self) -> impl Iterator<Item = (u16, u64, u64)> {
-        let of_all = |seats: &[Seat; SEATS + 1], of: fn(&Seat) -> &AtomicU64| {
-            seats.iter().map(|seat| of(seat).load(Ordering::Relaxed)).sum()
-        };
-        (0..).zip(&self.counts).filter_map(move |(db, counts)| {
-            let seats = counts.get()?;
-            Some((db, of_all(seats, |seat| &seat.hits), of_all(seats, |seat| &seat.misses)))
+        (0..).zip(&self.counts).filter_map(|(db, counts)| {
+            let (hits, misses) = counts.get()?.sums();
+            Some((db, hits, misses))
         })
     }
 }

@@ -69,7 +69,7 @@ use blocked::Blocked;
 use bound::Bound;
 pub(crate) use bound::Limit;
 use hasher::Hasher;
-pub(crate) use lookups::Lookups;
+pub(crate) use lookups::{Lookups, Tally};
 use shard::Shard;
 use sweep::Sweeper;
 use view::View;

@@ -6,6 +6,7 @@
 //!
 //! Counters in `std`'s atomics are the test's own and no part of the schedule.
 
+mod bounded;
 mod caches;
 #[cfg(feature = "journal")]
 mod journal;

@@ -15,6 +15,11 @@ fn who_is_not_woken_is_found() {
     );
 }
 
+#[test]
+fn who_takes_a_store_for_full_is_found() {
+    expect_caught_by("shuttle_tests::bounded::nobody_is_refused_where_something_can_go", Bug::TakenForStuck);
+}
+
 #[cfg(feature = "journal")]
 #[test]
 fn what_is_acknowledged_too_soon_is_found() {

@@ -6,7 +6,7 @@ use shuttle::thread;
 
 use super::{assert_nothing_left, builder, explore, join, keys, store, with};
 use crate::value::Value;
-use crate::{Decode, Error, Result, Store, Sweeping};
+use crate::{Decode, Error, Store, Sweeping};
 
 const TTL: Duration = Duration::from_millis(32);
 
