@@ -243,11 +243,16 @@ pub(crate) fn insert(
     element: Bytes,
 ) -> Result<Option<Option<usize>>> {
     writer.admit(key, element.heap_bytes())?;
-    writer.update(key, Absent::Skip, |list: &mut List| {
-        let Some(at) = list.find(pivot, End::Front) else { return Ok((None, None)) };
-        list.insert(at + usize::from(side == Side::After), element);
-        Ok((Some(list.len()), Some(KeyEvent::LInsert)))
-    })
+    let inserted = writer.update(key, Absent::Skip, |list: &mut List| {
+        let Some(pivot) = list.find(pivot, End::Front) else { return Ok((None, None)) };
+        let at = pivot + usize::from(side == Side::After);
+        list.insert(at, element);
+        Ok((Some((at, list.len())), Some(KeyEvent::LInsert)))
+    })?;
+    if let Some(Some((at, _))) = inserted {
+        writer.note(key, &Step::Inserted(at));
+    }
+    Ok(inserted.map(|inserted| inserted.map(|(_, len)| len)))
 }
 
 /// LREM: how many elements equal to `value` were removed, `limit` of them at most as seen from `from`;
@@ -267,7 +272,11 @@ pub(crate) fn remove(
         };
         Ok((removed, (removed > 0).then_some(KeyEvent::LRem)))
     })?;
-    Ok(removed.unwrap_or(0))
+    let count = removed.unwrap_or(0);
+    if count > 0 {
+        writer.note(key, &Step::Removed { value, from, count });
+    }
+    Ok(count)
 }
 
 /// LTRIM: how many elements were dropped. Announced even if there were none, as Redis does.

@@ -1,7 +1,7 @@
 //! A part of a value that was changed, as it is written and as it is put in place again.
 //!
 //! A step is a byte that says which, and what follows for it; numbers and byte strings as in a snapshot's
-//! [entries](crate::snapshot::entry). It says what a part is, not what was done to it, but for the ends of a list.
+//! [entries](crate::snapshot::entry). It says what a part is, not what was done to it, but for a list, where places move.
 
 use std::io;
 use std::ops::Range;
@@ -36,6 +36,9 @@ const TRIMMED: u8 = 12;
 const DELETED: u8 = 13;
 const GROUP: u8 = 14;
 const NO_GROUP: u8 = 15;
+const INSERTED: u8 = 16;
+const REMOVED_FRONT: u8 = 17;
+const REMOVED_BACK: u8 = 18;
 
 /// Writes what a step names; nothing, and false, if the value has no such part.
 pub(crate) fn write(out: &mut Vec<u8>, value: ValueRef<'_>, step: &Step<'_>) -> bool {
@@ -93,6 +96,17 @@ fn write_list(out: &mut Vec<u8>, list: &List, step: &Step<'_>) -> io::Result<boo
             out.push(ELEMENT);
             write_varint(out, *at as u64)?;
             write_bytes(out, &element)?;
+        }
+        Step::Inserted(at) => {
+            let Some(element) = list.get(*at) else { return Ok(false) };
+            out.push(INSERTED);
+            write_varint(out, *at as u64)?;
+            write_bytes(out, &element)?;
+        }
+        Step::Removed { value, from, count } => {
+            out.push(if *from == End::Front { REMOVED_FRONT } else { REMOVED_BACK });
+            write_varint(out, *count as u64)?;
+            write_bytes(out, value)?;
         }
         Step::Kept { from, len } => {
             out.push(KEPT);
@@ -239,7 +253,7 @@ pub(super) fn fresh(tag: u8) -> Value {
 pub(super) fn apply<I: Input>(value: &mut Value, tag: u8, reader: &mut Reader<'_, I>) -> Result<(), Fault> {
     match (value, tag) {
         (Value::String(string), BYTES) => apply_bytes(string, reader),
-        (Value::List(list), PUSHED_FRONT..=KEPT) => apply_list(list, tag, reader),
+        (Value::List(list), PUSHED_FRONT..=KEPT | INSERTED..=REMOVED_BACK) => apply_list(list, tag, reader),
         (Value::Set(set), MEMBERS) => each_name(reader, |reader, name| {
             if flag(reader)? {
                 set.insert(&name);
@@ -313,30 +327,30 @@ fn apply_list<I: Input>(list: &mut List, tag: u8, reader: &mut Reader<'_, I>) ->
         list.truncate_to(kept);
         return Ok(());
     }
-    let count = reader.number()?;
-    match tag {
+    // How many, or which.
+    let number = reader.number()?;
+    let at = usize::try_from(number).unwrap_or(usize::MAX);
+    let end = if matches!(tag, PUSHED_FRONT | POPPED_FRONT | REMOVED_FRONT) { End::Front } else { End::Back };
+    let is_there = match tag {
         PUSHED_FRONT | PUSHED_BACK => {
-            let end = if tag == PUSHED_FRONT { End::Front } else { End::Back };
-            for _ in 0..count {
+            for _ in 0..number {
                 list.push(end, reader.bytes()?);
             }
-            return Ok(());
+            true
         }
-        POPPED_FRONT | POPPED_BACK => {
-            let end = if tag == POPPED_FRONT { End::Front } else { End::Back };
-            if count <= list.len() as u64 {
-                (0..count).for_each(|_| drop(list.pop(end)));
-                return Ok(());
-            }
+        POPPED_FRONT | POPPED_BACK if at <= list.len() => {
+            (0..at).for_each(|_| drop(list.pop(end)));
+            true
         }
-        _ => {
-            let element = reader.bytes()?;
-            if usize::try_from(count).is_ok_and(|at| at < list.len() && list.set(at, element)) {
-                return Ok(());
-            }
+        REMOVED_FRONT | REMOVED_BACK => at > 0 && list.remove_matching(&reader.bytes()?, end, at) == at,
+        INSERTED if at <= list.len() => {
+            list.insert(at, reader.bytes()?);
+            true
         }
-    }
-    Err(reader.input.damaged("a list has no such part"))
+        ELEMENT if at < list.len() => list.set(at, reader.bytes()?),
+        _ => false,
+    };
+    if is_there { Ok(()) } else { Err(reader.input.damaged("a list has no such part")) }
 }
 
 fn apply_stream<I: Input>(stream: &mut Stream, tag: u8, reader: &mut Reader<'_, I>) -> Result<(), Fault> {

@@ -4,6 +4,7 @@ mod again;
 mod commands;
 mod crashes;
 mod damage;
+mod parts;
 mod planted;
 
 use std::path::Path;

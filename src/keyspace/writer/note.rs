@@ -20,6 +20,10 @@ pub(crate) enum Step<'s> {
     Popped(End, usize),
     /// The element at an index.
     Element(usize),
+    /// There is one more, at this index.
+    Inserted(usize),
+    /// So many elements of a list that equal this one are gone, the first of them as seen from an end.
+    Removed { value: &'s [u8], from: End, count: usize },
     /// Of a list that had more, so many elements are left behind the first so many.
     Kept { from: usize, len: usize },
     /// These members of a sorted set are gone, which had these ranks in it.

@@ -200,6 +200,9 @@ fn change_parts(store: &Store) {
     list.extend_front(["front", "first"]).unwrap();
     list.push_back("last").unwrap();
     list.set(1, "other").unwrap();
+    list.insert_before("a", "between").unwrap();
+    list.remove_first("other", 1).unwrap();
+    list.remove_last("first", 1).unwrap();
     list.trim(0, 4).unwrap();
     list.pop_front().unwrap();
     list.pop_back().unwrap();
