@@ -203,7 +203,7 @@ fn change_parts(store: &Store) {
     list.insert_before("a", "between").unwrap();
     list.remove_first("other", 1).unwrap();
     list.remove_last("first", 1).unwrap();
-    list.trim(0, 4).unwrap();
+    list.trim(0, 3).unwrap();
     list.pop_front().unwrap();
     list.pop_back().unwrap();
 
