@@ -155,6 +155,14 @@ mod model {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
 
+        pub(crate) fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+            match self.0.try_read() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        }
+
         pub(crate) fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
             match self.0.try_write() {
                 Ok(guard) => Some(guard),

@@ -221,7 +221,7 @@ impl StoreBuilder {
     }
 
     /// The most bytes that the store's keys and values may take, as [`Stats::bytes`](crate::Stats::bytes) counts
-    /// them. `CONFIG SET maxmemory`; default: no limit.
+    /// them. `CONFIG SET maxmemory`, by which a session can set another while the store is in use; default: no limit.
     ///
     /// Once there are more, keys go as [`eviction`](Self::eviction) says before the call returns that brought
     /// them: the store is over its limit by what the calls under way bring, and no more. What is larger

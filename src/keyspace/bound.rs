@@ -12,12 +12,14 @@ use super::Keyspace;
 use super::evicted::Evicted;
 use super::shard::Shard;
 use super::table::Table;
+#[cfg(feature = "commands")]
+use super::transaction::Transaction;
 use super::weigh::{Weigher, pass_on};
 use super::writer::{Effects, Writer};
 use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::planted::{Bug, is_planted};
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::value::ValueRef;
 use crate::{Bytes, Error, Eviction, Result};
 
@@ -43,10 +45,19 @@ pub(crate) enum Limit {
     Weight(u64, Weigher),
 }
 
+/// What is counted for a limit.
+enum Measure {
+    Bytes,
+    Keys,
+    Weight(Weigher),
+}
+
 /// See the [module](self).
 pub(crate) struct Bound {
-    limit: Limit,
-    eviction: Eviction,
+    measure: Measure,
+    /// How much of it there may be.
+    most: AtomicU64,
+    eviction: AtomicU8,
     /// The weight of all shards.
     used: AtomicU64,
     /// Keys that have a deadline, where only those may go.
@@ -69,17 +80,45 @@ impl Limit {
     }
 }
 
+/// By their numbers.
+const EVICTIONS: [Eviction; 4] =
+    [Eviction::AllKeys, Eviction::Expiring, Eviction::SoonestDeadline, Eviction::Refuse];
+
 impl Bound {
     pub(super) fn new(limit: Limit, eviction: Eviction) -> Self {
+        let (measure, most) = match limit {
+            Limit::Bytes(most) => (Measure::Bytes, most as u64),
+            Limit::Keys(most) => (Measure::Keys, most as u64),
+            Limit::Weight(most, weigher) => (Measure::Weight(weigher), most.min(WEIGHT_MOST)),
+        };
         let [timed, hand] = [0; 2].map(AtomicUsize::new);
-        Bound { limit, eviction, used: AtomicU64::new(0), timed, is_stuck: AtomicBool::new(false), hand }
+        Bound {
+            measure,
+            most: AtomicU64::new(most),
+            eviction: AtomicU8::new(eviction as u8),
+            used: AtomicU64::new(0),
+            timed,
+            is_stuck: AtomicBool::new(false),
+            hand,
+        }
     }
 
     /// The same limit of another store, which holds nothing yet.
     pub(super) fn fork(&self) -> Self {
-        let fork = Bound::new(self.limit.clone(), self.eviction);
+        let most = self.most();
+        let limit = match &self.measure {
+            Measure::Bytes => Limit::Bytes(usize::try_from(most).unwrap_or(usize::MAX)),
+            Measure::Keys => Limit::Keys(usize::try_from(most).unwrap_or(usize::MAX)),
+            Measure::Weight(weigher) => Limit::Weight(most, weigher.clone()),
+        };
+        let fork = Bound::new(limit, self.eviction());
         fork.set_hand(self.hand());
         fork
+    }
+
+    fn eviction(&self) -> Eviction {
+        let number = self.eviction.load(Ordering::Relaxed);
+        EVICTIONS.get(usize::from(number)).copied().unwrap_or_default()
     }
 
     /// Where something to evict will be looked for next.
@@ -93,7 +132,7 @@ impl Bound {
 
     /// Whether tables are to note which of their keys are in use.
     pub(super) fn looks_at_use(&self) -> bool {
-        matches!(self.eviction, Eviction::AllKeys | Eviction::Expiring)
+        matches!(self.eviction(), Eviction::AllKeys | Eviction::Expiring)
     }
 
     /// The weight of all shards.
@@ -105,7 +144,7 @@ impl Bound {
     /// The caller's code that says what keys weigh, if it does.
     #[inline]
     pub(super) fn weigher(&self) -> Option<&Weigher> {
-        if let Limit::Weight(_, weigher) = &self.limit { Some(weigher) } else { None }
+        if let Measure::Weight(weigher) = &self.measure { Some(weigher) } else { None }
     }
 
     /// Whether a single key is over the limit.
@@ -116,7 +155,7 @@ impl Bound {
     /// Whether the key at a position is one of those that may go.
     pub(super) fn may_evict(&self, shard: &Shard, db: u16, at: u32) -> bool {
         let Some(entry) = shard.table(db).and_then(|table| table.get(at)) else { return false };
-        let is_of_policy = match self.eviction {
+        let is_of_policy = match self.eviction() {
             Eviction::Refuse => false,
             Eviction::AllKeys => true,
             Eviction::Expiring | Eviction::SoonestDeadline => entry.deadline != NEVER,
@@ -125,10 +164,7 @@ impl Bound {
     }
 
     fn most(&self) -> u64 {
-        match self.limit {
-            Limit::Bytes(most) | Limit::Keys(most) => most as u64,
-            Limit::Weight(most, _) => most.min(WEIGHT_MOST),
-        }
+        self.most.load(Ordering::Relaxed)
     }
 
     /// Whether the limit would be passed with so much more.
@@ -138,7 +174,7 @@ impl Bound {
 
     /// Whether there is anything to evict, as far as can be told without looking.
     fn has_victims(&self) -> bool {
-        match self.eviction {
+        match self.eviction() {
             Eviction::Refuse => false,
             Eviction::AllKeys => true,
             Eviction::Expiring | Eviction::SoonestDeadline => self.timed.load(Ordering::Relaxed) > 0,
@@ -148,18 +184,18 @@ impl Bound {
     /// Notes what a shard weighs now. O(databases)
     pub(super) fn weigh(&self, shard: &mut Shard) {
         let tables = shard.tables().map(|(_, table)| table);
-        let weight = match self.limit {
-            Limit::Bytes(_) => tables.map(Table::bytes).sum::<usize>() as u64,
-            Limit::Keys(_) => tables.map(Table::len).sum::<usize>() as u64,
+        let weight = match self.measure {
+            Measure::Bytes => tables.map(Table::bytes).sum::<usize>() as u64,
+            Measure::Keys => tables.map(Table::len).sum::<usize>() as u64,
             // Of 2^16 databases none sums up to more than 2^96.
-            Limit::Weight(..) => tables.map(Table::weight).sum::<u128>().min(SHARD_MOST.into()) as u64,
+            Measure::Weight(_) => tables.map(Table::weight).sum::<u128>().min(SHARD_MOST.into()) as u64,
         };
         let before = std::mem::replace(&mut shard.weight, weight);
         if weight != before {
             // What wraps around here comes back with the sum.
             self.used.fetch_add(weight.wrapping_sub(before), Ordering::Relaxed);
         }
-        if matches!(self.eviction, Eviction::Expiring | Eviction::SoonestDeadline) {
+        if matches!(self.eviction(), Eviction::Expiring | Eviction::SoonestDeadline) {
             let timed = shard.tables().map(|(_, table)| table.expiring()).sum();
             let before = std::mem::replace(&mut shard.timed, timed);
             self.timed.fetch_add(timed.wrapping_sub(before), Ordering::Relaxed);
@@ -168,20 +204,67 @@ impl Bound {
 }
 
 impl Keyspace {
-    /// Whether the store has a limit.
-    pub(crate) fn is_bounded(&self) -> bool {
-        self.bound.is_some()
+    /// The limit, if there is one.
+    #[inline]
+    pub(super) fn bound(&self) -> Option<&Bound> {
+        self.bound.get()
     }
 
-    /// The limit, and what goes when it is reached.
+    /// Whether the store has a limit.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.bound().is_some()
+    }
+
+    /// The limit in bytes, if it is one of bytes.
     #[cfg(feature = "commands")]
-    pub(crate) fn limit(&self) -> Option<(&Limit, Eviction)> {
-        self.bound.as_ref().map(|bound| (&bound.limit, bound.eviction))
+    pub(crate) fn max_bytes(&self) -> Option<usize> {
+        let bound = self.bound().filter(|bound| matches!(bound.measure, Measure::Bytes))?;
+        usize::try_from(bound.most()).ok().filter(|most| *most < usize::MAX)
+    }
+
+    /// What goes when the limit is reached, if there is one.
+    #[cfg(feature = "commands")]
+    pub(crate) fn eviction(&self) -> Option<Eviction> {
+        self.bound().map(Bound::eviction)
+    }
+
+    /// Whether the limit is one of bytes, or there is none yet.
+    #[cfg(feature = "commands")]
+    pub(crate) fn may_limit_bytes(&self) -> bool {
+        self.bound().is_none_or(|bound| matches!(bound.measure, Measure::Bytes))
+    }
+
+    /// Has the store hold so many bytes at most from now on, `usize::MAX` for as many as there are, and evict by this
+    /// policy. A limit of another kind stays. O(shards), and once O(keys)
+    ///
+    /// # Errors
+    /// Those of [`change`](Self::change).
+    #[cfg(feature = "commands")]
+    pub(crate) fn limit_bytes(
+        &self,
+        held: Option<&Transaction>,
+        most: usize,
+        eviction: Eviction,
+    ) -> Result<()> {
+        let bound = self.bound.get_or_init(|| Bound::new(Limit::Bytes(most), eviction));
+        if matches!(bound.measure, Measure::Bytes) {
+            bound.most.store(most as u64, Ordering::Relaxed);
+        }
+        bound.eviction.store(eviction as u8, Ordering::Relaxed);
+        // Whoever takes a shard's lock after this knows of the limit, and what was done to it before is counted here.
+        self.change(held, 0, |writer| {
+            for (_, shard) in writer.parts_mut() {
+                if bound.looks_at_use() {
+                    shard.note_use();
+                }
+                bound.weigh(shard);
+            }
+        })
     }
 
     /// Counts a shard whose tables were exchanged. O(databases)
     pub(super) fn weigh(&self, shard: &mut Shard) {
-        if let Some(bound) = &self.bound {
+        if let Some(bound) = self.bound() {
             bound.weigh(shard);
         }
     }
@@ -189,7 +272,7 @@ impl Keyspace {
     /// Evicts keys until the store is within its limit, or nothing is left that may go. No lock is held.
     #[inline]
     pub(super) fn make_room(&self, evicted: &mut Vec<Evicted>) {
-        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.is_over(0) && bound.has_victims()) {
+        if let Some(bound) = self.bound().filter(|bound| bound.is_over(0) && bound.has_victims()) {
             self.evict(bound, evicted);
         }
     }
@@ -197,7 +280,7 @@ impl Keyspace {
     /// The same, after the keys that were changed have been weighed; tells what was evicted.
     #[cold]
     pub(super) fn weigh_and_make_room(&self, effects: &mut Effects, mut evicted: Vec<Evicted>) {
-        let panic = self.bound.as_ref().and_then(|bound| self.weigh_changed(bound, effects, &mut evicted));
+        let panic = self.bound().and_then(|bound| self.weigh_changed(bound, effects, &mut evicted));
         self.make_room(&mut evicted);
         let told = catch_unwind(AssertUnwindSafe(|| self.tell_evicted(&evicted)));
         pass_on(panic.or(told.err()));
@@ -249,7 +332,7 @@ impl Writer<'_> {
     /// [`Error::OutOfMemory`]
     #[inline]
     pub(crate) fn admit(&mut self, key: KeyRef<'_>, bytes: usize) -> Result<()> {
-        match &self.space().bound {
+        match self.space().bound() {
             Some(bound) if !self.is_admitted => self.admit_to(bound, &[(key, bytes)]),
             _ => Ok(()),
         }
@@ -260,7 +343,7 @@ impl Writer<'_> {
     /// # Errors
     /// [`Error::OutOfMemory`]
     pub(crate) fn admit_many(&mut self, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
-        match &self.space().bound {
+        match self.space().bound() {
             Some(bound) if !self.is_admitted => self.admit_to(bound, keys)?,
             _ => {}
         }
@@ -269,14 +352,14 @@ impl Writer<'_> {
     }
 
     fn admit_to(&mut self, bound: &Bound, keys: &[(KeyRef<'_>, usize)]) -> Result<()> {
-        let need: usize = match bound.limit {
-            Limit::Bytes(_) => keys.iter().fold(0, |sum: usize, (key, bytes)| {
+        let need: usize = match bound.measure {
+            Measure::Bytes => keys.iter().fold(0, |sum: usize, (key, bytes)| {
                 sum.saturating_add(match self.held_by(*key) {
                     Some(held) => bytes.saturating_sub(held),
                     None => bytes.saturating_add(key.bytes.len() + ENTRY),
                 })
             }),
-            Limit::Keys(_) => {
+            Measure::Keys => {
                 let new = keys.iter().filter(|(key, _)| self.held_by(*key).is_none());
                 let mut names: SmallVec<[&[u8]; FEW]> = new.map(|(key, _)| key.bytes).collect();
                 // One that is named twice is one key.
@@ -285,17 +368,17 @@ impl Writer<'_> {
                 names.len()
             }
             // What it will weigh is not known before it is there.
-            Limit::Weight(..) => 0,
+            Measure::Weight(_) => 0,
         };
         let need = need as u64;
         self.keep_within(need, keys);
         let refuses = !bound.has_victims() || bound.is_stuck.load(Ordering::Relaxed);
         // What cannot fit does not have everything else evicted for it, and then goes itself.
-        let (fits, is_full) = match bound.limit {
+        let (fits, is_full) = match bound.measure {
             // By how much a collection will grow is not known here: there has to be some room.
-            Limit::Bytes(_) => (need <= bound.most() - bound.most() / 8, bound.is_over(need.max(1))),
-            Limit::Keys(_) => (need <= bound.most(), need > 0 && bound.is_over(need)),
-            Limit::Weight(..) => (true, bound.is_over(1)),
+            Measure::Bytes => (need <= bound.most() - bound.most() / 8, bound.is_over(need.max(1))),
+            Measure::Keys => (need <= bound.most(), need > 0 && bound.is_over(need)),
+            Measure::Weight(_) => (true, bound.is_over(1)),
         };
         if !fits || bound.most() == 0 || (refuses && is_full) {
             return Err(Error::OutOfMemory);
@@ -324,7 +407,7 @@ impl Writer<'_> {
     #[inline]
     pub(super) fn keep_within(&mut self, need: u64, keys: &[(KeyRef<'_>, usize)]) {
         let space = self.space();
-        let Some(bound) = &space.bound else { return };
+        let Some(bound) = space.bound() else { return };
         for (_, shard) in self.parts_mut() {
             bound.weigh(shard);
         }
@@ -386,7 +469,7 @@ fn victim(shard: &mut Shard, bound: &Bound, may_go: impl Fn(u16, &[u8]) -> bool)
         let (table, pinned) = shard.table_and_pinned(db)?;
         let is_pinned = |name: &[u8]| !pinned.is_empty() && pinned.contains(&(db, Bytes::from(name)));
         let may_go = |name: &[u8]| !is_pinned(name) && may_go(db, name);
-        let at = match bound.eviction {
+        let at = match bound.eviction() {
             Eviction::Refuse => None,
             Eviction::AllKeys => table.victim(false, table.len().saturating_sub(pinned.len()), may_go),
             Eviction::Expiring => table.victim(true, table.expiring(), may_go),

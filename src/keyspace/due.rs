@@ -4,6 +4,10 @@
 //! among them or one before it: a page that is due is looked through, and those of its keys go whose time
 //! has come. So a key pays for its deadline alone, and a page for its place in the wheel.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::iter;
+
 use super::wheel::{Due, Timer, Timers, Wheel};
 use crate::clock::NEVER;
 use crate::records::PLACES;
@@ -119,8 +123,9 @@ impl DuePages {
         (self.next_wake() > now).then(|| self.wheel.overdue(&self.timers, now))
     }
 
-    /// The pages that have deadlines, by the time before which they have none. O(p log p) for p pages
-    pub(super) fn by_deadline(&mut self) -> Vec<(u64, u32)> {
+    /// The pages that have deadlines, by the time before which they have none. O(p) for p pages, and O(log p) for each that
+    /// is taken
+    pub(super) fn by_deadline(&mut self) -> impl Iterator<Item = (u64, u32)> + use<> {
         if let Some(Open { page, .. }) = self.open.take() {
             // It is looked through once more, from its start.
             self.wheel.schedule(&mut self.timers, page, 0);
@@ -129,12 +134,12 @@ impl DuePages {
     }
 
     /// The same, for those who look only: the page that is being looked through comes first.
-    pub(super) fn pages(&self) -> Vec<(u64, u32)> {
+    pub(super) fn pages(&self) -> impl Iterator<Item = (u64, u32)> + use<> {
         let timers = (0..).zip(&self.timers.0).map(|(page, timer)| (timer.deadline(), page));
         let open = self.open.map(|open| (0, open.page));
-        let mut pages: Vec<_> = timers.filter(|(deadline, _)| *deadline != NEVER).chain(open).collect();
-        pages.sort_unstable();
-        pages
+        let timed = timers.filter(|(deadline, _)| *deadline != NEVER).chain(open);
+        let mut pages: BinaryHeap<_> = timed.map(Reverse).collect();
+        iter::from_fn(move || pages.pop().map(|Reverse(page)| page))
     }
 
     /// Has a page looked through at its earliest deadline, which is this one. O(1)

@@ -46,7 +46,7 @@ impl Keyspace {
             now: self.clock.now(),
             is_still: self.clock.is_still(),
             rng: self.rng.state(),
-            hand: self.bound.as_ref().map_or(0, Bound::hand),
+            hand: self.bound().map_or(0, Bound::hand),
         })
     }
 
@@ -63,7 +63,7 @@ impl Keyspace {
             is_seeded: self.is_seeded,
             clock: self.clock.clone(),
             limits: self.limits,
-            bound: self.bound.as_ref().map(Bound::fork),
+            bound: self.bound().map(Bound::fork),
             listener: self.listener.clone(),
             told: self.told(),
             rng: Rng::new(rng),
@@ -99,7 +99,7 @@ impl Keyspace {
         self.change(None, 0, |writer| {
             // Set back under the locks, so that nothing is drawn in between.
             self.rng.go_on_from(state.rng);
-            if let Some(bound) = &self.bound {
+            if let Some(bound) = self.bound() {
                 bound.set_hand(state.hand);
             }
             writer.exchange_keys(&mut shards);

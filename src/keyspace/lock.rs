@@ -1,4 +1,4 @@
-//! Taking the locks of an operation's shards: always in the order of their indexes.
+//! Taking the locks of an operation's shards: in the order of their indexes, or all of them at once.
 
 use std::mem;
 
@@ -12,6 +12,9 @@ use super::{Keyspace, Parts};
 use crate::Result;
 use crate::key::KeyRef;
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// So often all locks are asked for at once.
+const ROUNDS: usize = 16;
 
 impl Keyspace {
     /// The read lock of a key's shard.
@@ -90,8 +93,7 @@ impl Keyspace {
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn write_all<R>(&self, op: impl FnOnce(&mut [RwLockWriteGuard<'_, Shard>]) -> R) -> Result<R> {
         self.check_may_write()?;
-        let mut guards: Vec<_> = self.shards.iter().map(|shard| shard.0.write()).collect();
-        Ok(op(&mut guards))
+        Ok(op(&mut self.lock_all()))
     }
 
     /// Runs a task with all shards locked against writers.
@@ -100,8 +102,35 @@ impl Keyspace {
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn read_all<R>(&self, op: impl FnOnce(&[RwLockReadGuard<'_, Shard>]) -> R) -> Result<R> {
         self.check_not_in_transaction()?;
-        let guards: Vec<_> = self.shards.iter().map(|shard| shard.0.read()).collect();
-        Ok(op(&guards))
+        Ok(op(&self.all_of(RwLock::read, RwLock::try_read)))
+    }
+
+    /// The write locks of all shards.
+    pub(super) fn lock_all(&self) -> Vec<RwLockWriteGuard<'_, Shard>> {
+        self.all_of(RwLock::write, RwLock::try_write)
+    }
+
+    /// The locks of all shards. Who waits for one holds no other meanwhile: a shard that is held for long holds up nobody who
+    /// has nothing to do with it. Only if they never come to be free together are they taken one after the other.
+    fn all_of<'s, G>(
+        &'s self,
+        wait_for: impl Fn(&'s RwLock<Shard>) -> G,
+        try_for: impl Fn(&'s RwLock<Shard>) -> Option<G>,
+    ) -> Vec<G> {
+        let mut busy = 0;
+        for _ in 0..ROUNDS {
+            let mut guards = Vec::with_capacity(self.shards.len());
+            let mut waited_for = Some(wait_for(&self.shards[busy].0));
+            let taken = self.shards.iter().enumerate().try_for_each(|(index, shard)| {
+                let guard = if index == busy { waited_for.take() } else { try_for(&shard.0) };
+                guard.map(|guard| guards.push(guard)).ok_or(index)
+            });
+            match taken {
+                Ok(()) => return guards,
+                Err(index) => busy = index,
+            }
+        }
+        self.shards.iter().map(|shard| wait_for(&shard.0)).collect()
     }
 
     /// The write locks of the keys' shards, once what a picture shares of the keys has been let go of, if that is soon.
@@ -132,7 +161,7 @@ impl Keyspace {
     #[inline]
     pub(super) fn settle(&self, effects: &mut Effects) -> Result<()> {
         // Most often nothing had to.
-        if effects.is_nothing() && self.bound.is_none() {
+        if effects.is_nothing() && !self.is_bounded() {
             return Ok(());
         }
         self.settle_all(effects)

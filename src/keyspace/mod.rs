@@ -36,9 +36,7 @@ mod wheel;
 pub(crate) mod whole;
 pub(crate) mod writer;
 
-#[cfg(feature = "journal")]
-use std::sync::OnceLock;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
@@ -128,7 +126,7 @@ pub(crate) struct Keyspace {
     is_seeded: bool,
     clock: Clock,
     limits: Limits,
-    bound: Option<Bound>,
+    bound: OnceLock<Bound>,
     listener: Option<Listener>,
     /// What of them is told; see [`Told`].
     told: AtomicU32,
@@ -185,7 +183,7 @@ impl Keyspace {
             is_seeded: parts.is_seeded,
             clock: parts.clock,
             limits: parts.limits,
-            bound: parts.bound,
+            bound: parts.bound.map_or_else(OnceLock::new, OnceLock::from),
             listener: parts.listener,
             told: AtomicU32::new(parts.told.bits()),
             hub: Hub::new(),

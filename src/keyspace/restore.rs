@@ -23,8 +23,7 @@ impl Keyspace {
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn restoring(&self) -> Result<Restoring<'_>> {
         self.check_not_in_transaction()?;
-        let shards = self.shards.iter().map(|shard| shard.0.write()).collect();
-        Ok(Restoring { space: self, shards })
+        Ok(Restoring { space: self, shards: self.lock_all() })
     }
 }
 

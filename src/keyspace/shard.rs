@@ -40,6 +40,12 @@ impl Shard {
         Shard { notes_use, notes_weight, ..Shard::default() }
     }
 
+    /// Has all tables note from now on which of their keys are in use. O(n), but nothing for tables that do
+    pub(super) fn note_use(&mut self) {
+        self.notes_use = true;
+        self.tables.iter_mut().flatten().for_each(|table| table.note_use());
+    }
+
     #[inline]
     pub(crate) fn table(&self, db: u16) -> Option<&Table> {
         self.tables.get(usize::from(db))?.as_deref()
@@ -97,6 +103,10 @@ impl Shard {
     pub(super) fn exchange_keys(&mut self, other: &mut Shard) {
         mem::swap(&mut self.tables, &mut other.tables);
         mem::swap(&mut self.pinned, &mut other.pinned);
+        if self.notes_use {
+            // These may come from a time when there was no limit.
+            self.note_use();
+        }
         for (db, table) in other.tables() {
             self.table_mut(db).counters = table.counters.clone();
         }

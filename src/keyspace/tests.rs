@@ -214,7 +214,7 @@ fn check(space: &Keyspace, after: &Step) {
             }
         }
     }
-    if let Some(bound) = &space.bound {
+    if let Some(bound) = space.bound() {
         let expected = if bound.weigher().is_some() { weight } else { total as u64 };
         assert_eq!(bound.used(), expected, "the store after {after:?}");
     }

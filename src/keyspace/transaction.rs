@@ -92,7 +92,7 @@ impl Transaction {
         body: impl FnOnce(&Arc<Transaction>) -> R,
     ) -> Result<Option<R>> {
         space.check_may_write()?;
-        let guards: SmallVec<[_; 2]> = (0..).zip(space.shards.iter().map(|shard| shard.0.write())).collect();
+        let guards: SmallVec<[_; 2]> = (0..).zip(space.lock_all()).collect();
         let is_overdue = |Watched { db, names, .. }: &Watched| {
             let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
             let view = View::new(space, *db, shards);
@@ -173,7 +173,7 @@ impl Held {
     /// Write access to some keys. Where they have to make room for each other it is to all that is held.
     fn writer_of<'w>(&'w mut self, space: &'w Keyspace, db: u16, keys: &[KeyRef<'_>]) -> Writer<'w> {
         match keys {
-            [key] if space.bound.is_none() => {
+            [key] if !space.is_bounded() => {
                 let place = self.place(space, *key);
                 let (index, shard) = &mut self.shards[place];
                 Writer::of_one(space, db, *index, shard, &mut self.effects)

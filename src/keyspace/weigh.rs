@@ -220,7 +220,7 @@ impl Keyspace {
     /// Whether keys are weighed by the caller's code.
     #[inline]
     pub(super) fn weighs(&self) -> bool {
-        self.bound.as_ref().is_some_and(|bound| bound.weigher().is_some())
+        self.bound().is_some_and(|bound| bound.weigher().is_some())
     }
 
     /// Has the changed keys weighed. No lock is held: this runs the caller's code. After a panic in it the

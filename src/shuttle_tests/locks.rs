@@ -1,5 +1,7 @@
 //! The order of locks, and what a transaction promises: nobody sees its middle, nothing is lost.
 
+use shuttle::sync::mpsc;
+
 use super::{assert_nothing_left, explore, join, keys, store, with};
 use crate::value::Value;
 use crate::{Decode, End, Error, Store};
@@ -29,6 +31,27 @@ fn sum_of_all(store: &Store) -> i64 {
             .sum()
     });
     sum.unwrap()
+}
+
+/// A transaction holds one shard until another thread has written to a second one, and a third wants all.
+#[test]
+fn who_waits_for_all_locks_holds_up_nobody() {
+    explore(1000, || {
+        let (_clock, store) = store();
+        let [near, _, _, far] = keys(&store);
+        let (written, is_written) = mpsc::channel();
+        let threads = [
+            with(&store, move |store| {
+                store.transaction([far], |_| Ok(is_written.recv().unwrap())).unwrap();
+            }),
+            with(&store, |store| assert!(store.len().unwrap() <= 1)),
+            with(&store, move |store| {
+                store.insert(near, 1).unwrap();
+                written.send(()).unwrap();
+            }),
+        ];
+        join(threads);
+    });
 }
 
 #[test]

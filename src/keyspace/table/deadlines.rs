@@ -15,8 +15,7 @@ impl Table {
     }
 
     /// The position of the key whose deadline comes first, of those whose name `may_go` and which weigh something
-    /// where keys are weighed; `None` if there is none. O(p log p) for p pages, unless the first few pages hold
-    /// hardly any.
+    /// where keys are weighed; `None` if there is none. O(p) for p pages, unless the first few pages hold hardly any.
     pub(in crate::keyspace) fn first_to_expire(&mut self, may_go: impl Fn(&[u8]) -> bool) -> Option<u32> {
         let mut first: Option<(u64, u32)> = None;
         // The wheel knows of a page no more than that nothing on it is due before some time.

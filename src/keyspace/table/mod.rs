@@ -144,6 +144,19 @@ impl Table {
         Table { recency, weights, ..Table::default() }
     }
 
+    /// Notes from now on which of its keys are in use. O(n), but nothing if it does
+    pub(super) fn note_use(&mut self) {
+        if self.recency.is_some() {
+            return;
+        }
+        let mut recency = Box::<Recency>::default();
+        for at in 0..self.len() as u32 {
+            recency.pushed(self.contents.records.get(at).map_or(0, |record| record.hash));
+            recency.set_timed(at, self.deadline_at(at) != NEVER);
+        }
+        self.recency = Some(recency);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.contents.len()
     }

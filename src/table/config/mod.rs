@@ -21,7 +21,7 @@ use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
 #[cfg(feature = "journal")]
 use crate::journal::{Journal, SyncPolicy};
-use crate::keyspace::{Keyspace, Limit, Told};
+use crate::keyspace::{Keyspace, Told};
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -163,7 +163,7 @@ fn own_value(space: &Keyspace, name: &str) -> Option<Bytes> {
         "databases" => Some(limits.databases.to_string()),
         "dir" => space.shared().settings.set_to("dir").or_else(current_dir),
         "maxmemory" => Some(max_memory(space).to_string()),
-        "maxmemory-policy" => space.limit().map(|(_, eviction)| told_policy(space, eviction)),
+        "maxmemory-policy" => space.eviction().map(|eviction| told_policy(space, eviction)),
         "notify-keyspace-events" => Some(space.told().text()),
         "proto-max-bulk-len" => Some(limits.value.to_string()),
         _ => None,
@@ -195,10 +195,7 @@ pub(crate) fn query_limit(space: &Keyspace) -> usize {
 
 /// The limit in bytes; 0 if there is none, or one of another kind.
 pub(super) fn max_memory(space: &Keyspace) -> usize {
-    match space.limit() {
-        Some((Limit::Bytes(bytes), _)) => *bytes,
-        _ => 0,
-    }
+    space.max_bytes().unwrap_or(0)
 }
 
 fn current_dir() -> Option<String> {
@@ -278,9 +275,11 @@ fn set(call: &mut Call<'_>) -> Answer {
         }
         values.push((parameter.name, read));
     }
+    // A limit is set by the policy that comes with it.
+    values.sort_by_key(|(name, _)| *name == "maxmemory");
     let looks_again = values.iter().any(|(name, _)| *name == "timeout");
     for (name, value) in values {
-        apply(call.space(), name, value);
+        apply(call, name, value)?;
         call.shared().settings.keep_of_client(name);
     }
     if looks_again {
@@ -301,29 +300,45 @@ fn find(name: &[u8], compat: Compat) -> Result<(&'static str, &'static Parameter
 /// Whether the store was built with it, and cannot change it any more.
 fn is_built_in(space: &Keyspace, name: &str) -> bool {
     match name {
-        "maxmemory" | "proto-max-bulk-len" => true,
-        "maxmemory-policy" => space.limit().is_some(),
+        "maxmemory" => !space.may_limit_bytes(),
+        "proto-max-bulk-len" => true,
         #[cfg(feature = "journal")]
         "appendonly" | "appendfsync" => space.journal().is_some(),
         _ => false,
     }
 }
 
-fn apply(space: &Keyspace, name: &'static str, value: Bytes) {
-    if name == "notify-keyspace-events" {
-        space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told()));
-    } else if name == "requirepass" {
-        space.shared().require_password(value);
-    } else if name == output::NAME {
-        let merged = output::merge(&self::value(space, name), &value);
-        space.shared().settings.keep(name, merged);
-    } else {
-        if name == "tracking-table-max-keys" {
+fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorReply> {
+    let space = call.space();
+    match name {
+        "notify-keyspace-events" => space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told())),
+        "requirepass" => space.shared().require_password(value),
+        "maxmemory" => {
             let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
-            space.tracking().set_most(most.unwrap_or(usize::MAX));
+            let policy = self::value(space, "maxmemory-policy");
+            let eviction = space.eviction().unwrap_or_else(|| eviction_of(&String::from_utf8_lossy(&policy)));
+            space.limit_bytes(call.held(), most.filter(|most| *most > 0).unwrap_or(usize::MAX), eviction)?;
         }
-        space.shared().keep(name, value);
+        "maxmemory-policy" => {
+            if space.is_bounded() {
+                let eviction = eviction_of(&String::from_utf8_lossy(&value));
+                space.limit_bytes(call.held(), space.max_bytes().unwrap_or(usize::MAX), eviction)?;
+            }
+            space.shared().keep(name, value);
+        }
+        output::NAME => {
+            let merged = output::merge(&self::value(space, name), &value);
+            space.shared().settings.keep(name, merged);
+        }
+        _ => {
+            if name == "tracking-table-max-keys" {
+                let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
+                space.tracking().set_most(most.unwrap_or(usize::MAX));
+            }
+            space.shared().keep(name, value);
+        }
     }
+    Ok(())
 }
 
 fn reset_stat(call: &mut Call<'_>) -> Answer {

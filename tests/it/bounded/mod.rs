@@ -1,6 +1,8 @@
 //! Stores with a limit: never over it, and what goes when it is reached.
 
 mod edges;
+#[cfg(feature = "commands")]
+mod later;
 mod weigher;
 
 use std::sync::atomic::{AtomicBool, Ordering};

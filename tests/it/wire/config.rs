@@ -180,11 +180,20 @@ fn what_a_store_is_built_with_is_told_and_stays() {
     assert_eq!(get("maxmemory"), Reply::Bulk("1048576".into()));
     assert_eq!(get("maxmemory-policy"), Reply::Bulk("volatile-ttl".into()));
     assert_eq!(get("databases"), Reply::Bulk("3".into()));
-    assert_eq!(session.call(["CONFIG", "SET", "maxmemory", "1mb"]), Reply::OK);
-    let Reply::Error(error) = session.call(["CONFIG", "SET", "maxmemory", "2mb"]) else { panic!("no error") };
-    let why = "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - can't set immutable config";
-    assert_eq!(error.to_string(), why);
-    assert!(matches!(session.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]), Reply::Error(_)));
+    assert_eq!(session.call(["CONFIG", "SET", "proto-max-bulk-len", "512mb"]), Reply::OK);
+    is_immutable(&store, "proto-max-bulk-len", "4mb");
+    // A limit in bytes can be another.
+    assert_eq!(session.call(["CONFIG", "SET", "maxmemory", "2mb"]), Reply::OK);
+    is_immutable(&Store::builder().max_keys(7).build(), "maxmemory", "2mb");
+}
+
+fn is_immutable(store: &Store, name: &str, value: &str) {
+    let Reply::Error(error) = store.session().call(["CONFIG", "SET", name, value]) else {
+        panic!("no error")
+    };
+    let why = "can't set immutable config";
+    let expected = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}");
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
