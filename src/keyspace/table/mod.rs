@@ -215,7 +215,7 @@ impl Table {
         &self.contents
     }
 
-    /// The entries, to be read in order: not by name. O(chunks)
+    /// The entries, to be read in order: not by name. O(chunks), and for values that stand aside O(pages of them)
     pub(crate) fn picture(&self) -> Contents {
         Contents { records: self.contents.records.without_index(), aside: self.contents.aside.clone() }
     }
