@@ -11,7 +11,7 @@ use super::ServerBuilder;
 use crate::SyncPolicy;
 use crate::resp::{Style, split_words};
 use crate::table::{check_user, eviction_of, names, read_at_start};
-use crate::{Bytes, Compat, SaveFile, Server, Store, StoreBuilder};
+use crate::{Bytes, Compat, ManualClock, SaveFile, Server, Store, StoreBuilder};
 
 /// Files may include each other so deep.
 const DEPTH: usize = 16;
@@ -265,7 +265,8 @@ impl ServerConfig {
     }
 
     /// A store as the configuration has it: its databases, its limit and what goes when that is reached, its
-    /// longest value, and when it is synced if it is kept in a folder. O(1)
+    /// longest value, and when it is synced if it is kept in a folder. Where `enable-debug-command` allows `DEBUG`, it has a
+    /// clock that goes as the system's does until `DEBUG CLOCK` moves it. O(1)
     ///
     /// ```
     /// use larder::{Compat, Error, ServerConfig};
@@ -281,6 +282,9 @@ impl ServerConfig {
         let number = |name| self.get(name)?.parse::<u64>().ok();
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mut builder = Store::builder();
+        if self.get("enable-debug-command").is_some_and(|allowed| allowed != "no") {
+            builder = builder.clock(&ManualClock::running());
+        }
         if let Some(databases) = number("databases") {
             builder = builder.databases(u16::try_from(databases).unwrap_or(u16::MAX));
         }

@@ -1,6 +1,7 @@
 //! DEBUG, as far as tests of clients ask for it. As in Redis it has to be allowed when the server starts
 //! (`enable-debug-command`); what is not here is an unknown subcommand.
 
+mod clock;
 mod digest;
 mod sha1;
 
@@ -23,10 +24,12 @@ const FORBIDDEN: ErrorReply = ErrorReply::known(
      local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
 );
 
-const HELP: [&str; 17] = [
+const HELP: [&str; 19] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    A new replication id.",
+    "CLOCK PAUSE|RESUME|ADVANCE <milliseconds>|NEXT",
+    "    Stops the store's clock, lets it go on, or moves it on: so far, or to the next deadline.",
     "DIGEST",
     "    A checksum of all keys and what they hold, the same as Redis gives.",
     "DIGEST-VALUE <key> [<key> ...]",
@@ -54,6 +57,7 @@ fn debug(call: &mut Call<'_>) -> Answer {
             *call.shared().replication_id.lock() = Some(call.space().random_hex(40));
             Ok(Reply::OK)
         }
+        words if is(sub, "CLOCK") => clock::clock(call, words),
         [] if is(sub, "DIGEST") => {
             let digest = digest::of_all(call.space(), call.held(), call.compat())?;
             Ok(Reply::Status(digest.into()))

@@ -147,3 +147,50 @@ fn a_store_that_is_reloaded_holds_the_same() {
     assert_eq!(session.call(["TTL", "key:7"]), Reply::Integer(17));
     assert_eq!(store.db(3).unwrap().len().unwrap(), 1);
 }
+
+#[test]
+fn the_clock_is_moved() {
+    let mut config = ServerConfig::new(Compat::default());
+    config.set("enable-debug-command", "yes").unwrap();
+    let store = config.store().build();
+    let _server = config.server().unwrap().start(&store).unwrap();
+    let mut session = store.session();
+    let mut call = |command: &str| session.call(command.split(' '));
+    assert_eq!(call("SET code 7 EX 3600"), Reply::OK);
+    assert_eq!(call("SET day 1 EX 86400"), Reply::OK);
+    assert_eq!(call("DEBUG CLOCK PAUSE"), Reply::OK);
+    assert_eq!(call("PTTL day"), call("PTTL day"));
+    assert_eq!(call("DEBUG CLOCK ADVANCE 3600000"), Reply::OK);
+    assert_eq!((call("EXISTS code"), call("DBSIZE")), (Reply::Integer(0), Reply::Integer(1)));
+    let Reply::Integer(left) = call("PTTL day") else { panic!("no time to live") };
+    assert!((82_799_000..=82_800_000).contains(&left), "{left}");
+    assert_eq!(call("DEBUG CLOCK NEXT"), Reply::Integer(left));
+    assert_eq!(call("EXISTS day"), Reply::Integer(0));
+    assert_eq!(call("DEBUG CLOCK RESUME"), Reply::OK);
+
+    let waiting = std::thread::spawn({
+        let mut other = store.session();
+        move || other.call(["BLPOP", "queue", "3600"])
+    });
+    assert!(store.wait_for_blocked(1, Duration::from_secs(60)));
+    assert_eq!(call("DEBUG CLOCK ADVANCE 3600000"), Reply::OK);
+    assert_eq!(waiting.join().unwrap(), Reply::NilArray);
+
+    for wrong in [
+        "DEBUG CLOCK",
+        "DEBUG CLOCK ADVANCE",
+        "DEBUG CLOCK ADVANCE -1",
+        "DEBUG CLOCK ADVANCE x",
+        "DEBUG CLOCK BACK 3",
+    ] {
+        assert!(matches!(call(wrong), Reply::Error(_)), "{wrong}");
+    }
+}
+
+#[test]
+fn the_systems_clock_is_moved_by_nobody() {
+    let store = Store::new();
+    let (mut session, _server) = session(&store, Compat::default());
+    let Reply::Error(error) = session.call(["DEBUG", "CLOCK", "ADVANCE", "1"]) else { panic!("no error") };
+    assert!(error.to_string().contains("the system's"), "{error}");
+}
