@@ -195,7 +195,18 @@ fn is_container(row: &Row) -> bool {
     matches!(row.run, Run::Container) || row.has(flag::CONTAINER)
 }
 
+/// What is there with scripts alone: who calls it is told which feature is missing.
+#[cfg(not(feature = "lua"))]
+const OF_SCRIPTS: [&str; 8] =
+    ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO", "FUNCTION", "SCRIPT"];
+
 fn unknown_command(words: &[Bytes]) -> ErrorReply {
+    #[cfg(not(feature = "lua"))]
+    if let Some(name) = OF_SCRIPTS.iter().find(|name| words.first().is_some_and(|word| is(word, name))) {
+        return ErrorReply::new(format!(
+            "ERR unknown command '{name}': this server was built without the feature `lua`"
+        ));
+    }
     let mut shown = Vec::new();
     for word in words.iter().skip(1) {
         if shown.len() >= SHOWN {
@@ -216,7 +227,7 @@ pub(super) fn unknown_subcommand(words: &[Bytes]) -> ErrorReply {
 }
 
 /// What an error shows of a word: not too much, and nothing behind a zero.
-fn shown_of(word: &[u8], most: usize) -> &[u8] {
+pub(super) fn shown_of(word: &[u8], most: usize) -> &[u8] {
     let text = word.split(|byte| *byte == 0).next().unwrap_or_default();
     &text[..text.len().min(most)]
 }

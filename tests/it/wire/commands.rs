@@ -160,3 +160,18 @@ fn help_names_what_there_is() {
         assert!(lines.len() > 1 && lines.contains(&help), "{lines:?}");
     }
 }
+
+/// Not in `COMMAND` either: clients look there for what they may use.
+#[cfg(not(feature = "lua"))]
+#[test]
+fn who_runs_scripts_without_them_is_told_of_the_feature() {
+    let mut session = Store::new().session();
+    for words in [&["EVAL", "return 1", "0"][..], &["evalsha", "0", "0"], &["FUNCTION", "LIST"], &["script"]]
+    {
+        let name = words[0].to_ascii_uppercase();
+        let Reply::Error(error) = session.call(words) else { panic!("{name} is known") };
+        let text = format!("ERR unknown command '{name}': this server was built without the feature `lua`");
+        assert_eq!(error.to_string(), text);
+        assert_eq!(session.call(["COMMAND", "INFO", words[0]]), Reply::Array(vec![Reply::Nil]));
+    }
+}
