@@ -60,6 +60,9 @@ pub(crate) enum Served {
     Gone(Gone),
     /// Nothing: its [`Permit`] does not hold any more.
     Refused,
+    /// Nothing: somebody else had it wait no longer, and fail.
+    #[cfg(feature = "commands")]
+    Unblocked,
     /// What another thread has to say.
     #[cfg(feature = "server")]
     Told(crate::reply::Reply),
@@ -359,6 +362,11 @@ impl Rouse {
     /// False if it does not wait any more. No lock may be held: it wakes a task.
     pub(crate) fn rouse(&self) -> bool {
         self.end(Phase::Roused)
+    }
+
+    /// The same, and it fails.
+    pub(crate) fn fail(&self) -> bool {
+        self.end(Phase::Served(Ok(Served::Unblocked)))
     }
 
     /// The same for one that waits for no key, and gets this.

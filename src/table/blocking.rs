@@ -134,7 +134,7 @@ fn each_by_itself(served: Served) -> Reply {
         Served::Moved(element) => Reply::Bulk(element),
         Served::MovedSeveral(elements) => Reply::bulks(elements),
         // That is not what these commands wait for.
-        Served::Entries(_) | Served::Gone(_) | Served::Refused => Reply::Nil,
+        Served::Entries(_) | Served::Gone(_) | Served::Refused | Served::Unblocked => Reply::Nil,
         #[cfg(feature = "server")]
         Served::Told(_) => Reply::Nil,
     }

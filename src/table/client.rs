@@ -4,7 +4,7 @@ use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::{Client, Facts};
 use super::command::help;
-use super::peers::check_type;
+use super::filter::Filter;
 use super::row::flag::{ADMIN, ALLOW_BUSY, LOADING, NOSCRIPT, STALE, VALKEY_NO_MULTI};
 use super::row::{Compat, Keys, Row, container, row};
 use super::session::Silence;
@@ -16,7 +16,7 @@ const OWN: u32 = NOSCRIPT | LOADING | STALE;
 
 pub(super) const ROWS: &[Row] = &[
     container("client").since(2, 4),
-    row("client|capa", -3, OWN | ALLOW_BUSY, Keys::NONE, |_| Ok(Reply::OK)).only_valkey(8, 0),
+    row("client|capa", -3, OWN | ALLOW_BUSY, Keys::NONE, capa).only_valkey(8, 0),
     row("client|getname", 2, OWN, Keys::NONE, get_name).since(2, 6),
     row("client|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("client|id", 2, OWN, Keys::NONE, id).since(5, 0),
@@ -93,39 +93,39 @@ fn info(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Verbatim("txt", Bytes::from(line(call, &call.session.client, bytes_of(call)))))
 }
 
-/// CLIENT LIST, of all, of a kind, or of some ids.
+/// CLIENT LIST, of all, of a kind, or of some ids; in Valkey of all that a filter lets through.
 fn list(call: &mut Call<'_>) -> Answer {
-    let (mut kind, mut ids) = (None, None);
     let words = bytes_of(call);
-    match call.args.take_rest() {
-        [] => {}
-        [option, name] if is(option, "TYPE") => {
-            kind = Some(name);
-            check_type(name)?;
+    let is_valkey = call.compat() == Compat::Valkey9;
+    let filter = match call.args.rest() {
+        [] => Filter::default(),
+        [option, names @ ..] if !is_valkey && is(option, "ID") && !names.is_empty() => {
+            return list_named(call, names, words);
         }
-        [option, names @ ..] if is(option, "ID") && !names.is_empty() => {
-            let is_valkey = call.compat() == Compat::Valkey9;
-            let parse = |name: &Bytes| match number::parse_i64(name) {
-                Some(..=0) if is_valkey => Err(ErrorReply::known("ERR client-id should be greater than 0")),
-                // What is no id would be the next filter there.
-                None if is_valkey => Err(ErrorReply::SYNTAX),
-                id => id.ok_or(ErrorReply::known("ERR Invalid client ID")),
-            };
-            ids = Some(names.iter().map(parse).collect::<Result<Vec<i64>, _>>()?);
-        }
+        rest if is_valkey || rest.len() == 2 && is(&rest[0], "TYPE") => Filter::read(call, false)?,
         _ => return Err(ErrorReply::SYNTAX),
-    }
-    let clients = call.shared().clients.all();
-    let chosen: Vec<_> = match &ids {
-        None => clients.iter().filter(|client| kind.is_none_or(|kind| is(kind, client.kind()))).collect(),
-        // In the order in which they are named.
-        Some(ids) => ids
-            .iter()
-            .filter_map(|id| clients.iter().find(|client| u64::try_from(*id) == Ok(client.id)))
-            .collect(),
     };
-    let lines: String = chosen.into_iter().map(|client| line(call, client, words)).collect();
+    let (clients, meant) = (call.shared().clients.all(), filter.meant(call));
+    let lines: String =
+        clients.iter().filter(|client| meant(client)).map(|client| line(call, client, words)).collect();
     Ok(Reply::Verbatim("txt", Bytes::from(lines)))
+}
+
+/// Those of these ids, in the order in which they are named.
+fn list_named(call: &Call<'_>, ids: &[Bytes], words: usize) -> Answer {
+    let parse = |id: &Bytes| number::parse_i64(id).ok_or(ErrorReply::known("ERR Invalid client ID"));
+    let ids = ids.iter().map(parse).collect::<Result<Vec<i64>, _>>()?;
+    let found = ids.into_iter().filter_map(|id| call.shared().clients.find(id));
+    let lines: String = found.map(|client| line(call, &client, words)).collect();
+    Ok(Reply::Verbatim("txt", Bytes::from(lines)))
+}
+
+/// CLIENT CAPA: nobody is redirected here, and what else a client may be capable of is passed over.
+fn capa(call: &mut Call<'_>) -> Answer {
+    if call.args.take_rest().iter().any(|word| is(word, "REDIRECT")) {
+        call.session.client.note(|facts| facts.takes_redirects = true);
+    }
+    Ok(Reply::OK)
 }
 
 /// Nothing is evicted here to make room for clients: all that is left of it is the flag that others see.

@@ -9,7 +9,7 @@ use super::row::Compat;
 use crate::Bytes;
 use crate::command::blocking::Rouse;
 use crate::pubsub::Subscription;
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::tracking::{Ear, Tracker};
 use crate::wake::Wakes;
@@ -39,8 +39,6 @@ pub(crate) struct Client {
     tracker: OnceLock<Arc<Tracker>>,
     /// How its command that waits is had to wait no longer.
     waits: Mutex<Option<Rouse>>,
-    /// That is to be an error.
-    fails: AtomicBool,
     /// How many errors its commands have met with.
     errors: AtomicU64,
     /// What its connection has moved and keeps.
@@ -103,6 +101,8 @@ pub(super) struct Facts {
     pub stays: bool,
     /// It has said `CLIENT NO-TOUCH ON`.
     pub leaves_no_trace: bool,
+    /// It has said `CLIENT CAPA REDIRECT`.
+    pub takes_redirects: bool,
 }
 
 impl Clients {
@@ -115,7 +115,6 @@ impl Clients {
             ear: Ear::new(id, mail),
             tracker: OnceLock::new(),
             waits: Mutex::default(),
-            fails: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             traffic: Traffic::default(),
             seat: Mutex::new(Seat { facts: Facts::new(now, Arc::clone(user)), tally: Tally::default() }),
@@ -186,13 +185,7 @@ impl Client {
     /// be held.
     pub(super) fn rouse(&self, fails: bool) -> bool {
         let waits = self.waits.lock().take();
-        self.fails.store(fails, Ordering::Release);
-        waits.is_some_and(|waits| waits.rouse())
-    }
-
-    /// Whether its command that has waited was ended by an error.
-    pub(super) fn has_failed(&self) -> bool {
-        self.fails.swap(false, Ordering::AcqRel)
+        waits.is_some_and(|waits| if fails { waits.fail() } else { waits.rouse() })
     }
 
     /// Its command waits, or does no more.
@@ -229,12 +222,6 @@ impl Client {
     /// Whether it is that user's.
     pub(super) fn is_of(&self, user: &Arc<Account>) -> bool {
         Arc::ptr_eq(&self.seat.lock().facts.user, user)
-    }
-
-    /// Its type, as CLIENT LIST has it.
-    pub(super) fn kind(&self) -> &'static str {
-        let facts = &self.seat.lock().facts;
-        if facts.listens() { "PUBSUB" } else { "NORMAL" }
     }
 
     pub(super) fn note(&self, note: impl FnOnce(&mut Facts)) {
@@ -282,7 +269,7 @@ impl Client {
         );
         let mut add = |field: &str, fact: &dyn std::fmt::Display| line.push_str(&format!(" {field}={fact}"));
         if is_valkey {
-            add("capa", &"");
+            add("capa", &if facts.takes_redirects { "r" } else { "" });
         }
         add("db", &facts.db);
         add("sub", &facts.channels);
@@ -337,7 +324,8 @@ impl Client {
         to.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MAX))
     }
 
-    fn flags(&self, facts: &Facts) -> String {
+    /// What it is, in letters.
+    pub(super) fn flags(&self, facts: &Facts) -> String {
         let tracker = self.known_tracker().filter(|tracker| tracker.is_on());
         let all = [
             (facts.monitors, 'O'),
@@ -379,7 +367,13 @@ impl Facts {
             waits: false,
             stays: false,
             leaves_no_trace: false,
+            takes_redirects: false,
         }
+    }
+
+    /// Its type, as CLIENT LIST has it.
+    pub(super) fn kind(&self) -> &'static str {
+        if self.listens() { "PUBSUB" } else { "NORMAL" }
     }
 
     fn listens(&self) -> bool {

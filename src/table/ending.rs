@@ -66,11 +66,12 @@ impl Session {
     ) -> Reply {
         let claim = self.claim.take();
         self.rest();
-        let fails = self.client.has_failed();
         let reply = match got {
             Ok(Some(blocking::Served::Refused)) => return self.turned_away(claim),
+            Ok(Some(blocking::Served::Unblocked)) => {
+                ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into()
+            }
             Ok(Some(got)) => served(got),
-            Ok(None) if fails => ErrorReply::known("UNBLOCKED client unblocked via CLIENT UNBLOCK").into(),
             Ok(None) => nothing,
             Err(error) => error.into(),
         };

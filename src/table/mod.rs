@@ -21,6 +21,7 @@ mod doors;
 mod dump;
 mod ending;
 mod expiry;
+mod filter;
 mod geo;
 mod hash;
 #[cfg(feature = "testing")]

@@ -1,13 +1,12 @@
 //! CLIENT KILL, UNBLOCK, PAUSE and UNPAUSE: what a session does to others.
 
-use super::acl::Account;
 use super::args::is;
 use super::call::{Answer, Call};
 use super::clients::Client;
+use super::filter::Filter;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, row};
 use super::session::Session;
-use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::Arc;
 use crate::text::number;
@@ -21,102 +20,15 @@ pub(super) const ROWS: &[Row] = &[
     row("client|unpause", 2, RULE, Keys::NONE, unpause).since(6, 2),
 ];
 
-/// # Errors
-/// Redis's for what is no type of client.
-pub(super) fn check_type(name: &[u8]) -> Result<(), ErrorReply> {
-    if ["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"].iter().any(|known| is(name, known)) {
-        return Ok(());
-    }
-    let name = String::from_utf8_lossy(name);
-    Err(ErrorReply::new(format!("ERR Unknown client type '{name}'")))
-}
-
-/// Which clients are meant.
-#[derive(Default)]
-struct Filter<'c> {
-    /// One of these, if there are any.
-    ids: Vec<i64>,
-    kind: Option<&'c Bytes>,
-    peer: Option<&'c Bytes>,
-    local: Option<&'c Bytes>,
-    user: Option<Arc<Account>>,
-    /// Milliseconds since it came, at least.
-    age: Option<u64>,
-    skips_me: bool,
-}
-
-impl<'c> Filter<'c> {
-    /// The options of `CLIENT KILL`, in any order; of several of one kind the last counts.
-    fn read(call: &mut Call<'c>) -> Result<Self, ErrorReply> {
-        let mut filter = Filter { skips_me: true, ..Filter::default() };
-        let has_age = call.compat().redis() >= (7, 4);
-        while let Some(option) = call.args.take() {
-            let value = call.args.next()?;
-            match option {
-                option if is(option, "ID") => filter.ids = ids(call, value)?,
-                option if is(option, "TYPE") => {
-                    check_type(value)?;
-                    filter.kind = Some(value);
-                }
-                option if is(option, "ADDR") => filter.peer = Some(value),
-                option if is(option, "LADDR") => filter.local = Some(value),
-                option if is(option, "USER") => {
-                    let unknown = || ErrorReply::of_bytes([b"ERR No such user '", &value[..], b"'"].concat());
-                    filter.user = Some(call.shared().users.find(value).ok_or_else(unknown)?);
-                }
-                option if is(option, "SKIPME") && is(value, "YES") => filter.skips_me = true,
-                option if is(option, "SKIPME") && is(value, "NO") => filter.skips_me = false,
-                option if has_age && is(option, "MAXAGE") => {
-                    let error = "ERR maxage is not an integer or out of range";
-                    let age = number::parse_i64(value).ok_or(ErrorReply::known(error))?;
-                    let age = u64::try_from(age).ok().filter(|age| *age > 0);
-                    let age = age.ok_or(ErrorReply::known("ERR maxage should be greater than 0"))?;
-                    filter.age = Some(age.saturating_mul(1000));
-                }
-                _ => return Err(ErrorReply::SYNTAX),
-            }
-        }
-        Ok(filter)
-    }
-
-    fn lets(&self, client: &Client, now: u64, me: u64) -> bool {
-        let facts = client.facts();
-        (self.ids.is_empty() || self.ids.iter().any(|id| u64::try_from(*id) == Ok(client.id)))
-            && self.kind.is_none_or(|kind| is(kind, client.kind()))
-            && self.peer.is_none_or(|peer| **peer == *facts.peer.as_bytes())
-            && self.local.is_none_or(|local| **local == *facts.local.as_bytes())
-            && self.user.as_ref().is_none_or(|user| client.is_of(user))
-            && self.age.is_none_or(|age| now.saturating_sub(client.since()) >= age)
-            && !(self.skips_me && client.id == me)
-    }
-}
-
-/// What ID is followed by: an id, or several in Valkey, where what is no number is the next option.
-fn ids(call: &mut Call<'_>, first: &Bytes) -> Result<Vec<i64>, ErrorReply> {
-    let checked = |id: Option<i64>| {
-        let error = ErrorReply::known("ERR client-id should be greater than 0");
-        id.filter(|id| *id > 0).ok_or(error)
-    };
-    if call.compat() != Compat::Valkey9 {
-        return Ok(vec![checked(number::parse_i64(first))?]);
-    }
-    let mut ids = vec![checked(Some(number::parse_i64(first).ok_or(ErrorReply::SYNTAX)?))?];
-    while let Some(id) = call.args.peek().and_then(|word| number::parse_i64(word)) {
-        ids.push(checked(Some(id))?);
-        call.args.take();
-    }
-    Ok(ids)
-}
-
 /// CLIENT KILL of an address, or of all that a filter lets through.
 fn kill(call: &mut Call<'_>) -> Answer {
     let address = Some(call.args.rest()).filter(|words| words.len() == 1).and_then(|words| words.first());
     let filter = match address {
-        Some(_) => Filter { peer: address, ..Filter::default() },
-        None => Filter::read(call)?,
+        Some(address) => Filter::of_peer(address),
+        None => Filter::read(call, true)?,
     };
-    let (now, me) = (call.space().clock().now(), call.session.client.id);
-    let count = call.session.end_those(|client| filter.lets(client, now, me));
+    let meant = filter.meant(call);
+    let count = call.session.end_those(meant);
     match address {
         None => Ok(Reply::count(count)),
         Some(_) if count == 0 => Err(ErrorReply::known("ERR No such client")),

@@ -430,7 +430,13 @@ impl Session {
         self.protocol = Protocol::default();
         self.silence = Silence::No;
         self.become_user(None);
-        self.client.note(|facts| facts.name = Bytes::new());
+        // Redis 7.0 forgets to take that back.
+        let keeps = self.compat == Compat::Redis70;
+        self.client.note(|facts| {
+            facts.name = Bytes::new();
+            facts.stays &= keeps;
+            facts.leaves_no_trace &= keeps;
+        });
         Ok(())
     }
 

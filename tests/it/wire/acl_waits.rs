@@ -31,11 +31,11 @@ const CHANGES: [&str; 8] = [
     "ACL DELUSER u",
 ];
 
-fn split(line: &str) -> Words {
+pub(super) fn split(line: &str) -> Words {
     line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
 }
 
-fn ask(client: &mut Redis, line: &str) -> String {
+pub(super) fn ask(client: &mut Redis, line: &str) -> String {
     client.ask(&split(line)).escape_ascii().to_string()
 }
 
@@ -53,13 +53,13 @@ fn begin(admin: &mut Redis) {
     }
 }
 
-fn wait(client: &mut Redis, admin: &mut Redis, line: &str, count: usize) {
+pub(super) fn wait(client: &mut Redis, admin: &mut Redis, line: &str, count: usize) {
     client.send(&split(line));
     let blocked = format!("blocked_clients:{count}\\r");
     until("waiter", || ask(admin, "INFO clients").contains(&blocked));
 }
 
-fn end(client: &mut Redis) -> String {
+pub(super) fn end(client: &mut Redis) -> String {
     client.next_or_end().map_or("closed".into(), |reply| reply.escape_ascii().to_string())
 }
 
@@ -91,7 +91,7 @@ fn traces(admin: &mut Redis) -> Vec<String> {
 }
 
 /// Has the same done on larder and on each server, and compares what is told of it.
-fn each_server(play: impl Fn(u16, &mut Redis) -> Vec<String>) {
+pub(super) fn each_server(play: impl Fn(u16, &mut Redis) -> Vec<String>) {
     for server in Server::each() {
         let mut theirs = Redis::connect(server.port(), Protocol::Resp2);
         let (store, compat) = (Store::new(), theirs.compat);

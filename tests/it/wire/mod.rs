@@ -48,6 +48,8 @@ mod migrate;
 mod misconf;
 mod newer;
 mod object;
+#[cfg(feature = "server")]
+mod peers;
 mod producers;
 mod rdb;
 mod redis;
