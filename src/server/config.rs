@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::ServerBuilder;
 #[cfg(feature = "journal")]
 use crate::SyncPolicy;
 use crate::resp::{Style, split_words};
-use crate::table::{check_user, eviction_of, names, read_at_start};
+use crate::table::{check_user, eviction_of, is_passed_over, names, plain, read_at_start};
 use crate::{Bytes, Compat, ManualClock, SaveFile, Server, Store, StoreBuilder};
 
 /// Files may include each other so deep.
@@ -29,16 +28,17 @@ const REFUSED: [(&str, &str); 4] = [
 ///
 /// Of the parameters that Redis has, these have an effect: `bind`, `port`, `requirepass`, `maxclients`, `timeout`,
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
-/// `dbfilename`, `appendonly`, `appenddirname` and `appendfsync` (feature `journal`), `unixsocket`, `enable-debug-command`, `aclfile`, and those that have one when `CONFIG SET` sets them too:
-/// `requirepass`, `maxclients`, `timeout`, `save`, `stop-writes-on-bgsave-error`, `notify-keyspace-events`,
+/// `dbfilename`, `appendonly`, `appenddirname` and `appendfsync` (feature `journal`), `unixsocket`, `enable-debug-command`,
+/// `enable-protected-configs` (whether clients may set `dir` and `dbfilename`), `aclfile`, and those that have one when
+/// `CONFIG SET` sets them too: `requirepass`, `maxclients`, `timeout`, `save`, `stop-writes-on-bgsave-error`, `notify-keyspace-events`,
 /// `client-output-buffer-limit`, `client-query-buffer-limit`, `tracking-table-max-keys`, `busy-reply-threshold`,
 /// `hll-sparse-max-bytes`, `import-mode`, `slowlog-*`, `commandlog-*`, `latency-*`. The others are read, checked as Redis
 /// checks them, told by `CONFIG GET`, and change nothing. `user` lines are users as `ACL SETUSER` makes them.
 ///
 /// | `maxmemory-policy` | [`Eviction`](crate::Eviction) |
 /// | --- | --- |
-/// | `allkeys-lru`, `allkeys-lfu`, `allkeys-random` | `AllKeys` |
-/// | `volatile-lru`, `volatile-lfu`, `volatile-random` | `Expiring` |
+/// | `allkeys-lru`, `allkeys-lfu`, `allkeys-random`, `allkeys-lrm` | `AllKeys` |
+/// | `volatile-lru`, `volatile-lfu`, `volatile-random`, `volatile-lrm` | `Expiring` |
 /// | `volatile-ttl` | `SoonestDeadline` |
 /// | `noeviction` | `Refuse` |
 ///
@@ -228,6 +228,9 @@ impl ServerConfig {
         if is("user") {
             return self.take_user(words);
         }
+        if is_passed_over(name, words, self.compat) {
+            return Ok(());
+        }
         let before = |name: &str| self.values.get(name).cloned();
         let (name, mut value) = read_at_start(name, words, before, self.compat)?;
         if name == "save" && !value.is_empty() {
@@ -238,10 +241,6 @@ impl ServerConfig {
             }
         }
         match name {
-            "dir" => value = folder(&value)?,
-            "dbfilename" if value.contains(&b'/') => {
-                return Err("dbfilename can't be a path, just a filename".into());
-            }
             "appenddirname" if value.contains(&b'/') => {
                 return Err("appenddirname can't be a path, just a dirname".into());
             }
@@ -403,23 +402,6 @@ impl ServerConfig {
         }
         Ok(builder.parameters(self.values.clone()))
     }
-}
-
-/// A folder that there is, from the root on.
-fn folder(path: &[u8]) -> Result<Bytes, String> {
-    let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
-    let path = path.canonicalize().map_err(|error| plain(&error))?;
-    if path.is_dir() {
-        Ok(Bytes::from(path.to_string_lossy().into_owned()))
-    } else {
-        Err("Not a directory".into())
-    }
-}
-
-/// What the system says of an error, without its number.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// Why a file is not included.

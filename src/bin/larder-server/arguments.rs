@@ -1,9 +1,9 @@
 //! What the program is asked for: the environment, then the file, then the flags.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use larder::{Compat, ConfigError, SaveFile, ServerConfig};
 
@@ -100,7 +100,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::Other(why) => f.write_str(why),
             Fault::Config { compat, source, error } => {
-                let name = if *compat == Compat::Valkey9 { "Valkey" } else { "Redis" };
+                let name = if *compat == Compat::Valkey9 { "Version" } else { "Redis" };
                 write!(f, "\n*** FATAL CONFIG FILE ERROR ({name} {}) ***\n", compat.version())?;
                 if let Some(line) = error.line() {
                     writeln!(f, "Reading the {source}, at line {line}")?;
@@ -119,8 +119,15 @@ struct Text {
     own: Vec<(&'static str, String)>,
 }
 
+/// What a command line that was written for an image of Redis may begin with, behind the program that the image runs.
+const PROGRAMS: [&str; 3] = ["redis-server", "valkey-server", "larder-server"];
+
 pub fn read() -> Result<Asked, Fault> {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let words = match words.split_first() {
+        Some((first, rest)) if names_program(first) => rest,
+        _ => &words[..],
+    };
     let first = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     match &*first {
         "-h" | "--help" => Ok(Asked::Help),
@@ -139,8 +146,20 @@ pub fn read() -> Result<Asked, Fault> {
             };
             Ok(Asked::Run(settings(&rest[..end], true)?, command))
         }
-        _ => Ok(Asked::Serve(settings(&words, false)?)),
+        _ => Ok(Asked::Serve(settings(words, false)?)),
     }
+}
+
+/// Whether a word is the program's name, and not a file for it to read.
+fn names_program(word: &OsString) -> bool {
+    let path = Path::new(word);
+    let is_name = path.file_name().and_then(OsStr::to_str).is_some_and(|name| PROGRAMS.contains(&name));
+    let is_itself = || matches!((path.canonicalize(), this_program()), (Ok(path), Some(own)) if path == own);
+    is_name && (!path.exists() || is_itself())
+}
+
+fn this_program() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.canonicalize().ok()
 }
 
 fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {

@@ -36,8 +36,10 @@ pub(crate) use output::OutputLimit;
 pub(crate) use output::output_limit;
 use parameters::{PARAMETERS, Parameter};
 #[cfg(feature = "server")]
-pub(crate) use start::{names, read_at_start, start};
+pub(crate) use start::{is_passed_over, names, read_at_start, start};
 pub(super) use value::Kind;
+#[cfg(feature = "server")]
+pub(crate) use value::plain;
 
 const SETTING: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
 
@@ -81,7 +83,7 @@ impl Settings {
     }
 
     /// What it has been set to.
-    fn set_to(&self, name: &str) -> Option<String> {
+    pub(super) fn set_to(&self, name: &str) -> Option<String> {
         self.changed.read().get(name).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
@@ -259,7 +261,9 @@ fn set(call: &mut Call<'_>) -> Answer {
         let typed = String::from_utf8_lossy(&pair[0]);
         match parameter.kind {
             Kind::Fixed => return Err(failed(&typed, "can't set immutable config")),
-            Kind::Protected => return Err(failed(&typed, "can't set protected config")),
+            Kind::Folder | Kind::FileName if !permits(call, "enable-protected-configs") => {
+                return Err(failed(&typed, "can't set protected config"));
+            }
             _ => {}
         }
         if chosen.iter().any(|(other, ..)| *other == name) {
@@ -269,7 +273,11 @@ fn set(call: &mut Call<'_>) -> Answer {
     }
     let mut values = Vec::with_capacity(chosen.len());
     for (name, parameter, text) in chosen {
-        let read = parameter.kind.read(text, call.compat()).map_err(|why| failed(name, &why))?;
+        let text = match parameter.kind {
+            Kind::Folder if !text.is_empty() => from_folder(call.space(), text),
+            _ => text.clone(),
+        };
+        let read = parameter.kind.read(&text, call.compat()).map_err(|why| failed(name, &why))?;
         if is_built_in(call.space(), parameter.name) && read != value(call.space(), parameter.name) {
             return Err(failed(name, "can't set immutable config"));
         }
@@ -330,6 +338,10 @@ fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorR
             let merged = output::merge(&self::value(space, name), &value);
             space.shared().settings.keep(name, merged);
         }
+        "dir" | "dbfilename" => {
+            space.shared().keep(name, value);
+            space.shared().saving.follow(&space.shared().settings);
+        }
         _ => {
             if name == "tracking-table-max-keys" {
                 let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
@@ -339,6 +351,21 @@ fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorR
         }
     }
     Ok(())
+}
+
+/// Whether the server was started with this permission for the client: `yes`, or `local` for those of this machine.
+pub(super) fn permits(call: &Call<'_>, name: &str) -> bool {
+    let allowed = value(call.space(), name);
+    let peer = || call.session.client.facts().peer;
+    let is_local = || ["?", "127.", "[::1]", "/"].iter().any(|start| peer().starts_with(start));
+    allowed == *b"yes" || (allowed == *b"local" && is_local())
+}
+
+/// A path from the server's folder on: the process stays in its own.
+fn from_folder(space: &Keyspace, path: &[u8]) -> Bytes {
+    let folder = value(space, "dir");
+    let folder = PathBuf::from(String::from_utf8_lossy(&folder).into_owned());
+    Bytes::from(folder.join(String::from_utf8_lossy(path).into_owned()).to_string_lossy().into_owned())
 }
 
 fn reset_stat(call: &mut Call<'_>) -> Answer {

@@ -2,8 +2,8 @@
 
 use super::Compat;
 use super::Kind::{
-    self, Choice, Events, Fixed, Flag, Memory, MemorySize, Number, Output, Password, Protected, Save, Size,
-    Text,
+    self, Choice, Events, FileName, Fixed, Flag, Folder, Memory, MemorySize, Number, Output, Password, Save,
+    Size, Text,
 };
 
 /// A line of `redis.conf`.
@@ -24,6 +24,7 @@ const AFTER_70: fn(Compat) -> bool = |compat| compat != Compat::Redis70;
 const SINCE_74: fn(Compat) -> bool = |compat| compat.has_since(7, 4);
 const SINCE_82: fn(Compat) -> bool = |compat| compat.has_since(8, 2);
 const SINCE_86: fn(Compat) -> bool = |compat| compat.redis() >= (8, 6);
+const BEFORE_86: fn(Compat) -> bool = |compat| compat.redis() < (8, 6);
 const REDIS_80: fn(Compat) -> bool = |compat| compat.redis() >= (8, 0);
 const REDIS: fn(Compat) -> bool = |compat| compat != Compat::Valkey9;
 const REDIS_70: fn(Compat) -> bool = |compat| compat == Compat::Redis70;
@@ -139,8 +140,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("crash-memcheck-enabled", Flag, "yes"),
     parameter("daemonize", Fixed, "no"),
     parameter("databases", Fixed, "16"),
-    parameter("dbfilename", Protected, "dump.rdb"),
-    parameter("dir", Protected, ""),
+    parameter("dbfilename", FileName, "dump.rdb"),
+    parameter("dir", Folder, ""),
     parameter("disable-thp", Fixed, "yes"),
     parameter("dual-channel-replication-enabled", Flag, "no").only(VALKEY),
     parameter("dynamic-hz", Flag, "yes").only(REDIS),
@@ -186,7 +187,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("maxmemory", Memory(0, u64::MAX), "0"),
     parameter("maxmemory-clients", Text, "0"),
     parameter("maxmemory-eviction-tenacity", Number(0, 100), "10"),
-    parameter("maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction"),
+    parameter("maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction").only(BEFORE_86),
+    parameter("maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm", "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction"]), "noeviction").only(SINCE_86),
     parameter("maxmemory-samples", Number(1, INT), "5").only(BEFORE_82),
     parameter("maxmemory-samples", Number(1, 64), "5").only(SINCE_82),
     parameter("min-replicas-max-lag", Number(0, INT), "10").or("min-slaves-max-lag"),

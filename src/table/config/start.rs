@@ -4,6 +4,7 @@ use super::parameters::PARAMETERS;
 use super::{Compat, Kind, Parameter, Told, find, value};
 use crate::Bytes;
 use crate::keyspace::Keyspace;
+use crate::table::args::is;
 use crate::text::number;
 
 /// Those that take more than one word.
@@ -46,6 +47,16 @@ const FIXED: [(&str, Kind); 20] = [
 const PORT: Kind = Kind::Number(0, 65_535);
 const PERMISSION: Kind = Kind::Choice(&["no", "yes", "local"]);
 
+/// What once was a parameter: a line with one word behind such a name says nothing. Redis from 8 on adds the last but
+/// one, and Valkey the last too.
+const PASSED_OVER: [&str; 5] = [
+    "list-max-ziplist-entries",
+    "list-max-ziplist-value",
+    "lua-replicate-commands",
+    "io-threads-do-reads",
+    "dynamic-hz",
+];
+
 /// What is not built, by the value that asks for it.
 const REFUSED: &[(&str, &str, &str)] = &[
     #[cfg(not(feature = "journal"))]
@@ -80,6 +91,16 @@ pub(crate) fn names(compat: Compat) -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().filter(move |parameter| (parameter.is_in)(compat)).map(|parameter| parameter.name)
 }
 
+/// Whether that server passes over such a line.
+pub(crate) fn is_passed_over(name: &[u8], words: &[Bytes], compat: Compat) -> bool {
+    let count = match compat {
+        Compat::Valkey9 => PASSED_OVER.len(),
+        _ if compat.redis() >= (8, 0) => PASSED_OVER.len() - 1,
+        _ => PASSED_OVER.len() - 2,
+    };
+    words.len() == 1 && PASSED_OVER.iter().take(count).any(|known| is(name, known))
+}
+
 /// Reads the value of a parameter from the words behind its name; `before` is what it has been set to so far.
 ///
 /// # Errors
@@ -93,6 +114,10 @@ pub(crate) fn read_at_start(
     let unknown = |_| "Bad directive or wrong number of arguments".to_owned();
     let (_, parameter) = find(name, compat).map_err(unknown)?;
     let name = parameter.name;
+    // As Redis reads it: there are to be no save points.
+    if words.is_empty() && name == "save" {
+        return Ok((name, Bytes::new()));
+    }
     if words.is_empty() || (words.len() > 1 && !is_list(name)) {
         return Err("wrong number of arguments".into());
     }

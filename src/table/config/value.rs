@@ -1,5 +1,8 @@
 //! What values a parameter takes.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::Bytes;
 use crate::keyspace::Told;
 use crate::table::Compat;
@@ -33,8 +36,10 @@ pub(crate) enum Kind {
     Text,
     /// Told, but not to be changed while the server runs.
     Fixed,
-    /// As that, since a client could do harm with it.
-    Protected,
+    /// A folder that there is: changed by clients where `enable-protected-configs` allows it, since they could do harm.
+    Folder,
+    /// The name of a file, without folders; likewise.
+    FileName,
 }
 
 impl Kind {
@@ -82,7 +87,15 @@ impl Kind {
                 _ => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
             },
             Kind::Output => super::output::read(text).map_err(Into::into),
-            Kind::Password | Kind::Text | Kind::Fixed | Kind::Protected => Ok(text.clone()),
+            Kind::Folder | Kind::FileName if text.is_empty() && compat == Compat::Valkey9 => {
+                let name = if matches!(self, Kind::Folder) { "dir" } else { "dbfilename" };
+                Err(format!("{name} can't be empty"))
+            }
+            Kind::Folder => folder(text),
+            Kind::FileName if text.contains(&b'/') => {
+                Err("dbfilename can't be a path, just a filename".into())
+            }
+            Kind::Password | Kind::Text | Kind::Fixed | Kind::FileName => Ok(text.clone()),
         }
     }
 }
@@ -123,4 +136,21 @@ fn save(text: &[u8]) -> Option<Bytes> {
     let numbers: Vec<i64> = words.iter().map(|word| number::parse_i64(word)).collect::<Option<_>>()?;
     let makes_sense = |pair: &[i64]| matches!(pair, [seconds, changes] if *seconds >= 1 && *changes >= 0);
     numbers.chunks(2).all(makes_sense).then(|| Bytes::from(text))
+}
+
+/// A folder that there is, from the root on.
+fn folder(path: &[u8]) -> Result<Bytes, String> {
+    let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+    let path = path.canonicalize().map_err(|error| plain(&error))?;
+    if path.is_dir() {
+        Ok(Bytes::from(path.to_string_lossy().into_owned()))
+    } else {
+        Err("Not a directory".into())
+    }
+}
+
+/// What the system says of an error, without its number.
+pub(crate) fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -6,12 +6,13 @@
 
 mod file;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
 use super::args::is;
 use super::call::{Answer, Call};
-use super::config;
+use super::config::{self, Settings};
 use super::row::flag::{ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, row};
 use crate::Progress;
@@ -155,6 +156,17 @@ impl Saving {
         let mut state = self.state.lock();
         (state.changes, state.at, state.wall) = (changes, space.clock().now(), space.clock().wall());
         Ok(())
+    }
+
+    /// Has an RDB file stand where `dir` and `dbfilename` say, once somebody has set one of them.
+    pub(super) fn follow(&self, settings: &Settings) {
+        let mut file = self.file.lock();
+        let Some((SaveFile::Rdb(path), _)) = &mut *file else { return };
+        let folder = settings.set_to("dir").map(PathBuf::from);
+        let folder = folder.or_else(|| path.parent().map(PathBuf::from)).unwrap_or_default();
+        let name = settings.set_to("dbfilename").map(PathBuf::from);
+        let name = name.or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
+        *path = folder.join(name);
     }
 
     /// How often it was tried counts from now on.

@@ -53,7 +53,17 @@ impl Server {
     /// One of each kind, the test's own; a line says of which there is none.
     #[cfg(feature = "commands")]
     pub fn each() -> Vec<Server> {
-        [REDIS].into_iter().chain(OTHERS).filter_map(Server::start).collect()
+        Server::each_with(&[])
+    }
+
+    /// The same with more arguments.
+    #[cfg(feature = "commands")]
+    pub fn each_with(arguments: &[&str]) -> Vec<Server> {
+        let with = |command: &mut Command| {
+            command.args(arguments);
+        };
+        let start = |oracle| Server::start_with(oracle, with);
+        [REDIS].into_iter().chain(OTHERS).filter_map(start).collect()
     }
 
     /// The port of the loopback that it listens on.

@@ -1,5 +1,6 @@
 //! What the program is told, and by whom.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -93,6 +94,28 @@ fn flags_go_over_the_file_and_the_file_over_the_environment() {
     assert_eq!(client.info("maxmemory_human"), "3.00M");
 }
 
+/// As the `command` of a compose file for an image of Redis does.
+#[test]
+fn the_program_may_be_named_once_more() {
+    let folder = Folder::new();
+    let start =
+        |arguments: &[&str]| Program::spawn(program(folder.path(), &[arguments, &["--port", "0"]].concat()));
+    for name in ["redis-server", "valkey-server", "/no/such/folder/larder-server"] {
+        let server = start(&[name, "--requirepass", "x"]);
+        assert!(server.client().ask("PING").starts_with("NOAUTH"), "{name}");
+        let output = program(folder.path(), &[name, "--version"]).output().unwrap();
+        assert!(output.status.success() && output.stdout.starts_with(b"Redis server v="), "{name}");
+    }
+    // The program by a link to it, as the image has it.
+    std::os::unix::fs::symlink(super::PROGRAM, folder.path().join("valkey-server")).unwrap();
+    assert_eq!(start(&["./valkey-server", "--hz", "33"]).client().config("hz"), "33");
+    // A file is a file, whatever its name is; and but one name is dropped.
+    fs::write(folder.path().join("redis-server"), "hz 44\n").unwrap();
+    assert_eq!(start(&["redis-server"]).client().config("hz"), "44");
+    let output = program(folder.path(), &["larder-server", "larder-server"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[test]
 fn more_of_the_configuration_may_come_from_the_standard_input() {
     let folder = Folder::new();
@@ -161,53 +184,90 @@ fn what_cannot_be_done_is_refused_by_name() {
     }
 }
 
-/// Redis's words for a bad line, with its version in them.
+/// Redis's words for a bad line, with its version in them; and Valkey's, where they are the same.
 #[test]
 fn bad_settings_are_refused_in_the_words_of_redis() {
-    let Ok(version) = Command::new("redis-server").arg("-v").output() else { return };
-    let version = String::from_utf8(version.stdout).unwrap();
-    if !version.contains(" v=7.0.15 ") {
-        return;
-    }
     let folder = Folder::new();
     let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     file("two.conf", "port 0\n  # comment\nport 1 2\n");
     file("quote.conf", "\n\nbind \"127.0.0.1\n");
     file("dir.conf", "dir /nonexistent/folder");
-    for arguments in [
-        &["--port", "99999"][..],
-        &["--port", "x"],
-        &["--port"],
-        &["--foo", "1"],
-        &["--foo"],
-        &["--maxmemory", "abc"],
-        &["--maxmemory-policy", "foo"],
-        &["--databases", "0"],
-        &["--timeout", "-1"],
-        &["--maxclients", "0"],
-        &["--save", "a b"],
-        &["--save", "1"],
-        &["--loglevel", "loud"],
-        &["--appendonly", "maybe"],
-        &["--enable-debug-command", "never"],
-        &["--rdbcompression", "perhaps"],
-        &["--hz", "1", "2"],
-        &["--dbfilename", "a/b"],
-        &["--client-output-buffer-limit", "normal", "0"],
-        &["--client-output-buffer-limit", "nobody", "0", "0", "0"],
-        &["--notify-keyspace-events", "x!"],
-        &["two.conf"],
-        &["quote.conf"],
-        &["dir.conf"],
-        &["two.conf", "--port", "0"],
+    let valkey = std::env::var_os("LARDER_VALKEY_SERVER").unwrap_or_default();
+    for (compat, server, version) in
+        [("7.0", OsString::from("redis-server"), " v=7.0.15 "), ("valkey-9", valkey, " v=9.1.2 ")]
+    {
+        let Ok(told) = Command::new(&server).arg("-v").output() else { continue };
+        if !String::from_utf8(told.stdout).unwrap().contains(version) {
+            continue;
+        }
+        for arguments in BAD {
+            let ask = |name: &OsStr| {
+                let mut command = Command::new(name);
+                command.args(*arguments).current_dir(folder.path()).stdin(Stdio::null());
+                let output = command.env("LARDER_COMPAT", compat).output().unwrap();
+                (output.status.code(), String::from_utf8(output.stderr).unwrap())
+            };
+            assert_eq!(ask(PROGRAM.as_ref()), ask(&server), "{arguments:?}, {compat}");
+        }
+    }
+}
+
+const BAD: &[&[&str]] = &[
+    &["--port", "99999"],
+    &["--port", "x"],
+    &["--port"],
+    &["--foo", "1"],
+    &["--foo"],
+    &["--maxmemory", "abc"],
+    &["--maxmemory-policy", "foo"],
+    &["--maxmemory-policy", "allkeys-lrm"],
+    &["--databases", "0"],
+    &["--timeout", "-1"],
+    &["--maxclients", "0"],
+    &["--save", "a b"],
+    &["--save", "1"],
+    &["--loglevel", "loud"],
+    &["--appendonly", "maybe"],
+    &["--enable-debug-command", "never"],
+    &["--enable-protected-configs", "never"],
+    &["--rdbcompression", "perhaps"],
+    &["--hz", "1", "2"],
+    &["--dbfilename", "a/b"],
+    &["--dbfilename"],
+    &["--dir", "two.conf"],
+    &["--client-output-buffer-limit", "normal", "0"],
+    &["--client-output-buffer-limit", "nobody", "0", "0", "0"],
+    &["--notify-keyspace-events", "x!"],
+    &["--lua-replicate-commands"],
+    &["--lua-replicate-commands", "yes", "no"],
+    &["--list-max-ziplist-value", "1", "2"],
+    &["two.conf"],
+    &["quote.conf"],
+    &["dir.conf"],
+    &["two.conf", "--port", "0"],
+];
+
+/// Lines that say nothing any more, which older files still have; and save points that are none.
+#[test]
+fn what_redis_passes_over_is_passed_over() {
+    let folder = Folder::new();
+    let lines = "lua-replicate-commands yes\nlist-max-ziplist-entries 512\nLIST-MAX-ZIPLIST-VALUE what\n";
+    let more = "io-threads-do-reads what\n";
+    for (compat, text) in [
+        ("7.0", lines.to_owned()),
+        ("8.2", format!("{lines}{more}")),
+        ("8.10", format!("{lines}{more}maxmemory-policy allkeys-lrm\n")),
+        ("valkey-9", format!("{lines}{more}dynamic-hz what\n")),
     ] {
-        let ask = |name: &str| {
-            let mut command = Command::new(name);
-            command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
-            let output = command.env("LARDER_COMPAT", "7.0").output().unwrap();
-            (output.status.code(), String::from_utf8(output.stderr).unwrap())
-        };
-        assert_eq!(ask(PROGRAM), ask("redis-server"), "{arguments:?}");
+        fs::write(folder.path().join("old.conf"), text).unwrap();
+        let mut command =
+            program(folder.path(), &["old.conf", "--compat", compat, "--port", "0", "--save", "60", "1"]);
+        command.args(["--save", "--appendonly", "no"]);
+        let server = Program::spawn(command);
+        assert_eq!(server.client().config("save"), "", "{compat}");
+        if compat == "8.10" {
+            assert_eq!(server.client().config("maxmemory-policy"), "allkeys-lrm");
+        }
     }
 }
 

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "server")]
+use larder::ServerConfig;
 use larder::{Eviction, KeyEvents, Protocol, Reply, Store};
 
+#[cfg(feature = "server")]
+use super::acl_waits::ask;
 use super::redis::Redis;
 use super::value::Value;
 use super::{answer, words};
 use crate::differential::chance::Chance;
 use crate::differential::server::Server;
+#[cfg(feature = "server")]
+use crate::support::Folder;
 
 /// What is not as in the server that is compared with, or would have it do something.
 const APART: &[&str] = &[
@@ -152,6 +158,79 @@ fn value(chance: &mut Chance) -> String {
         "swapdb",
     ];
     chance.pick(&VALUES).into()
+}
+
+/// Where it is allowed, clients say where the RDB file stands.
+#[cfg(feature = "server")]
+#[test]
+fn protected_parameters_are_set_where_that_is_allowed() {
+    for allowed in ["yes", "local", "no"] {
+        for server in Server::each_with(&["--enable-protected-configs", allowed]) {
+            let mut theirs = Redis::connect(server.port(), Protocol::Resp2);
+            let folders = [Folder::new(), Folder::new()];
+            let [our_folder, their_folder] =
+                folders.each_ref().map(|folder| folder.path().canonicalize().unwrap());
+            let mut config = ServerConfig::new(theirs.compat);
+            config.set("enable-protected-configs", allowed).unwrap();
+            config.set("dir", our_folder.to_str().unwrap()).unwrap();
+            let store = config.store().build();
+            let larder = config.server().unwrap().save_to(config.file()).start(&store).unwrap();
+            let mut ours = Redis::connect(larder.port(), Protocol::Resp2);
+            let (ours, theirs_said) =
+                (set_protected(&mut ours, &our_folder), set_protected(&mut theirs, &their_folder));
+            assert_eq!(ours, theirs_said, "{allowed}, {:?}", theirs.compat);
+            for folder in [our_folder, their_folder] {
+                assert_eq!(folder.join("c.rdb").exists(), allowed != "no", "{:?}", theirs.compat);
+            }
+        }
+    }
+}
+
+/// What is answered to who sets them, with the folder's name taken out.
+#[cfg(feature = "server")]
+fn set_protected(redis: &mut Redis, folder: &std::path::Path) -> Vec<String> {
+    const LINES: [&str; 18] = [
+        "CONFIG SET dir <own>",
+        "CONFIG GET dir",
+        "CONFIG SET dir sub",
+        "CONFIG GET dir",
+        "CONFIG SET dir ..",
+        "CONFIG SET dir sub dbfilename a.rdb",
+        "CONFIG GET d*r",
+        "CONFIG SET dir ..",
+        "CONFIG SET dir <own>/nothing",
+        "CONFIG SET dir <own>/file",
+        "CONFIG SET dir ",
+        "CONFIG SET dbfilename a/b",
+        "CONFIG SET dbfilename b.rdb dir /nonexistent",
+        "CONFIG SET dir sub dir ..",
+        "CONFIG SET dbfilename ",
+        "CONFIG SET dbfilename c.rdb",
+        "CONFIG GET dbfilename",
+        "CONFIG SET enable-protected-configs yes",
+    ];
+    let own = folder.to_str().unwrap();
+    std::fs::create_dir(folder.join("sub")).unwrap();
+    std::fs::write(folder.join("file"), "").unwrap();
+    let mut told: Vec<String> = Vec::new();
+    for line in LINES {
+        let is_allowed = told.first().is_none_or(|first| first.contains("+OK"));
+        let reply = ask(redis, &line.replace("<own>", own));
+        // Else that is as each was started.
+        if is_allowed || !line.starts_with("CONFIG GET") {
+            told.push(format!("{line}: {}", without_length(&reply).replace(own, "<own>")));
+        }
+    }
+    if told[0].contains("+OK") {
+        told.push(ask(redis, "SAVE"));
+    }
+    told
+}
+
+/// The lengths of strings are those of the folder's name.
+#[cfg(feature = "server")]
+fn without_length(reply: &str) -> String {
+    reply.split("\\r\\n").filter(|line| !line.starts_with('$')).collect::<Vec<_>>().join("\\r\\n")
 }
 
 #[test]
