@@ -54,6 +54,8 @@ pub enum Reply {
     Verbatim(&'static str, Bytes),
     /// What comes without having been asked for, such as a message of a channel; an array in RESP2.
     Push(Vec<Reply>),
+    /// A reply with pairs that tell more of it, before it; the reply alone in RESP2.
+    Attribute(Vec<(Reply, Reply)>, Box<Reply>),
     /// One after the other: what `SUBSCRIBE` gives, a reply for each channel.
     Several(Vec<Reply>),
 }

@@ -1,12 +1,13 @@
 //! DUMP and RESTORE: a value by itself, or libraries of functions, with the version and a checksum behind.
 
 use super::decode::{Decoded, Decoder};
-use super::encode::Encoding;
+use super::encode::{Encoding, nodes};
 use super::error::Fault;
 use super::reader::Reader;
 use super::{Version, crc64, kind};
 use crate::Compat;
 use crate::clock::Clock;
+use crate::value::list::List;
 use crate::value::{Value, ValueRef};
 
 /// The version and the checksum.
@@ -29,6 +30,31 @@ pub(crate) fn dump(
     let _ = encoding.write(&mut out);
     close(&mut out, version);
     Ok(out)
+}
+
+/// How many bytes the value takes in that payload. O(value)
+///
+/// # Errors
+/// Those of [`dump`].
+pub(crate) fn measure(
+    value: ValueRef<'_>,
+    compat: Compat,
+    clock: &Clock,
+    now: u64,
+) -> Result<usize, &'static str> {
+    // Behind the byte that says what it is.
+    Ok(dump(value, compat, clock, now)?.len() - 1 - FOOTER)
+}
+
+/// How many nodes a list falls into in that payload, and their bytes. O(list)
+pub(crate) fn nodes_of(list: &List, compat: Compat) -> (usize, usize) {
+    let (mut count, mut size) = (0, 0);
+    // Counting does not fail.
+    let _ = nodes(list, Version::of(compat), |_, bytes| {
+        (count, size) = (count + 1, size + bytes.len());
+        Ok(())
+    });
+    (count, size)
 }
 
 /// The payload of the code of libraries. O(code)

@@ -73,32 +73,15 @@ impl<'e> Encoding<'e> {
     /// Nodes of up to 8 KB each, and longer elements by themselves.
     fn list(&self, out: &mut impl Write, list: &List) -> io::Result<()> {
         let mut nodes = 0_u64;
-        self.nodes(list, |_, _| {
+        self::nodes(list, self.version, |_, _| {
             nodes += 1;
             Ok(())
         })?;
         write_length(out, nodes)?;
-        self.nodes(list, |container, bytes| {
+        self::nodes(list, self.version, |container, bytes| {
             write_length(out, container)?;
             write_string(out, bytes)
         })
-    }
-
-    /// The nodes that a list falls into.
-    fn nodes(&self, list: &List, mut each: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut node = Builder::new();
-        for element in list.iter() {
-            // Redis 7.0 keeps but elements of a gigabyte by themselves.
-            let is_plain = element.len() > NODE && self.version.0 > 10;
-            if (is_plain || node.len() + element.len() + AROUND > NODE) && !node.is_empty() {
-                each(NODE_PACKED, &std::mem::replace(&mut node, Builder::new()).finish())?;
-            }
-            match is_plain {
-                true => each(NODE_PLAIN, &element)?,
-                false => node.push(&element),
-            }
-        }
-        if node.is_empty() { Ok(()) } else { each(NODE_PACKED, &node.finish()) }
     }
 
     fn set(&self, out: &mut impl Write, set: &Set) -> io::Result<()> {
@@ -202,6 +185,27 @@ impl<'e> Encoding<'e> {
         }
         Ok(())
     }
+}
+
+/// The nodes that a list falls into.
+pub(super) fn nodes(
+    list: &List,
+    version: Version,
+    mut each: impl FnMut(u64, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut node = Builder::new();
+    for element in list.iter() {
+        // Redis 7.0 keeps but elements of a gigabyte by themselves.
+        let is_plain = element.len() > NODE && version.0 > 10;
+        if (is_plain || node.len() + element.len() + AROUND > NODE) && !node.is_empty() {
+            each(NODE_PACKED, &std::mem::replace(&mut node, Builder::new()).finish())?;
+        }
+        match is_plain {
+            true => each(NODE_PLAIN, &element)?,
+            false => node.push(&element),
+        }
+    }
+    if node.is_empty() { Ok(()) } else { each(NODE_PACKED, &node.finish()) }
 }
 
 fn kind(value: &Value, version: Version, now: u64) -> Result<u8, &'static str> {

@@ -41,7 +41,7 @@ use crate::Compat;
 
 #[cfg(all(any(fuzzing, test), feature = "server"))]
 pub(crate) use dump::payload;
-pub(crate) use dump::{Refused, dump, restore};
+pub(crate) use dump::{Refused, dump, measure, nodes_of, restore};
 #[cfg(feature = "lua")]
 pub(crate) use dump::{dump_libraries, restore_libraries};
 pub use error::RdbError;

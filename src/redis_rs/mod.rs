@@ -216,6 +216,10 @@ fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
         let items = pairs.into_iter().flat_map(|(first, second)| [first, second]);
         items.map(|item| to_value(item, dialect)).collect::<RedisResult<Vec<Value>>>()
     };
+    let both = |pairs: Vec<(Reply, Reply)>| {
+        let pair = |(name, value)| Ok((to_value(name, dialect)?, to_value(value, dialect)?));
+        pairs.into_iter().map(pair).collect::<RedisResult<Vec<(Value, Value)>>>()
+    };
     Ok(match reply {
         Reply::Status(text) if text == "OK" => Value::Okay,
         Reply::Status(text) => Value::SimpleString(text.into_owned()),
@@ -234,10 +238,7 @@ fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
             Value::Push { kind: kind.unwrap_or_else(|_| PushKind::Other(String::new())), data }
         }
         Reply::Push(items) => Value::Array(all(items)?),
-        Reply::Map(pairs) if resp3 => {
-            let pair = |(name, value)| Ok((to_value(name, dialect)?, to_value(value, dialect)?));
-            Value::Map(pairs.into_iter().map(pair).collect::<RedisResult<_>>()?)
-        }
+        Reply::Map(pairs) if resp3 => Value::Map(both(pairs)?),
         Reply::Pairs(pairs) if resp3 => {
             let pair = |(first, second)| to_value(Reply::Array(vec![first, second]), dialect);
             Value::Array(pairs.into_iter().map(pair).collect::<RedisResult<_>>()?)
@@ -260,6 +261,10 @@ fn to_value(reply: Reply, dialect: Dialect) -> RedisResult<Value> {
             Value::VerbatimString { format, text: String::from_utf8_lossy(&text).into_owned() }
         }
         Reply::Verbatim(_, text) => Value::BulkString(text.into()),
+        Reply::Attribute(attributes, reply) if resp3 => {
+            Value::Attribute { data: Box::new(to_value(*reply, dialect)?), attributes: both(attributes)? }
+        }
+        Reply::Attribute(_, reply) => to_value(*reply, dialect)?,
         Reply::Several(replies) => Value::Array(all(replies)?),
     })
 }

@@ -33,10 +33,7 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
             } else {
                 header(b'*', 2 * pairs.len(), out);
             }
-            for (name, value) in pairs {
-                encode(name, dialect, out);
-                encode(value, dialect, out);
-            }
+            flat(pairs, dialect, out);
         }
         Reply::Pairs(pairs) => {
             header(b'*', if resp3 { pairs.len() } else { 2 * pairs.len() }, out);
@@ -64,6 +61,13 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Verbatim(_, text) => bulk(text, out),
+        Reply::Attribute(pairs, reply) => {
+            if resp3 {
+                header(b'|', pairs.len(), out);
+                flat(pairs, dialect, out);
+            }
+            encode(reply, dialect, out);
+        }
         Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, dialect, out)),
     }
 }
@@ -81,6 +85,13 @@ pub(crate) fn coordinate(value: f64, compat: Compat) -> Bytes {
     match compat {
         Compat::Redis70 | Compat::Redis72 | Compat::Valkey9 => number::format_decimals(value),
         _ => number::format_score(value),
+    }
+}
+
+fn flat(pairs: &[(Reply, Reply)], dialect: Dialect, out: &mut Vec<u8>) {
+    for (name, value) in pairs {
+        encode(name, dialect, out);
+        encode(value, dialect, out);
     }
 }
 

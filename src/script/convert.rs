@@ -97,6 +97,8 @@ pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect, names: &Names) -
             with(&names.verbatim_string, Value::Table(table))
         }
         Reply::BigNumber(bytes) | Reply::Verbatim(_, bytes) => text(&bytes),
+        // A script is told no attributes.
+        Reply::Attribute(_, reply) => to_lua(lua, *reply, dialect, names),
     }
 }
 

@@ -48,7 +48,8 @@ fn tell<T>(
     found.map_or(Ok(Reply::Nil), reply)
 }
 
-fn manner(compat: Compat) -> Manner {
+/// How that server keeps values.
+pub(super) fn manner(compat: Compat) -> Manner {
     let with_key = match compat {
         Compat::Valkey9 => Some(113),
         _ => (compat.redis() >= (8, 2)).then_some(41),

@@ -3,19 +3,24 @@
 
 mod clock;
 mod digest;
+mod object;
+mod samples;
 mod sha1;
 
 use std::sync::Arc;
 
 use super::args::is;
 use super::call::{Answer, Call};
+use super::checks::shown_of;
 use super::config;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Keys, Row, row};
-use crate::Bytes;
 use crate::api::Store;
+use crate::command::string::{self, Condition};
+use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
-use crate::snapshot;
+use crate::text::number;
+use crate::{Bytes, Error, snapshot};
 
 pub(super) const ROWS: &[Row] = &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE, Keys::NONE, debug)];
 
@@ -24,7 +29,10 @@ const FORBIDDEN: ErrorReply = ErrorReply::known(
      local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
 );
 
-const HELP: [&str; 19] = [
+/// The longest name of a key that POPULATE makes, in bytes.
+const NAME: usize = 127;
+
+const HELP: [&str; 26] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    A new replication id.",
@@ -36,6 +44,13 @@ const HELP: [&str; 19] = [
     "    The same of what each of the keys holds.",
     "ERROR <text>",
     "    That text as an error.",
+    "OBJECT <key>",
+    "    How Redis would keep what the key holds, and how many bytes of DUMP it is.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Makes the keys key:0, key:1, ... that are not there, with strings of that many bytes.",
+    "PROTOCOL <type>",
+    "    A reply of that type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+    "    true or false.",
     "RELOAD",
     "    Writes all keys out, in memory, and reads them back.",
     "SET-ACTIVE-EXPIRE <0|1>",
@@ -80,6 +95,11 @@ fn debug(call: &mut Call<'_>) -> Answer {
             call.space().set_active_expiry(text.iter().any(|digit| matches!(digit, b'1'..=b'9')));
             Ok(Reply::OK)
         }
+        [name, more @ ..] if is(sub, "OBJECT") && object::takes(more, call.compat()) => {
+            object::describe(call, name, more)
+        }
+        [count, more @ ..] if is(sub, "POPULATE") && more.len() <= 2 => populate(call, count, more),
+        [kind] if is(sub, "PROTOCOL") => samples::sample(kind, call.session.protocol, call.compat()),
         options if is(sub, "RELOAD") => reload(call, options),
         _ => Err(ErrorReply::new(format!(
             "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
@@ -91,10 +111,7 @@ fn debug(call: &mut Call<'_>) -> Answer {
 /// # Errors
 /// Redis's, if the server was started without the permission.
 fn check_allowed(call: &Call<'_>) -> Result<(), ErrorReply> {
-    let allowed = config::value(call.space(), "enable-debug-command");
-    let peer = || call.session.client.facts().peer;
-    let is_local = || ["?", "127.", "[::1]", "/"].iter().any(|start| peer().starts_with(start));
-    if allowed == *b"yes" || (allowed == *b"local" && is_local()) { Ok(()) } else { Err(FORBIDDEN) }
+    if config::permits(call, "enable-debug-command") { Ok(()) } else { Err(FORBIDDEN) }
 }
 
 /// What the client asks for next waits. In Redis all clients would; to hold a server up, a test has its clock.
@@ -104,6 +121,40 @@ fn sleep(call: &mut Call<'_>, seconds: &[u8]) {
     if let (Some(millis), false) = (millis, call.db().in_transaction()) {
         call.session.sleeps = Some(call.space().clock().now().saturating_add(millis));
     }
+}
+
+/// Makes keys that are not there yet, whose strings tell their numbers. Others may go on meanwhile. O(count)
+fn populate(call: &Call<'_>, count: &Bytes, more: &[Bytes]) -> Answer {
+    /// More there cannot be.
+    const MOST: u64 = u32::MAX as u64;
+    let positive = |word: &Bytes| {
+        let number = number::parse_i64(word).and_then(|number| u64::try_from(number).ok());
+        number.ok_or(ErrorReply::OUT_OF_RANGE)
+    };
+    let count = positive(count)?;
+    let size = more.get(1).map(positive).transpose()?.unwrap_or(0);
+    if count > MOST {
+        return Err(ErrorReply::known("ERR OOM in dictTryExpand"));
+    }
+    let size = usize::try_from(size).ok().filter(|size| *size <= call.space().limits().value);
+    let size = size.ok_or(Error::TooLong)?;
+    let prefix = more.first().map_or(&b"key"[..], |prefix| shown_of(prefix, usize::MAX));
+    for number in 0..count {
+        if call.session.is_killed() {
+            break;
+        }
+        let mut name = [prefix, b":", number.to_string().as_bytes()].concat();
+        name.truncate(NAME);
+        let mut value = format!("value:{number}").into_bytes();
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        let (value, key) = (Bytes::from(value), call.db().key_ref(&name));
+        call.write(key, |writer, key| {
+            string::set_if(writer, key, value, &Condition::Absent, Deadline::Clear)
+        })?;
+    }
+    Ok(Reply::OK)
 }
 
 fn reload(call: &Call<'_>, options: &[Bytes]) -> Answer {

@@ -167,6 +167,7 @@ impl From<&Reply> for Answered {
             Reply::Double(value) | Reply::Coordinate(value) => Answered::Other(value.to_string()),
             Reply::BigNumber(digits) => Answered::Other(String::from_utf8_lossy(digits).into_owned()),
             Reply::Boolean(value) => Answered::Other(value.to_string()),
+            Reply::Attribute(_, reply) => Answered::from(&**reply),
         }
     }
 }

@@ -194,3 +194,136 @@ fn the_systems_clock_is_moved_by_nobody() {
     let Reply::Error(error) = session.call(["DEBUG", "CLOCK", "ADVANCE", "1"]) else { panic!("no error") };
     assert!(error.to_string().contains("the system's"), "{error}");
 }
+
+/// What is the same of both: not where a value lies nor what time it is, nor how far a large one was compressed.
+fn told_of_both(reply: &[u8], is_large: bool) -> String {
+    let own = |word: &str| {
+        ["at:", "lru:", "lru_seconds_idle:"].iter().any(|own| word.starts_with(own))
+            || is_large && word.starts_with("serializedlength:")
+    };
+    let words = reply.split(|byte| *byte == b' ').map(|word| word.escape_ascii().to_string());
+    let told = words.map(|word| if own(&word) { word.split(':').next().unwrap().to_owned() } else { word });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn objects_are_described_as_redis_describes_them() {
+    each_round(1, |server, _| {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let (mut session, _server) = session(&store, redis.compat);
+        let mut is_large = false;
+        let mut same = |words: &Words| {
+            is_large |= words.len() > 100;
+            is_large &= words[0] != b"DEL";
+            let reply = answer(&mut session, words);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(words));
+            let (ours, theirs) = (told_of_both(&ours, is_large), told_of_both(&theirs, is_large));
+            let shown: Vec<_> = words.iter().take(4).map(|word| word.escape_ascii().to_string()).collect();
+            assert_eq!(ours, theirs, "{:?}, {shown:?}", redis.compat);
+        };
+        let numbers = |count: u32| {
+            (0..count).map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect::<Words>()
+        };
+        for words in [
+            words!["SET", "k", "1"],
+            words!["SET", "k", "12345"],
+            words!["SET", "k", "some text"],
+            [words!["RPUSH", "k"], numbers(3)].concat(),
+            [words!["RPUSH", "k"], numbers(700)].concat(),
+            [words!["RPUSH", "k"], numbers(5_000)].concat(),
+            words!["SADD", "k", "1", "2", "300"],
+            words!["SADD", "k", "a", "b"],
+            words!["HSET", "k", "a", "1", "b", "text"],
+            words!["ZADD", "k", "1", "a", "2.5", "b"],
+            words!["XADD", "k", "1-1", "f", "v"],
+        ] {
+            same(&words!["DEL", "k"]);
+            same(&words);
+            same(&words!["DEBUG", "OBJECT", "k"]);
+            same(&words!["DEBUG", "object", "k", "FAST"]);
+            same(&words!["DEBUG", "OBJECT", "k", "x"]);
+        }
+        for words in [
+            words!["DEBUG", "OBJECT"],
+            words!["DEBUG", "OBJECT", "none"],
+            words!["DEBUG", "OBJECT", "k", "fast", "x"],
+        ] {
+            same(&words);
+        }
+    });
+}
+
+#[test]
+fn there_is_a_reply_of_each_type() {
+    const KINDS: [&str; 15] = [
+        "string", "integer", "double", "bignum", "null", "array", "set", "map", "attrib", "push", "verbatim",
+        "true", "false", "String", "what",
+    ];
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        each_round(1, |server, _| {
+            let mut redis = Redis::connect(server.port(), protocol);
+            let store = Store::new();
+            let (mut session, _server) = session(&store, redis.compat);
+            if protocol == Protocol::Resp3 {
+                session.call(["HELLO", "3"]);
+            }
+            let asked = KINDS.map(|kind| words!["DEBUG", "PROTOCOL", kind]);
+            let wrong = [words!["DEBUG", "PROTOCOL"], words!["DEBUG", "PROTOCOL", "string", "x"]];
+            for words in asked.into_iter().chain(wrong) {
+                let reply = answer(&mut session, &words);
+                let ours = session.encode(&reply);
+                let mut theirs = redis.ask(&words);
+                if protocol == Protocol::Resp3 && words.last().is_some_and(|kind| kind == b"push") {
+                    theirs.extend(redis.next());
+                }
+                let (ours, theirs) = (ours.escape_ascii().to_string(), theirs.escape_ascii().to_string());
+                assert_eq!(ours, theirs, "{:?}, {:?}", redis.compat, words.last());
+            }
+        });
+    }
+}
+
+#[test]
+fn keys_are_made_by_number_as_in_redis() {
+    each_round(1, |server, _| {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        redis.ask(&words!["FLUSHALL"]);
+        let store = Store::new();
+        let (mut session, _server) = session(&store, redis.compat);
+        let long = "l".repeat(200);
+        for words in [
+            words!["DEBUG", "POPULATE"],
+            words!["DEBUG", "POPULATE", "x"],
+            words!["DEBUG", "POPULATE", "-1"],
+            words!["DEBUG", "POPULATE", "1.5"],
+            words!["DEBUG", "POPULATE", "0"],
+            words!["SET", "key:1", "mine"],
+            words!["DEBUG", "POPULATE", "3"],
+            words!["debug", "populate", "3", "a"],
+            words!["DEBUG", "POPULATE", "3", "b", "5"],
+            words!["DEBUG", "POPULATE", "12", "c", "12"],
+            words!["DEBUG", "POPULATE", "3", "d", "0"],
+            words!["DEBUG", "POPULATE", "3", "e", "-1"],
+            words!["DEBUG", "POPULATE", "3", "e", "x"],
+            words!["DEBUG", "POPULATE", "3", "e", "1", "x"],
+            words!["DEBUG", "POPULATE", "5", "b", "20"],
+            words!["DEBUG", "POPULATE", "3", b"f\0g".to_vec()],
+            words!["DEBUG", "POPULATE", "3", long],
+            words!["DBSIZE"],
+            words!["DEBUG", "DIGEST"],
+        ] {
+            let reply = answer(&mut session, &words);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(&words));
+            let shown: Vec<_> = words.iter().map(|word| word.escape_ascii().to_string()).collect();
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "{:?}, {shown:?}",
+                redis.compat
+            );
+        }
+        let longest = ["DEBUG", "POPULATE", "1", "g", "536870913"];
+        assert!(matches!(session.call(longest), Reply::Error(_)), "it is longer than a value may be");
+    });
+}

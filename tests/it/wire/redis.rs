@@ -85,6 +85,8 @@ impl Redis {
             }
             (b'*' | b'~' | b'>', Some(len @ 0..)) => len,
             (b'%', Some(len @ 0..)) => 2 * len,
+            // What they tell more of stands behind them.
+            (b'|', Some(len @ 0..)) => 2 * len + 1,
             _ => 0,
         };
         (0..parts).for_each(|_| self.read(reply));
