@@ -282,7 +282,7 @@ impl ServerConfig {
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mut builder = Store::builder();
         if self.get("enable-debug-command").is_some_and(|allowed| allowed != "no") {
-            builder = builder.clock(&ManualClock::running());
+            builder = builder.clock(ManualClock::running());
         }
         if let Some(databases) = number("databases") {
             builder = builder.databases(u16::try_from(databases).unwrap_or(u16::MAX));
