@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use larder::{Answer, Cache, CacheStats, How, Load, LoadError, Store};
+use larder::{Answer, Cache, CacheStats, How, Load, LoadError, Store, Writing};
 
 const KEYS: u64 = 12;
 const TTL: Duration = Duration::from_millis(20);
@@ -220,21 +220,34 @@ impl World {
         seen
     }
 
-    /// Commits, and tells the cache then. (A guard around a write, where there is one, is one more way.)
+    /// Commits, and tells the cache then, or from before the first statement until after the commit.
     fn write(&self, random: &mut Random) -> Seen {
         let mut seen = Seen::default();
         while self.goes_on() {
             let key = random.below(KEYS);
             let row = self.database.row(key);
             let writing = row.writing.lock().unwrap();
+            let way = random.below(130);
+            let told = match way {
+                100..115 => Some(self.cache.writing(&[key]).unwrap()),
+                115.. => Some(self.store.writing().tag(format!("row:{key}"))),
+                _ => None,
+            };
+            if told.is_some() {
+                // The statements, while others read the row as it was.
+                thread::park_timeout(Duration::from_micros(random.below(2000)));
+            }
             let version = row.version.fetch_add(1, Ordering::SeqCst) + 1;
-            match random.below(100) {
+            match way {
                 0..40 => drop(self.cache.remove(&key).unwrap()),
                 40..60 => drop(self.store.remove(format!("rows:{key}")).unwrap()),
                 60..80 => self.cache.remove_tag(format!("row:{key}")),
                 80..83 => self.cache.clear().unwrap(),
-                _ => self.cache.insert(&key, loaded(key, version)).unwrap(),
+                83..100 => self.cache.insert(&key, loaded(key, version)).unwrap(),
+                _ => {}
             }
+            // At times it is only dropped, as by an error behind the commit.
+            told.into_iter().filter(|_| random.below(4) > 0).for_each(Writing::commit);
             row.told.store(version, Ordering::SeqCst);
             drop(writing);
             seen.writes += 1;
