@@ -1,5 +1,6 @@
 //! Why a load gave no value.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::{Bytes, Error};
@@ -38,7 +39,9 @@ pub enum LoadError<E> {
     /// keys, in the order in which they wait.
     #[error("loads wait for each other: {0:?}")]
     Cycle(Vec<Bytes>),
-    /// Another caller's load took longer than this one was to wait for it.
+    /// The load that this caller has waited for took longer than it was to wait: another caller's, or in a
+    /// [`LoadingCache`](crate::LoadingCache) with [`wait_at_most`](crate::CacheBuilder::wait_at_most) its own,
+    /// which goes on behind it.
     #[error("the load that was waited for took too long")]
     TimedOut,
     /// So many loads have failed in a row that none is tried for a while: see
@@ -71,6 +74,46 @@ impl<E> LoadError<E> {
             LoadError::Loader(error) => Ok(error),
             other => Err(other),
         }
+    }
+
+    /// The loader's own error, or what `other` makes of any other: for a trait whose methods fail with a type of its own,
+    /// which the loader gives already. O(1)
+    ///
+    /// ```
+    /// use std::fmt;
+    /// use std::sync::Arc;
+    /// use larder::{Cache, Store};
+    ///
+    /// #[derive(Debug)]
+    /// enum RepositoryError { Database(std::io::Error), Unavailable(String) }
+    /// # impl fmt::Display for RepositoryError {
+    /// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, "{self:?}") }
+    /// # }
+    ///
+    /// fn query(id: u64) -> Result<Option<String>, RepositoryError> {
+    ///     Err(RepositoryError::Database(std::io::Error::other("no such table")))
+    /// }
+    ///
+    /// fn find(cache: &Cache<u64, String>, id: u64) -> Result<Option<Arc<String>>, RepositoryError> {
+    ///     // Such as another's load that has failed, or a breaker that is open.
+    ///     cache.get_or_load(&id, || query(id)).map_err(|error| {
+    ///         error.flatten(|other| RepositoryError::Unavailable(other.to_string()))
+    ///     })
+    /// }
+    ///
+    /// let cache = Store::new().cache("products").build()?;
+    /// assert!(matches!(find(&cache, 7), Err(RepositoryError::Database(_))));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn flatten(self, other: impl FnOnce(LoadError<Infallible>) -> E) -> E {
+        other(match self {
+            LoadError::Loader(error) => return error,
+            LoadError::Shared(why) => LoadError::Shared(why),
+            LoadError::Cycle(keys) => LoadError::Cycle(keys),
+            LoadError::TimedOut => LoadError::TimedOut,
+            LoadError::Paused => LoadError::Paused,
+            LoadError::Store(error) => LoadError::Store(error),
+        })
     }
 }
 
