@@ -362,10 +362,21 @@ impl Keyspace {
         watch.is_changed() || self.read(db, keys, is_overdue).unwrap_or(false)
     }
 
+    /// On a thread that is in a transaction of the store it is put off to the end of that.
     pub(crate) fn unwatch(&self, db: u16, keys: &[KeyRef<'_>], watch: &Arc<Watch>) {
-        for key in keys {
-            self.shards[self.shard_of(key.hash) as usize].0.write().watches.remove(db, key.bytes, watch);
+        let remove = move |space: &Keyspace, key: KeyRef<'_>, watch: &Arc<Watch>| {
+            let shard = &space.shards[space.shard_of(key.hash) as usize].0;
+            shard.write().watches.remove(db, key.bytes, watch);
+        };
+        if self.check_not_in_transaction().is_ok() {
+            return keys.iter().for_each(|key| remove(self, *key, watch));
         }
+        let Some(space) = self.me.upgrade() else { return };
+        let names: Vec<_> = keys.iter().map(|key| Bytes::from(key.bytes)).collect();
+        let watch = Arc::clone(watch);
+        space.when_free(move |space| {
+            names.iter().for_each(|name| remove(space, space.key_ref(name), &watch));
+        });
     }
 
     /// Removes a key whose source is going to be written: what is loaded for it is not kept until that has

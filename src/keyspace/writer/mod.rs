@@ -365,6 +365,8 @@ impl<'w> Writer<'w> {
             if at <= self.now() {
                 // It is over before it has begun: what was there is gone all the same.
                 self.discard(key, KeyEvent::Del);
+                value.retire();
+                self.discard_value(value);
                 return Ok(());
             }
         }
