@@ -28,8 +28,9 @@ impl Store {
     ///   that holds another type, such as a list, is an error.
     ///
     /// A hit is a `GET`, O(1). A miss costs the loader, and ends with a `SET` with `PX`, O(1); it blocks
-    /// the thread until the value is there, whoever loads it. There is no loader for async code yet: call
-    /// this where blocking is allowed, such as within the `spawn_blocking` of your runtime.
+    /// the thread until the value is there, whoever loads it. In async code call it where blocking is
+    /// allowed, such as within the `spawn_blocking` of your runtime, or use a cache:
+    /// [`Cache::get_or_load_async`](crate::Cache::get_or_load_async).
     ///
     /// ```
     /// use std::time::Duration;

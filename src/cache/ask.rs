@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Entry;
+use super::find::Look;
 use super::load::{Answer, How, Load, Previous};
 use super::name::{CacheKey, Name, name_of};
 use super::policy::Verdict;
@@ -29,14 +30,16 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     ///   share its value, or its failure as [`on_failure`](crate::CacheBuilder::on_failure) says.
     /// - **Never an old value back**: if the key is written or removed, or a tag of the value, while its load runs, the
     ///   value goes to those who wait for it and is not stored, and whoever asks from then on loads anew.
-    /// - **Stale values**: one that is kept for longer than it is fresh is served if the loader fails, and while
-    ///   another loads it; [`ask`](Self::ask) tells the difference.
+    /// - **Stale values**: one that is kept for longer than it is fresh ([`stale_for`](crate::CacheBuilder::stale_for)) is
+    ///   served if the loader fails; while another loads it, only with
+    ///   [`revalidate_for`](crate::CacheBuilder::revalidate_for), or after a while with
+    ///   [`stale_after`](crate::CacheBuilder::stale_after). [`ask`](Self::ask) tells the difference.
     /// - **No lock is held** while the loader runs: it may use the cache. If it panics, the panic is its caller's alone,
     ///   and one of those who wait loads in its stead.
     ///
     /// The loader gives a value, an `Option`, an `Arc` of one, or a [`Load`] that says more. It is run by this thread,
     /// also where the value is only loaded anew ahead of time. O(1) beside it. A hit formats no key and takes no lock of
-    /// the store; it counts in [`stats`](Self::stats).
+    /// the store, but in a cache with an [`idle_ttl`](crate::CacheBuilder::idle_ttl); it counts in [`stats`](Self::stats).
     ///
     /// # Errors
     /// - [`LoadError::Loader`]: the loader's own error, by value, where there is no stale value to serve.
@@ -165,10 +168,27 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
 pub(super) enum Who<'t> {
     /// Somebody who asks for it alone.
     One,
+    /// The same, who was counted when they asked.
+    Counted,
     /// Somebody who asks for several at once.
     Many(&'t mut Together),
-    /// Nobody: it is loaded behind those who have asked. They were counted.
-    Behind,
+    /// Nobody: it is loaded behind those who have asked. They were counted. Where they have found it due, when that was
+    /// stored: chance has been asked then, and is not again.
+    Behind(Option<u64>),
+}
+
+impl Who<'_> {
+    /// Whether it is counted that they ask.
+    fn is_counted(&self) -> bool {
+        matches!(self, Who::One | Who::Many(_))
+    }
+
+    /// What is counted of an answer, where somebody is given it.
+    fn served<V>(&self, counters: &Counters, answer: &Answer<V>) {
+        if !matches!(self, Who::Behind(_)) {
+            counters.served(answer);
+        }
+    }
 }
 
 /// What the loads that one call of a loader makes have in common.
@@ -233,12 +253,6 @@ impl<K, V> Drop for Panics<'_, K, V> {
     }
 }
 
-/// What came of waiting.
-pub(super) enum Next<V, E> {
-    Done(Result<Answer<V>, LoadError<E>>),
-    Again,
-}
-
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// The value of a key that was found before, is fresh, and stands in its table without a doubt.
     #[inline]
@@ -266,30 +280,32 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         E: Display,
     {
         let name = self.name_of(key)?;
-        loop {
-            match self.step(key, &name, &mut who)? {
-                Step::Answer(answer) => return Ok(answer),
+        let mut is_counted = who.is_counted();
+        let answer = loop {
+            match self.step(key, &name, &mut who, mem::take(&mut is_counted))? {
+                Step::Answer(answer) => break answer,
                 Step::Load(duty) => {
                     let found = self.question([&name].into_iter()).map(Question::wait);
                     let duty =
                         match self.begin(key, duty, found.and_then(|mut found| found.pop()), &mut who)? {
-                            Below::Answer(answer) => return Ok(answer),
+                            Below::Answer(answer) => break answer,
                             Below::Load(duty) => duty,
                         };
                     let panics = Panics(self);
                     let loaded = duty.lead.run(|| loader(duty.previous()));
                     mem::forget(panics);
-                    return self.settle(key, duty, loaded.map(Into::into));
+                    break self.settle(key, duty, loaded.map(Into::into))?;
                 }
                 Step::Wait(follow, asked) => {
                     let waited = follow.wait(self.deadline(asked.old.as_deref()));
-                    match self.waited(waited, asked) {
-                        Next::Done(result) => return result,
-                        Next::Again => {}
+                    if let Some(answer) = self.waited(key, &name, waited, asked)? {
+                        break answer;
                     }
                 }
             }
-        }
+        };
+        who.served(&self.counters, &answer);
+        Ok(answer)
     }
 
     pub(super) async fn ask_async<Q, L, E, F>(
@@ -306,32 +322,34 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         E: Display,
     {
         let name = self.name_of(key)?;
-        loop {
-            match self.step(key, &name, &mut who)? {
-                Step::Answer(answer) => return Ok(answer),
+        let mut is_counted = who.is_counted();
+        let answer = loop {
+            match self.step(key, &name, &mut who, mem::take(&mut is_counted))? {
+                Step::Answer(answer) => break answer,
                 Step::Load(duty) => {
                     let found = match self.question([&name].into_iter()) {
                         Some(question) => question.wait_async().await.pop(),
                         None => None,
                     };
                     let duty = match self.begin(key, duty, found, &mut who)? {
-                        Below::Answer(answer) => return Ok(answer),
+                        Below::Answer(answer) => break answer,
                         Below::Load(duty) => duty,
                     };
                     let panics = Panics(self);
                     let loaded = duty.lead.run_async(loader(duty.previous())).await;
                     mem::forget(panics);
-                    return self.settle(key, duty, loaded.map(Into::into));
+                    break self.settle(key, duty, loaded.map(Into::into))?;
                 }
                 Step::Wait(follow, asked) => {
                     let waited = follow.wait_async(self.deadline(asked.old.as_deref())).await;
-                    match self.waited(waited, asked) {
-                        Next::Done(result) => return result,
-                        Next::Again => {}
+                    if let Some(answer) = self.waited(key, &name, waited, asked)? {
+                        break answer;
                     }
                 }
             }
-        }
+        };
+        who.served(&self.counters, &answer);
+        Ok(answer)
     }
 
     pub(super) fn name_of<Q: Display + ?Sized>(&self, key: &Q) -> Result<Name> {
@@ -340,22 +358,28 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Ok(name)
     }
 
-    /// What is to be done for somebody who asks for a key.
+    /// What is to be done for somebody who asks for a key, which is counted once.
     pub(super) fn step<Q, E>(
         &self,
         key: &Q,
         name: &Name,
         who: &mut Who<'_>,
+        is_counted: bool,
     ) -> Result<Step<K, V>, LoadError<E>>
     where
         K: Borrow<Q>,
         Q: CacheKey<K> + ?Sized,
     {
         let (name, removals) = (self.space.key_ref(name), self.space.caches().tags.now());
-        let found = self.find(key, name)?;
+        let found = self.find(key, name, Look::Use)?;
         let now = self.space.clock().now();
-        let verdict = found.as_ref().map_or(Verdict::Gone, |found| self.judge(found, now));
-        if !matches!(who, Who::Behind) {
+        let verdict = found.as_ref().map_or(Verdict::Gone, |found| match who {
+            Who::Behind(Some(due)) if *due == found.life.stored_at => {
+                self.policy.judge(&found.life, now, || 0.0)
+            }
+            _ => self.judge(found, now),
+        });
+        if is_counted {
             self.counters.lookups.count(!matches!(verdict, Verdict::Gone | Verdict::Reload));
         }
         match (verdict, found) {
@@ -366,14 +390,14 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             // It is served anyway: by another's load nobody waits.
             (Verdict::Refresh | Verdict::Revalidate, Some(found)) => match self.lead(name, who)? {
                 Join::Follow(_) => Ok(Step::Answer(self.answer(&found, now))),
-                Join::Lead(lead) => self.duty(key, name, lead, Some(found)),
+                Join::Lead(lead) => self.duty(key, name, lead, Some(&found)),
             },
             (_, found) => {
                 let old = found.filter(|_| verdict == Verdict::Reload);
                 match self.lead(name, who)? {
-                    Join::Lead(lead) => self.duty(key, name, lead, old),
+                    Join::Lead(lead) => self.duty(key, name, lead, old.as_ref()),
                     Join::Follow(follow) => {
-                        Counters::add(&self.counters.shared, 1);
+                        Counters::add(&self.counters.shared, is_counted.into());
                         Ok(Step::Wait(follow, Asked { old, removals }))
                     }
                 }
@@ -417,7 +441,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             return Ok(Below::Load(duty));
         }
         Counters::add(&self.counters.paused, 1);
-        let old = duty.old.ok_or(LoadError::Paused)?;
+        let old = duty.old.filter(|old| old.is_kept(now)).ok_or(LoadError::Paused)?;
         Ok(Below::Answer(self.answer(&old, now)))
     }
 
@@ -428,13 +452,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         limit.map_or(NEVER, |limit| self.space.clock().now().saturating_add(limit))
     }
 
-    /// The duty to load a key, unless another's load has landed between the look and the lead.
+    /// The duty to load a key, unless another's load has landed between the look, which has found this, and the lead.
     fn duty<Q, E>(
         &self,
         key: &Q,
         name: KeyRef<'_>,
         lead: Lead,
-        old: Option<Arc<Entry<K, V>>>,
+        seen: Option<&Arc<Entry<K, V>>>,
     ) -> Result<Step<K, V>, LoadError<E>>
     where
         K: Borrow<Q>,
@@ -442,14 +466,16 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     {
         // Read before the loader does: what is removed from now on fences it.
         let began = self.space.caches().tags.now();
-        let (found, now) = (self.find(key, name)?, self.space.clock().now());
-        let is_another = |found: &Arc<Entry<K, V>>| !old.as_ref().is_some_and(|old| Arc::ptr_eq(old, found));
-        match found.filter(is_another) {
-            Some(found) if self.judge(&found, now) == Verdict::Fresh => {
-                return Ok(Step::Answer(self.answer(&found, now)));
+        let (found, now) = (self.find(key, name, Look::ToLoad)?, self.space.clock().now());
+        let is_another = |found: &Arc<Entry<K, V>>| !seen.is_some_and(|seen| Arc::ptr_eq(seen, found));
+        match found.as_ref().filter(|found| is_another(found)) {
+            Some(found) if self.judge(found, now) == Verdict::Fresh => {
+                return Ok(Step::Answer(self.answer(found, now)));
             }
             _ => {}
         }
+        // What was removed since the first look is served to nobody: of those who wait, some ask after that.
+        let old = found.filter(|found| found.is_kept(now));
         Ok(Step::Load(Duty { lead, old, lease: None, began, started: now }))
     }
 
@@ -464,9 +490,6 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
 
     pub(super) fn answer(&self, entry: &Entry<K, V>, now: u64) -> Answer<V> {
         let how = if entry.is_fresh(now) { How::Hit } else { How::Stale };
-        if how == How::Stale {
-            Counters::add(&self.counters.stale, 1);
-        }
         self.answer_as(entry, now, how)
     }
 
@@ -485,25 +508,66 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Ok(())
     }
 
-    /// What becomes of a load that somebody has waited for.
-    pub(super) fn waited<E>(&self, waited: Waited, asked: Asked<K, V>) -> Next<V, E> {
-        let (Asked { old, removals }, now) = (asked, self.space.clock().now());
-        match (waited, old.filter(|old| old.is_kept(now))) {
-            (Waited::Ended(Outcome::Native(loaded)), _) => match loaded.downcast::<Entry<K, V>>() {
-                // A tag of it may have been removed before they asked: they have seen that, and it has not.
-                Ok(entry) if !entry.stamp.is_for(removals) => Next::Again,
-                Ok(entry) if entry.is_fresh(now) => Next::Done(Ok(self.answer_as(&entry, now, How::Shared))),
-                // That load has failed, or its value ends at once.
-                Ok(entry) => Next::Done(Ok(self.answer(&entry, now))),
-                Err(_) => Next::Again,
-            },
-            (Waited::Ended(Outcome::Failed(_)) | Waited::TooLate, Some(old)) => {
-                Next::Done(Ok(self.answer(&old, now)))
+    /// What becomes of somebody who has waited for a load; none if they are to ask again.
+    pub(super) fn waited<Q, E>(
+        &self,
+        key: &Q,
+        name: &Name,
+        waited: Waited,
+        asked: Asked<K, V>,
+    ) -> Result<Option<Answer<V>>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let now = self.space.clock().now();
+        let loaded = match waited {
+            Waited::Ended(Outcome::Native(loaded)) => loaded,
+            Waited::Ended(Outcome::Failed(why)) => {
+                return self.instead(key, name, || LoadError::Shared(why)).map(Some);
             }
-            (Waited::Ended(Outcome::Failed(why)), None) => Next::Done(Err(LoadError::Shared(why))),
-            (Waited::TooLate, None) => Next::Done(Err(LoadError::TimedOut)),
-            (Waited::Ended(Outcome::Abandoned | Outcome::Loaded(_)), _) => Next::Again,
-            (Waited::Cycle(keys), _) => Next::Done(Err(LoadError::Cycle(keys))),
+            Waited::TooLate => return self.too_late(key, name),
+            Waited::Ended(Outcome::Abandoned | Outcome::Loaded(_)) => return Ok(None),
+            Waited::Cycle(keys) => return Err(LoadError::Cycle(keys)),
+        };
+        // Of another cache it is of no use, should its name and key come to the same as this one's.
+        let loaded = loaded.downcast::<Entry<K, V>>().ok().filter(|entry| entry.stamp.is_of(&self.tag));
+        // A tag of it may have been removed before they asked: they have seen that, and it has not.
+        let loaded = loaded.filter(|entry| entry.stamp.is_for(asked.removals));
+        Ok(loaded.map(|entry| match entry.is_fresh(now) {
+            true => self.answer_as(&entry, now, How::Shared),
+            // That load has failed, or its value ends at once.
+            false => self.answer(&entry, now),
+        }))
+    }
+
+    /// What becomes of somebody whose deadline has come; none if they are to ask again.
+    pub(super) fn too_late<Q, E>(&self, key: &Q, name: &Name) -> Result<Option<Answer<V>>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        match self.instead(key, name, || LoadError::TimedOut) {
+            // They were to wait less long as there was something stale to serve, and that has gone.
+            Err(LoadError::TimedOut) if self.settings.wait_at_most.is_none() => Ok(None),
+            answer => answer.map(Some),
         }
+    }
+
+    /// What is served where nothing was loaded: what is there now, if it may be, and not what was there before.
+    pub(super) fn instead<Q, E>(
+        &self,
+        key: &Q,
+        name: &Name,
+        error: impl FnOnce() -> LoadError<E>,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+    {
+        let found = self.find(key, self.space.key_ref(name), Look::Use)?;
+        let now = self.space.clock().now();
+        let left = found.filter(|found| found.is_kept(now)).ok_or_else(error)?;
+        Ok(self.answer(&left, now))
     }
 }

@@ -67,7 +67,8 @@ impl<K, V> CacheBuilder<K, V> {
 
     /// A value that nobody asks for lives so long, one that is used lives on, until the end of its time to live.
     ///
-    /// Such a cache looks at the clock on each hit, and once in an eighth of this time at its store.
+    /// In such a cache no hit is near: each formats its key, looks at the clock and at the store's table, under its shard's
+    /// lock for reading. Once in an eighth of this time one writes there.
     pub fn idle_ttl(mut self, idle: Duration) -> Self {
         self.policy.idle = Some(millis(idle));
         self
@@ -119,13 +120,18 @@ impl<K, V> CacheBuilder<K, V> {
     /// Who waits for another's load waits so long at the most, and is told [`LoadError::TimedOut`] then, or served a
     /// stale value if there is one.
     ///
+    /// In a [`LoadingCache`](crate::LoadingCache) it holds for one's own load too, and has **all that is missing loaded by
+    /// its one thread, one after the other**: ten keys that are asked for at once and take 100 ms each take a second. Where
+    /// many keys miss at once, leave it away, or load by [`get_or_load`](Cache::get_or_load), on the threads that ask.
+    ///
     /// [`LoadError::TimedOut`]: crate::LoadError::TimedOut
     pub fn wait_at_most(mut self, limit: Duration) -> Self {
         self.settings.wait_at_most = Some(millis(limit).max(1));
         self
     }
 
-    /// Who waits for another's load and could be served a stale value is, after so long.
+    /// Who waits for another's load and could be served a stale value is, after so long. That takes a window in which
+    /// there is one: [`stale_for`](Self::stale_for).
     #[doc(alias = "soft timeout")]
     pub fn stale_after(mut self, limit: Duration) -> Self {
         self.settings.stale_after = Some(millis(limit));
@@ -157,6 +163,13 @@ impl<K, V> CacheBuilder<K, V> {
 
     /// Lets others see the values, as [`Encode`] writes them: Redis clients as strings, and snapshots, from which they
     /// come back. Without it a value needs no trait at all, and nobody else sees it.
+    ///
+    /// What comes back is the value alone, for what is left of its time: **its tags and its version are not kept**. So
+    /// [`remove_tag`](Cache::remove_tag) and a write that is told by a tag do not reach it, [`remove`](Cache::remove),
+    /// [`clear`](Cache::clear) and a [`Writing`](crate::Writing) of its key do. Once all tags of a store were removed, as
+    /// when a `larder::sqlite::Followed` connection begins, or another process has cleared a cache with a second level, what
+    /// stands there as bytes counts as missing, whoever has put it there. If values are removed by tags and their source may have been written since the snapshot was, `clear` the
+    /// cache when the store has been loaded.
     pub fn shared(self) -> Self
     where
         V: Encode + Decode + 'static,
@@ -197,7 +210,8 @@ impl<K, V> CacheBuilder<K, V> {
     /// # Errors
     /// - [`Error::CacheInUse`] if one of this name is open in the same database, whatever its types.
     /// - [`Error::Invalid`] for a time to live of zero, a share that does not lie between 0 and 1, a `beta` that is
-    ///   no positive number, or a second level where nobody has said how values are encoded;
+    ///   no positive number, [`stale_after`](Self::stale_after) without a window in which values are kept
+    ///   ([`stale_for`](Self::stale_for)), or a second level where nobody has said how values are encoded;
     ///   [`Error::InTransaction`] within one.
     pub fn build(self) -> Result<Cache<K, V>>
     where
@@ -214,6 +228,9 @@ impl<K, V> CacheBuilder<K, V> {
         }
         if !policy.early.is_none_or(|beta| beta.is_finite() && beta > 0.0) {
             return Err(Error::Invalid("how early a cache refreshes must be a positive number"));
+        }
+        if settings.stale_after.is_some() && policy.stale_for == 0 && policy.revalidate_for == 0 {
+            return Err(Error::Invalid("serving stale needs a window: `stale_for`"));
         }
         if settings.second.is_some() && settings.form.is_none() {
             return Err(Error::Invalid(

@@ -4,13 +4,15 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::load::Load;
+use super::find::Look;
+use super::load::{Load, What};
 use super::name::CacheKey;
 use super::second::Removal;
 use super::{Cache, Inner};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::value::Value;
 use crate::value::native::Held;
 use crate::{Bytes, Error, Key, Result};
@@ -26,7 +28,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let name = self.0.name_of(key)?;
-        let found = self.0.find(key, self.0.space.key_ref(&name))?;
+        let found = self.0.find(key, self.0.space.key_ref(&name), Look::Aside)?;
         let now = self.0.space.clock().now();
         Ok(found.filter(|found| found.is_fresh(now)).and_then(|found| found.value.clone()))
     }
@@ -59,7 +61,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         let name = self.0.name_of(key)?;
         let name = self.0.space.key_ref(&name);
         // What stands there as bytes is an entry from now on, if it is a value.
-        self.0.find(key, name)?;
+        self.0.find(key, name, Look::Aside)?;
         let now = self.0.space.clock().now();
         let is_missing = |entry: Option<&Arc<Entry<K, V>>>| {
             entry.is_none_or(|entry| entry.value.is_none() || !entry.is_fresh(now) || !entry.stamp.is_valid())
@@ -68,8 +70,9 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     }
 
     /// Puts what `change` makes of a key's value in its place: `None` where there is none that is fresh, and an
-    /// [absent](Load::absent) one takes it away. `change` runs with no lock held, and again if another has written to the
-    /// key meanwhile. Gives the value that is there now. O(1)
+    /// [absent](Load::absent) one takes it away; an [unchanged](Load::unchanged) one leaves it as it is, with its time, its
+    /// tags and its version. `change` runs with no lock held, and again if another has written to the key, or removed the
+    /// value, meanwhile. Gives the value that is there now. O(1)
     ///
     /// ```
     /// use std::sync::Arc;
@@ -98,12 +101,16 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         let name = self.0.name_of(key)?;
         let name = self.0.space.key_ref(&name);
         loop {
-            let found = self.0.find(key, name)?;
+            let found = self.0.find(key, name, Look::Use)?;
             let now = self.0.space.clock().now();
             let before = found.filter(|found| found.is_fresh(now));
             let load = change(before.as_ref().and_then(|before| before.value.clone()));
+            if let (What::Unchanged, Some(before)) = (&load.what, &before) {
+                return Ok(before.value.clone());
+            }
             let is_same = |entry: Option<&Arc<Entry<K, V>>>| match (&before, entry) {
-                (Some(before), Some(entry)) => Arc::ptr_eq(before, entry),
+                // A tag of it may have been removed, or the cache cleared.
+                (Some(before), Some(entry)) => Arc::ptr_eq(before, entry) && entry.stamp.is_valid(),
                 (None, None) => true,
                 (None, Some(entry)) => !entry.is_fresh(now) || !entry.stamp.is_valid(),
                 (Some(_), None) => false,
@@ -150,8 +157,10 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     /// # Errors
     /// [`Error::InTransaction`]
     pub fn clear(&self) -> Result<()> {
-        let Inner { space, db, tag, near, prefix, settings, .. } = &*self.0;
+        let Inner { space, db, tag, near, prefix, settings, without_texts, .. } = &*self.0;
         space.check_not_in_transaction()?;
+        // Before the tag: what is decoded behind that would be as good as loaded since.
+        let _clearing = Clearing::begin(without_texts);
         // First: what is read from there before that is fenced by its removal here.
         if let Some(second) = &settings.second {
             second.remove(Removal::Cache(Arc::clone(&self.0.name)));
@@ -176,6 +185,22 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     }
 }
 
+/// While a cache is being cleared.
+struct Clearing<'c>(&'c AtomicU64);
+
+impl<'c> Clearing<'c> {
+    fn begin(without_texts: &'c AtomicU64) -> Self {
+        without_texts.fetch_add(1, Ordering::AcqRel);
+        Clearing(without_texts)
+    }
+}
+
+impl Drop for Clearing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// Puts what a caller gives under a key, if what is there `may_go`; gives whether it may.
     pub(super) fn put<Q>(
@@ -190,19 +215,20 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let (is_kept, began) = (load.is_kept, self.space.caches().tags.now());
-        let second = self.settings.second.as_ref().map(|second| (second, second.now(), load.tags.clone()));
+        let second = self.settings.second.as_ref().map(|second| (second, second.now()));
         let entry = self
             .entry(key, load, began, 0, None)?
             .ok_or(Error::Invalid("there is no value to be unchanged"))?;
         let stays = is_kept && entry.is_fresh(self.space.clock().now());
         let value = stays.then(|| Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry))));
         let deadline = Deadline::At(entry.deadline());
-        let record = second.map(|(second, began, tags)| {
-            let record = if stays { self.record(&entry, tags, began) } else { None };
+        let record = second.map(|(second, began)| {
+            let record = if stays { self.record(&entry, began) } else { None };
             (second, record)
         });
         let outcome = self.space.write_one(self.db, name, |writer, name| {
             let found = writer.native(name).and_then(|native| native.downcast::<Entry<K, V>>());
+            let found = found.filter(|entry| entry.stamp.is_of(&self.tag));
             if !may_go(found.as_ref()) {
                 value.into_iter().for_each(|value| writer.discard_value(value));
                 return Ok(false);

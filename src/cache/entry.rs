@@ -52,6 +52,8 @@ pub(super) struct Life {
     pub deadline: AtomicU64,
     /// How long it took to load, in milliseconds.
     pub took: u64,
+    /// What its loader has said of its time to live, in milliseconds; 0 if nothing.
+    pub own_ttl: u64,
     /// After a load that has failed: the next is not tried before.
     pub retry_at: AtomicU64,
 }

@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::entry::Entry;
+use super::find::Text;
 use super::name::{CacheKey, Name};
 use super::tags::Removed;
 use super::{Cache, Inner};
@@ -68,7 +69,7 @@ pub enum CacheState {
     },
     /// A value that counts as missing, as this tag was removed.
     TagRemoved(Bytes),
-    /// A value that counts as missing, as the cache was cleared.
+    /// A value that counts as missing, as the cache was cleared, or all tags of the store were removed.
     Cleared,
     /// Bytes that a snapshot or a Redis client has put there; they are a value, which is decoded when somebody asks.
     Encoded,
@@ -81,8 +82,7 @@ pub enum CacheState {
 }
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
-    /// Why a key's value is or is not there. Nothing is loaded, counted or changed. O(1), or O(tags of the store) if a tag
-    /// was removed
+    /// Why a key's value is or is not there. Nothing is loaded, counted or changed. O(tags of the value)
     ///
     /// ```
     /// use std::time::Duration;
@@ -143,12 +143,12 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let name = self.space.key_ref(name);
         let text = {
             let shard = self.space.reading(name)?;
-            match self.space.kept(&shard, self.db, name) {
+            match self.space.kept(&shard, self.db, name, false) {
                 None => return Ok((CacheState::Missing, 0)),
                 Some((ValueRef::Whole(Value::Native(native)), _)) => {
                     let native = native.clone();
                     drop(shard);
-                    let entry = native.downcast::<Entry<K, V>>();
+                    let entry = native.downcast::<Entry<K, V>>().filter(|entry| entry.stamp.is_of(&self.tag));
                     return Ok(entry.map_or((CacheState::Foreign, 0), |entry| self.state_of(&entry, now)));
                 }
                 Some((ValueRef::Whole(Value::String(text)), _)) => text.clone(),
@@ -156,10 +156,13 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 Some(_) => return Ok((CacheState::WrongType, 0)),
             }
         };
-        let state = match self.settings.form.as_ref().map(|form| (form.decode)(text)) {
-            None => CacheState::Foreign,
-            Some(Ok(_)) => CacheState::Encoded,
-            Some(Err(why)) => CacheState::Undecodable(why.to_string()),
+        let state = match (self.state_of_text(name), &self.settings.form) {
+            (Text::Foreign, _) | (_, None) => CacheState::Foreign,
+            (Text::Removed, _) => CacheState::Cleared,
+            (Text::Own, Some(form)) => match (form.decode)(text) {
+                Ok(_) => CacheState::Encoded,
+                Err(why) => CacheState::Undecodable(why.to_string()),
+            },
         };
         Ok((state, 0))
     }

@@ -54,7 +54,8 @@ impl<K: CacheKey<K> + Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, 
     /// What is shown of what stands under a name.
     fn shown(&self, name: &[u8], held: &Held) -> Option<(K, Arc<V>)> {
         let entry = held.downcast::<Entry<K, V>>()?;
-        if !entry.is_fresh(self.space.clock().now()) || !entry.stamp.is_valid() {
+        let is_ours = entry.stamp.is_of(&self.tag) && entry.stamp.is_valid();
+        if !is_ours || !entry.is_fresh(self.space.clock().now()) {
             return None;
         }
         // Another cache's, or one that was renamed: what its key is now, its name does not tell.

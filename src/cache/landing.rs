@@ -12,8 +12,9 @@ use super::load::{Answer, How, Load, What};
 use super::name::CacheKey;
 use super::second;
 use super::stats::Counters;
+use super::tags::Stamp;
 use crate::clock::millis;
-use crate::load::{Kept, LoadError, Outcome};
+use crate::load::{Kept, Landing, LoadError, Outcome};
 use crate::{Bytes, Error, Result, trace};
 
 /// What those who wait for an entry are given.
@@ -88,7 +89,6 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     {
         let (Duty { lead, old, began, lease, .. }, now) = (duty, self.space.clock().now());
         let is_kept = loaded.is_kept;
-        let tags = if lease.is_some() { loaded.tags.clone() } else { Default::default() };
         let entry = match self.entry(key, loaded, began, took, old.as_deref()) {
             Ok(Some(entry)) => entry,
             Ok(None) => {
@@ -109,21 +109,24 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             (true, false) => Kept::Nothing,
             (false, _) => Kept::Removed,
         };
-        let is_stored = self.stands(key, &entry, lead.land(kept, native(&entry))?);
-        if stays && !is_stored {
+        let landing = lead.land(kept, native(&entry))?;
+        let is_stored = self.stands(key, &entry, landing);
+        // Else there may have been no room for it.
+        if stays && (!is_valid || landing == Landing::Fenced) {
             Counters::add(&self.counters.fenced, 1);
             self.fenced.note(entry.hash());
         }
-        self.landed_below(lease, &entry, tags, is_stored, stays);
+        self.landed_below(lease, &entry, is_stored, stays);
         Ok(self.answer_as(&entry, now, How::Loaded))
     }
 
-    /// An entry was put into its table or not, as is given.
-    pub(super) fn stands<Q>(&self, key: &Q, entry: &Arc<Entry<K, V>>, is_stored: bool) -> bool
+    /// An entry was put into its table or not, as is given; gives whether it was.
+    pub(super) fn stands<Q>(&self, key: &Q, entry: &Arc<Entry<K, V>>, landing: Landing) -> bool
     where
         K: Borrow<Q>,
         Q: CacheKey<K> + ?Sized,
     {
+        let is_stored = landing == Landing::Stored;
         if is_stored {
             self.near.put(key.to_owned(), entry);
         } else {
@@ -147,27 +150,35 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let Load { what, ttl, tags, version, .. } = loaded;
-        let (value, version) = match (what, old) {
-            (What::Value(value), _) => (Some(value), version),
-            (What::Absent, _) => (None, version),
-            (What::Unchanged, Some(old)) => (old.value.clone(), version.or_else(|| old.version.clone())),
+        let (ttl, stamp) = (ttl.map(|ttl| millis(ttl).max(1)), self.stamp(began, &tags));
+        let (value, version, ttl, stamp) = match (what, old) {
+            (What::Value(value), _) => (Some(value), version, ttl, stamp),
+            (What::Absent, _) => (None, version, ttl, stamp),
+            (What::Unchanged, Some(old)) => {
+                let own_ttl = Some(old.life.own_ttl).filter(|ttl| *ttl > 0);
+                let version = version.or_else(|| old.version.clone());
+                (old.value.clone(), version, ttl.or(own_ttl), stamp.with(&old.stamp))
+            }
             (What::Unchanged, None) => return Ok(None),
         };
-        let ttl = ttl.map(|ttl| millis(ttl).max(1));
         let now = self.space.clock().now();
         let life = self.policy.life(now, ttl, took, value.is_none(), self.chance());
-        Ok(Some(self.made(key, value, version, life, (began, &tags))))
+        Ok(Some(self.made(key, value, version, life, stamp)))
     }
 
-    /// An entry of the cache for what was loaded, or found in the second level, from the removals' time `began` on, with
-    /// those tags. Runs the caller's weigher.
+    /// The stamp of what is loaded from the removals' time `began` on, with these tags.
+    pub(super) fn stamp(&self, began: u64, tags: &[Bytes]) -> Stamp {
+        self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag))
+    }
+
+    /// An entry of the cache for what was loaded, or found elsewhere. Runs the caller's weigher.
     pub(super) fn made<Q>(
         &self,
         key: &Q,
         value: Option<Arc<V>>,
         version: Option<Arc<str>>,
         life: Life,
-        (began, tags): (u64, &[Bytes]),
+        stamp: Stamp,
     ) -> Arc<Entry<K, V>>
     where
         K: Borrow<Q>,
@@ -185,7 +196,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             value,
             version,
             life,
-            stamp: self.space.caches().tags.stamp(began, &self.tag, tags.iter().map(|tag| &**tag)),
+            stamp,
             form: self.settings.form.clone(),
             bytes,
             home: self.me.clone(),

@@ -60,8 +60,10 @@ impl<V> Load<V> {
     }
 
     /// The value that was there still holds, and begins its time anew: what a source says to a question with the
-    /// [version](Previous::version) in hand ("304 Not Modified", a row's `updated_at`). Where there was none, the load
-    /// fails with [`Error::Invalid`](crate::Error::Invalid). O(1)
+    /// [version](Previous::version) in hand ("304 Not Modified", a row's `updated_at`). It keeps its version and the time
+    /// to live that its own load has said, unless this one says others, and its tags, to which this one's are added: one
+    /// of them that is removed while this load runs keeps it from being stored. Where there was none, the load fails with
+    /// [`Error::Invalid`](crate::Error::Invalid). O(tags)
     pub fn unchanged() -> Self {
         Load::of(What::Unchanged)
     }

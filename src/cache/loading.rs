@@ -13,6 +13,7 @@ use super::ask::Who;
 use super::behind::{Behind, Claim, Errand};
 use super::builder::CacheBuilder;
 use super::entry::Entry;
+use super::find::Look;
 use super::load::{Answer, How, Load};
 use super::name::{CacheKey, Name};
 use super::policy::Verdict;
@@ -31,7 +32,7 @@ use crate::sync::Mutex;
 ///   the cache's own.
 /// - With [`wait_at_most`](CacheBuilder::wait_at_most), and for values that could be served stale with
 ///   [`stale_after`](CacheBuilder::stale_after), that thread makes the caller's own load too: the caller waits so long,
-///   and the load goes on to its end behind them.
+///   and the load goes on to its end behind them. **So such loads are made one after the other**, whoever asks.
 /// - Else whoever misses loads, on their own thread.
 ///
 /// The thread is one, starts when it is first needed, and ends with the last handle; what stands in its queue then is not
@@ -129,20 +130,20 @@ struct Done<V, E> {
 /// What is to be done for somebody who asks.
 enum Glance<K, V> {
     Served(Answer<V>),
-    /// It is served, and to be loaded anew.
-    Due(Answer<V>),
+    /// It is served, and to be loaded anew: by when it was stored.
+    Due(Answer<V>, u64),
     /// It is to be loaded; and what may be served if that fails.
     Needed(Option<Arc<Entry<K, V>>>),
 }
 
 /// What is done for them, and what is left.
-enum Left<K, V> {
+enum Left<V> {
     Served(Answer<V>),
-    /// For a load behind them; and what may be served if it fails.
+    /// For a load behind them, until then.
     Waits {
         follow: Follow,
         how: How,
-        old: Option<Arc<Entry<K, V>>>,
+        deadline: u64,
     },
     /// They load themselves.
     Loads,
@@ -234,21 +235,22 @@ where
     {
         let inner = &*self.0.cache.0;
         let name = inner.name_of(key)?;
-        match inner.leave(key, &name, || self.send(key, &name))? {
+        let who = match inner.leave(key, &name, |due| self.send(key, &name, due))? {
             Left::Served(answer) => return Ok(answer),
-            Left::Waits { follow, how, old } => {
-                let waited = follow.wait(inner.deadline(old.as_deref()));
-                if let Some(answer) = inner.delivered(waited, how, old) {
-                    return answer;
+            Left::Waits { follow, how, deadline } => {
+                let waited = follow.wait(deadline);
+                if let Some(answer) = inner.delivered(key, &name, waited, how)? {
+                    return Ok(answer);
                 }
+                Who::Counted
             }
-            Left::Loads => {}
-        }
-        inner.ask(key, Who::One, |_| (self.0.loader)(&key.to_owned()))
+            Left::Loads => Who::One,
+        };
+        inner.ask(key, who, |_| (self.0.loader)(&key.to_owned()))
     }
 
-    /// Leaves a load to the thread; none if it cannot be.
-    fn send<Q>(&self, key: &Q, name: &Name) -> Result<Option<(Follow, How)>>
+    /// Leaves a load to the thread, of what is `due` or missing; none if it cannot be.
+    fn send<Q>(&self, key: &Q, name: &Name, due: Option<u64>) -> Result<Option<(Follow, How)>>
     where
         Q: CacheKey<K> + ?Sized,
     {
@@ -261,7 +263,7 @@ where
         let (follow, key) = (errand.follow(), key.to_owned());
         let (cache, loader) = (cache.clone(), Arc::clone(loader));
         let is_sent = worker.offer(Box::new(move || {
-            let load = || cache.0.ask(&key, Who::Behind, |_| loader(&key));
+            let load = || cache.0.ask(&key, Who::Behind(due), |_| loader(&key));
             cache.0.deliver(&key, errand, catch_unwind(AssertUnwindSafe(load)).ok());
         }));
         Ok(is_sent.then_some((follow, How::Loaded)))
@@ -300,21 +302,22 @@ where
     {
         let inner = &*self.0.cache.0;
         let name = inner.name_of(key)?;
-        match inner.leave(key, &name, || self.send(key, &name))? {
+        let who = match inner.leave(key, &name, |due| self.send(key, &name, due))? {
             Left::Served(answer) => return Ok(answer),
-            Left::Waits { follow, how, old } => {
-                let waited = follow.wait_async(inner.deadline(old.as_deref())).await;
-                if let Some(answer) = inner.delivered(waited, how, old) {
-                    return answer;
+            Left::Waits { follow, how, deadline } => {
+                let waited = follow.wait_async(deadline).await;
+                if let Some(answer) = inner.delivered(key, &name, waited, how)? {
+                    return Ok(answer);
                 }
+                Who::Counted
             }
-            Left::Loads => {}
-        }
-        inner.ask_async(key, Who::One, |_| (self.0.loader)(key.to_owned())).await
+            Left::Loads => Who::One,
+        };
+        inner.ask_async(key, who, |_| (self.0.loader)(key.to_owned())).await
     }
 
-    /// Spawns a load; none if it cannot be.
-    fn send<Q>(&self, key: &Q, name: &Name) -> Result<Option<(Follow, How)>>
+    /// Spawns a load, of what is `due` or missing; none if it cannot be.
+    fn send<Q>(&self, key: &Q, name: &Name, due: Option<u64>) -> Result<Option<(Follow, How)>>
     where
         Q: CacheKey<K> + ?Sized,
     {
@@ -327,7 +330,7 @@ where
         let (follow, key) = (errand.follow(), key.to_owned());
         let (cache, loader) = (cache.clone(), Arc::clone(loader));
         spawn(Box::pin(async move {
-            let load = cache.0.ask_async(&key, Who::Behind, |_| loader(key.to_owned()));
+            let load = cache.0.ask_async(&key, Who::Behind(due), |_| loader(key.to_owned()));
             let loaded = contained(load).await;
             cache.0.deliver(&key, errand, loaded);
         }));
@@ -367,24 +370,24 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         &self,
         key: &Q,
         name: &Name,
-        send: impl FnOnce() -> Result<Option<(Follow, How)>>,
-    ) -> Result<Left<K, V>>
+        send: impl FnOnce(Option<u64>) -> Result<Option<(Follow, How)>>,
+    ) -> Result<Left<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey<K> + ?Sized,
     {
         let old = match self.glance(key, name)? {
             Glance::Served(answer) => return Ok(Left::Served(answer)),
-            Glance::Due(answer) => {
-                send()?;
+            Glance::Due(answer, due) => {
+                send(Some(due))?;
                 return Ok(Left::Served(answer));
             }
             Glance::Needed(old) => old,
         };
-        let sent = if self.leaves_loads(old.as_deref()) { send()? } else { None };
+        let sent = if self.leaves_loads(old.as_deref()) { send(None)? } else { None };
         let Some((follow, how)) = sent else { return Ok(Left::Loads) };
         self.count_wait(how);
-        Ok(Left::Waits { follow, how, old })
+        Ok(Left::Waits { follow, how, deadline: self.deadline(old.as_deref()) })
     }
 
     fn glance<Q>(&self, key: &Q, name: &Name) -> Result<Glance<K, V>>
@@ -393,7 +396,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         Q: CacheKey<K> + ?Sized,
     {
         let name = self.space.key_ref(name);
-        let found = self.find(key, name)?;
+        let found = self.find(key, name, Look::Use)?;
         let now = self.space.clock().now();
         let verdict = found.as_ref().map_or(Verdict::Gone, |found| self.judge(found, now));
         let (Some(found), false) = (found, verdict == Verdict::Gone) else { return Ok(Glance::Needed(None)) };
@@ -403,8 +406,9 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         self.counters.lookups.count(true);
         self.put_off(&found, name, now)?;
         let answer = self.answer(&found, now);
+        self.counters.served(&answer);
         let is_due = matches!(verdict, Verdict::Refresh | Verdict::Revalidate);
-        Ok(if is_due { Glance::Due(answer) } else { Glance::Served(answer) })
+        Ok(if is_due { Glance::Due(answer, found.life.stored_at) } else { Glance::Served(answer) })
     }
 
     /// Whether a caller leaves its own load to others, to wait for it no longer than was said. One within a loader does
@@ -448,37 +452,46 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         K: CacheKey<K>,
     {
         Counters::add(&self.counters.panics, 1);
-        if let Ok(Some(old)) = self.find(key, self.space.key_ref(name)) {
+        if let Ok(Some(old)) = self.find(key, self.space.key_ref(name), Look::Aside) {
             self.policy.failed(&old.life, self.space.clock().now());
         }
     }
 
     /// What becomes of somebody who has waited; none if they are to load themselves.
-    fn delivered<E: Display + Send + 'static>(
+    fn delivered<Q, E>(
         &self,
+        key: &Q,
+        name: &Name,
         waited: Waited,
         how: How,
-        old: Option<Arc<Entry<K, V>>>,
-    ) -> Option<Result<Answer<V>, LoadError<E>>> {
-        let now = self.space.clock().now();
-        let done = match waited {
-            Waited::Ended(Outcome::Native(done)) => done.downcast::<Done<V, E>>().ok()?,
-            Waited::TooLate => {
-                return Some(old.map_or(Err(LoadError::TimedOut), |old| Ok(self.answer(&old, now))));
+    ) -> Result<Option<Answer<V>>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey<K> + ?Sized,
+        E: Display + Send + 'static,
+    {
+        let answer = match waited {
+            Waited::Ended(Outcome::Native(done)) => {
+                let Ok(done) = done.downcast::<Done<V, E>>() else { return Ok(None) };
+                match &done.loaded {
+                    Ok(answer) => {
+                        let how = if answer.how == How::Loaded { how } else { answer.how };
+                        Answer { how, ..answer.clone() }
+                    }
+                    Err(why) => self.instead(key, name, || {
+                        let error = done.error.lock().take();
+                        error.unwrap_or_else(|| LoadError::Shared(Arc::clone(why)))
+                    })?,
+                }
             }
-            Waited::Ended(_) | Waited::Cycle(_) => return None,
+            Waited::TooLate => match self.too_late(key, name)? {
+                Some(answer) => answer,
+                None => return Ok(None),
+            },
+            Waited::Ended(_) | Waited::Cycle(_) => return Ok(None),
         };
-        Some(match (&done.loaded, old) {
-            (Ok(answer), _) => {
-                let how = if answer.how == How::Loaded { how } else { answer.how };
-                Ok(Answer { how, ..answer.clone() })
-            }
-            (Err(_), Some(old)) => Ok(self.answer(&old, now)),
-            (Err(why), None) => {
-                let error = done.error.lock().take();
-                Err(error.unwrap_or_else(|| LoadError::Shared(Arc::clone(why))))
-            }
-        })
+        self.counters.served(&answer);
+        Ok(Some(answer))
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::ask::{Asked, Duty, Next, Panics, Step, Together, Who};
+use super::ask::{Asked, Duty, Panics, Step, Together, Who};
 use super::load::{Answer, Load};
 use super::name::{CacheKey, Name};
 use super::second::{Below, Found, Question};
@@ -223,6 +223,8 @@ struct Wanted<'q, V, Q: ?Sized> {
     key: &'q Q,
     name: Name,
     answer: Option<Answer<V>>,
+    /// It was asked for, and counted.
+    was_asked: bool,
 }
 
 /// What is to be done next.
@@ -253,7 +255,7 @@ where
             let at = match known.find(hash, |at: &usize| wanted[*at].name == name) {
                 Some(at) => *at,
                 None => {
-                    wanted.push(Wanted { key, name, answer: None });
+                    wanted.push(Wanted { key, name, answer: None, was_asked: false });
                     let at = wanted.len() - 1;
                     known.insert_unique(hash, at, |at| hash_of(&wanted[*at].name));
                     at
@@ -274,8 +276,9 @@ where
             return Ok(None);
         }
         for at in mem::take(&mut self.open) {
-            let Wanted { key, name, answer } = &mut self.wanted[at];
-            match self.inner.step(*key, name, &mut who)? {
+            let Wanted { key, name, answer, was_asked } = &mut self.wanted[at];
+            let is_counted = !mem::replace(was_asked, true);
+            match self.inner.step(*key, name, &mut who, is_counted)? {
                 Step::Answer(found) => *answer = Some(found),
                 Step::Load(duty) => round.loads.push((at, duty)),
                 Step::Wait(follow, asked) => round.waits.push((at, follow, asked)),
@@ -344,15 +347,21 @@ where
     }
 
     fn waited<E>(&mut self, at: usize, waited: Waited, asked: Asked<K, V>) -> Result<(), LoadError<E>> {
-        match self.inner.waited(waited, asked) {
-            Next::Done(answer) => self.wanted[at].answer = Some(answer?),
-            Next::Again => self.open.push(at),
+        let Wanted { key, name, answer, .. } = &mut self.wanted[at];
+        *answer = self.inner.waited(*key, name, waited, asked)?;
+        if answer.is_none() {
+            self.open.push(at);
         }
         Ok(())
     }
 
     /// The answers, once there is one for each key, in the order of the caller's keys.
     fn answers(self) -> Vec<Answer<V>> {
+        let counters = &self.inner.counters;
+        self.wanted
+            .iter()
+            .filter_map(|wanted| wanted.answer.as_ref())
+            .for_each(|answer| counters.served(answer));
         let answer = |at: usize| self.wanted[at].answer.clone();
         // Each has one by now: those that had none were open.
         self.places.into_iter().filter_map(answer).collect()

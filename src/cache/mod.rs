@@ -41,6 +41,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::keyspace::Keyspace;
+use crate::sync::atomic::AtomicU64;
 use crate::{Database, Result};
 
 pub use builder::{CacheBuilder, OnFailure};
@@ -135,6 +136,9 @@ struct Inner<K, V> {
     near: Near<K, V>,
     /// What all its entries have in common, so that they can be removed at once.
     tag: Arc<Tag>,
+    /// While it is more than 0, what stands there as bytes counts as removed: the cache is being cleared, or it was, by
+    /// another process.
+    without_texts: AtomicU64,
     breaker: Breaker,
     counters: Counters,
     fenced: Fenced,
@@ -144,6 +148,11 @@ struct Inner<K, V> {
 impl Database {
     /// A cache of this name, to be told how it is to behave. Its keys stand in this database as `name:key`. See
     /// [`Cache`]. O(name)
+    ///
+    /// Names may nest: the key `admin:ann` of a cache `session` and the key `ann` of a cache `session:admin` stand under
+    /// one name, as two caches that were given other types would. None of them is served what the other has put there,
+    /// and each takes the place of the other's value, which is loaded again when it is asked for. Where keys are given by
+    /// users that costs loads and nothing else; name caches so that none is another's beginning to be spared those.
     pub fn cache<K, V>(&self, name: impl Into<String>) -> CacheBuilder<K, V> {
         CacheBuilder::new(self.share(), name.into())
     }
@@ -162,6 +171,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
             policy,
             settings,
             tag: space.caches().own_tag(db.index(), &name),
+            without_texts: AtomicU64::new(0),
             breaker: Breaker::default(),
             counters: Counters::default(),
             fenced: Fenced::default(),

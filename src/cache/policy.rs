@@ -59,12 +59,9 @@ impl Policy {
     /// The life of a value that is stored now and took so long to load; `ttl` in place of the cache's, and a number
     /// from 0 to 1 as chance.
     pub(super) fn life(&self, now: u64, ttl: Option<u64>, took: u64, is_absent: bool, chance: f64) -> Life {
-        let ttl = match (ttl, is_absent) {
-            (Some(ttl), _) => ttl,
-            (None, false) => self.ttl,
-            (None, true) => self.absent_ttl.unwrap_or(0),
-        };
-        let fresh_for = ttl - portion(ttl, self.jitter * chance.clamp(0.0, 1.0)).min(ttl.saturating_sub(1));
+        let own_ttl = ttl.unwrap_or(0);
+        let ttl = ttl.unwrap_or_else(|| self.ttl_of(is_absent));
+        let fresh_for = self.jittered(ttl, chance);
         // A value that is used lives on, but never longer than its time to live.
         let ends = now.saturating_add(fresh_for).min(LAST);
         let fresh_until = self.idle.map_or(ends, |idle| ends.min(now.saturating_add(idle)));
@@ -88,8 +85,18 @@ impl Policy {
             kept_for,
             deadline: AtomicU64::new(self.deadline(fresh_until, kept_for)),
             took,
+            own_ttl,
             retry_at: AtomicU64::new(0),
         }
+    }
+
+    /// The time to live of what no loader has said one of.
+    fn ttl_of(&self, is_absent: bool) -> u64 {
+        if is_absent { self.absent_ttl.unwrap_or(0) } else { self.ttl }
+    }
+
+    fn jittered(&self, ttl: u64, chance: f64) -> u64 {
+        ttl - portion(ttl, self.jitter * chance.clamp(0.0, 1.0)).min(ttl.saturating_sub(1))
     }
 
     /// The life of a value that is put into the first level now and was stored elsewhere a while ago.
@@ -107,7 +114,17 @@ impl Policy {
         life.quiet_until = if self.idle.is_some() { 0 } else { quiet_until };
         life.deadline = AtomicU64::new(self.deadline(fresh_until, life.kept_for));
         life.fresh_until = AtomicU64::new(fresh_until);
+        // Who has said so is not told; what cannot be this cache's time is the loader's.
+        let ttl = self.ttl_of(is_absent);
+        let is_of_cache = (self.jittered(ttl, 1.0)..=ttl).contains(&fresh_for);
+        life.own_ttl = if is_of_cache { 0 } else { fresh_for };
         life
+    }
+
+    /// The life of a value that stands there as bytes and is kept for so long: no loader has said so.
+    pub(super) fn life_of_bytes(&self, now: u64, left: u64, chance: f64) -> Life {
+        let life = self.life(now, Some(left.min(self.ttl).max(1)), 0, false, chance);
+        Life { own_ttl: 0, ..life }
     }
 
     /// What becomes of a value, by a number from 0 to 1 as chance.
@@ -196,6 +213,26 @@ mod tests {
                 retry_after,
             }
         })
+    }
+
+    #[test]
+    fn a_time_to_live_that_cannot_be_the_caches_is_the_loaders() {
+        let policy = Policy {
+            ttl: 1_000,
+            jitter: 0.1,
+            idle: None,
+            stale_for: 0,
+            revalidate_for: 0,
+            refresh_after: None,
+            early: None,
+            absent_ttl: None,
+            retry_after: 0,
+        };
+        let of_elsewhere =
+            |fresh_for| policy.life_of(0, Lived { age: 5, fresh_for, took: 0 }, false, 0.5).own_ttl;
+        assert_eq!([899, 900, 1_000, 1_001].map(of_elsewhere), [899, 0, 0, 1_001]);
+        assert_eq!([None, Some(1_000)].map(|ttl| policy.life(0, ttl, 0, false, 0.5).own_ttl), [0, 1_000]);
+        assert_eq!(policy.life_of_bytes(0, 7, 0.5).own_ttl, 0);
     }
 
     proptest! {

@@ -91,7 +91,7 @@ impl Registry {
     pub(super) fn own_tag(&self, db: u16, name: &Arc<str>) -> Arc<Tag> {
         let mut own = self.own.lock();
         own.retain(|_, tag| Arc::strong_count(tag) > 1);
-        Arc::clone(own.entry((db, Arc::clone(name))).or_default())
+        Arc::clone(own.entry((db, Arc::clone(name))).or_insert_with(|| Arc::new(Tag::of_cache(name))))
     }
 
     /// Whether a key's name is one of that cache's, and not of another whose own name is longer.
@@ -99,8 +99,9 @@ impl Registry {
         let is_its =
             |name: &str| key.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":"));
         let open = self.open.lock();
-        let others = open.iter().filter(|other| other.db == db && other.name.len() > cache.len());
-        is_its(cache) && !others.into_iter().any(|other| is_its(&other.name))
+        let is_longer = |other: &Open| other.db == db && other.name.len() > cache.len();
+        let mut others = open.iter().filter(|other| is_longer(other) && other.cache.strong_count() > 0);
+        is_its(cache) && !others.any(|other| is_its(&other.name))
     }
 
     /// All keys of a database, or of several, have gone or changed at once: no cache goes by what it remembers.

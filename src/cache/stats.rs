@@ -1,5 +1,6 @@
 //! What a cache counts.
 
+use super::load::{Answer, How};
 use super::{Cache, Inner};
 use crate::keyspace::Tally;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +29,7 @@ pub struct CacheStats {
     pub shared: u64,
     /// Values that were loaded and not stored, because their key was written, or one of their tags removed, meanwhile.
     pub fenced: u64,
-    /// Stored bytes that did not decode as the cache's type, and counted as missing.
+    /// Stored bytes that did not decode as the cache's type, and were loaded anew.
     pub undecodable: u64,
     /// Loads that were not tried, as too many had failed.
     pub paused: u64,
@@ -84,6 +85,11 @@ impl Default for Counters {
 impl Counters {
     pub(super) fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Somebody was given this.
+    pub(super) fn served<V>(&self, answer: &Answer<V>) {
+        Counters::add(&self.stale, (answer.how == How::Stale).into());
     }
 }
 

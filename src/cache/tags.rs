@@ -43,12 +43,19 @@ struct Known {
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Tag {
+    /// Or that of the cache that it is of; empty for the one that all have.
+    name: Bytes,
     removed_at: AtomicU64,
     /// How many hold it.
     holders: AtomicU64,
 }
 
 impl Tag {
+    /// That of a cache.
+    pub(super) fn of_cache(name: &str) -> Self {
+        Tag { name: Bytes::from(name), ..Tag::default() }
+    }
+
     fn is_held(&self) -> bool {
         self.holders.load(Ordering::Acquire) > 0
     }
@@ -117,9 +124,21 @@ impl Stamp {
         asked <= self.began || !tags.any(|tag| tag.was_removed_since(self.began))
     }
 
-    /// Whether it is that of an entry of the cache with this tag.
+    /// Whether it is that of an entry of the cache with this tag, be it in the store that this one was forked from.
     pub(super) fn is_of(&self, cache: &Arc<Tag>) -> bool {
-        Arc::ptr_eq(&self.cache, cache)
+        Arc::ptr_eq(&self.cache, cache) || self.cache.name == cache.name
+    }
+
+    /// The same with the tags of another besides.
+    pub(super) fn with(mut self, other: &Stamp) -> Self {
+        let mut tags = std::mem::take(&mut self.tags).into_vec();
+        for tag in &other.tags {
+            if !tags.iter().any(|known| Arc::ptr_eq(known, tag)) {
+                tags.push(Arc::clone(tag));
+            }
+        }
+        self.tags = tags.into_boxed_slice();
+        self
     }
 
     /// What the tags take, in bytes.
@@ -156,6 +175,11 @@ impl Tags {
         self.remove_all(&self.every);
     }
 
+    /// Whether that was ever done: what is of an unknown age may be of before it.
+    pub(super) fn was_every_removed(&self) -> bool {
+        self.every.was_removed_since(0)
+    }
+
     /// Removes all that has a tag that is known by no name.
     pub(super) fn remove_all(&self, tag: &Tag) {
         let _known = self.known.lock();
@@ -164,16 +188,24 @@ impl Tags {
         self.now.store(at, Ordering::Release);
     }
 
-    /// What was removed of an entry's tags since its load began: a tag, by its name, or all of its cache. O(tags of the
-    /// store) if it is one
+    /// What was removed of an entry's tags since its load began: a tag, by its name, or all of its cache. O(tags)
     pub(super) fn removed_of(&self, stamp: &Stamp) -> Option<Removed> {
         if stamp.cache.was_removed_since(stamp.began) {
             return Some(Removed::All);
         }
         let removed = stamp.tags.iter().find(|tag| tag.was_removed_since(stamp.began))?;
-        let known = self.known.lock();
-        let found = known.tags.iter().find(|(_, tag)| Arc::ptr_eq(tag, removed));
-        found.map(|(name, _)| Removed::Tag(name.clone()))
+        // The one that all have has no name: any of the others stands for it.
+        let is_named = |tag: &&Arc<Tag>| !Arc::ptr_eq(tag, &self.every);
+        let named = Some(removed).filter(is_named).or_else(|| stamp.tags.iter().find(is_named));
+        Some(named.map_or(Removed::All, |tag| Removed::Tag(tag.name.clone())))
+    }
+
+    /// The names of an entry's tags, without the groups that come with them. O(tags²)
+    pub(super) fn names(&self, stamp: &Stamp) -> SmallVec<[Bytes; 2]> {
+        let is_group_of = |name: &[u8], tag: &Tag| *tag.name != *name && group_of(&tag.name) == Some(name);
+        let is_group = |name: &[u8]| stamp.tags.iter().any(|tag| is_group_of(name, tag));
+        let own = stamp.tags.iter().filter(|tag| !Arc::ptr_eq(tag, &self.every) && !is_group(&tag.name));
+        own.map(|tag| tag.name.clone()).collect()
     }
 
     /// The stamp of an entry with these tags, and its cache's, whose load began then. O(tags)
@@ -191,8 +223,8 @@ impl Tags {
         let mut tags: SmallVec<[Arc<Tag>; 6]> = SmallVec::new();
         for name in names {
             tags.push(known.tag(name));
-            if let Some(colon) = name.iter().rposition(|byte| *byte == b':') {
-                let group = known.tag(&name[..=colon]);
+            if let Some(group) = group_of(name) {
+                let group = known.tag(group);
                 if !tags.iter().any(|tag| Arc::ptr_eq(tag, &group)) {
                     tags.push(group);
                 }
@@ -201,6 +233,17 @@ impl Tags {
         tags.push(Arc::clone(&self.every));
         Stamp { began, cache, tags: tags.into_vec().into_boxed_slice() }
     }
+
+    /// The stamp of an entry whose tags nobody knows: it has the one that all have that have any.
+    pub(super) fn stamp_of_unknown(&self, began: u64, cache: &Arc<Tag>) -> Stamp {
+        Stamp { began, cache: Arc::clone(cache), tags: Box::new([Arc::clone(&self.every)]) }
+    }
+}
+
+/// The name of a tag's group.
+fn group_of(name: &[u8]) -> Option<&[u8]> {
+    let colon = name.iter().rposition(|byte| *byte == b':')?;
+    Some(&name[..=colon])
 }
 
 impl Known {
@@ -211,8 +254,10 @@ impl Known {
         if self.tags.len() >= self.limit.max(Tags::FEW) {
             self.forget_unused();
         }
-        let tag = Arc::new(Tag { removed_at: AtomicU64::new(self.floor), holders: AtomicU64::new(0) });
-        self.tags.insert(Bytes::from(name), Arc::clone(&tag));
+        let name = Bytes::from(name);
+        let removed_at = AtomicU64::new(self.floor);
+        let tag = Arc::new(Tag { name: name.clone(), removed_at, holders: AtomicU64::new(0) });
+        self.tags.insert(name, Arc::clone(&tag));
         tag
     }
 

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::ops::ControlFlow;
 
 use super::Cache;
+use super::find::Look;
 use super::load::Load;
 use super::name::CacheKey;
 use crate::load::LoadError;
@@ -115,7 +116,7 @@ impl<K: CacheKey<K> + Hash + Send + Sync + 'static, V: Send + Sync + 'static> su
     /// Whether there is something fresh under a key, be it that there is nothing.
     fn is_fresh(&self, key: &K) -> Result<bool> {
         let name = self.name_of(key)?;
-        let found = self.find(key, self.space.key_ref(&name))?;
+        let found = self.find(key, self.space.key_ref(&name), Look::Use)?;
         Ok(found.is_some_and(|found| found.is_fresh(self.space.clock().now())))
     }
 }

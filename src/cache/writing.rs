@@ -43,6 +43,13 @@ use crate::{Bytes, Database, Key, Result};
 ///   value that is loaded once more is none that was lost.
 /// - Several writes to one key may be under way; values are stored again when the last has ended.
 ///
+/// It ends **when it is dropped**, not when the database is done. A future that can be dropped before its end, as that of a
+/// request whose client has gone, must not own it while a query goes on elsewhere (in a `spawn_blocking`, in the
+/// database): the query commits later, and the old row is kept. Move it into what runs to the end, or
+/// [run](Writing::run) the query there. And what it fences is loads that read the row behind the commit once it has
+/// ended: one that reads a replica which has not heard of it yet, or within a transaction that began before it, brings the
+/// old row all the same.
+///
 /// It holds no lock and runs no thread, may be sent to other threads and kept while a future waits. One that is never
 /// dropped (`std::mem::forget`) keeps its keys from ever being stored again.
 ///

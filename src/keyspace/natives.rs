@@ -14,15 +14,24 @@ use crate::{Bytes, Result, Type};
 const PAGE: usize = 1024;
 
 impl Keyspace {
-    /// What stands under a key for its cache, which others may not see, and until when. A use, and not counted.
-    pub(crate) fn kept<'s>(&self, shard: &'s Shard, db: u16, key: KeyRef<'_>) -> Option<(ValueRef<'s>, u64)> {
+    /// What stands under a key for its cache, which others may not see, and until when. Not counted, and a use if that is
+    /// said.
+    pub(crate) fn kept<'s>(
+        &self,
+        shard: &'s Shard,
+        db: u16,
+        key: KeyRef<'_>,
+        is_use: bool,
+    ) -> Option<(ValueRef<'s>, u64)> {
         let table = shard.table(db)?;
         let at = table.find(key.hash, key.bytes)?;
         let (entry, deadline) = (table.get(at)?, table.deadline_at(at));
         if deadline != NEVER && deadline <= self.clock().now() {
             return None;
         }
-        table.touch(at);
+        if is_use {
+            table.touch(at);
+        }
         Some((entry.value, deadline))
     }
 
@@ -99,7 +108,7 @@ impl Keyspace {
 
     /// The same for one; true if it is one that was not encoded before, and is now.
     pub(crate) fn encode_native(&self, db: u16, key: KeyRef<'_>) -> bool {
-        let native = match self.kept(&self.shards[self.shard_of(key.hash) as usize].0.read(), db, key) {
+        let native = match self.kept(&self.shards[self.shard_of(key.hash) as usize].0.read(), db, key, true) {
             Some((ValueRef::Whole(Value::Native(native)), _)) if native.encoded().is_none() => native.clone(),
             _ => return false,
         };

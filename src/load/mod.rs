@@ -77,6 +77,16 @@ pub(crate) enum Kept {
     Nothing,
 }
 
+/// Whether what was loaded was stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landing {
+    Stored,
+    /// Its key was written meanwhile, or was about to be.
+    Fenced,
+    /// It was not to be, or there is no room for it.
+    Passing,
+}
+
 /// The duty to load a key. Dropped without an outcome, it lets another try.
 pub(crate) struct Lead {
     space: Arc<Keyspace>,
@@ -235,13 +245,12 @@ impl Lead {
         &self.flight.key
     }
 
-    /// Stores what was loaded, unless the key was written meanwhile, and hands `outcome` to those who wait; gives
-    /// whether it was stored.
+    /// Stores what was loaded, unless the key was written meanwhile, and hands `outcome` to those who wait.
     ///
     /// # Errors
     /// Those of [`Writer::set`](crate::keyspace::writer::Writer::set), but that there is no room: it was asked for to
     /// be used, and only then to be kept.
-    pub(crate) fn land(&self, kept: Kept, outcome: Outcome) -> Result<bool> {
+    pub(crate) fn land(&self, kept: Kept, outcome: Outcome) -> Result<Landing> {
         self.counters().led.fetch_add(1, Ordering::Relaxed);
         self.hand_over(kept, outcome)
     }
@@ -250,11 +259,11 @@ impl Lead {
     ///
     /// # Errors
     /// Those of [`land`](Self::land).
-    pub(crate) fn hand_over(&self, kept: Kept, outcome: Outcome) -> Result<bool> {
+    pub(crate) fn hand_over(&self, kept: Kept, outcome: Outcome) -> Result<Landing> {
         let Flight { db, key, fence, .. } = &*self.flight;
         let key = self.space.key_ref(key);
         let is_to_be_kept = matches!(kept, Kept::Value(..));
-        let landing = match kept {
+        let stored = match kept {
             Kept::Nothing => Ok(false),
             Kept::Removed => self.space.write(*db, &[key], |writer| {
                 if !fence.is_fenced() {
@@ -274,21 +283,25 @@ impl Lead {
                 }
             })?,
         };
-        let is_stored = matches!(landing, Ok(true));
-        let is_fenced = is_to_be_kept && !fence.may_keep() && !is_stored;
+        let landing = match stored {
+            Ok(true) => Landing::Stored,
+            _ if is_to_be_kept && !fence.may_keep() => Landing::Fenced,
+            _ => Landing::Passing,
+        };
+        let is_fenced = landing == Landing::Fenced;
         self.counters().fenced.fetch_add(is_fenced.into(), Ordering::Relaxed);
         self.end(
             outcome,
-            match (is_stored, is_fenced) {
-                (true, _) => "stored",
-                (false, true) => "fenced",
-                (false, false) => "not stored",
+            match landing {
+                Landing::Stored => "stored",
+                Landing::Fenced => "fenced",
+                Landing::Passing => "not stored",
             },
         );
         if is_fenced {
             trace::load_fenced(key.bytes);
         }
-        landing
+        stored.map(|_| landing)
     }
 
     /// Tells those who wait that the load has failed, and why.

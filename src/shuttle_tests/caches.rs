@@ -109,6 +109,36 @@ fn all_that_removes_fences_loads() {
     }
 }
 
+/// A stale value that was removed is served to nobody who asks behind that, though the load of somebody who has seen it fails.
+#[test]
+fn what_was_removed_is_not_served_as_stale() {
+    explore(1000, || {
+        let (clock, store) = store();
+        let rows: Cache<u64, u64> = store.cache("rows").ttl(LONG).stale_for(LONG).build().unwrap();
+        rows.insert(&1, 7).unwrap();
+        clock.advance(LONG);
+        let ask = |rows: &Cache<u64, u64>| {
+            rows.get_or_load(&1, || {
+                thread::yield_now();
+                Err::<u64, _>("the database is down")
+            })
+        };
+        let reader = || {
+            let rows = rows.clone();
+            with(&store, move |_| _ = ask(&rows))
+        };
+        let remover = {
+            let rows = rows.clone();
+            with(&store, move |_| {
+                rows.remove(&1).unwrap();
+                assert!(ask(&rows).is_err(), "it was removed before");
+            })
+        };
+        join([reader(), remover, reader()]);
+        assert_nothing_left(&store);
+    });
+}
+
 /// An entry that has left its table while another puts it where hits find it is not found there, and is freed.
 #[test]
 fn what_has_left_the_table_is_neither_found_nor_kept() {

@@ -1,7 +1,7 @@
 //! What stands where in Redis, and how others are told of it.
 //!
 //! ```text
-//! <prefix>v:products:7    a value of the cache `products`, or the mark of a load
+//! <prefix>v:products:7    a value of the cache `products`, or the mark of a load; a colon in a cache's name is %3A there
 //! <prefix>t:catalog       when the tag `catalog` was removed, as the score of the one member of a sorted set
 //! <prefix>c:products      when the cache `products` was cleared, likewise
 //! <prefix>every           when all tags were
@@ -9,6 +9,8 @@
 //! <prefix>changes         a channel: what was changed, where Redis does not tell itself
 //! <prefix>alive:<id>{..}  a channel of one process, to itself; in a cluster of the same slot as the one before
 //! ```
+
+use std::borrow::Cow;
 
 use crate::Bytes;
 use crate::cache::second::Removal;
@@ -84,7 +86,29 @@ impl Keys {
         }
     }
 
+    /// What is known here by a key's name in the store: the first colon ends the cache's own name, so that no two caches
+    /// come to the same, as `session` with `admin:ann` and `session:admin` with `ann` would.
+    pub(super) fn of_cache(cache: &str, name: &[u8]) -> Bytes {
+        let rest = name.get(cache.len()..).unwrap_or_default();
+        Bytes::from(&*[without_colons(cache).as_bytes(), rest].concat())
+    }
+
+    /// The name in the store of such a key, if it is that cache's.
+    pub(super) fn in_cache(cache: &str, key: &[u8]) -> Option<Bytes> {
+        let rest =
+            key.strip_prefix(without_colons(cache).as_bytes()).filter(|rest| rest.starts_with(b":"))?;
+        Some(Bytes::from(&*[cache.as_bytes(), rest].concat()))
+    }
+
     fn of(&self, kind: &str, name: &[u8]) -> Vec<u8> {
         [self.prefix.as_bytes(), kind.as_bytes(), name].concat()
+    }
+}
+
+fn without_colons(cache: &str) -> Cow<'_, str> {
+    if cache.contains([':', '%']) {
+        cache.replace('%', "%25").replace(':', "%3A").into()
+    } else {
+        cache.into()
     }
 }

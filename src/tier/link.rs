@@ -124,7 +124,9 @@ impl Link {
     pub(super) fn beat(&mut self, shared: &Shared) -> RedisResult<()> {
         let options = &shared.options;
         let Some(ears) = &self.ears else { return self.ask(&cmd("PING"))?.map(drop) };
-        if ears.silent_for(Clock::System.now()) > options.pause.saturating_add(2 * options.timeout) {
+        if ears.silent_for(Clock::System.now())
+            > options.pause.saturating_add(options.timeout.saturating_mul(2))
+        {
             return Err((ErrorKind::Io, DEAF).into());
         }
         self.publish(shared)

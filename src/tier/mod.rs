@@ -84,7 +84,7 @@ pub use stats::TierStats;
 ///   either level. [`remove`](crate::Cache::remove), [`remove_tag`](crate::Cache::remove_tag),
 ///   [`clear`](crate::Cache::clear), [`writing`](crate::Cache::writing), and what a followed SQLite connection changes,
 ///   are told; what is done to the store's keys by other ways is not.
-/// - **In the others it counts once its message has arrived**, usually within a millisecond: they may serve the old value
+/// - **In the others it counts once its message has arrived**, whether Redis had the value or not, usually within a millisecond: they may serve the old value
 ///   until then. It is eventual consistency, with the way of one message through Redis as its window. What nobody may see
 ///   old is not to be cached.
 /// - **What was read before a removal never comes back after it.** A load leaves a mark in Redis that names it, and what
@@ -105,8 +105,8 @@ pub use stats::TierStats;
 ///
 /// # What stands in Redis
 ///
-/// Keys with the tier's [prefix](RedisTierBuilder::prefix), one for each value, and one for each tag and cache that was
-/// removed. All but one have a time to live: a value's own with the time for which it may be served stale, so that Redis
+/// Keys with the tier's [prefix](RedisTierBuilder::prefix), one for each value (`larder:v:products:7`, where a colon in the
+/// cache's own name is written `%3A`), and one for each tag and cache that was removed. All but one have a time to live: a value's own with the time for which it may be served stale, so that Redis
 /// forgets it no earlier than the first level; a week at the most, as for tags. Bytes that are not this crate's, or do not
 /// decode, count as missing, and are replaced. What was read of them is bounded by
 /// [`max_value`](RedisTierBuilder::max_value).
@@ -339,6 +339,10 @@ impl OfCache {
         self.tier.shared().push(request);
     }
 
+    fn key(&self, name: &[u8]) -> Bytes {
+        Keys::of_cache(&self.name, name)
+    }
+
     /// None if it is too long.
     fn value(&self, record: &Record) -> Option<Value> {
         let shared = self.tier.shared();
@@ -357,10 +361,10 @@ impl SecondLevel for OfCache {
         self.tier.shared().connect(&self.name, first)
     }
 
-    fn read(&self, names: Vec<Bytes>) -> Arc<Pending> {
-        let pending = Arc::<Pending>::default();
-        let cache = Arc::clone(&self.name);
-        self.push(Request::Read(Read { cache, names, pending: Arc::clone(&pending) }));
+    fn read(&self, names: Vec<Bytes>) -> Vec<Arc<Pending>> {
+        let reads = Read::of(&self.name, names.iter().map(|name| self.key(name)).collect());
+        let pending = reads.iter().map(|read| Arc::clone(&read.pending)).collect();
+        reads.into_iter().for_each(|read| self.push(Request::Read(read)));
         pending
     }
 
@@ -370,11 +374,11 @@ impl SecondLevel for OfCache {
 
     fn store(&self, name: &[u8], place: &Place, record: Option<Record>) {
         let value = record.and_then(|record| self.value(&record));
-        self.push(Request::Store { name: Bytes::from(name), mark: place.mark.clone(), value });
+        self.push(Request::Store { name: self.key(name), mark: place.mark.clone(), value });
     }
 
     fn insert(&self, name: &[u8], record: Record) {
-        let name = Bytes::from(name);
+        let name = self.key(name);
         self.push(match self.value(&record) {
             Some(value) => Request::Insert { name, value },
             None => Request::Remove(Removal::Key(name)),
@@ -382,7 +386,10 @@ impl SecondLevel for OfCache {
     }
 
     fn remove(&self, removal: Removal) {
-        self.push(Request::Remove(removal));
+        self.push(Request::Remove(match removal {
+            Removal::Key(name) => Removal::Key(self.key(&name)),
+            other => other,
+        }));
     }
 
     fn now(&self) -> u64 {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Weak};
 use hashbrown::HashSet;
 
 use super::Options;
+use super::keys::Keys;
 use super::record::{self, Id};
 use super::stats::Counters;
 use super::worker::LONGEST;
@@ -26,7 +27,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex};
 use crate::{Error, Result};
 
-/// What is to be done, in one piece.
+/// What is to be done, in one piece. Names are those of [`Keys::of_cache`].
 pub(super) enum Request {
     Read(Read),
     /// Puts this in the place that is known by its mark, or takes that away.
@@ -162,16 +163,16 @@ impl Shared {
 
     /// Has what others have changed go from the first levels. No lock may be held.
     pub(super) fn outdate(&self, removal: &Removal) {
-        let is_its = |name: &str| match removal {
-            Removal::Key(key) => key.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":")),
-            Removal::Cache(cache) => **cache == *name,
-            Removal::Tag(_) | Removal::EveryTag | Removal::Everything => true,
+        let its = |name: &str| match removal {
+            Removal::Key(key) => Keys::in_cache(name, key).map(Removal::Key),
+            Removal::Cache(cache) => (**cache == *name).then(|| removal.clone()),
+            Removal::Tag(_) | Removal::EveryTag | Removal::Everything => Some(removal.clone()),
         };
         let caches: Vec<_> = {
             let caches = self.caches.lock();
-            caches.iter().filter(|(name, _)| is_its(name)).filter_map(|(_, cache)| cache.upgrade()).collect()
+            caches.iter().filter_map(|(name, cache)| Some((its(name)?, cache.upgrade()?))).collect()
         };
-        caches.iter().for_each(|cache| cache.outdated(removal));
+        caches.iter().for_each(|(removal, cache)| cache.outdated(removal));
     }
 
     /// Hands something over, to be done behind who does. Never waits. O(1)
@@ -192,11 +193,8 @@ impl Shared {
                         Vec::new()
                     }
                     Request::Remove(_) if len >= limit.saturating_mul(4).max(Self::KEPT) => {
-                        let all = mem::take(&mut state.queue);
-                        let refused = state.refuse(all, self);
-                        state.kept.clear();
-                        state.queue.push_back(Request::Remove(Removal::Everything));
-                        refused
+                        state.remove_everything(self);
+                        Vec::new()
                     }
                     request => {
                         state.queue.push_back(request);
@@ -314,11 +312,38 @@ impl Shared {
     }
 }
 
+/// What it takes to ask for a key, roughly: each of the commands has its name but one.
+fn asked_bytes(name: &Bytes) -> usize {
+    4 * (64 + name.len())
+}
+
+impl Read {
+    /// Questions for all of these, of which none is more than goes in one batch.
+    pub fn of(cache: &Arc<str>, names: Vec<Bytes>) -> Vec<Read> {
+        let (mut reads, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let read = |names: Vec<Bytes>| Read {
+            cache: Arc::clone(cache),
+            pending: Arc::new(Pending::new(names.len())),
+            names,
+        };
+        for name in names {
+            bytes += asked_bytes(&name);
+            if part.len() == State::KEYS || (bytes > State::BYTES && !part.is_empty()) {
+                reads.push(read(mem::take(&mut part)));
+                bytes = asked_bytes(&name);
+            }
+            part.push(name);
+        }
+        reads.push(read(part));
+        reads
+    }
+}
+
 impl Request {
     /// How many keys it is about, and how many bytes it carries.
     fn size(&self) -> (usize, usize) {
         match self {
-            Request::Read(read) => (read.names.len(), 0),
+            Request::Read(read) => (read.names.len(), read.names.iter().map(asked_bytes).sum()),
             Request::Store { value, .. } => (1, value.as_ref().map_or(0, |value| value.bytes.len())),
             Request::Insert { value, .. } => (1, value.bytes.len()),
             Request::Remove(_) => (1, 0),
@@ -347,6 +372,20 @@ impl State {
             batch.push(request);
         }
         batch
+    }
+
+    /// Has everything removed in the place of all that is to be removed and written.
+    fn remove_everything(&mut self, shared: &Shared) {
+        let is_read = |request: &Request| matches!(request, Request::Read(_));
+        let (reads, others): (VecDeque<_>, VecDeque<_>) =
+            mem::take(&mut self.queue).into_iter().partition(is_read);
+        // None of them is a question.
+        self.refuse(others, shared);
+        self.kept.clear();
+        // What is asked was asked behind some of what is removed. It stays, as who removes may hold locks, and who waits
+        // for an answer is not to be woken under those.
+        self.queue = reads;
+        self.queue.push_front(Request::Remove(Removal::Everything));
     }
 
     /// Does without Redis; gives those who wait, to be told when the lock is free.
@@ -405,5 +444,67 @@ impl Value {
     /// How long it is to be kept from now on: what it has waited counts.
     pub(super) fn left(&self) -> u64 {
         self.life.min(LONGEST).saturating_sub(Clock::System.now().saturating_sub(self.since)).max(1)
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use redis::Client;
+
+    use super::super::RedisTier;
+    use super::*;
+
+    /// Of a tier without threads.
+    fn shared(queue: usize) -> Arc<Shared> {
+        let client = Client::open("redis://127.0.0.1:1/").unwrap();
+        Shared::new(RedisTier::builder(client).queue(queue).0)
+    }
+
+    fn ask(shared: &Shared, names: &[Bytes]) -> Vec<Arc<Pending>> {
+        let reads = Read::of(&"names".into(), names.to_vec());
+        let pending = reads.iter().map(|read| Arc::clone(&read.pending)).collect();
+        reads.into_iter().for_each(|read| shared.push(Request::Read(read)));
+        pending
+    }
+
+    #[test]
+    fn a_question_for_many_keys_goes_in_several_batches() {
+        let shared = shared(10_000);
+        let short = (0..1_000).map(|n| format!("names:{n}"));
+        let long = (0..6).map(|n| format!("names:{n}{}", "x".repeat(20_000)));
+        let names: Vec<_> = short.chain(long).map(|name| Bytes::from(&*name)).collect();
+        let pending = ask(&shared, &names);
+        let mut asked = Vec::new();
+        while let Some(Work::Batch(batch)) = shared.next(true) {
+            let (keys, bytes) = batch
+                .iter()
+                .map(Request::size)
+                .fold((0, 0), |(keys, bytes), size| (keys + size.0, bytes + size.1));
+            assert!(keys <= State::KEYS && bytes <= State::BYTES, "{keys} keys, {bytes} bytes");
+            for request in batch {
+                let Request::Read(read) = request else { panic!("nothing else was handed over") };
+                // Of some of them nothing is told.
+                read.pending.answer(read.names.iter().skip(1).map(|_| Default::default()).collect());
+                asked.extend(read.names);
+            }
+        }
+        assert_eq!(asked, names);
+        assert_eq!(pending.iter().map(|part| part.wait(0).len()).sum::<usize>(), names.len());
+    }
+
+    /// Who removes may hold locks: nobody is woken there.
+    #[test]
+    fn more_removals_than_can_wait_answer_nobody() {
+        let (shared, most) = (shared(4), Shared::KEPT.max(4 * 4));
+        ask(&shared, &[Bytes::from("names:7")]);
+        for n in 0..most {
+            shared.push(Request::Remove(Removal::Key(Bytes::from(&*format!("names:{n}")))));
+        }
+        let Some(Work::Batch(batch)) = shared.next(true) else { panic!("something is to be done") };
+        let [Request::Remove(Removal::Everything), Request::Read(read), ..] = &*batch else {
+            panic!("it is asked behind what is removed")
+        };
+        assert_eq!(read.names, [Bytes::from("names:7")]);
+        assert_eq!(shared.counters.unasked.load(Ordering::Relaxed), 0);
     }
 }

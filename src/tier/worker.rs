@@ -140,9 +140,16 @@ fn carry_out(shared: &Shared, link: &mut Link, batch: &mut Vec<Request>) -> Redi
                     reply => _ = counted(shared, reply.unwrap_or(Ok(Reply::Nil))),
                 }
             }
-            // A value that cannot be put there must not leave an older one behind.
-            Request::Insert { .. } | Request::Remove(Removal::Key(_)) => {
-                replies.next().transpose()?;
+            Request::Insert { name, .. } | Request::Remove(Removal::Key(name)) => {
+                let reply = replies.next().unwrap_or(Ok(Reply::Nil));
+                let is_insert = matches!(request, Request::Insert { .. });
+                match if is_insert { Ok(counted(shared, reply)) } else { reply.map(Some) }? {
+                    // A value that cannot be put there must not leave an older one behind.
+                    None => round.unstored.push(name),
+                    // Redis tells of what it had, and others may have what it has not: of what is too long for it, say.
+                    Some(reply) if !is_insert && number(&reply) == Some(0) => round.untold.push(name),
+                    Some(_) => {}
+                }
                 if !link.is_tracked {
                     replies.next().transpose()?;
                 }
@@ -179,6 +186,10 @@ struct Round<'b> {
     reads: Vec<(&'b Read, Vec<Found>)>,
     /// Tags and caches, and when they were removed.
     removals: Vec<(&'b Removal, u64)>,
+    /// Keys with values that Redis would not take.
+    unstored: Vec<&'b Bytes>,
+    /// Keys that were removed and that Redis had not.
+    untold: Vec<&'b Bytes>,
 }
 
 impl<'b> Round<'b> {
@@ -225,7 +236,7 @@ impl<'b> Round<'b> {
         Found { record, place }
     }
 
-    /// Writes down when tags and caches were removed, and then looks at the tags of what was read; before that, it ends
+    /// Writes down when tags and caches were removed, tells of what Redis does not, and then looks at the tags of what was read; before that, it ends
     /// the transaction with these commands, and gives whether that was done, or none.
     fn end(self, shared: &Shared, link: &mut Link, exec: Vec<Cmd>) -> RedisResult<Option<bool>> {
         let keys = &shared.options.keys;
@@ -244,6 +255,13 @@ impl<'b> Round<'b> {
             expire.arg(LONGEST);
             commands.extend([add, expire]);
             tell(shared, link, &key, &mut commands);
+        }
+        for name in &self.unstored {
+            commands.push(command("DEL", &keys.value(name)));
+            commands.push(publish(shared, &keys.value(name)));
+        }
+        if link.is_tracked {
+            commands.extend(self.untold.iter().map(|name| publish(shared, &keys.value(name))));
         }
         let written = commands.len();
         let records =
@@ -333,10 +351,15 @@ pub(super) fn command(name: &str, key: &[u8]) -> Cmd {
 /// Tells other processes that a key has changed, where Redis does not.
 fn tell(shared: &Shared, link: &Link, key: &[u8], commands: &mut Vec<Cmd>) {
     if !link.is_tracked {
-        let mut publish = command("PUBLISH", &shared.options.keys.changes());
-        publish.arg(Keys::message(shared.me, key));
-        commands.push(publish);
+        commands.push(publish(shared, key));
     }
+}
+
+/// Tells other processes that a key has changed.
+fn publish(shared: &Shared, key: &[u8]) -> Cmd {
+    let mut publish = command("PUBLISH", &shared.options.keys.changes());
+    publish.arg(Keys::message(shared.me, key));
+    publish
 }
 
 /// What Redis has answered; an error is counted, and nothing.

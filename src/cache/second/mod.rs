@@ -25,9 +25,11 @@ use super::load::{Answer, How};
 use super::name::{CacheKey, Name};
 use super::policy::{Lived, Verdict};
 use super::stats::Counters;
+use crate::clock::Clock;
 use crate::event::KeyEvent;
 use crate::keyspace::writer::Deadline;
 use crate::load::Kept;
+use crate::sync::atomic::Ordering;
 use crate::value::Value;
 use crate::value::native::Held;
 use crate::{Bytes, Result, trace};
@@ -87,10 +89,10 @@ pub(crate) trait SecondLevel: Send + Sync {
     /// [`Error::CacheInUse`](crate::Error::CacheInUse) if there is another of this cache's name.
     fn connect(&self, first: Weak<dyn FirstLevel>) -> Result<()>;
 
-    /// Asks for these keys.
-    fn read(&self, names: Vec<Bytes>) -> Arc<Pending>;
+    /// Asks for these keys, in one or more parts that are answered one after the other.
+    fn read(&self, names: Vec<Bytes>) -> Vec<Arc<Pending>>;
 
-    /// By when that is answered, on the system clock's line, if at all.
+    /// By when a part of it is answered that is the next, on the system clock's line, if at all.
     fn deadline(&self) -> u64;
 
     /// Puts a value in this place, or nothing, if it is still there.
@@ -153,27 +155,42 @@ pub(super) enum Below<K, V> {
 
 /// A question to the second level.
 pub(super) struct Question {
-    pending: Arc<Pending>,
-    deadline: u64,
+    second: Arc<dyn SecondLevel>,
+    parts: Vec<Arc<Pending>>,
 }
 
 impl Question {
-    /// Blocks the thread until it is answered, or that has taken too long.
+    /// Blocks the thread until it is answered, or that has taken too long; gives something for each of the keys.
     pub(super) fn wait(self) -> Vec<Found> {
-        self.pending.wait(self.deadline)
+        let (mut all, mut deadline) = (Vec::new(), self.second.deadline());
+        for part in self.parts {
+            all.extend(part.wait(deadline));
+            deadline = next_deadline(&*self.second, deadline);
+        }
+        all
     }
 
     pub(super) async fn wait_async(self) -> Vec<Found> {
-        self.pending.wait_async(self.deadline).await
+        let (mut all, mut deadline) = (Vec::new(), self.second.deadline());
+        for part in self.parts {
+            all.extend(part.wait_async(deadline).await);
+            deadline = next_deadline(&*self.second, deadline);
+        }
+        all
     }
+}
+
+/// By when the next part is answered, if the one before it was by then. Else nobody waits for more.
+fn next_deadline(second: &dyn SecondLevel, deadline: u64) -> u64 {
+    if Clock::System.now() < deadline { second.deadline() } else { deadline }
 }
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     /// Asks the second level, if there is one, for what is to be loaded.
     pub(super) fn question<'n>(&self, names: impl Iterator<Item = &'n Name>) -> Option<Question> {
         let second = self.settings.second.as_ref()?;
-        let names = names.map(|name| Bytes::from(&**name)).collect();
-        Some(Question { pending: second.read(names), deadline: second.deadline() })
+        let parts = second.read(names.map(|name| Bytes::from(&**name)).collect());
+        Some(Question { second: Arc::clone(second), parts })
     }
 
     /// Has a load end with what was found in the second level, if that is as good as loaded; else it goes on, with a
@@ -190,8 +207,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let lease = place.map(|place| Lease { second: Arc::clone(second), name, place: Some(place) });
         if let Some((record, age)) = record {
             let (entry, now) = (self.revived(key, &duty, record, age), self.space.clock().now());
+            // What is loaded ahead of time has had its chance: one that is as old would have the same.
+            let is_ahead = duty.old.as_ref().is_some_and(|old| old.is_fresh(now));
+            let chance = || if is_ahead { 0.0 } else { self.chance() };
             match entry {
-                Some(entry) if self.judge(&entry, now) == Verdict::Fresh => {
+                Some(entry) if self.policy.judge(&entry.life, now, chance) == Verdict::Fresh => {
                     Counters::add(&self.counters.second, 1);
                     let kept = if entry.stamp.is_valid() { kept(&entry) } else { Kept::Nothing };
                     self.stands(key, &entry, duty.lead.hand_over(kept, native(&entry))?);
@@ -229,7 +249,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let lived = Lived { age, fresh_for, took };
         let now = self.space.clock().now();
         let life = self.policy.life_of(now, lived, value.is_none(), self.chance());
-        Some(self.made(key, value, version, life, (duty.began, &tags)))
+        Some(self.made(key, value, version, life, self.stamp(duty.began, &tags)))
     }
 
     /// Has what was loaded stored in the second level, as it was in the first.
@@ -237,12 +257,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         &self,
         lease: Option<Lease>,
         entry: &Entry<K, V>,
-        tags: SmallVec<[Bytes; 2]>,
         is_stored: bool,
         stays: bool,
     ) {
         let Some(lease) = lease else { return };
-        match self.record(entry, tags, lease.began()).filter(|_| is_stored) {
+        match self.record(entry, lease.began()).filter(|_| is_stored) {
             Some(record) => lease.end(Some(record)),
             // What was there before goes, as in the first level.
             None if !stays => lease.end(None),
@@ -251,12 +270,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     /// What the second level is to keep of an entry; none if it cannot be encoded. Runs the caller's code.
-    pub(super) fn record(
-        &self,
-        entry: &Entry<K, V>,
-        tags: SmallVec<[Bytes; 2]>,
-        began: u64,
-    ) -> Option<Record> {
+    pub(super) fn record(&self, entry: &Entry<K, V>, began: u64) -> Option<Record> {
         let form = self.settings.form.as_ref()?;
         let value = match &entry.value {
             None => None,
@@ -269,7 +283,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             life: fresh_for.saturating_add(entry.life.kept_for),
             took: entry.life.took,
             version: entry.version.clone(),
-            tags,
+            tags: self.space.caches().tags.names(&entry.stamp),
             value,
         })
     }
@@ -292,18 +306,55 @@ pub(super) fn kept<K: Send + Sync + 'static, V: Send + Sync + 'static>(entry: &A
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> FirstLevel for Inner<K, V> {
     fn outdated(&self, removal: &Removal) {
         let tags = &self.space.caches().tags;
-        match removal {
+        let is_removed = match removal {
             Removal::Key(name) => {
-                let name = self.space.key_ref(name);
-                // Fails only within a transaction, and who tells it is in none.
-                let _ = self.space.write_one(self.db, name, |writer, name| {
+                let discarded = self.space.write_one(self.db, self.space.key_ref(name), |writer, name| {
                     writer.discard(name, KeyEvent::Del);
                 });
+                discarded.is_ok()
             }
-            Removal::Tag(tag) => tags.remove(tag),
-            Removal::EveryTag => tags.remove_every(),
-            // Their memory comes back as they are looked for, evicted, or expire.
-            Removal::Cache(_) | Removal::Everything => tags.remove_all(&self.tag),
+            Removal::Tag(tag) => {
+                tags.remove(tag);
+                true
+            }
+            Removal::EveryTag => {
+                tags.remove_every();
+                true
+            }
+            Removal::Cache(_) | Removal::Everything => false,
+        };
+        // All of it: their memory comes back as they are looked for, evicted, or expire. So too where a store whose
+        // journal has failed takes no write: what this process may not serve any more is served no more.
+        if !is_removed {
+            self.without_texts.fetch_add(1, Ordering::AcqRel);
+            tags.remove_all(&self.tag);
         }
+    }
+}
+
+#[cfg(all(test, feature = "journal", not(shuttle)))]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::{FirstLevel, Removal};
+    use crate::cache::Cache;
+    use crate::disk::simulated::{Failure, Simulated};
+    use crate::{Bytes, ManualClock, Store, SyncPolicy};
+
+    #[test]
+    fn what_others_remove_is_served_no_more_where_nothing_can_be_written() {
+        let (disk, clock) = (Simulated::new(), ManualClock::new());
+        let store = Store::builder().clock(&clock).build();
+        let policy = SyncPolicy::Always;
+        crate::journal::open(store.space(), Arc::new(disk.clone()), Path::new("/data"), policy, None)
+            .unwrap();
+        let names: Cache<u64, u64> = store.cache("names").build().unwrap();
+        names.insert(&7, 7).unwrap();
+        disk.fail_at(disk.steps() + 1, Failure::Eio);
+        assert!(store.insert("other", 1).is_err(), "the journal has failed");
+        assert!(names.0.hit(&7).is_some());
+        names.0.outdated(&Removal::Key(Bytes::from("names:7")));
+        assert!(names.0.hit(&7).is_none());
     }
 }

@@ -12,8 +12,9 @@ use crate::sync::{Condvar, Mutex};
 use crate::waiting::reach;
 
 /// See the [module](self). It is answered in real time, whatever clock the store has: a network is waited for.
-#[derive(Default)]
 pub(crate) struct Pending {
+    /// How many keys were asked for.
+    keys: usize,
     state: Mutex<State>,
     answered: Condvar,
 }
@@ -27,6 +28,16 @@ struct State {
 }
 
 impl Pending {
+    pub(crate) fn new(keys: usize) -> Self {
+        Pending { keys, state: Mutex::default(), answered: Condvar::new() }
+    }
+
+    /// What is given for the keys: nothing for those of which nothing is told.
+    fn all(&self, mut found: Vec<Found>) -> Vec<Found> {
+        found.resize_with(self.keys, Found::default);
+        found
+    }
+
     /// Answers, and wakes who waits. What nobody waits for any more is dropped. No lock may be held.
     pub(crate) fn answer(&self, found: Vec<Found>) {
         let (waker, left) = {
@@ -47,15 +58,15 @@ impl Pending {
     }
 
     /// Blocks the thread until it is answered, or the deadline has come: nothing then.
-    pub(super) fn wait(&self, deadline: u64) -> Vec<Found> {
+    pub(crate) fn wait(&self, deadline: u64) -> Vec<Found> {
         let mut state = self.state.lock();
         loop {
             if let Some(found) = state.found.take() {
-                return found;
+                return self.all(found);
             }
             if Clock::System.now() >= deadline {
                 state.is_over = true;
-                return Vec::new();
+                return self.all(Vec::new());
             }
             Clock::System.wait(&self.answered, &mut state, deadline);
         }
@@ -86,8 +97,8 @@ impl Pending {
             };
             drop(replaced);
             match found {
-                Some(found) => Poll::Ready(found),
-                None => over.as_mut().poll(context).map(|()| Vec::new()),
+                Some(found) => Poll::Ready(waits.0.all(found)),
+                None => over.as_mut().poll(context).map(|()| waits.0.all(Vec::new())),
             }
         })
         .await

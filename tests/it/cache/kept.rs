@@ -107,6 +107,73 @@ fn what_the_caller_puts_in_and_takes_out() {
 }
 
 #[test]
+fn what_is_computed_does_not_bring_back_what_was_removed() {
+    let ways: [fn(&super::Manual); 2] = [|m| m.names.remove_tag("row"), |m| m.names.clear().unwrap()];
+    for remove in ways {
+        let m = manual(|names| names);
+        m.names.insert(&7, Load::value("a".to_owned()).tag("row")).unwrap();
+        let mut seen = Vec::new();
+        let computed = m.names.compute(&7, |old| {
+            if seen.is_empty() {
+                remove(&m);
+            }
+            seen.push(old.clone());
+            Load::from(old.map_or("new".to_owned(), |old| format!("{old}!")))
+        });
+        assert_eq!(computed.unwrap().as_deref().map(String::as_str), Some("new"));
+        assert_eq!(seen, [Some(Arc::new("a".to_owned())), None]);
+    }
+}
+
+#[test]
+fn an_unchanged_value_is_left_as_it_is() {
+    let m = manual(|names| names);
+    assert!(matches!(m.names.compute(&7, |_| Load::unchanged()), Err(Error::Invalid(_))));
+    m.names.insert(&7, Load::value("a".to_owned()).tag("row")).unwrap();
+    m.clock.advance(MINUTE / 2);
+    let computed = m.names.compute(&7, |_| Load::unchanged()).unwrap();
+    assert_eq!(computed.as_deref().map(String::as_str), Some("a"));
+    m.names.remove_tag("row");
+    assert_eq!(m.names.peek(&7).unwrap(), None, "it has its tag");
+}
+
+/// A value that has lived for as long as it may before it could be stored is not left behind anywhere.
+#[test]
+fn a_value_whose_time_is_over_at_once_is_not_kept() {
+    let (clock, store) = manual_store();
+    let weigher = {
+        let clock = clock.clone();
+        move |_: &String| {
+            clock.advance(MINUTE);
+            0
+        }
+    };
+    let names = cache(&store).weigher(weigher).build().unwrap();
+    let value = Arc::new("a".to_owned());
+    let loaded = names.get_or_load(&7, || Ok::<_, String>(Arc::clone(&value))).unwrap();
+    drop(loaded);
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn to_peek_at_a_value_is_no_use_of_it() {
+    let left = |looks: bool| {
+        let clock = larder::ManualClock::new();
+        let store = Store::builder().clock(&clock).max_keys(1000).shards(1).seed(7).build();
+        let names = cache(&store).build().unwrap();
+        (0..100).for_each(|id| names.insert(&id, "seen".to_owned()).unwrap());
+        for id in 1000..4000_u64 {
+            names.insert(&id, "cold".to_owned()).unwrap();
+            if looks && id % 50 == 0 {
+                (0..100).for_each(|id| drop((names.peek(&id).unwrap(), names.explain(&id).unwrap())));
+            }
+        }
+        (0..100).filter(|id| names.peek(id).unwrap().is_some()).count()
+    };
+    assert_eq!(left(true), left(false));
+}
+
+#[test]
 fn clear_takes_all_of_one_cache() {
     let m = manual(|names| names);
     let others: Cache<u64, u64> = m.store.cache("others").build().unwrap();
@@ -193,6 +260,8 @@ fn bad_input_is_refused() {
     for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(invalid(cache(&store).refresh_early(beta).build()));
     }
+    assert!(invalid(cache(&store).stale_after(MINUTE).build()), "there is nothing stale to serve");
+    assert!(cache(&store).stale_after(MINUTE).revalidate_for(MINUTE).build().is_ok());
     // A stale window that is shorter than the time to live is one.
     let names = cache(&store).stale_for(MINUTE / 60).build().unwrap();
     let same = store.cache::<u64, String>("names").build();

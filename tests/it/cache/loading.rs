@@ -127,6 +127,55 @@ fn stale_is_served_after_the_soft_deadline_and_the_load_ends_behind() {
 }
 
 #[test]
+fn beyond_its_window_nobody_is_served_a_stale_value() {
+    let waits = |fails: bool| {
+        let a = asked(|names| names.stale_for(MINUTE).wait_at_most(MINUTE * 30));
+        thread::scope(|scope| {
+            let a = a;
+            a.put(7, "old");
+            a.clock.advance(MINUTE);
+            let names = a.names.clone();
+            let waits = scope.spawn(move || names.get(&7));
+            assert_eq!(a.begun.recv().unwrap(), 7);
+            // It waits by now, or is going to: its deadline is half an hour from then.
+            a.clock.advance(MINUTE);
+            if fails {
+                a.answers.send(Err("down".to_owned())).unwrap();
+            } else {
+                until("its time is over", || {
+                    a.clock.advance(MINUTE);
+                    waits.is_finished()
+                });
+            }
+            waits.join().unwrap()
+        })
+    };
+    let failed = waits(true);
+    assert!(matches!(failed, Err(LoadError::Loader(_))), "{failed:?}");
+    let late = waits(false);
+    assert!(matches!(late, Err(LoadError::TimedOut)), "{late:?}");
+}
+
+#[test]
+fn a_value_that_is_served_is_counted_as_often_as_it_is() {
+    let a = asked(|names| names.revalidate_for(MINUTE).retry_after(Duration::ZERO));
+    a.put(7, "old");
+    a.clock.advance(MINUTE);
+    assert_eq!(a.now(7), (How::Stale, "old".to_owned()));
+    a.answers.send(Err("down".to_owned())).unwrap();
+    until("the load behind", || a.names.stats().failed_loads == 1);
+    assert_eq!(a.names.stats().stale, 1, "nobody is served what a load behind falls back on");
+    // Who waits for one is.
+    let a = asked(|names| names.stale_for(MINUTE).wait_at_most(MINUTE * 30));
+    a.put(7, "old");
+    a.clock.advance(MINUTE);
+    a.answers.send(Err("down".to_owned())).unwrap();
+    assert_eq!(a.now(7), (How::Stale, "old".to_owned()));
+    let stats = a.names.stats();
+    assert_eq!((stats.stale, stats.misses), (1, 1));
+}
+
+#[test]
 fn errors_and_panics_go_to_who_waits() {
     let a = asked(|names| names.wait_at_most(MINUTE * 60).stale_for(MINUTE * 10));
     a.answers.send(Err("down".to_owned())).unwrap();
@@ -307,6 +356,35 @@ fn tasks_load_behind_those_who_ask() {
     assert_eq!(ready(names.get(&7)).unwrap().unwrap().as_str(), "old");
     assert_eq!(tasks.run(), 1);
     assert_eq!(ready(names.get(&7)).unwrap().unwrap().as_str(), "row 7");
+}
+
+/// Chance is asked once: by who finds the value, and not again by who loads it.
+#[test]
+fn what_chance_has_found_due_is_loaded() {
+    let ((clock, store), tasks) = (manual_store(), Tasks::default());
+    let takes_a_second = {
+        let clock = clock.clone();
+        move |_: u64| {
+            let clock = clock.clone();
+            async move {
+                clock.advance(SECOND);
+                Ok("row".to_owned())
+            }
+        }
+    };
+    let names: AsyncLoadingCache<u64, String, String> =
+        cache(&store).refresh_early(1.0).build_loading_async(takes_a_second, tasks.spawn()).unwrap();
+    let (mut sent, mut loaded) = (0, 0);
+    for id in 0..100 {
+        ready(names.get(&id)).unwrap();
+        clock.advance(MINUTE - SECOND);
+        let before = names.stats().loads;
+        ready(names.get(&id)).unwrap();
+        sent += tasks.run() as u64;
+        loaded += names.stats().loads - before;
+    }
+    assert!(sent > 10, "one load's time before the end the chance is 1/e: {sent}");
+    assert_eq!(loaded, sent);
 }
 
 #[test]

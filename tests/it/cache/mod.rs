@@ -6,6 +6,7 @@ mod flights;
 mod kept;
 mod loading;
 mod many;
+mod nested;
 mod policy;
 mod races;
 mod seen;

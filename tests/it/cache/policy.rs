@@ -120,6 +120,43 @@ fn a_breaker_keeps_loads_from_a_database_that_is_down() {
     assert_eq!(m.names.stats().paused, 2);
 }
 
+/// However often they wait in vain, each has asked once.
+#[test]
+fn those_who_try_themselves_are_counted_once() {
+    use std::future::{Future, poll_fn};
+    use std::task::{Context, Poll, Waker};
+
+    const ALL: u64 = 20;
+    let m = manual(|names| names.on_failure(OnFailure::Retry));
+    let mut context = Context::from_waker(Waker::noop());
+    // Each fails when it is looked at for the second time.
+    let fails_later =
+        || {
+            let mut was_polled = false;
+            poll_fn(move |_| {
+                if std::mem::replace(&mut was_polled, true) { Poll::Ready(fails()) } else { Poll::Pending }
+            })
+        };
+    let mut all: Vec<_> = (0..ALL).map(|_| Box::pin(m.names.get_or_load_async(&7, fails_later))).collect();
+    for _ in 0..=ALL {
+        // The first fails, the second tries, and the others wait again.
+        all.retain_mut(|one| one.as_mut().poll(&mut context).is_pending());
+    }
+    assert!(all.is_empty());
+    let stats = m.names.stats();
+    assert_eq!((stats.misses, stats.shared), (ALL, ALL - 1), "{stats:?}");
+}
+
+#[test]
+fn what_there_is_no_room_for_is_not_told_as_fenced() {
+    let store = larder::Store::builder().max_keys(1).eviction(larder::Eviction::Refuse).build();
+    let names = super::cache(&store).build().unwrap();
+    names.insert(&1, "a".to_owned()).unwrap();
+    assert_eq!(text(names.get_or_load(&2, gives("b"))).as_deref(), Some("b"));
+    assert_eq!((names.peek(&2).unwrap(), names.stats().fenced), (None, 0));
+    assert!(!names.explain(&2).unwrap().was_fenced);
+}
+
 #[test]
 fn those_who_wait_may_try_themselves() {
     use std::sync::mpsc::channel;

@@ -211,6 +211,53 @@ fn an_unchanged_value_whose_tag_was_removed_is_not_stored() {
 }
 
 #[test]
+fn an_unchanged_value_keeps_its_tags() {
+    for tag in ["row", "more"] {
+        let m = manual(|names| names.stale_for(MINUTE * 10));
+        m.names.insert(&7, Load::value("old".to_owned()).tag("row").version("1")).unwrap();
+        m.clock.advance(MINUTE);
+        let unchanged = || Ok::<_, String>(Load::unchanged().tag("more"));
+        assert_eq!(m.names.ask(&7, |_| unchanged()).unwrap().how, How::Loaded);
+        assert_eq!(text(m.names.get_or_load(&7, unasked)).as_deref(), Some("old"));
+        m.names.remove_tag(tag);
+        assert_eq!(m.names.peek(&7).unwrap(), None, "{tag}");
+    }
+    // One that is removed while it is asked whether it has changed fences that load.
+    let m = manual(|names| names.stale_for(MINUTE * 10));
+    m.names.insert(&7, Load::value("old".to_owned()).tag("row")).unwrap();
+    m.clock.advance(MINUTE);
+    let answer = m.names.ask(&7, |_| {
+        m.names.remove_tag("row");
+        Ok::<_, String>(Load::unchanged())
+    });
+    assert_eq!(answer.unwrap().how, How::Loaded);
+    assert_eq!((m.names.peek(&7).unwrap(), m.names.stats().fenced), (None, 1));
+}
+
+#[test]
+fn an_unchanged_value_keeps_its_own_time() {
+    let m = manual(|names| names.stale_for(MINUTE * 10));
+    let millisecond = Duration::from_millis(1);
+    m.names.insert(&7, Load::value("old".to_owned()).ttl(MINUTE / 6)).unwrap();
+    for (load, lives) in [(Load::unchanged(), MINUTE / 6), (Load::unchanged().ttl(MINUTE / 3), MINUTE / 3)] {
+        m.clock.advance(MINUTE / 6);
+        m.names.ask(&7, |_| Ok::<_, String>(load)).unwrap();
+        m.clock.advance(lives - millisecond);
+        assert!(m.names.peek(&7).unwrap().is_some());
+        m.clock.advance(millisecond);
+        assert_eq!(m.names.peek(&7).unwrap(), None);
+    }
+    // What came from bytes has the cache's.
+    let m = manual(|names| names.shared().stale_for(MINUTE * 10));
+    m.store.insert_ex("names:7", "bytes", MINUTE / 6).unwrap();
+    assert!(m.names.peek(&7).unwrap().is_some());
+    m.clock.advance(MINUTE / 6);
+    m.names.ask(&7, |_| Ok::<_, String>(Load::unchanged())).unwrap();
+    m.clock.advance(MINUTE - millisecond);
+    assert!(m.names.peek(&7).unwrap().is_some());
+}
+
+#[test]
 fn those_who_wait_for_a_load_that_fails_are_served_a_stale_value() {
     let m = manual(|names| names.stale_for(MINUTE * 10));
     m.names.insert(&7, "old".to_owned()).unwrap();
@@ -235,6 +282,25 @@ fn those_who_wait_for_a_load_that_fails_are_served_a_stale_value() {
         }
     });
     assert_eq!(m.names.stats().stale, 2, "both were served a stale value");
+}
+
+#[test]
+fn a_future_may_be_dropped_in_a_transaction() {
+    let (done, is_done) = channel();
+    // Not joined: a test that fails would hang with it.
+    thread::spawn(move || {
+        let m = manual(|names| names);
+        let mut leader = Box::pin(m.names.get_or_load_async(&7, pending::<Result<String, String>>));
+        assert!(poll(&mut leader.as_mut()).is_pending());
+        let ended = m.store.transaction(["names:7"], |tx| {
+            drop(leader);
+            tx.insert("names:7", "of the transaction")
+        });
+        ended.unwrap();
+        assert_eq!(text(m.names.get_or_load(&7, gives("new"))).as_deref(), Some("new"));
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(Duration::from_secs(60)).expect("it waits for the transaction it is in");
 }
 
 #[test]

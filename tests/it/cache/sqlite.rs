@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder::sqlite::{Followed, Hooks};
-use larder::{Cache, Load, Store};
+use larder::{Cache, CacheState, Load, Store};
 use rusqlite::{Connection, params};
 
 use crate::support::Folder;
@@ -34,6 +34,22 @@ const SCHEMA: &str = "
 /// Tags of which there is a value each.
 const TAGS: [&str; 11] =
     ["t", "t:1", "t:2", "t:9", "child", "child:5", "keyed", "keyed:a", "log", "log:3", "another"];
+
+/// Which tags it had, and when it was loaded, nobody knows.
+#[test]
+fn what_stands_there_as_bytes_goes_when_a_connection_is_followed() {
+    let store = Store::new();
+    let names: Cache<u64, String> = store.cache("names").shared().build().unwrap();
+    // As they come back from a snapshot: one that is asked for before, and one after that.
+    store.insert("names:1", "one").unwrap();
+    store.insert("names:2", "two").unwrap();
+    assert!(names.peek(&1).unwrap().is_some());
+    let _followed = Followed::new(&store, Connection::open_in_memory().unwrap()).unwrap();
+    assert_eq!((names.peek(&1).unwrap(), names.peek(&2).unwrap()), (None, None));
+    assert_eq!(names.explain(&2).unwrap().state, CacheState::Cleared);
+    let loaded = names.get_or_load(&2, || Ok::<_, String>("of the database".to_owned())).unwrap();
+    assert_eq!(names.peek(&2).unwrap(), loaded);
+}
 
 struct Shop {
     _folder: Folder,

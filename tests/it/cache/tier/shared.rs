@@ -91,6 +91,83 @@ fn what_one_process_changes_goes_from_all() {
     }
 }
 
+/// What is too long for it, and what a full one would not take.
+#[test]
+fn what_redis_has_not_goes_from_all_too() {
+    for redis in Redis::each() {
+        let [one, two] = redis.processes();
+        let small = Process::with(calm(redis.address).max_value(1_000), |cache| cache);
+        one.get(9, gives("old"));
+        two.get(9, unasked);
+        small.get(7, gives(&"x".repeat(2_000)));
+        let mut con = redis.connection();
+        let mut limit = |bytes: u64| {
+            let mut config = redis::cmd("CONFIG");
+            config.arg("SET").arg("maxmemory").arg(bytes).exec(&mut con).is_ok()
+        };
+        let is_full = limit(1);
+        assert_eq!(two.get(8, gives("tea")).1, How::Loaded, "{}", redis.what);
+        one.names.remove(&7).unwrap();
+        one.names.remove(&8).unwrap();
+        one.names.insert(&9, "new".to_owned()).unwrap();
+        one.flush();
+        limit(0);
+        redis.heard_by(&[&two, &small]);
+        assert_eq!(small.names.peek(&7).unwrap(), None, "{}", redis.what);
+        assert_eq!(two.names.peek(&8).unwrap(), None, "{}", redis.what);
+        let (now, how) = if is_full { ("loaded", How::Loaded) } else { ("new", How::SecondLevel) };
+        assert_eq!(two.get(9, gives("loaded")), (now.into(), how), "{}", redis.what);
+        assert_eq!(one.tier.stats().connects, 1, "it is not away for that: {}", redis.what);
+    }
+}
+
+#[test]
+fn an_unchanged_value_keeps_its_tags_in_redis() {
+    let redis = Redis::own();
+    let [one, two] = [(); 2].map(|()| Process::with(calm(redis.address), |cache| cache.stale_for(MINUTE)));
+    let brief = Load::value("tea".to_owned()).ttl(Duration::from_millis(1)).tag("shop:teas").version("v1");
+    one.names.get_or_load(&7, || Ok::<_, String>(brief)).unwrap();
+    until("end", || one.names.peek(&7).unwrap().is_none());
+    let again = one.names.ask(&7, |old| {
+        assert_eq!(old.version(), Some("v1"));
+        Ok::<_, String>(Load::unchanged().ttl(60 * MINUTE))
+    });
+    assert_eq!(again.unwrap().how, How::Loaded);
+    one.flush();
+    for tag in ["shop:teas", "shop:"] {
+        assert_eq!(two.get(7, || Ok("tea".to_owned())).0, "tea");
+        one.names.remove_tag(tag);
+        one.flush();
+        if tag == "shop:teas" {
+            two.until_it_has_not(7);
+            assert_eq!(two.get(7, gives("tea")).1, How::Loaded);
+        }
+    }
+}
+
+#[test]
+fn caches_whose_names_nest_share_nothing() {
+    let redis = Redis::own();
+    let process = |name: &str| {
+        let tier = calm(redis.address).open();
+        let cache: Cache<String, String> =
+            Store::new().cache(name).ttl(60 * MINUTE).shared().second_level(&tier).build().unwrap();
+        (tier, cache)
+    };
+    let (sessions, session) = process("session");
+    let [(admins, admin), (_tier, other)] = [(); 2].map(|()| process("session:admin"));
+    session.insert("admin:ann", "guest".to_owned()).unwrap();
+    assert!(sessions.flush(LONG));
+    assert_eq!(text(admin.get_or_load("ann", gives("root"))).as_deref(), Some("root"));
+    assert!(admins.flush(LONG));
+    // Each has its own there, and is told of what goes from it.
+    assert_eq!(other.ask("ann", |_| unasked()).unwrap().how, How::SecondLevel);
+    admin.remove("ann").unwrap();
+    until("message", || other.peek("ann").unwrap().is_none());
+    let (_tier, late) = process("session");
+    assert_eq!(text(late.get_or_load("admin:ann", unasked)).as_deref(), Some("guest"));
+}
+
 #[test]
 fn a_stale_value_is_found_by_a_process_that_never_had_it() {
     let redis = Redis::own();
