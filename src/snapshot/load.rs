@@ -274,6 +274,19 @@ mod tests {
     }
 
     #[test]
+    fn what_announces_others_than_it_holds_is_no_file() {
+        let store = seeded();
+        (0..10).for_each(|key| store.insert(key, "value").unwrap());
+        for announced in [9, 11] {
+            let mut picture = collect(store.space()).unwrap();
+            picture.count = Some(announced);
+            let refused = write(&mut Vec::new(), 1, picture, &mut |_| {}).map_err(|error| error.to_string());
+            let expected = format!("{announced} keys were announced, and 10 written");
+            assert_eq!(refused.err(), Some(expected));
+        }
+    }
+
+    #[test]
     fn what_was_written_since_is_not_in_a_picture_that_lets_go_of_its_pages() {
         let store = seeded();
         (0..2_000).for_each(|key| store.insert(key, "before").unwrap());

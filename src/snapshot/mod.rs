@@ -98,6 +98,11 @@ fn write(
         }
         io::Result::Ok(())
     })?;
+    let Progress { entries, total, .. } = progress;
+    if entries != total {
+        // No file that announces others than it holds can be read.
+        return Err(io::Error::other(format!("{total} keys were announced, and {entries} written")));
+    }
     progress.bytes = blocks.finish()?;
     Ok(progress)
 }

@@ -49,7 +49,7 @@ impl Drop for Ending {
 pub(crate) fn collect(space: &Keyspace) -> Result<Picture> {
     let mut picture = share(space, || {})?;
     if space.caches().has_any() {
-        picture.tables.iter().for_each(|table| table.contents.encode_natives());
+        picture.tables.iter_mut().for_each(|table| table.contents.decide_natives());
     }
     picture.natives = true;
     Ok(picture)

@@ -58,7 +58,7 @@ impl Leaving {
     }
 
     fn let_go(&mut self, page: u32, is_now: bool) {
-        let Contents { records, aside } = &mut self.contents;
+        let Contents { records, aside, .. } = &mut self.contents;
         for record in page_range(page).map_while(|at| records.get(at)) {
             let number = parse(record.body).and_then(|(kind, _, rest)| number_of(kind, rest));
             number.into_iter().for_each(|number| aside.let_go(number, &mut self.aside, is_now));
@@ -74,7 +74,7 @@ impl Leaving {
     /// Whether all is let go of.
     #[cfg(test)]
     pub(super) fn holds_nothing(&self) -> bool {
-        let Contents { records, aside } = &self.contents;
+        let Contents { records, aside, .. } = &self.contents;
         records.get(0).is_none() && records.holds_no_page() && aside.iter().next().is_none()
     }
 }

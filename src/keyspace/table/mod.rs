@@ -19,6 +19,7 @@ use crate::clock::NEVER;
 use crate::records::slab::Slab;
 use crate::records::{BODY, PLACES, POSITIONS, Record, Records, Text, page_of, page_range};
 use crate::sync::Arc;
+use crate::value::native::Held;
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
@@ -69,6 +70,8 @@ pub(crate) struct Table {
 pub(crate) struct Contents {
     records: Records,
     aside: Slab<Value>,
+    /// Until when the values of caches are shown, by their numbers, where that was [decided](Self::decide_natives) once.
+    shown_until: Option<Box<[u64]>>,
 }
 
 /// What the table counts.
@@ -123,6 +126,23 @@ impl Contents {
         });
     }
 
+    /// The same, and decides until when each is shown: a tag that is removed later, or a value that goes stale, changes no more
+    /// what is read here. O(n)
+    pub(crate) fn decide_natives(&mut self) {
+        self.encode_natives();
+        let mut shown_until = Vec::new();
+        for record in self.records.iter() {
+            let number = parse(record.body).and_then(|(kind, _, rest)| number_of(kind, rest));
+            let Some(number) = number else { continue };
+            if let Some(Value::Native(native)) = self.aside.get(number) {
+                let number = number as usize;
+                shown_until.resize(shown_until.len().max(number + 1), 0);
+                shown_until[number] = native.shown_until();
+            }
+        }
+        self.shown_until = Some(shown_until.into());
+    }
+
     #[inline]
     fn entry<'t>(&'t self, record: Record<'t>) -> Option<Entry<'t>> {
         let (kind, deadline, rest) = parse(record.body)?;
@@ -131,9 +151,18 @@ impl Contents {
         };
         let value = self.aside.get(number)?;
         // What its cache keeps longer than it shows it to others.
-        let deadline =
-            if let Value::Native(native) = value { deadline.min(native.shown_until()) } else { deadline };
+        let deadline = match value {
+            Value::Native(native) => deadline.min(self.shown_until(number, native)),
+            _ => deadline,
+        };
         Some(Entry { key: record.name, value: ValueRef::Whole(value), deadline })
+    }
+
+    fn shown_until(&self, number: u32, native: &Held) -> u64 {
+        match &self.shown_until {
+            Some(decided) => decided.get(number as usize).copied().unwrap_or(0),
+            None => native.shown_until(),
+        }
     }
 }
 
@@ -217,7 +246,8 @@ impl Table {
 
     /// The entries, to be read in order: not by name. O(chunks), and for values that stand aside O(pages of them)
     pub(crate) fn picture(&self) -> Contents {
-        Contents { records: self.contents.records.without_index(), aside: self.contents.aside.clone() }
+        let Contents { records, aside, .. } = &self.contents;
+        Contents { records: records.without_index(), aside: aside.clone(), shown_until: None }
     }
 
     /// Has the pages that are written to from now on handed over, as those of a table of this number.
@@ -383,7 +413,7 @@ impl Table {
             return 0;
         }
         let Table { contents, held, timed, parts, due, recency, weights, touches, .. } = self;
-        let Contents { records, aside } = contents;
+        let Contents { records, aside, .. } = contents;
         let count = records.pop_while(limit, |record| {
             let Some((kind, deadline, rest)) = parse(record.body) else { return false };
             if deadline > now {
@@ -430,7 +460,7 @@ impl Table {
         count: usize,
         may_go: impl Fn(&[u8]) -> bool,
     ) -> Option<u32> {
-        let Table { contents: Contents { records, aside }, recency, weights, .. } = self;
+        let Table { contents: Contents { records, aside, .. }, recency, weights, .. } = self;
         let weighs = |at| weights.as_ref().is_none_or(|weights| weights.get(at) > 0);
         let is_unused = |record: Record<'_>| {
             let number = parse(record.body).and_then(|(kind, _, rest)| number_of(kind, rest));
