@@ -115,8 +115,13 @@ impl Registry {
         caches.into_iter().for_each(|cache| cache.clear());
     }
 
-    /// Whether there has been any.
+    /// Whether there has been any, here or in a store that keys were taken over from: there may be entries.
     pub(crate) fn has_any(&self) -> bool {
         self.has_any.load(Ordering::Acquire)
+    }
+
+    /// Keys are taken over from a store that has had some.
+    pub(crate) fn note_any(&self, has_any: bool) {
+        self.has_any.fetch_or(has_any, Ordering::AcqRel);
     }
 }

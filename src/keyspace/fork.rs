@@ -14,6 +14,8 @@ pub(crate) struct State {
     family: Arc<()>,
     /// The keys alone.
     shards: Vec<Shard>,
+    /// Whether entries of caches may be among them.
+    has_caches: bool,
     /// When that was, on the store's line.
     pub now: u64,
     /// Whether that clock stands still between two looks at it.
@@ -43,6 +45,7 @@ impl Keyspace {
         self.read_all(|shards| State {
             family: Arc::clone(&self.family),
             shards: shards.iter().map(|shard| shard.share()).collect(),
+            has_caches: self.caches.has_any(),
             now: self.clock.now(),
             is_still: self.clock.is_still(),
             rng: self.rng.state(),
@@ -55,7 +58,7 @@ impl Keyspace {
     /// # Errors
     /// [`Error::InTransaction`]
     pub(crate) fn fork(&self) -> Result<Arc<Keyspace>> {
-        let State { family, shards, rng, .. } = self.state()?;
+        let State { family, shards, has_caches, rng, .. } = self.state()?;
         let fork = Keyspace::assemble(Beginning {
             shards,
             family,
@@ -72,6 +75,7 @@ impl Keyspace {
             #[cfg(feature = "commands")]
             shared: self.shared.fork(&self.clock),
         });
+        fork.caches.note_any(has_caches);
         fork.shards.iter().for_each(|shard| fork.weigh(&mut shard.0.write()));
         fork.arm_sweeper();
         Ok(fork)
@@ -89,6 +93,7 @@ impl Keyspace {
             ));
         }
         self.check_not_in_transaction()?;
+        self.caches.note_any(state.has_caches);
         let mut shards: Vec<Shard> = state.shards.iter().map(Shard::share).collect();
         let passed = self.clock.now().saturating_sub(state.now);
         let mut written = Vec::new();

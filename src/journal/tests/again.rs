@@ -71,6 +71,19 @@ fn an_entry_of_a_cache_is_not_kept_whatever_is_done_to_its_key() {
 }
 
 #[test]
+fn entries_of_caches_that_were_taken_over_are_in_no_file() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    again(&disk, &clock, |store| {
+        store.insert("name", "ann").unwrap();
+        let fork = store.fork().unwrap();
+        let names = fork.cache::<u64, String>("names").build().unwrap();
+        names.insert(&7, "ann".to_owned()).unwrap();
+        store.roll_back(&fork.checkpoint().unwrap()).unwrap();
+        store.rewrite_journal().unwrap();
+    });
+}
+
+#[test]
 fn fields_that_run_out_before_a_record_is_written_are_gone() {
     let (disk, clock) = (Simulated::new(), ManualClock::new());
     again(&disk, &clock, |store| {

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use larder::{Bytes, Cache, Decode, DecodeError, Encode, Store, Ttl};
+use larder::{Bytes, Cache, Decode, DecodeError, Encode, Load, ManualClock, Store, Ttl};
 
 use super::{MINUTE, cache, gives, manual, text, unasked};
 use crate::support::manual_store;
@@ -180,4 +180,60 @@ fn a_used_value_is_not_evicted_first() {
     assert!(there > 90, "{there}");
     assert_eq!(store.len().unwrap(), 1000);
     assert!(names.stats().loads < 200, "{}", names.stats().loads);
+}
+
+/// What removes values that are being written to a file.
+type Removes = fn(&super::Manual);
+
+const REMOVED_AT_ONCE: [Removes; 4] = [
+    |m| m.names.remove_tag("all"),
+    |m| m.names.clear().unwrap(),
+    |m| m.store.clear().unwrap(),
+    |m| m.clock.advance(MINUTE),
+];
+
+#[test]
+fn a_snapshot_is_whole_whatever_is_removed_while_it_is_written() {
+    const NAMES: u64 = 3_000;
+    let folder = crate::support::Folder::new();
+    let path = folder.join("larder.snapshot");
+    for remove in REMOVED_AT_ONCE {
+        let m = manual(|names| names.shared());
+        for id in 0..NAMES {
+            m.names.insert(&id, Load::value("text".to_owned()).tag("all")).unwrap();
+        }
+        let (mut is_removed, began) = (false, m.clock.now());
+        let done = m.store.save_with(&path, |so_far| {
+            assert_eq!(so_far.total, NAMES);
+            if !std::mem::replace(&mut is_removed, true) {
+                remove(&m);
+            }
+        });
+        assert_eq!(done.unwrap().entries, NAMES);
+        let clock = ManualClock::starting_at(began);
+        let store = Store::builder().clock(&clock).load(&path).unwrap();
+        assert_eq!(store.len().unwrap(), NAMES as usize);
+        assert_eq!(store.get::<String>("names:2999").unwrap().as_deref(), Some("text"));
+    }
+}
+
+#[test]
+fn a_store_that_has_taken_over_what_caches_hold_is_saved_as_theirs_is() {
+    let folder = crate::support::Folder::new();
+    let path = folder.join("larder.snapshot");
+    let (clock, plain) = manual_store();
+    let with_caches = plain.fork().unwrap();
+    let names = cache(&with_caches).shared().build().unwrap();
+    let hidden: Cache<u64, u64> = with_caches.cache("hidden").build().unwrap();
+    // Nobody has looked at them yet: they are not encoded.
+    names.insert(&7, "text".to_owned()).unwrap();
+    hidden.insert(&7, 7).unwrap();
+    let fork = with_caches.fork().unwrap();
+    plain.roll_back(&with_caches.checkpoint().unwrap()).unwrap();
+    for store in [fork, plain] {
+        assert_eq!(store.save(&path).unwrap().entries, 1);
+        let loaded = Store::builder().clock(&clock).load(&path).unwrap();
+        assert_eq!(loaded.get::<String>("names:7").unwrap().as_deref(), Some("text"));
+        assert_eq!(loaded.len().unwrap(), 1);
+    }
 }
