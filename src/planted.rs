@@ -11,6 +11,8 @@ pub(crate) enum Bug {
     SkippedSync,
     /// A file's name is not made durable before it is relied on.
     SkippedFolderSync,
+    /// A file that is found is taken to be on the disk.
+    TrustedNames,
     /// A record is acknowledged that was never written.
     DroppedRecord,
     /// What was taken back is written all the same.

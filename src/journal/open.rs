@@ -10,6 +10,7 @@ use super::state::{Beginning, Lock, Shared};
 use super::{Journal, JournalError, Recovered, SyncPolicy};
 use crate::disk::{self, Disk};
 use crate::keyspace::Keyspace;
+use crate::planted::{Bug, is_planted};
 use crate::snapshot::{self, Moment};
 use crate::{Result, rng};
 
@@ -62,6 +63,11 @@ pub(crate) fn open(
     let failed = |action| move |error| JournalError::io(action, folder, error);
     disk::create_folders(&*disk, folder).map_err(failed("make the folder"))?;
     let files = Folder::read(&*disk, folder).map_err(failed("list"))?;
+    // Who was killed as it made a file may have left its name in the system's memory alone: nothing goes on from it, and nothing
+    // is removed for it, before it is on the disk.
+    if !is_planted(Bug::TrustedNames) {
+        disk.sync_folder(folder).map_err(failed("sync"))?;
+    }
     let beginning = recover(space, &*disk, folder, &files)?;
     let first = files.snapshots.last().copied().unwrap_or(0);
     remove_older(&*disk, folder, first).map_err(failed("remove older files of"))?;

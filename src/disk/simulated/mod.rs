@@ -50,6 +50,8 @@ pub(crate) enum Failure {
     Short,
     /// The power goes.
     Crash,
+    /// The process is killed, with half of its bytes written. What is on the disk or on its way there stays so for the next.
+    Killed,
 }
 
 /// A disk that is shared by its clones. It begins with an empty folder `/`; paths are absolute.
@@ -227,7 +229,7 @@ impl Write for Handle {
         let written = match failure {
             None | Some(Failure::Crash) => bytes.len(),
             Some(Failure::Short) => bytes.len().div_ceil(2),
-            Some(Failure::Eio | Failure::Enospc) => bytes.len() / 2,
+            Some(Failure::Eio | Failure::Enospc | Failure::Killed) => bytes.len() / 2,
         };
         state.files[self.file].edit(Edit::Write(at, bytes[..written].to_vec()));
         Failure::result(failure).map(|()| written)
@@ -255,6 +257,7 @@ impl Failure {
             Some(Failure::Eio) => Err(io::Error::other("simulated: input/output error")),
             Some(Failure::Enospc) => Err(io::ErrorKind::StorageFull.into()),
             Some(Failure::Crash) => Err(io::Error::other("simulated: the power is gone")),
+            Some(Failure::Killed) => Err(io::Error::other("simulated: the process is killed")),
         }
     }
 
@@ -263,7 +266,7 @@ impl Failure {
         match failure {
             None | Some(Failure::Short) => Fate::Synced,
             Some(Failure::Eio | Failure::Enospc) => Fate::InDoubt,
-            Some(Failure::Crash) => Fate::Unsynced,
+            Some(Failure::Crash | Failure::Killed) => Fate::Unsynced,
         }
     }
 }
@@ -306,7 +309,7 @@ impl State {
         act: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
         let failure = self.step(operation)?;
-        if let Some(Failure::Eio | Failure::Enospc) = failure {
+        if let Some(Failure::Eio | Failure::Enospc | Failure::Killed) = failure {
             Failure::result(failure)?;
         }
         let done = act(self)?;

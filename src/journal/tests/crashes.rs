@@ -84,6 +84,46 @@ pub(super) fn any_step() {
     }
 }
 
+/// A process is killed at any step, and another one opens the folder as it left it. Wherever the power goes then, what either was
+/// told to be there is.
+#[test]
+fn whoever_goes_on_from_a_killed_process_goes_on_from_what_is_on_the_disk() {
+    killed_at_any_step();
+}
+
+pub(super) fn killed_at_any_step() {
+    let states = states();
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    run(&disk, &clock);
+    for step in 0..disk.steps() {
+        for crash in 0.. {
+            assert!(crash < 100, "killed at {step}: the other one comes to no end");
+            let disk = Simulated::new();
+            disk.fail_from(step, Failure::Killed);
+            let done = run(&disk, &clock);
+            disk.fail_from(disk.steps() + crash, Failure::Crash);
+            let goes_on = |store: Store| {
+                let is_done = store.insert("more", 1).is_ok();
+                std::mem::forget(store);
+                is_done
+            };
+            let is_done = open_on(&disk, &clock).is_ok_and(goes_on);
+            for seed in 0..SEEDS {
+                let told = || format!("killed at {step}, crashed {crash} steps later, {seed}\n{disk}");
+                let store = open_on(&disk.after_crash(seed), &clock);
+                let store = store.unwrap_or_else(|error| panic!("{error}: {}", told()));
+                assert!(store.remove("more").expect("nothing fails") || !is_done, "{}", told());
+                let found = store.dump().expect("in no transaction");
+                let may_be = &states[done..states.len().min(done + 2)];
+                assert!(may_be.contains(&found), "{found}\nafter {done} steps: {}", told());
+            }
+            if is_done {
+                break;
+            }
+        }
+    }
+}
+
 /// What is found is what was there at one moment, no earlier than what was acknowledged; and goes on from there.
 #[track_caller]
 fn check(disk: &Simulated, clock: &ManualClock, states: &[Dump], done: usize, told: &str) {

@@ -1,7 +1,7 @@
 //! Each check of these tests finds the bug that it is for.
 
 use super::a_session;
-use super::crashes::{any_history, any_step};
+use super::crashes::{any_history, any_step, killed_at_any_step};
 use super::damage::{each_bit, each_place};
 use crate::planted::Bug::*;
 use crate::planted::expect_caught;
@@ -11,6 +11,7 @@ fn a_disk_that_fails_finds_what_is_not_safe() {
     for bug in [SkippedSync, SkippedFolderSync, DroppedRecord, RemovedTooSoon] {
         expect_caught(bug, any_step);
     }
+    expect_caught(TrustedNames, killed_at_any_step);
     let histories = || (0..20).for_each(|seed| any_history(seed, &[(20 + 5 * seed, seed), (30, seed)]));
     for bug in [SkippedSync, DroppedRecord] {
         expect_caught(bug, histories);
