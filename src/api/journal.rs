@@ -1,7 +1,7 @@
 //! A store that is kept in a folder.
 
 use std::fs::OpenOptions;
-use std::path::Path;
+use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,8 +22,10 @@ impl Store {
     /// [`journal_stats`](Self::journal_stats) tells how much that was. Anything else that is not what was written is an
     /// error that says where it is; nothing is passed over.
     ///
-    /// - The folder belongs to one store at a time, in all processes: it is locked until the last handle goes.
-    /// - The last handle's drop writes and syncs what there is. [`sync`](Self::sync) does, and tells of errors.
+    /// - The folder belongs to one store at a time, in all processes: it is locked until the last handle goes. A relative path is
+    ///   taken from the working directory as it is now.
+    /// - The last handle's drop writes and syncs what there is. That handle may be the sweeper's or a rewrite's, which then goes a
+    ///   moment later on a thread of its own: call [`sync`](Self::sync) before the process ends. It tells of errors, too.
     /// - Deadlines are kept by the wall clock. A key that had expired by the last sync does not come back, however the clock is set.
     /// - What is not kept: entries of [caches](crate::Cache) (their database has them), pins, subscriptions, functions and
     ///   users.
@@ -158,9 +160,11 @@ impl StoreBuilder {
     /// Those of [`Store::open`].
     pub fn open(self, folder: impl AsRef<Path>) -> Result<Store> {
         let (folder, policy) = (folder.as_ref(), self.sync_policy);
-        let lock = lock(folder)?;
+        // It is the same one wherever the process goes later.
+        let folder = absolute(folder).map_err(|error| JournalError::io("find", folder, error))?;
+        let lock = lock(&folder)?;
         let store = self.build();
-        journal::open(store.space(), Arc::new(Real), folder, policy, Some(lock))?;
+        journal::open(store.space(), Arc::new(Real), &folder, policy, Some(lock))?;
         if let Some(journal) = store.space().journal() {
             journal.start(&Arc::downgrade(store.space()))?;
         }

@@ -1,6 +1,6 @@
 //! Saving a store to a file, and loading it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -76,7 +76,8 @@ impl Store {
     }
 
     /// [`save`](Self::save) in a thread of its own. The picture is taken when that thread starts: what is
-    /// written after this call may be in it or not. `BGSAVE`, O(all data) in the thread.
+    /// written after this call may be in it or not. A relative path is taken from the working directory as it is now.
+    /// `BGSAVE`, O(all data) in the thread.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("larder-doc-bgsave-{}", std::process::id()));
@@ -90,11 +91,11 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Snapshot`] if there can be no thread. Those of the save itself are given by
+    /// [`Error::Snapshot`] if there can be no thread, or no such path. Those of the save itself are given by
     /// [`Saving::wait`].
     #[doc(alias = "BGSAVE")]
     pub fn save_in_background(&self, path: impl AsRef<Path>) -> Result<Saving> {
-        let (store, path) = (self.clone(), path.as_ref().to_owned());
+        let (store, path) = (self.clone(), kept(path.as_ref())?);
         let progress = Arc::new(Mutex::new(Progress::default()));
         let (shared, at) = (Arc::clone(&progress), path.clone());
         let thread =
@@ -103,8 +104,8 @@ impl Store {
     }
 
     /// Saves to a file again and again until the result is dropped: first when `every` has passed, then with
-    /// as much between the end of one save and the start of the next. `CONFIG SET save`, O(all data) for
-    /// each, in a thread of its own.
+    /// as much between the end of one save and the start of the next. A relative path is taken from the working directory as
+    /// it is now. `CONFIG SET save`, O(all data) for each, in a thread of its own.
     ///
     /// What is dropped at the end of the program does not save once more: call [`save`](Self::save).
     ///
@@ -125,10 +126,10 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Snapshot`] if there can be no thread. That of a save is given by [`Autosave::take_error`].
+    /// [`Error::Snapshot`] if there can be no thread, or no such path. That of a save is given by [`Autosave::take_error`].
     pub fn save_every(&self, path: impl AsRef<Path>, every: Duration) -> Result<Autosave> {
         let shared = Arc::new(Periodic { state: Mutex::default(), woken: Condvar::new() });
-        let (store, path) = (self.clone(), path.as_ref().to_owned());
+        let (store, path) = (self.clone(), kept(path.as_ref())?);
         let (periodic, at) = (Arc::clone(&shared), path.clone());
         let due = next_save(&store, every);
         let thread = spawn("larder-autosave", &path, move || periodic.run(&store, &at, every, due))?;
@@ -390,6 +391,11 @@ impl Alarm for Periodic {
         let _state = self.state.lock();
         self.woken.notify_all();
     }
+}
+
+/// A path that stays what it is when the process goes to another folder.
+fn kept(path: &Path) -> Result<PathBuf> {
+    absolute(path).map_err(|error| snapshot::SnapshotError::io("find", path, error))
 }
 
 fn spawn<T: Send + 'static>(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 #[cfg(unix)]
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -407,12 +407,12 @@ impl ServerBuilder {
             declare_user(store.space(), name, words, self.options.compat).map_err(invalid)?;
         }
         if let Some(path) = self.config_file {
-            store.space().shared().settings.set_file(path);
+            store.space().shared().settings.set_file(absolute(path)?);
         }
         if let Some(file) = self.file {
             let saving = &store.space().shared().saving;
             saving
-                .save_to(store.space(), file, self.options.compat, self.listener)
+                .save_to(store.space(), file.absolute()?, self.options.compat, self.listener)
                 .map_err(|error| invalid(error.to_string()))?;
         }
         let mut doors = Doors { tcp: None, unix: None, is_tls: false };

@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 /// A socket's file, which goes when this does; one that stands in its place by then stays.
 pub(super) struct SocketFile {
+    /// As it was given.
+    name: String,
     path: PathBuf,
     /// Its device and its number there.
     identity: (u64, u64),
@@ -26,7 +28,8 @@ pub(super) fn listen(path: &Path, permissions: Option<u32>) -> io::Result<(UnixL
         bound => bound,
     }?;
     let found = fs::symlink_metadata(path)?;
-    let file = SocketFile { path: path.to_owned(), identity: (found.dev(), found.ino()) };
+    let (name, identity) = (path.to_string_lossy().into_owned(), (found.dev(), found.ino()));
+    let file = SocketFile { name, path: absolute(path)?, identity };
     if let Some(permissions) = permissions {
         fs::set_permissions(path, fs::Permissions::from_mode(permissions))?;
     }
@@ -42,7 +45,7 @@ fn is_stale(path: &Path) -> bool {
 
 impl SocketFile {
     pub(super) fn name(&self) -> String {
-        self.path.to_string_lossy().into_owned()
+        self.name.clone()
     }
 }
 

@@ -21,6 +21,8 @@ mod keys;
 mod kills;
 mod list;
 mod load;
+#[cfg(all(unix, feature = "server", feature = "journal"))]
+mod paths;
 #[cfg(all(feature = "server", unix))]
 mod program;
 #[cfg(feature = "commands")]

@@ -65,6 +65,15 @@ impl SaveFile {
         }
     }
 
+    /// The same file, wherever the process goes later.
+    #[cfg(feature = "server")]
+    pub(crate) fn absolute(self) -> std::io::Result<SaveFile> {
+        Ok(match self {
+            SaveFile::Snapshot(path) => SaveFile::Snapshot(std::path::absolute(path)?),
+            SaveFile::Rdb(path) => SaveFile::Rdb(std::path::absolute(path)?),
+        })
+    }
+
     pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<Progress> {
         match self {
             SaveFile::Snapshot(path) => store.save(path),
