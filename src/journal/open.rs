@@ -73,7 +73,9 @@ pub(crate) fn open(
     remove_older(&*disk, folder, first).map_err(failed("remove older files of"))?;
     let shared = Shared::new(disk, folder, policy, space.clock().clone(), lock, beginning);
     space.begin_journal(Journal::new(shared));
-    Ok(())
+    space.make_room_for_restored()?;
+    // What was evicted is gone for whoever asks from now on, and does not come back.
+    space.catch_up()
 }
 
 /// Puts a store together; gives where it goes on.
@@ -111,7 +113,7 @@ fn recover(space: &Arc<Keyspace>, disk: &dyn Disk, folder: &Path, files: &Folder
     // A clock that was set back revives nothing, and loses nothing early: from here on, the folder's time is what it had come
     // to.
     let wall = space.clock().wall_of(now).max(latest);
-    store.finish(Moment { now, wall })?;
+    store.finish(Moment { now, wall });
     let epoch = wall.saturating_sub(now);
     let output = match &last {
         Some((id, path, found)) => Output::go_on(disk, path, *id, found.length),

@@ -27,6 +27,29 @@ impl Keyspace {
     }
 }
 
+impl Keyspace {
+    /// Evicts what a store with a limit has no room for of what was put in place: as any other change, for the journal is told
+    /// of it. O(1), and O(keys) where they are weighed
+    ///
+    /// # Errors
+    /// [`Error::InTransaction`](crate::Error::InTransaction), [`Error::Journal`](crate::Error::Journal)
+    pub(crate) fn make_room_for_restored(&self) -> Result<()> {
+        if self.weighs() {
+            let names: Vec<(u16, Bytes)> = self.read_all(|shards| {
+                let tables = shards.iter().flat_map(|shard| shard.tables());
+                let named =
+                    tables.flat_map(|(db, table)| table.contents().iter().map(move |entry| (db, entry)));
+                named.map(|(db, entry)| (db, Bytes::from(entry.key))).collect()
+            })?;
+            for (db, name) in names {
+                self.write_one(db, self.key_ref(&name), |writer, key| writer.note_unchanged(key))?;
+            }
+        }
+        self.make_room(&mut Vec::new());
+        Ok(())
+    }
+}
+
 impl Restoring<'_> {
     /// Gives a key a value and a deadline, whatever it had; gives whether it was there.
     ///
@@ -103,31 +126,15 @@ impl Restoring<'_> {
         }
     }
 
-    /// Puts the deadlines on the store's line, as they lie from this moment on; what has expired by then goes, and in a
-    /// store with a limit what there is no room for. O(keys)
-    ///
-    /// # Errors
-    /// [`Error::InTransaction`](crate::Error::InTransaction)
-    pub(crate) fn finish(mut self, moment: Moment) -> Result<()> {
+    /// Puts the deadlines on the store's line, as they lie from this moment on; what has expired by then goes. O(keys)
+    pub(crate) fn finish(mut self, moment: Moment) {
         let space = self.space;
-        let mut names = Vec::new();
         for shard in &mut self.shards {
-            for (db, table) in shard.tables_mut() {
-                settle_deadlines(table, moment);
-                if space.weighs() {
-                    names.extend(table.contents().iter().map(|entry| (db, Bytes::from(entry.key))));
-                }
-            }
+            shard.tables_mut().for_each(|(_, table)| settle_deadlines(table, moment));
             space.weigh(shard);
         }
         drop(self);
         space.arm_sweeper();
-        for (db, name) in names {
-            let key = space.key_ref(&name);
-            space.write_one(db, key, |writer, key| writer.note_unchanged(key))?;
-        }
-        space.make_room(&mut Vec::new());
-        Ok(())
     }
 
     fn table(&mut self, db: u16, key: &[u8]) -> (&mut Table, u64) {

@@ -47,14 +47,33 @@ fn what_there_was_no_room_for_is_no_part_of_what_comes_after() {
         let expected = [before, vec!["c".to_owned()]].concat();
         assert_eq!(store.list::<String>(list).to_vec().unwrap(), expected);
     }
+    let missing: Vec<_> = (0..10).filter(|list| !store.contains(*list).unwrap()).collect();
     let held: Vec<_> = store.scan().map(|key| key.unwrap()).collect();
     let lists = |store: &Store| -> Vec<Vec<String>> {
         held.iter().map(|key| store.list::<String>(key.clone()).to_vec().unwrap()).collect()
     };
     let before = lists(&store);
     drop(store);
-    // What was evicted as it was opened may be there again, as it was; what was held is.
-    assert_eq!(lists(&open_on(&disk, &clock).unwrap()), before);
+    let store = open_on(&disk, &clock).unwrap();
+    assert_eq!(lists(&store), before);
+    assert!(missing.iter().all(|list| !store.contains(*list).unwrap()), "what was evicted stays gone");
+}
+
+#[test]
+fn what_was_evicted_as_it_was_opened_is_gone_for_good() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    again(&disk, &clock, |store| (0..10).for_each(|key| store.insert(key, "value").unwrap()));
+    let weigher = |_: &crate::Weighed<'_>| 1;
+    for bounded in [builder(&clock).max_keys(3), builder(&clock).max_weight(3, weigher)] {
+        let disk = disk.after_crash(0);
+        let store = open_as(bounded, &disk, SyncPolicy::Always).unwrap();
+        let gone: Vec<_> = (0..10).filter(|key| !store.contains(*key).unwrap()).collect();
+        assert_eq!(gone.len(), 7);
+        gone.iter().for_each(|key| assert!(!store.remove(*key).unwrap()));
+        std::mem::forget(store);
+        let held = open_on(&disk.after_crash(0), &clock).unwrap();
+        assert!(gone.iter().all(|key| !held.contains(*key).unwrap()), "they were acknowledged to be gone");
+    }
 }
 
 #[test]
