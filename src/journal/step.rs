@@ -39,6 +39,7 @@ const NO_GROUP: u8 = 15;
 const INSERTED: u8 = 16;
 const REMOVED_FRONT: u8 = 17;
 const REMOVED_BACK: u8 = 18;
+const EMPTIED: u8 = 19;
 
 /// Writes what a step names; nothing, and false, if the value has no such part.
 pub(crate) fn write(out: &mut Vec<u8>, value: ValueRef<'_>, step: &Step<'_>) -> bool {
@@ -131,10 +132,13 @@ fn write_stream(out: &mut Vec<u8>, stream: &Stream, step: &Step<'_>) -> io::Resu
                 write_bytes(out, value)?;
             }
         }
-        Step::Trimmed => {
-            out.push(TRIMMED);
-            write_id(out, stream.first().unwrap_or(StreamId::MAX))?;
-        }
+        Step::Trimmed => match stream.first() {
+            Some(first) => {
+                out.push(TRIMMED);
+                write_id(out, first)?;
+            }
+            None => out.push(EMPTIED),
+        },
         Step::Deleted(ids) => {
             out.push(DELETED);
             write_varint(out, ids.len() as u64)?;
@@ -244,7 +248,7 @@ pub(super) fn fresh(tag: u8) -> Value {
         MEMBERS => Value::Set(Set::default()),
         FIELDS => Value::Hash(Hash::default()),
         SCORES | RANKS => Value::SortedSet(SortedSet::default()),
-        ADDED..=NO_GROUP => Value::Stream(Stream::default()),
+        ADDED..=NO_GROUP | EMPTIED => Value::Stream(Stream::default()),
         _ => Value::List(List::default()),
     }
 }
@@ -294,7 +298,7 @@ pub(super) fn apply<I: Input>(value: &mut Value, tag: u8, reader: &mut Reader<'_
             drop(set.remove_range(ranks));
             Ok(())
         }
-        (Value::Stream(stream), ADDED..=NO_GROUP) => apply_stream(stream, tag, reader),
+        (Value::Stream(stream), ADDED..=NO_GROUP | EMPTIED) => apply_stream(stream, tag, reader),
         _ => Err(reader.input.damaged("a part is of another type than its key")),
     }
 }
@@ -368,13 +372,11 @@ fn apply_stream<I: Input>(stream: &mut Stream, tag: u8, reader: &mut Reader<'_, 
             stream.push(id, &parts);
             stream.forget_messages(now);
         }
-        TRIMMED => match reader.id()? {
-            StreamId::MAX => drop(stream.take_entries()),
-            first => {
-                let trim = Trim { keep: Keep::From(first), roughly: None, references: References::Keep };
-                stream.trim(trim);
-            }
-        },
+        TRIMMED => {
+            let keep = Keep::From(reader.id()?);
+            stream.trim(Trim { keep, roughly: None, references: References::Keep });
+        }
+        EMPTIED => drop(stream.take_entries()),
         DELETED => {
             for _ in 0..reader.number()? {
                 stream.remove(reader.id()?);
