@@ -44,7 +44,7 @@ pub(crate) use log::{name, sealed};
 pub(crate) use open::open;
 pub(crate) use record::Record;
 use rewrite::rewrite;
-use state::Shared;
+use state::{Rewriting, Shared};
 pub(crate) use step::{write as write_step, write_names};
 
 use crate::Result;
@@ -138,8 +138,8 @@ impl Journal {
         let started = thread.spawn(move || {
             let alarm: Arc<dyn Alarm> = Arc::<Shared>::clone(&shared);
             while shared.wait_and_write(&alarm) {
-                if shared.is_to_rewrite() {
-                    Self::rewrite_behind(&shared, &space);
+                if let Some(rewriting) = shared.begin_due_rewrite() {
+                    Self::rewrite_behind(rewriting, &space);
                 }
             }
         });
@@ -153,21 +153,22 @@ impl Journal {
     }
 
     /// Begins anew in a thread of its own. If there can be none, it is tried again when more has been written.
-    fn rewrite_behind(shared: &Arc<Shared>, space: &Weak<Keyspace>) {
+    fn rewrite_behind(rewriting: Rewriting, space: &Weak<Keyspace>) {
+        // Without a store there is nothing to be begun.
         let Some(space) = space.upgrade() else { return };
-        let thread = thread::Builder::new().name("larder-rewrite".into());
         let Some(journal) = space.journal() else { return };
-        let (of_thread, weak) = (Arc::clone(shared), Arc::downgrade(&space));
+        let thread = thread::Builder::new().name("larder-rewrite".into());
+        let weak = Arc::downgrade(&space);
         // How it went is noted by itself.
-        let started = thread.spawn(move || drop(rewrite(&of_thread, &weak)));
-        match started {
+        match thread.spawn(move || drop(rewrite(rewriting, &weak))) {
             Ok(thread) => {
                 let mut threads = journal.threads.lock();
                 threads.retain(|thread| !is_finished(thread));
                 threads.push(thread);
             }
             Err(error) => {
-                shared.note_rewrite(&Err(JournalError::io("start a thread for", &shared.folder, error)))
+                let Shared { folder, .. } = &*journal.shared;
+                journal.shared.note_rewrite_error(&JournalError::io("start a thread for", folder, error));
             }
         }
     }
@@ -251,19 +252,18 @@ impl Journal {
     /// Begins anew, on this thread.
     ///
     /// # Errors
-    /// [`Error::Journal`], [`Error::Snapshot`]
+    /// [`Error::Journal`], [`Error::Snapshot`], [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn rewrite(&self, space: &Arc<Keyspace>) -> Result<()> {
-        rewrite(&self.shared, &Arc::downgrade(space))
+        // Whoever holds what the picture needs must not wait here for who waits for that.
+        space.check_not_in_transaction()?;
+        rewrite(self.shared.begin_rewrite(), &Arc::downgrade(space))
     }
 
     /// Begins anew in a thread of its own; false if that is under way.
     #[cfg(feature = "commands")]
     pub(crate) fn rewrite_in_background(&self, space: &Weak<Keyspace>) -> bool {
-        let begins = self.shared.begin_rewrite();
-        if begins {
-            Self::rewrite_behind(&self.shared, space);
-        }
-        begins
+        let begun = self.shared.begin_only_rewrite();
+        begun.map(|rewriting| Self::rewrite_behind(rewriting, space)).is_some()
     }
 
     pub(crate) fn stats(&self) -> JournalStats {
@@ -273,7 +273,8 @@ impl Journal {
     /// Writes what there is, and ends the threads. What goes wrong is known to the next that opens the folder.
     pub(crate) fn close(&self) {
         self.shared.begin_close();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
             // The last handle may go on one of them.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();

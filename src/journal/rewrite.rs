@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use super::open::{Folder, snapshot_name};
-use super::state::Shared;
+use super::state::{Rewriting, Shared};
 use super::{JournalError, log};
 use crate::disk::Disk;
 use crate::keyspace::Keyspace;
@@ -17,14 +17,12 @@ use crate::{Result, rng, snapshot, trace};
 ///
 /// # Errors
 /// [`Error::Journal`](crate::Error::Journal), [`Error::Snapshot`](crate::Error::Snapshot)
-pub(super) fn rewrite(shared: &Arc<Shared>, space: &Weak<Keyspace>) -> Result<()> {
-    let Some(space) = space.upgrade() else { return Ok(()) };
-    // Whoever holds what the picture needs must not wait here for who waits for that.
-    space.check_not_in_transaction()?;
-    let _one_at_a_time = shared.rewriting.lock();
-    shared.begin_rewrite();
-    let outcome = write_anew(shared, space);
-    shared.note_rewrite(&outcome);
+pub(super) fn rewrite(rewriting: Rewriting, space: &Weak<Keyspace>) -> Result<()> {
+    let outcome = space.upgrade().map_or(Ok(()), |space| {
+        let _one_at_a_time = rewriting.shared().rewriting.lock();
+        write_anew(rewriting.shared(), space)
+    });
+    rewriting.end(&outcome);
     outcome
 }
 
@@ -32,8 +30,9 @@ fn write_anew(shared: &Shared, space: Arc<Keyspace>) -> Result<()> {
     // The last handle may go meanwhile, and nobody else is at the folder before this has ended.
     let _lock = shared.keep_lock();
     shared.check()?;
-    let (id, mut number) = (rng::unseeded().max(1), 0);
-    let mut picture = snapshot::share(&space, || number = shared.turn(id))?;
+    let (id, mut turned) = (rng::unseeded().max(1), (0, 0));
+    let mut picture = snapshot::share(&space, || turned = shared.turn(id))?;
+    let (number, place) = turned;
     picture.moment = shared.at(picture.moment.now);
     // While the picture is written, nothing keeps the store alive.
     drop(space);
@@ -43,7 +42,7 @@ fn write_anew(shared: &Shared, space: Arc<Keyspace>) -> Result<()> {
     }
     let path = shared.folder.join(snapshot_name(number));
     let progress = snapshot::save_picture(&*shared.disk, &path, id, picture, |_| {})?;
-    shared.goes_on_from(progress.bytes);
+    shared.goes_on_from(progress.bytes, place);
     trace::snapshot("rewritten", &path, progress);
     let removed = remove_older(&*shared.disk, &shared.folder, number);
     removed.map_err(|error| JournalError::io("remove older files of", &shared.folder, error))

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use super::log::{FileId, Output, PREFIX};
 use super::{JournalError, JournalStats, Recovered, SyncPolicy};
-use crate::Result;
 use crate::clock::{Alarm, Clock, NEVER, millis};
 use crate::disk::Disk;
 use crate::planted::{Bug, is_planted};
 use crate::snapshot::Moment;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::{Error, Result};
 
 /// What is in the buffer is written so long after it came, if nobody asks for it sooner.
 const REST: Duration = Duration::from_millis(100);
@@ -80,7 +80,8 @@ struct State {
     journal_bytes: u64,
     /// How much has to be there until it is begun anew.
     rewrite_at: u64,
-    is_rewriting: bool,
+    /// How many begin it anew or wait for their turn to.
+    rewriters: usize,
     rewrites: u64,
     rewrite_error: Option<String>,
 }
@@ -93,6 +94,11 @@ struct Turn {
 }
 
 impl State {
+    /// Whether it has grown by enough to be begun anew, and nobody is at it.
+    fn is_rewrite_due(&self) -> bool {
+        self.journal_bytes >= self.rewrite_at && self.rewriters == 0
+    }
+
     /// Those who need not wait any longer.
     fn take_woken(&mut self) -> Vec<Waker> {
         let (synced, has_failed) = (self.synced, self.failure.get().is_some());
@@ -101,6 +107,31 @@ impl State {
             mem::take(&mut self.tasks).into_iter().partition(|(place, _)| is_over(*place));
         self.tasks = left;
         over.into_iter().map(|(_, waker)| waker).collect()
+    }
+}
+
+/// It is begun anew, or is to be, as long as this is there. How that ends is noted, in a panic too.
+pub(super) struct Rewriting {
+    shared: Arc<Shared>,
+    /// What is noted.
+    error: Option<String>,
+}
+
+const PANICKED: &str = "a panic ended it";
+
+impl Rewriting {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn end(mut self, outcome: &Result<()>) {
+        self.error = outcome.as_ref().err().map(ToString::to_string);
+    }
+}
+
+impl Drop for Rewriting {
+    fn drop(&mut self) {
+        self.shared.note_rewrite(self.error.take());
     }
 }
 
@@ -150,7 +181,7 @@ impl Shared {
                 snapshot_bytes,
                 journal_bytes,
                 rewrite_at: snapshot_bytes.max(LEAST),
-                is_rewriting: false,
+                rewriters: 0,
                 rewrites: 0,
                 rewrite_error: None,
             }),
@@ -359,7 +390,7 @@ impl Shared {
                 woken.into_iter().for_each(Waker::wake);
                 return false;
             }
-            if state.journal_bytes >= state.rewrite_at && !state.is_rewriting {
+            if state.is_rewrite_due() {
                 return true;
             }
             let due = state.write_at.min(state.sync_at);
@@ -379,27 +410,40 @@ impl Shared {
         }
     }
 
-    /// Notes that it is begun anew; false if somebody is at it.
-    pub(super) fn begin_rewrite(&self) -> bool {
-        !std::mem::replace(&mut self.state.lock().is_rewriting, true)
+    /// Notes that it is begun anew, by who waits for those who are at it.
+    pub(super) fn begin_rewrite(self: &Arc<Self>) -> Rewriting {
+        self.begin_counted(&mut self.state.lock())
+    }
+
+    /// The same, unless somebody is at it.
+    #[cfg(any(feature = "commands", test))]
+    pub(super) fn begin_only_rewrite(self: &Arc<Self>) -> Option<Rewriting> {
+        self.begin_rewrite_if(|state| state.rewriters == 0)
     }
 
     /// The same, if it has grown by enough.
-    pub(super) fn is_to_rewrite(&self) -> bool {
-        let mut state = self.state.lock();
-        let is_due = state.journal_bytes >= state.rewrite_at && !state.is_rewriting && !state.is_closed;
-        state.is_rewriting |= is_due;
-        is_due
+    pub(super) fn begin_due_rewrite(self: &Arc<Self>) -> Option<Rewriting> {
+        self.begin_rewrite_if(|state| state.is_rewrite_due() && !state.is_closed)
     }
 
-    /// Has the records that come go to another file, which goes on from the snapshot of this id. Called while nothing can be
-    /// appended.
-    pub(super) fn turn(&self, snapshot: u64) -> u64 {
+    fn begin_rewrite_if(self: &Arc<Self>, is_to_begin: impl FnOnce(&State) -> bool) -> Option<Rewriting> {
+        let mut state = self.state.lock();
+        is_to_begin(&state).then(|| self.begin_counted(&mut state))
+    }
+
+    fn begin_counted(self: &Arc<Self>, state: &mut State) -> Rewriting {
+        state.rewriters += 1;
+        Rewriting { shared: Arc::clone(self), error: Some(PANICKED.into()) }
+    }
+
+    /// Has the records that come go to another file, which goes on from the snapshot of this id; gives that file's number, and
+    /// from which place on they do. Called while nothing can be appended.
+    pub(super) fn turn(&self, snapshot: u64) -> (u64, u64) {
         let mut state = self.state.lock();
         let file = FileId { number: state.file.number + 1, snapshot, ..state.file };
-        (state.file, state.records, state.journal_bytes) = (file, 0, 0);
+        (state.file, state.records) = (file, 0);
         state.turn = Some(Turn { at: state.end, file });
-        file.number
+        (file.number, state.end)
     }
 
     /// Waits until the file is there to which a [turn](Self::turn) has led.
@@ -416,20 +460,27 @@ impl Shared {
         self.failure(&state)
     }
 
-    /// It goes on from a new snapshot, of so many bytes.
-    pub(super) fn goes_on_from(&self, snapshot_bytes: u64) {
+    /// It goes on from a new snapshot, of so many bytes, which holds all up to a place.
+    pub(super) fn goes_on_from(&self, snapshot_bytes: u64, place: u64) {
         let mut state = self.state.lock();
-        state.snapshot_bytes = snapshot_bytes;
+        (state.snapshot_bytes, state.journal_bytes) = (snapshot_bytes, state.end - place);
         state.rewrites += 1;
     }
 
-    pub(super) fn note_rewrite(&self, outcome: &Result<()>) {
+    fn note_rewrite(&self, error: Option<String>) {
         let mut state = self.state.lock();
-        state.is_rewriting = false;
-        state.rewrite_error = outcome.as_ref().err().map(ToString::to_string);
+        state.rewriters -= 1;
         // After a failure it has to grow by as much again.
-        let grown = if outcome.is_ok() { 0 } else { state.journal_bytes };
+        let grown = if error.is_none() { 0 } else { state.journal_bytes };
         state.rewrite_at = grown + state.snapshot_bytes.max(LEAST);
+        state.rewrite_error = error;
+        // It may have grown by that meanwhile.
+        self.work.notify_all();
+    }
+
+    /// Why it could not be begun anew.
+    pub(super) fn note_rewrite_error(&self, error: &Error) {
+        self.state.lock().rewrite_error = Some(error.to_string());
     }
 
     pub(super) fn stats(&self) -> JournalStats {
@@ -440,7 +491,7 @@ impl Shared {
             journal_bytes: state.journal_bytes,
             unsynced_bytes: state.end - state.synced,
             rewrites: state.rewrites,
-            is_rewriting: state.is_rewriting,
+            is_rewriting: state.rewriters > 0,
             rewrite_error: state.rewrite_error.clone(),
             recovered: self.recovered.clone(),
         }

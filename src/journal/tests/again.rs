@@ -1,7 +1,10 @@
 //! Stores that were closed and opened again, and what is done to them then.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::*;
 use crate::Error;
+use crate::disk::simulated::Failure;
 
 /// Opens what the disk holds, works with it, and expects to find the same when it is opened once more.
 fn again(disk: &Simulated, clock: &ManualClock, work: impl FnOnce(&Store)) {
@@ -129,6 +132,65 @@ fn a_form_of_which_nobody_hears_is_written() {
             session.call(last);
         });
     }
+}
+
+#[test]
+fn a_stream_is_trimmed_to_its_greatest_id_or_to_nothing() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    let greatest = "18446744073709551615-18446744073709551615";
+    again(&disk, &clock, |store| {
+        let mut session = store.session();
+        for stream in ["one", "none"] {
+            session.call(["XADD", stream, "5-0", "name", "ann"]);
+            session.call(["XADD", stream, greatest, "name", "bob"]);
+        }
+        session.call(["XTRIM", "one", "MAXLEN", "1"]);
+        session.call(["XTRIM", "none", "MAXLEN", "0"]);
+        assert_eq!(store.stream::<String, String>("one").len().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_rewrite_that_panics_is_over() {
+    let (disk, clock) = (Simulated::new(), ManualClock::new());
+    let store = open_on(&disk, &clock).unwrap();
+    let shared = &store.space().journal().expect("it has one").shared;
+    let rewriting = shared.begin_rewrite();
+    assert!(stats(&store).is_rewriting && shared.begin_only_rewrite().is_none());
+    let panics = AssertUnwindSafe(|| {
+        let _rewriting = rewriting;
+        resume_unwind(Box::new("on purpose"));
+    });
+    assert!(catch_unwind(panics).is_err());
+    let over = stats(&store);
+    assert!(!over.is_rewriting && over.rewrite_error.is_some(), "{over:?}");
+    store.rewrite_journal().unwrap();
+    assert_eq!((stats(&store).rewrites, stats(&store).rewrite_error), (1, None));
+}
+
+#[test]
+fn a_rewrite_that_fails_leaves_the_journal_as_long_as_it_is() {
+    let mut failed = 0;
+    for step in 0.. {
+        let (disk, clock) = (Simulated::new(), ManualClock::new());
+        let store = open_on(&disk, &clock).unwrap();
+        store.insert("name", "ann").unwrap();
+        let before = stats(&store).journal_bytes;
+        disk.fail_at(disk.steps() + step, Failure::Enospc);
+        let is_done = store.rewrite_journal().is_ok();
+        if is_done {
+            assert_eq!((stats(&store).journal_bytes, stats(&store).rewrites), (0, 1));
+            break;
+        }
+        // Where its next file could not be made, that is the end.
+        if store.space().check_journal().is_ok() && stats(&store).rewrites == 0 {
+            assert_eq!(stats(&store).journal_bytes, before);
+            store.rewrite_journal().unwrap();
+            assert_eq!(stats(&store).journal_bytes, 0);
+            failed += 1;
+        }
+    }
+    assert!(failed > 2, "{failed}");
 }
 
 #[test]
