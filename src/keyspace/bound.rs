@@ -298,6 +298,7 @@ impl Keyspace {
             let evicted = {
                 let mut writer = Writer::of_one(self, 0, index as u32, &mut guard, &mut effects);
                 let evicted = writer.evict(bound, 0, share, STEPS, &[]);
+                writer.serve_waiters();
                 writer.seal();
                 evicted
             };

@@ -61,9 +61,7 @@ impl Keyspace {
             }
             let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
             let result = op(&mut writer, key);
-            writer.serve_waiters();
-            writer.keep_within(0, &[]);
-            writer.seal();
+            writer.end();
             result
         };
         self.settle(&mut effects)?;
@@ -252,9 +250,7 @@ impl Keyspace {
         let shards = guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)).collect();
         let mut writer = Writer::new(self, db, shards, effects);
         let result = op(&mut writer);
-        writer.serve_waiters();
-        writer.keep_within(0, &[]);
-        writer.seal();
+        writer.end();
         result
     }
 

@@ -240,7 +240,7 @@ impl Keyspace {
                     let swept = {
                         let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
                         let swept = writer.sweep(steps, precision);
-                        writer.seal();
+                        writer.end();
                         swept
                     };
                     sync::unlock_fair(guard);
@@ -290,7 +290,6 @@ impl Writer<'_> {
         let mut swept = Swept { removed: 0, is_done: false };
         swept.is_done =
             self.sweep_keys(&mut steps, precision, &mut swept) && self.sweep_parts(&mut steps, &mut swept);
-        self.keep_within(0, &[]);
         swept
     }
 

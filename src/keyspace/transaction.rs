@@ -239,12 +239,10 @@ impl Drop for Session<'_> {
         let mut writer = held.writer(space, db);
         if self.commits {
             writer.commit();
-            writer.serve_waiters();
         } else {
             writer.roll_back();
         }
-        writer.keep_within(0, &[]);
-        writer.seal();
+        writer.end();
         drop(writer);
         let Held { shards, mut effects } = held;
         for ((_, guard), (_, shard)) in self.guards.iter_mut().zip(shards) {

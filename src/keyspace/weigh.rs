@@ -261,6 +261,7 @@ impl Keyspace {
             if bound.is_too_heavy(weight) && bound.may_evict(&guard, db, at) {
                 let mut writer = Writer::of_one(self, db, index, &mut guard, &mut effects);
                 writer.evict_at(0, at);
+                writer.serve_waiters();
                 writer.seal();
             } else {
                 guard.table_mut(db).set_weight(at, weight);

@@ -212,9 +212,7 @@ impl Keyspace {
             let shards = (0..).zip(guards).map(|(index, guard)| (index, &mut **guard)).collect();
             let mut writer = Writer::new(self, db, shards, &mut effects);
             let result = op(&mut writer);
-            writer.serve_waiters();
-            writer.keep_within(0, &[]);
-            writer.seal();
+            writer.end();
             result
         })?;
         self.settle(&mut effects)?;

@@ -82,7 +82,18 @@ impl Writer<'_> {
         space.publish_event(db, key.bytes, event, &mut others.wakes);
     }
 
-    /// Serves those who wait for keys that have something new, before the locks are let go.
+    /// Ends what is done under the locks that are held: who waits for it is served, the store is kept within its limit, and the
+    /// journal is told.
+    #[inline]
+    pub(in crate::keyspace) fn end(&mut self) {
+        self.serve_waiters();
+        self.keep_within(0, &[]);
+        // Who waits for what was evicted for that is told.
+        self.serve_waiters();
+        self.seal();
+    }
+
+    /// Serves those who wait for keys that have something new, or are gone, before the locks are let go.
     #[inline]
     pub(crate) fn serve_waiters(&mut self) {
         if self.effects.others.is_some() {

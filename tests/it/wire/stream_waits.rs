@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use larder::{AddOptions, Compat, Reply, Store, StreamId};
+use larder::{
+    AddOptions, Compat, Eviction, ManualClock, Reply, Store, StoreBuilder, StreamId, Sweeping, Weighed,
+};
 
 use crate::support::{manual_store, until};
 
@@ -80,6 +82,70 @@ fn who_waits_for_a_group_is_told_that_it_went() {
             });
             assert_eq!(store.waiting().unwrap(), 0);
         }
+    }
+}
+
+/// What has a key expire or go to make room, in a store as it is built for it.
+type Loses = (fn(StoreBuilder) -> StoreBuilder, fn(&Store, &ManualClock));
+
+const LOSES: [Loses; 6] = [
+    (
+        |builder| builder,
+        |store, clock| {
+            clock.advance(millis(10));
+            store.sweep().unwrap();
+        },
+    ),
+    // Several at the end of a table go at once.
+    (
+        |builder| builder,
+        |store, clock| {
+            (0..100).for_each(|key| store.insert_ex(key, 1, millis(5)).unwrap());
+            clock.advance(millis(10));
+            store.sweep().unwrap();
+        },
+    ),
+    (|builder| builder.max_keys(1), |store, _| store.insert("other", 1).unwrap()),
+    (|builder| builder.max_weight(1, |_: &Weighed<'_>| 1), |store, _| store.insert("other", 1).unwrap()),
+    // It becomes heavier than all may be.
+    (
+        |builder| builder.max_weight(1, |key: &Weighed<'_>| 1 + u64::from(key.bytes > 1_000)),
+        |store, _| _ = store.session().call(["XGROUP", "CREATE", "s", &"h".repeat(2_000), "0"]),
+    ),
+    // By how much a list grows is known when it has.
+    (
+        |builder| builder.max_bytes(1 << 16),
+        |store, _| {
+            while store.stats().unwrap().evictions == 0 {
+                store.list::<String>("other").push_back("x".repeat(1_000)).unwrap();
+            }
+        },
+    ),
+];
+
+#[test]
+fn who_waits_for_a_group_is_told_that_its_stream_has_expired_or_was_evicted() {
+    for (at, (with, lose)) in LOSES.iter().enumerate() {
+        let clock = ManualClock::new();
+        let builder = Store::builder().clock(&clock).sweeping(Sweeping::ByHand).shards(1);
+        // Nothing else has a deadline.
+        let store = with(builder.eviction(Eviction::Expiring)).build();
+        store.session().call(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
+        store.session().call(["PEXPIRE", "s", "10"]);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let words = ["XREADGROUP", "GROUP", "g", "c", "BLOCK", "60000", "STREAMS", "s", ">"];
+                store.session().call(words)
+            });
+            until_waiting(&store, 1);
+            lose(&store, &clock);
+            let left = store.waiting().unwrap();
+            // Who was not told does not wait for ever.
+            clock.advance(millis(60_000));
+            assert_eq!(left, 0, "case {at}: nobody waits any more");
+            let Reply::Error(error) = waiter.join().unwrap() else { panic!("case {at}: no error") };
+            assert!(error.to_string().starts_with("NOGROUP No such key 's'"), "case {at}: {error}");
+        });
     }
 }
 
