@@ -173,7 +173,9 @@ impl Connection<'_> {
                 Outcome::Reply(reply) => reply,
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
-                    self.wait(*waiting).await?
+                    let reply = self.wait(*waiting).await?;
+                    self.note_served(&reply);
+                    reply
                 }
             };
             if let Some(how) = self.session.shuts_down() {
@@ -275,6 +277,18 @@ impl Connection<'_> {
         }
     }
 
+    /// What it was served by others is gone from where it was, as if by its own doing.
+    fn note_served(&mut self, reply: &Reply) {
+        #[cfg(feature = "journal")]
+        if let Some(journal) = self.shared.store.space().journal() {
+            if journal.policy() == SyncPolicy::Always && !matches!(reply, Reply::Nil | Reply::NilArray) {
+                self.unsynced = self.unsynced.max(journal.end());
+            }
+        }
+        #[cfg(not(feature = "journal"))]
+        let _ = reply;
+    }
+
     /// Waits as long as commands are held back; what has changed then is the caller's to look at.
     async fn hold_back(&mut self, until: u64) -> Result<(), Gone> {
         self.flush().await?;
@@ -319,7 +333,15 @@ impl Connection<'_> {
             // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
             let place = if journal.policy() == SyncPolicy::Always { journal.end() } else { self.unsynced };
             // Who is not told may ask again; who was told may not. A stop waits for it too, as the store's end does.
-            journal.synced(place).await.map_err(|_| Gone)?;
+            if let Err(error) = journal.synced(place).await {
+                // Others' doings can be read, as within the process. Of its own it is told why they may be lost, and no more.
+                if journal.synced(self.unsynced).await.is_err() {
+                    self.out.clear();
+                    self.tell(&error.into());
+                    self.write().await?;
+                    return Err(Gone);
+                }
+            }
             self.unsynced = 0;
         }
         let waiting = self.out.len();

@@ -6,6 +6,8 @@ mod crashes;
 mod damage;
 mod parts;
 mod planted;
+#[cfg(feature = "server")]
+mod served;
 
 use std::path::Path;
 use std::sync::Arc;
