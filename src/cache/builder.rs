@@ -168,8 +168,11 @@ impl<K, V> CacheBuilder<K, V> {
     /// [`remove_tag`](Cache::remove_tag) and a write that is told by a tag do not reach it, [`remove`](Cache::remove),
     /// [`clear`](Cache::clear) and a [`Writing`](crate::Writing) of its key do. Once all tags of a store were removed, as
     /// when a `larder::sqlite::Followed` connection begins, or another process has cleared a cache with a second level, what
-    /// stands there as bytes counts as missing, whoever has put it there. If values are removed by tags and their source may have been written since the snapshot was, `clear` the
-    /// cache when the store has been loaded.
+    /// stands there as bytes counts as missing, whoever has put it there. If values are removed by tags and their source may
+    /// have been written since the snapshot was, `clear` the cache when the store has been loaded.
+    ///
+    /// The other way round, a string that somebody has put under the name of one of its keys is its value, from when it first
+    /// reads it. In a store that is kept in a folder the string is no longer kept there from then on, as no entry of a cache is.
     pub fn shared(self) -> Self
     where
         V: Encode + Decode + 'static,
