@@ -233,7 +233,8 @@ pub(crate) fn has_come(instant: Instant) -> bool {
 ///
 /// All time of a store with this clock is this clock's: deadlines of keys and fields, timeouts of those who wait,
 /// `TIME`, the idle times of clients. [`running`](ManualClock::running) makes one that goes as the system's does until
-/// it is told to [`pause`](ManualClock::pause); both can be advanced.
+/// it is told to [`pause`](ManualClock::pause); both can be advanced. Within a transaction, `EXEC` and scripts included, it
+/// shows the store the time at which that began.
 ///
 /// ```
 /// use std::time::Duration;
@@ -554,6 +555,10 @@ mod coarse {
         None
     }
 }
+
+mod time;
+
+pub(crate) use time::{Still, Time};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Time;
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
 use crate::keyspace::transaction::Transaction;
@@ -101,6 +102,11 @@ impl Database {
     /// ```
     pub fn index(&self) -> u16 {
         self.index
+    }
+
+    /// The time as it is here: within a transaction it stands still.
+    pub(crate) fn time(&self) -> Time<'_> {
+        self.space.time(self.transaction.as_deref())
     }
 
     pub(crate) fn in_transaction(&self) -> bool {

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::clock::millis;
+use crate::clock::{Time, millis};
 use crate::command::string::Condition;
-use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Error, IntoValue, Result};
 
@@ -192,7 +191,7 @@ impl InsertOptions {
     }
 
     /// The options as an operation takes them.
-    pub(super) fn resolve(self, space: &Keyspace, command: &'static str) -> Result<(Condition, Deadline)> {
+    pub(super) fn resolve(self, time: Time<'_>, command: &'static str) -> Result<(Condition, Deadline)> {
         let condition = match self.condition {
             When::Always => Condition::Always,
             When::Absent => Condition::Absent,
@@ -203,8 +202,8 @@ impl InsertOptions {
         let deadline = match self.until {
             Until::Removed => Deadline::Clear,
             Until::Kept => Deadline::Keep,
-            Until::In(ttl) => Deadline::At(space.deadline_in(millis(ttl), command)?),
-            Until::At(time) => Deadline::At(space.value_deadline_at(time, command)?),
+            Until::In(ttl) => Deadline::At(time.deadline_in(millis(ttl), command)?),
+            Until::At(wall) => Deadline::At(time.value_deadline_at(wall, command)?),
         };
         Ok((condition, deadline))
     }

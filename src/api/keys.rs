@@ -445,7 +445,7 @@ impl Database {
         let key = self.key_ref(&key);
         let deadline = match millis(ttl) {
             0 => 0,
-            ttl => self.space().deadline_in(ttl, "pexpire")?,
+            ttl => self.time().deadline_in(ttl, "pexpire")?,
         };
         self.write_one(key, |writer, key| Ok(keys::expire(writer, key, deadline, condition)))
     }
@@ -503,7 +503,7 @@ impl Database {
         condition: ExpireIf,
     ) -> Result<bool> {
         let key = key.into();
-        let (key, deadline) = (self.key_ref(&key), self.space().deadline_at(time, "pexpireat")?);
+        let (key, deadline) = (self.key_ref(&key), self.time().deadline_at(time, "pexpireat")?);
         self.write_one(key, |writer, key| Ok(keys::expire(writer, key, deadline, condition)))
     }
 

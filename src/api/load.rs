@@ -174,7 +174,7 @@ impl Store {
         loader: impl FnOnce() -> R,
     ) -> crate::Result<R> {
         key.check(self.space().limits().value)?;
-        self.space().deadline_in(millis(ttl), "set")?;
+        self.time().deadline_in(millis(ttl), "set")?;
         Ok(lead.run(loader))
     }
 
@@ -197,7 +197,7 @@ impl Store {
         let prepared = value(&loaded)
             .map(|value| encode(value, limit))
             .transpose()
-            .and_then(|bytes| Ok((bytes, self.space().deadline_in(millis(ttl), "set")?)));
+            .and_then(|bytes| Ok((bytes, self.time().deadline_in(millis(ttl), "set")?)));
         match prepared {
             Ok((bytes, deadline)) => {
                 let value = bytes.clone().map(Value::String);

@@ -35,7 +35,7 @@ impl Store {
         let name = key.into().into_bytes();
         let rng = self.space().rng();
         let token = Bytes::from(format!("{:016x}{:016x}", rng.next(), rng.next()));
-        let deadline = self.space().deadline_in(millis(ttl), "set")?;
+        let deadline = self.time().deadline_in(millis(ttl), "set")?;
         let key = self.key_ref(&name);
         let acquired =
             self.write_one(key, |writer, key| lock::acquire(writer, key, token.clone(), deadline))?;
@@ -94,7 +94,7 @@ impl Lock {
     /// [`Error::InvalidExpire`](crate::Error::InvalidExpire) as for [`Store::try_lock`];
     /// [`Error::WrongType`](crate::Error::WrongType) if the key was given another type.
     pub fn extend(&self, ttl: Duration) -> Result<bool> {
-        let deadline = self.store.space().deadline_in(millis(ttl), "set")?;
+        let deadline = self.store.time().deadline_in(millis(ttl), "set")?;
         let key = self.store.key_ref(&self.name);
         self.store.write_one(key, |writer, key| lock::extend(writer, key, &self.token, deadline))
     }

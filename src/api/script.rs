@@ -7,7 +7,8 @@ use crate::{Bytes, IntoValue, Key};
 /// A Lua script, compiled and ready to be called. Made by [`Store::script`].
 ///
 /// It runs as one step, as a script does on a server: nothing else happens in the store meanwhile, and what it
-/// did stays even if it fails. A transaction does the same in Rust, faster and with types; this is for scripts
+/// did stays even if it fails. Time stands still in it: no key expires between two of its commands, and `TIME` tells one
+/// time (as [`Compat::Redis70`](crate::Compat::Redis70) it goes on for `TIME` alone). A transaction does the same in Rust, faster and with types; this is for scripts
 /// that a server is to run as well.
 #[derive(Debug)]
 pub struct Script {

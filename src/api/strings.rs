@@ -178,7 +178,7 @@ impl Database {
     #[doc(alias = "SETEX")]
     #[doc(alias = "PSETEX")]
     pub fn insert_ex<'k>(&self, key: impl Into<Key<'k>>, value: impl IntoValue, ttl: Duration) -> Result<()> {
-        let deadline = self.space().deadline_in(millis(ttl), "set")?;
+        let deadline = self.time().deadline_in(millis(ttl), "set")?;
         self.store_value(key.into(), value, Deadline::At(deadline))
     }
 
@@ -210,7 +210,7 @@ impl Database {
     ) -> Result<bool> {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
-        let (condition, deadline) = options.resolve(self.space(), "set")?;
+        let (condition, deadline) = options.resolve(self.time(), "set")?;
         self.write_one(key, |writer, key| string::set_if(writer, key, value, &condition, deadline))
     }
 
@@ -321,7 +321,7 @@ impl Database {
     ) -> Result<Option<T>> {
         let key = key.into();
         let (key, value) = (self.key_ref(&key), encode(value, self.space().limits().value)?);
-        let (condition, deadline) = options.resolve(self.space(), "set")?;
+        let (condition, deadline) = options.resolve(self.time(), "set")?;
         let old =
             self.write_one(key, |writer, key| string::swap(writer, key, value, &condition, deadline))?;
         decode_option(old)
@@ -402,7 +402,7 @@ impl Database {
         let (names, values): (Vec<Bytes>, Vec<Bytes>) =
             pairs.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let keys = self.key_refs(&names);
-        let (condition, deadline) = options.resolve(self.space(), "msetex")?;
+        let (condition, deadline) = options.resolve(self.time(), "msetex")?;
         let pairs = keys.iter().copied().zip(values).collect();
         self.write(&keys, |writer| string::set_many(writer, pairs, &condition, deadline))
     }
@@ -447,7 +447,7 @@ impl Database {
     /// deadline was set.
     #[doc(alias = "GETEX")]
     pub fn get_and_expire<'k, T: Decode>(&self, key: impl Into<Key<'k>>, ttl: Duration) -> Result<Option<T>> {
-        let deadline = self.space().deadline_in(millis(ttl), "getex")?;
+        let deadline = self.time().deadline_in(millis(ttl), "getex")?;
         self.get_ex(key.into(), Deadline::At(deadline))
     }
 
@@ -477,7 +477,7 @@ impl Database {
         key: impl Into<Key<'k>>,
         time: SystemTime,
     ) -> Result<Option<T>> {
-        let deadline = self.space().value_deadline_at(time, "getex")?;
+        let deadline = self.time().value_deadline_at(time, "getex")?;
         self.get_ex(key.into(), Deadline::At(deadline))
     }
 

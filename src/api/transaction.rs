@@ -55,6 +55,9 @@ impl Store {
     /// same thread, and from another thread that the closure waits for it would be a deadlock.
     /// Another store may be used inside; threads that hold two stores take them in the same order, as with any locks.
     ///
+    /// Time stands still inside, from when the keys are held: no key expires between two calls, a time to live is counted from
+    /// then, and a [`ManualClock`](crate::ManualClock) that is moved meanwhile is looked at behind the closure.
+    ///
     /// Costs O(declared keys) beside what the operations cost. To be able to take back a change to
     /// a collection of n elements, O(n / 128) references are kept.
     ///

@@ -5,10 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Draw;
 use super::keys::ExpireIf;
-use crate::clock::{NEVER, millis};
+use crate::clock::{NEVER, Time, millis};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::keyspace::Keyspace;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Writer};
 use crate::text::long_double::LongDouble;
@@ -322,22 +321,22 @@ pub(crate) const LAST_EXPIRY: u64 = (1 << 46) - 1;
 ///
 /// # Errors
 /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
-pub(crate) fn deadline_in(space: &Keyspace, ttl: u64, command: &'static str) -> Result<u64> {
-    if ttl > LAST_EXPIRY.saturating_sub(space.clock().wall()) {
+pub(crate) fn deadline_in(time: Time<'_>, ttl: u64, command: &'static str) -> Result<u64> {
+    if ttl > LAST_EXPIRY.saturating_sub(time.wall()) {
         return Err(Error::InvalidExpire(command));
     }
-    if ttl == 0 { Ok(0) } else { space.deadline_in(ttl, command) }
+    if ttl == 0 { Ok(0) } else { time.deadline_in(ttl, command) }
 }
 
 /// The deadline of a field at a wall time: 0, which has passed already, for one that lies behind.
 ///
 /// # Errors
 /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
-pub(crate) fn deadline_at(space: &Keyspace, wall: SystemTime, command: &'static str) -> Result<u64> {
+pub(crate) fn deadline_at(time: Time<'_>, wall: SystemTime, command: &'static str) -> Result<u64> {
     if wall.duration_since(UNIX_EPOCH).is_ok_and(|since| millis(since) > LAST_EXPIRY) {
         return Err(Error::InvalidExpire(command));
     }
-    space.deadline_at(wall, command)
+    time.deadline_at(wall, command)
 }
 
 /// The hash at a key, and the time to look at it.

@@ -37,12 +37,12 @@ pub(crate) mod whole;
 pub(crate) mod writer;
 
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use smallvec::SmallVec;
 
 use crate::cache::registry::Registry;
-use crate::clock::{Clock, NEVER, millis, since_epoch};
+use crate::clock::{Clock, NEVER, Time, since_epoch};
 use crate::event::KeyEvent;
 #[cfg(feature = "journal")]
 use crate::journal::Journal;
@@ -53,7 +53,7 @@ use crate::rng::{self, Rng};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
-use crate::{Bytes, Error, Eviction, KeyEvents, Result};
+use crate::{Bytes, Eviction, KeyEvents, Result};
 
 pub use evicted::Evicted;
 pub(crate) use evicted::Listener;
@@ -293,41 +293,10 @@ impl Keyspace {
         self.shards.len()
     }
 
-    /// The deadline that lies `ttl` milliseconds ahead.
-    ///
-    /// # Errors
-    /// [`Error::InvalidExpire`] for zero, and for one beyond what Redis can hold (a signed 64-bit
-    /// count of milliseconds).
-    pub(crate) fn deadline_in(&self, ttl: u64, command: &'static str) -> Result<u64> {
-        match self.clock.now().checked_add(ttl) {
-            Some(deadline) if ttl > 0 && deadline < i64::MAX as u64 => Ok(deadline),
-            _ => Err(Error::InvalidExpire(command)),
-        }
-    }
-
-    /// The deadline at a wall time: 0, which is over already, for one that has passed.
-    ///
-    /// # Errors
-    /// [`Error::InvalidExpire`] for one beyond what Redis can hold.
-    pub(crate) fn deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
-        let wall = millis(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
-        match self.clock.moment_of(wall) {
-            deadline if deadline <= self.clock.now() => Ok(0),
-            deadline if deadline < i64::MAX as u64 => Ok(deadline),
-            _ => Err(Error::InvalidExpire(command)),
-        }
-    }
-
-    /// [`deadline_at`](Self::deadline_at) where a value is set or read: Redis refuses the start of 1970
-    /// there, and what lies before.
-    ///
-    /// # Errors
-    /// [`Error::InvalidExpire`]
-    pub(crate) fn value_deadline_at(&self, wall: SystemTime, command: &'static str) -> Result<u64> {
-        match wall.duration_since(UNIX_EPOCH) {
-            Ok(since) if millis(since) > 0 => self.deadline_at(wall, command),
-            _ => Err(Error::InvalidExpire(command)),
-        }
+    /// The time as it is for whoever is in that transaction, or in none: it goes, but within a transaction it stands
+    /// still. Whatever asks for the time of a key asks here.
+    pub(crate) fn time<'t>(&'t self, held: Option<&'t transaction::Transaction>) -> Time<'t> {
+        Time::new(&self.clock, held.map(transaction::Transaction::still))
     }
 
     /// The wall time of a deadline, as the clock sees it now; the last there is for one beyond that.

@@ -10,6 +10,7 @@ use super::shard::Shard;
 use super::view::View;
 use super::watch::Watch;
 use super::writer::{Effects, Writer};
+use crate::clock::Still;
 use crate::key::KeyRef;
 use crate::sync::{Mutex, RwLockWriteGuard};
 use crate::{Bytes, Error, Result};
@@ -23,6 +24,8 @@ pub(crate) struct Transaction {
     held: Mutex<Option<Held>>,
     /// Whether what was committed is written down, once it has ended.
     committed: Mutex<Result<()>>,
+    /// When it began: all that it does is done at that moment.
+    still: Still,
 }
 
 struct Declared {
@@ -60,20 +63,21 @@ impl Transaction {
     ) -> Result<Option<R>, E> {
         space.check_may_write()?;
         declared.sort_unstable();
-        let guards = {
+        let (guards, still) = {
             let keys: Vec<KeyRef<'_>> = declared.iter().map(|name| space.key_ref(name)).collect();
             let guards = space.lock(db, &keys);
+            let still = Still::of(space.clock());
             if let Some(watch) = watch {
                 let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
-                let view = View::new(space, db, shards);
+                let view = View::new(space, db, shards).at(still.now());
                 if watch.is_changed() || keys.iter().any(|key| view.is_overdue(*key)) {
                     return Ok(None);
                 }
             }
-            guards
+            (guards, still)
         };
         let declared = Some(Declared { db, names: declared });
-        let mut session = Session::start(space, declared, guards, Effects::undoable());
+        let mut session = Session::start(space, declared, guards, still, Effects::undoable());
         let result = body(&session.transaction)?;
         session.commits = true;
         session.end()?;
@@ -93,15 +97,16 @@ impl Transaction {
     ) -> Result<Option<R>> {
         space.check_may_write()?;
         let guards: SmallVec<[_; 2]> = (0..).zip(space.lock_all()).collect();
+        let still = Still::of(space.clock());
         let is_overdue = |Watched { db, names, .. }: &Watched| {
             let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
-            let view = View::new(space, *db, shards);
+            let view = View::new(space, *db, shards).at(still.now());
             names.iter().any(|name| view.is_overdue(space.key_ref(name)))
         };
         if watched.iter().any(|watched| watched.watch.is_changed() || is_overdue(watched)) {
             return Ok(None);
         }
-        let mut session = Session::start(space, None, guards, Effects::new());
+        let mut session = Session::start(space, None, guards, still, Effects::new());
         session.commits = true;
         let result = body(&session.transaction);
         session.end()?;
@@ -116,7 +121,7 @@ impl Transaction {
         self.check_declared(db, keys)?;
         let held = self.held.lock();
         let held = held.as_ref().ok_or(Error::InTransaction)?;
-        Ok(op(&held.view_of(&self.space, db, keys)))
+        Ok(op(&held.view_of(&self.space, db, keys).at(self.still.now())))
     }
 
     /// Runs an operation that may change the given keys.
@@ -132,7 +137,12 @@ impl Transaction {
         self.check_declared(db, keys)?;
         let mut held = self.held.lock();
         let held = held.as_mut().ok_or(Error::InTransaction)?;
-        Ok(op(&mut held.writer_of(&self.space, db, keys)))
+        Ok(op(&mut held.writer_of(&self.space, db, keys).at(self.still.now())))
+    }
+
+    /// The moment at which time stands still in it.
+    pub(super) fn still(&self) -> &Still {
+        &self.still
     }
 
     /// Runs a task with the shards that are held, if those are all there are.
@@ -213,12 +223,14 @@ impl<'s> Session<'s> {
         space: &Arc<Keyspace>,
         declared: Option<Declared>,
         mut guards: SmallVec<[(u32, RwLockWriteGuard<'s, Shard>); 2]>,
+        still: Still,
         effects: Effects,
     ) -> Self {
         let shards = guards.iter_mut().map(|(index, guard)| (*index, std::mem::take(&mut **guard))).collect();
         let held = Mutex::new(Some(Held { shards, effects }));
         let committed = Mutex::new(Ok(()));
-        let transaction = Arc::new(Transaction { space: Arc::clone(space), declared, held, committed });
+        let transaction =
+            Arc::new(Transaction { space: Arc::clone(space), declared, held, committed, still });
         let holding = Some(space.hold());
         Session { transaction, guards, holding, commits: false, _put_off: PutOff }
     }
@@ -233,10 +245,10 @@ impl<'s> Session<'s> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        let Transaction { space, declared, held, committed } = &*self.transaction;
+        let Transaction { space, declared, held, committed, still } = &*self.transaction;
         let Some(mut held) = held.lock().take() else { return };
         let db = declared.as_ref().map_or(0, |declared| declared.db);
-        let mut writer = held.writer(space, db);
+        let mut writer = held.writer(space, db).at(still.now());
         if self.commits {
             writer.commit();
         } else {

@@ -5,9 +5,13 @@ use std::cell::Cell;
 use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::{Keyspace, Parts};
+use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::value::Kind;
 use crate::{Bytes, Error, Result};
+
+/// Before the time was read. No clock comes so far.
+pub(super) const UNREAD: u64 = NEVER;
 
 enum Held<'v> {
     One(&'v Shard),
@@ -19,24 +23,31 @@ pub(crate) struct View<'v> {
     space: &'v Keyspace,
     db: u16,
     shards: Held<'v>,
-    /// The time of this view, read once, and only when a deadline is near; 0 before that.
+    /// The time of this view, read once, and only when a deadline is near.
     now: Cell<u64>,
 }
 
 impl<'v> View<'v> {
     #[inline]
     pub(crate) fn new(space: &'v Keyspace, db: u16, shards: Parts<&'v Shard>) -> Self {
-        View { space, db, shards: Held::Several(shards), now: Cell::new(0) }
+        View { space, db, shards: Held::Several(shards), now: Cell::new(UNREAD) }
+    }
+
+    /// The same at that moment, if it is known.
+    #[inline]
+    pub(super) fn at(self, now: u64) -> Self {
+        self.now.set(now);
+        self
     }
 
     /// A view of one shard, in which all keys asked for are.
     #[inline]
     pub(crate) fn of_one(space: &'v Keyspace, db: u16, shard: &'v Shard) -> Self {
-        View { space, db, shards: Held::One(shard), now: Cell::new(0) }
+        View { space, db, shards: Held::One(shard), now: Cell::new(UNREAD) }
     }
 
     pub(crate) fn now(&self) -> u64 {
-        if self.now.get() == 0 {
+        if self.now.get() == UNREAD {
             self.now.set(self.space.clock().now());
         }
         self.now.get()
@@ -45,7 +56,7 @@ impl<'v> View<'v> {
     /// The time, or one that lies before it if the moment is a while ahead anyway.
     #[inline]
     fn now_before(&self, moment: u64) -> u64 {
-        if self.now.get() == 0 && self.space.clock().is_far(moment) { 0 } else { self.now() }
+        if self.now.get() == UNREAD && self.space.clock().is_far(moment) { 0 } else { self.now() }
     }
 
     pub(crate) fn space(&self) -> &'v Keyspace {

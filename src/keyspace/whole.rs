@@ -25,7 +25,7 @@ impl Keyspace {
     /// How many keys there are that have not expired, at one instant. O(shards), and O(k) for k keys
     /// that have expired and still stand there.
     pub(crate) fn count(&self, held: Option<&Transaction>, db: u16) -> Result<usize> {
-        let now = self.clock.now();
+        let now = self.time(held).now();
         if held.is_some() {
             // Nothing can be swept out meanwhile.
             let mut count = 0;
@@ -230,9 +230,10 @@ impl Keyspace {
         count: usize,
         mut visit: impl FnMut(&Entry<'_>),
     ) -> Result<usize> {
+        let time = self.time(held);
         self.look_into(held, shard, |shard| {
             let Some(table) = shard.table(db) else { return 0 };
-            let now = self.clock.now();
+            let now = time.now();
             let positions = members::walk(table.len(), cursor, count);
             let entries = positions.clone().rev().filter_map(|at| table.get(at as u32));
             entries.filter(|entry| !entry.is_expired(|_| now)).for_each(|entry| visit(&entry));
@@ -319,11 +320,12 @@ impl Keyspace {
         sizes: &[usize],
         mut at: usize,
     ) -> Result<Option<Bytes>> {
+        let time = self.time(held);
         for (index, size) in sizes.iter().enumerate() {
             if at < *size {
                 return self.look_into(held, index, |shard| {
                     let entry = shard.table(db)?.get(u32::try_from(at).ok()?)?;
-                    (!entry.is_expired(|at| self.clock.now_before(at))).then(|| Bytes::from(entry.key))
+                    (!entry.is_expired(|at| time.now_before(at))).then(|| Bytes::from(entry.key))
                 });
             }
             at -= size;

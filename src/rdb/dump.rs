@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::reader::Reader;
 use super::{Version, crc64, kind};
 use crate::Compat;
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
 use crate::value::list::List;
 use crate::value::{Value, ValueRef};
 
@@ -97,7 +97,7 @@ pub(crate) enum Refused {
 pub(crate) fn restore(
     payload: &[u8],
     compat: Compat,
-    clock: &Clock,
+    time: Time<'_>,
     limit: usize,
 ) -> Result<Option<Value>, Refused> {
     let body = body(payload, compat)?;
@@ -108,7 +108,7 @@ pub(crate) fn restore(
         if kind::since(kind, own.is_valkey()) > own.0 {
             return Ok(None);
         }
-        Decoder { reader: &mut reader, version: own, clock, wall: clock.wall() }.value(kind)
+        Decoder { reader: &mut reader, version: own, clock: time.clock(), wall: time.wall() }.value(kind)
     };
     match read().map_err(|_: Fault| Refused::Content)? {
         Some(Decoded::Value(value)) => Ok(Some(value)),

@@ -372,7 +372,7 @@ mod tests {
     use super::super::{Version, crc64, dump, restore};
     use super::*;
     use crate::Compat;
-    use crate::clock::{Clock, ManualClock};
+    use crate::clock::{Clock, ManualClock, Time};
     use crate::value::{Value, ValueRef};
     use proptest::prelude::*;
 
@@ -383,7 +383,7 @@ mod tests {
     fn load(body: &[u8], compat: Compat) -> Option<Stream> {
         let covered = [body, &Version::of(compat).0.to_le_bytes()].concat();
         let payload = [&covered[..], &crc64::update(0, &covered).to_le_bytes()].concat();
-        match restore(&payload, compat, &clock(), 1 << 24) {
+        match restore(&payload, compat, Time::new(&clock(), None), 1 << 24) {
             Ok(Some(Value::Stream(stream))) => Some(stream),
             _ => None,
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Bytes;
-use crate::clock::{Clock, ManualClock, NEVER};
+use crate::clock::{Clock, ManualClock, NEVER, Time};
 use crate::value::hash::Hash;
 use crate::value::list::{End, List};
 use crate::value::set::Set;
@@ -26,7 +26,7 @@ fn payload(body: &[u8], version: u16) -> Vec<u8> {
 
 fn load(body: &[u8], compat: Compat) -> Result<Option<Value>, Refused> {
     let payload = payload(body, Version::of(compat).0);
-    restore(&payload, compat, &clock(), LIMIT)
+    restore(&payload, compat, Time::new(&clock(), None), LIMIT)
 }
 
 /// What a value holds, in an order of its own where it has none.
@@ -150,7 +150,10 @@ fn fields_come_with_their_deadlines_in_each_form() {
 fn what_a_server_does_not_take() {
     let string = b"\x00\x05hello";
     let footer = |version, compat| {
-        !matches!(restore(&payload(string, version), compat, &clock(), LIMIT), Err(Refused::Footer))
+        !matches!(
+            restore(&payload(string, version), compat, Time::new(&clock(), None), LIMIT),
+            Err(Refused::Footer)
+        )
     };
     assert_eq!(
         [0, 9, 10, 11, 80].map(|version| footer(version, Compat::Redis70)),
@@ -262,7 +265,7 @@ proptest! {
         if expires && matches!(compat, Compat::Redis70 | Compat::Redis72) {
             prop_assert!(dumped.is_err());
         } else {
-            let back = restore(&dumped.unwrap(), compat, &clock(), LIMIT).unwrap().unwrap();
+            let back = restore(&dumped.unwrap(), compat, Time::new(&clock(), None), LIMIT).unwrap().unwrap();
             prop_assert_eq!(shown(&back), shown(&value));
         }
     }

@@ -153,7 +153,7 @@ fn timeout(call: &Call<'_>, seconds: &[u8]) -> Result<Option<Duration>, ErrorRep
     // Up to 7.0 what was too large for a number overflowed.
     let overflows = call.compat().redis() < (7, 2);
     let millis = i64::try_from(millis).map_err(|_| if overflows { NEGATIVE } else { BEYOND })?;
-    let end = millis.checked_add_unsigned(call.space().clock().wall());
+    let end = millis.checked_add_unsigned(call.time().wall());
     if millis > 0 && end.is_none() && !overflows {
         return Err(BEYOND);
     }

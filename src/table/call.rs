@@ -7,6 +7,7 @@ use super::row::Compat;
 use super::session::Session;
 use super::shared::Shared;
 use crate::api::Database;
+use crate::clock::Time;
 use crate::command::blocking::{Attempt, Served};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
@@ -61,6 +62,11 @@ impl<'c> Call<'c> {
     /// What all sessions of the store have in common.
     pub(super) fn shared(&self) -> &Shared {
         self.space().shared()
+    }
+
+    /// The time as it is for the command: within EXEC or a script it stands still.
+    pub(crate) fn time(&self) -> Time<'_> {
+        self.db().time()
     }
 
     pub(crate) fn compat(&self) -> Compat {
@@ -152,11 +158,11 @@ impl<'c> Call<'c> {
     /// kin take it: above zero, and within what Redis can hold.
     pub(crate) fn deadline(&self, amount: i64, unit: Unit) -> std::result::Result<Deadline, ErrorReply> {
         let millis = unit.millis(amount).filter(|_| amount > 0).ok_or_else(|| self.invalid_expire())?;
-        let clock = self.space().clock();
+        let time = self.time();
         // Redis holds the wall time of each deadline.
-        let wall = if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(clock.wall()) };
+        let wall = if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(time.wall()) };
         let wall = wall.and_then(|wall| u64::try_from(wall).ok()).ok_or_else(|| self.invalid_expire())?;
-        Ok(Deadline::At(clock.moment_of(wall)))
+        Ok(Deadline::At(time.moment_of(wall)))
     }
 }
 

@@ -24,8 +24,8 @@ fn dump(call: &mut Call<'_>) -> Answer {
     // Shared, so that it is written without a lock.
     let found = call.read(key, |view, key| Ok(view.entry(key).map(|entry| entry.value.to_value())))?;
     let Some(value) = found else { return Ok(Reply::Nil) };
-    let clock = call.space().clock();
-    let payload = rdb::dump(crate::value::ValueRef::Whole(&value), call.compat(), clock, clock.now());
+    let (clock, now) = (call.space().clock(), call.time().now());
+    let payload = rdb::dump(crate::value::ValueRef::Whole(&value), call.compat(), clock, now);
     let payload = payload.map_err(|what| {
         ErrorReply::new(format!("ERR the key has {what}, which this version of the server cannot hold"))
     })?;
@@ -64,16 +64,16 @@ fn restore(call: &mut Call<'_>) -> Answer {
     if ttl < 0 {
         return Err(ErrorReply::known("ERR Invalid TTL value, must be >= 0"));
     }
-    let (clock, limit) = (call.space().clock(), call.space().limits().value);
-    let value = rdb::restore(payload, call.compat(), clock, limit).map_err(|refused| match refused {
+    let (time, limit) = (call.time(), call.space().limits().value);
+    let value = rdb::restore(payload, call.compat(), time, limit).map_err(|refused| match refused {
         Refused::Footer => ErrorReply::known("ERR DUMP payload version or checksum are wrong"),
         Refused::Content => ErrorReply::known("ERR Bad data format"),
     })?;
     // What Redis cannot count has passed.
-    let wall = if is_time { Some(ttl) } else { ttl.checked_add_unsigned(clock.wall()) };
+    let wall = if is_time { Some(ttl) } else { ttl.checked_add_unsigned(time.wall()) };
     let deadline = match wall {
         _ if ttl == 0 => Deadline::Clear,
-        Some(wall) => Deadline::At(clock.moment_of(wall.unsigned_abs()).min(NEVER - 1)),
+        Some(wall) => Deadline::At(time.moment_of(wall.unsigned_abs()).min(NEVER - 1)),
         None => Deadline::At(0),
     };
     let is_busy = call.write(key, |writer, key| {

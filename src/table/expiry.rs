@@ -26,13 +26,13 @@ fn expire(call: &mut Call<'_>, unit: Unit) -> Answer {
     call.args.next()?;
     let conditions = conditions(&mut call.args)?;
     let amount = amount.integer()?;
-    let clock = call.space().clock();
+    let time = call.time();
     // Redis holds the wall time of each deadline; one that has passed may be as long ago as it likes.
     let wall = unit.millis(amount).and_then(|millis| {
-        if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(clock.wall()) }
+        if unit.is_time() { Some(millis) } else { millis.checked_add_unsigned(time.wall()) }
     });
     let wall = wall.ok_or_else(|| call.invalid_expire())?;
-    let deadline = clock.moment_of(u64::try_from(wall).unwrap_or(0));
+    let deadline = time.moment_of(u64::try_from(wall).unwrap_or(0));
     let done = call.write(key, |writer, key| Ok(keys::expire_if_all(writer, key, deadline, &conditions)))?;
     Ok(Reply::flag(done))
 }
@@ -68,12 +68,12 @@ pub(super) fn conditions(args: &mut Args<'_>) -> Result<Vec<ExpireIf>, ErrorRepl
 /// The time left, or the time of the deadline: -1 without one, -2 without a key.
 fn ttl(call: &mut Call<'_>, unit: Unit) -> Answer {
     let key = call.key()?;
-    let clock = call.space().clock();
+    let time = call.time();
     let millis = match call.read(key, |view, key| Ok(keys::deadline(view, key)))? {
         None => return Ok(Reply::Integer(-2)),
         Some(NEVER) => return Ok(Reply::Integer(-1)),
-        Some(deadline) if unit.is_time() => clock.wall_of(deadline),
-        Some(deadline) => deadline.saturating_sub(clock.now()),
+        Some(deadline) if unit.is_time() => time.wall_of(deadline),
+        Some(deadline) => deadline.saturating_sub(time.now()),
     };
     let shown = match unit {
         Unit::Millis | Unit::TimeMillis => millis,

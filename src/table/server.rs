@@ -98,7 +98,9 @@ fn cluster_slot(key: &[u8]) -> u16 {
 }
 
 fn time(call: &mut Call<'_>) -> Answer {
-    let micros = call.space().clock().wall_micros();
+    // Before 7.2 it was the clock's within a script too, and only keys stood still.
+    let stands_still = call.compat().has_since(7, 2);
+    let micros = if stands_still { call.time().wall_micros() } else { call.space().clock().wall_micros() };
     let parts = [micros / 1_000_000, micros % 1_000_000];
     Ok(Reply::bulks(parts.map(|part| Bytes::from(part.to_string()))))
 }

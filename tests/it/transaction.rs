@@ -199,6 +199,35 @@ fn a_watched_key_that_has_expired_has_changed_though_nobody_has_swept() {
 }
 
 #[test]
+fn time_stands_still_within_a_transaction() {
+    let (clock, store) = manual_store();
+    let [second, hour] = [1, 3_600].map(Duration::from_secs);
+    let left = |seconds| Ttl::Left(Duration::from_secs(seconds));
+    store.insert_ex("old", 1, second).unwrap();
+    let watched = store.watch(["old", "new", "hash", "stream"]).unwrap();
+    let body = |tx: &larder::Tx| {
+        let (hash, stream) = (tx.hash::<String, i32>("hash"), tx.stream::<String, i32>("stream"));
+        hash.insert("f", 1)?;
+        hash.expire_field("f", second)?;
+        let first = stream.add([("f", 1)])?;
+        clock.advance(hour);
+        assert_eq!((tx.get::<i32>("old")?, tx.ttl("old")?), (Some(1), left(1)));
+        assert_eq!(hash.get("f")?, Some(1));
+        tx.insert_ex("new", 2, second)?;
+        assert_eq!(tx.ttl("new")?, left(1), "it counts from when the transaction began");
+        tx.expire("old", 2 * hour)?;
+        assert_eq!(tx.ttl("old")?, left(7_200));
+        let second = stream.add([("f", 1)])?;
+        assert_eq!((second.ms, second.seq), (first.ms, first.seq + 1));
+        Ok::<_, Error>(())
+    };
+    assert_eq!(watched.transaction(body).unwrap(), Some(()));
+    assert_eq!(store.ttl("old").unwrap(), left(3_600));
+    assert!(!store.contains("new").unwrap());
+    assert!(!store.contains("hash").unwrap());
+}
+
+#[test]
 fn a_lock_or_a_watch_dropped_inside_is_given_up_afterwards() {
     let (_clock, store) = manual_store();
     let second = Duration::from_secs(1);

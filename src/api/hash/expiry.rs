@@ -93,7 +93,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         fields: impl IntoIterator<Item = impl Element<F>>,
         ttl: Duration,
     ) -> Result<Vec<Option<V>>> {
-        let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hgetex")?;
+        let deadline = fields::deadline_in(self.handle.db().time(), millis(ttl), "hgetex")?;
         self.get_and_time(sought(fields)?, deadline)
     }
 
@@ -122,7 +122,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         fields: impl IntoIterator<Item = impl Element<F>>,
         time: SystemTime,
     ) -> Result<Vec<Option<V>>> {
-        let deadline = fields::deadline_at(self.handle.db().space(), time, "hgetex")?;
+        let deadline = fields::deadline_at(self.handle.db().time(), time, "hgetex")?;
         self.get_and_time(sought(fields)?, deadline)
     }
 
@@ -258,7 +258,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         ttl: Duration,
         condition: ExpireIf,
     ) -> Result<Vec<FieldExpiry>> {
-        let deadline = fields::deadline_in(self.handle.db().space(), millis(ttl), "hpexpire")?;
+        let deadline = fields::deadline_in(self.handle.db().time(), millis(ttl), "hpexpire")?;
         self.time(fields, deadline, condition)
     }
 
@@ -320,7 +320,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
         time: SystemTime,
         condition: ExpireIf,
     ) -> Result<Vec<FieldExpiry>> {
-        let deadline = fields::deadline_at(self.handle.db().space(), time, "hpexpireat")?;
+        let deadline = fields::deadline_at(self.handle.db().time(), time, "hpexpireat")?;
         self.time(fields, deadline, condition)
     }
 

@@ -370,7 +370,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 
     fn insert_encoded(&self, pairs: &[(Bytes, Bytes)], options: HashOptions) -> Result<Option<usize>> {
-        let (condition, deadline, key_deadline) = options.resolve(self.handle.db().space())?;
+        let (condition, deadline, key_deadline) = options.resolve(self.handle.db().time())?;
         self.handle.write(|writer, key| {
             let inserted = fields::insert(writer, key, pairs, condition, deadline)?;
             if let (Some(_), Some(deadline)) = (inserted, key_deadline) {

@@ -3,9 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::Result;
-use crate::clock::millis;
+use crate::clock::{Time, millis};
 use crate::command::hash::{self, FieldsIf};
-use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
 
 /// The options of [`Hash::insert_with`](crate::Hash::insert_with): a condition, what becomes of the
@@ -107,17 +106,17 @@ impl HashOptions {
     }
 
     /// The options as the operations take them: the condition, the fields' deadline, the key's.
-    pub(super) fn resolve(self, space: &Keyspace) -> Result<(FieldsIf, Deadline, Option<u64>)> {
+    pub(super) fn resolve(self, time: Time<'_>) -> Result<(FieldsIf, Deadline, Option<u64>)> {
         let deadline = match self.until {
             Until::Removed => Deadline::Clear,
             Until::Kept => Deadline::Keep,
-            Until::In(ttl) => Deadline::At(hash::deadline_in(space, millis(ttl), "hsetex")?),
-            Until::At(time) => Deadline::At(hash::deadline_at(space, time, "hsetex")?),
+            Until::In(ttl) => Deadline::At(hash::deadline_in(time, millis(ttl), "hsetex")?),
+            Until::At(wall) => Deadline::At(hash::deadline_at(time, wall, "hsetex")?),
         };
         let key_deadline = match self.key_ttl.map(millis) {
             None => None,
             Some(0) => Some(0),
-            Some(ttl) => Some(space.deadline_in(ttl, "pexpire")?),
+            Some(ttl) => Some(time.deadline_in(ttl, "pexpire")?),
         };
         Ok((self.condition, deadline, key_deadline))
     }

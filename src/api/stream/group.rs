@@ -329,7 +329,7 @@ impl<'a, F, V> StreamGroup<'a, F, V> {
     /// [`Error::NoGroup`]
     #[doc(alias = "XINFO CONSUMERS")]
     pub fn consumers(&self) -> Result<Vec<ConsumerInfo>> {
-        let now = self.stream.handle.db().space().clock().wall();
+        let now = self.stream.handle.db().time().wall();
         let since = |moment: u64| Duration::from_millis(now.saturating_sub(moment));
         let found = self.stream.handle.read(|view, key| {
             stream::look(view, key, |stream| {

@@ -152,8 +152,8 @@ impl<F: Encode + Decode, V: Encode + Decode> Stream<'_, F, V> {
     /// [`Error::WrongType`] if the key holds another type.
     #[doc(alias = "XINFO STREAM")]
     pub fn producers(&self) -> Result<ProducersInfo> {
+        let now = self.handle.db().time().wall();
         let told = self.handle.read(|view, key| {
-            let now = view.space().clock().wall();
             stream::look(view, key, |stream| {
                 let known = stream.producers()?;
                 let (producers, messages) = known.count(now);

@@ -16,7 +16,7 @@ use super::journaling::Draft;
 use super::shard::Shard;
 use super::table::Table;
 use super::undo::Undo;
-use super::view::View;
+use super::view::{UNREAD, View};
 use super::weigh::ToWeigh;
 use super::{Evicted, Keyspace, Parts};
 use crate::clock::NEVER;
@@ -35,7 +35,7 @@ pub(crate) struct Writer<'w> {
     db: u16,
     shards: Held<'w>,
     effects: &'w mut Effects,
-    /// The time of this writer; 0 before it was read.
+    /// The time of this writer, once it was read.
     now: u64,
     /// Nothing that is added from now on is refused for want of room.
     pub(super) is_admitted: bool,
@@ -169,7 +169,14 @@ impl<'w> Writer<'w> {
         shards: Parts<&'w mut Shard>,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards: Held::Several(shards), effects, now: 0, is_admitted: false, used: 0 }
+        Writer { space, db, shards: Held::Several(shards), effects, now: UNREAD, is_admitted: false, used: 0 }
+    }
+
+    /// The same at that moment, if it is known.
+    #[inline]
+    pub(super) fn at(mut self, now: u64) -> Self {
+        self.now = now;
+        self
     }
 
     /// A writer to the one shard of this index.
@@ -186,7 +193,7 @@ impl<'w> Writer<'w> {
             db,
             shards: Held::One([(index, shard)]),
             effects,
-            now: 0,
+            now: UNREAD,
             is_admitted: false,
             used: 0,
         }
@@ -201,7 +208,7 @@ impl<'w> Writer<'w> {
     }
 
     pub(crate) fn now(&mut self) -> u64 {
-        if self.now == 0 {
+        if self.now == UNREAD {
             self.now = self.space.clock().now();
         }
         self.now
@@ -222,11 +229,8 @@ impl<'w> Writer<'w> {
 
     /// The same keys, for an operation that only reads.
     pub(crate) fn view(&self) -> View<'_> {
-        View::new(
-            self.space,
-            self.db,
-            self.shards.parts().iter().map(|(index, shard)| (*index, &**shard)).collect(),
-        )
+        let shards = self.shards.parts().iter().map(|(index, shard)| (*index, &**shard)).collect();
+        View::new(self.space, self.db, shards).at(self.now)
     }
 
     /// The key's value, if it is there.
@@ -303,7 +307,7 @@ impl<'w> Writer<'w> {
         }
         self.remember(key);
         // Not read yet: no part has a deadline.
-        let now = self.now;
+        let now = if self.now == UNREAD { 0 } else { self.now };
         let mut change = Some(change);
         let mut attempt = |value: &mut Value| {
             let Some(inner) = K::of_mut(value) else { return Err(Error::WrongType) };
@@ -521,7 +525,10 @@ impl<'w> Writer<'w> {
         let mut now = self.now;
         let (at, entry) = self.table(key)?.seek(key.hash, key.bytes)?;
         let expired = entry.is_expired(|moment| {
-            if now == 0 && !clock.is_far(moment) {
+            if now == UNREAD {
+                if clock.is_far(moment) {
+                    return 0;
+                }
                 now = clock.now();
             }
             now

@@ -47,7 +47,7 @@ pub(super) fn of_all(space: &Keyspace, held: Option<&Transaction>, compat: Compa
         tables.extend(shard.tables().map(|(db, table)| (db, table.contents().clone())));
     })?;
     tables.sort_by_key(|(db, _)| *db);
-    let now = space.clock().now();
+    let now = space.time(held).now();
     let mut all = Digest::default();
     for shards in tables.chunk_by(|(one, _), (next, _)| one == next) {
         let entries = || shards.iter().flat_map(|(_, contents)| contents.iter());

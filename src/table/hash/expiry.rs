@@ -130,13 +130,13 @@ fn deadlines(call: &mut Call<'_>, unit: Unit) -> Answer {
         false => fields(&mut call.args, NOT_POSITIVE).map_err(|error| type_first(call, key, error))?,
     };
     let found = call.read(key, |view, key| hash::deadlines(view, key, fields))?;
-    let clock = call.space().clock();
-    let now = clock.now();
+    let time = call.time();
+    let now = time.now();
     let number = |deadline: Option<u64>| match deadline {
         None => -2,
         Some(NEVER) => -1,
         Some(deadline) => {
-            let millis = if unit.is_time() { clock.wall_of(deadline) } else { deadline.saturating_sub(now) };
+            let millis = if unit.is_time() { time.wall_of(deadline) } else { deadline.saturating_sub(now) };
             let number = match unit {
                 Unit::Seconds | Unit::Time => millis.div_ceil(1000),
                 Unit::Millis | Unit::TimeMillis => millis,
@@ -312,13 +312,13 @@ fn field_deadline(call: &mut Call<'_>, unit: Unit) -> Result<u64, ErrorReply> {
     if amount < 0 {
         return Err(ErrorReply::known("ERR invalid expire time, must be >= 0"));
     }
-    let clock = call.space().clock();
-    let wall = clock.wall();
+    let time = call.time();
+    let wall = time.wall();
     let millis = unit.millis(amount).and_then(|millis| u64::try_from(millis).ok());
     let start = if unit.is_time() { 0 } else { wall };
     let at = millis.and_then(|millis| millis.checked_add(start)).filter(|at| *at <= LAST_EXPIRY);
     let at = at.ok_or_else(|| call.invalid_expire())?;
-    Ok(if at <= wall { 0 } else { clock.moment_of(at) })
+    Ok(if at <= wall { 0 } else { time.moment_of(at) })
 }
 
 /// Those of HPERSIST and HGETDEL.

@@ -122,11 +122,11 @@ fn counted<'c>(mut args: Args<'c>, words: usize, mismatch: ErrorReply) -> Result
 /// A time, which may be now or have passed.
 fn deadline(call: &Call<'_>, unit: Unit, amount: &[u8]) -> Result<u64, ErrorReply> {
     let amount = number::parse_i64(amount).ok_or(ErrorReply::NOT_AN_INTEGER)?;
-    let clock = call.space().clock();
-    let wall = clock.wall();
+    let time = call.time();
+    let wall = time.wall();
     let millis = unit.millis(amount).filter(|_| amount >= 0);
     let at =
         if unit.is_time() { millis } else { millis.and_then(|millis| millis.checked_add_unsigned(wall)) };
     let ahead = at.ok_or_else(|| call.invalid_expire())?.unsigned_abs().saturating_sub(wall);
-    Ok(if ahead == 0 { 0 } else { clock.now().saturating_add(ahead) })
+    Ok(if ahead == 0 { 0 } else { time.now().saturating_add(ahead) })
 }

@@ -215,7 +215,7 @@ pub(super) fn claim(call: &mut Call<'_>) -> Answer {
         ids.push(id);
         call.args.next()?;
     }
-    let now = i64::try_from(call.space().clock().wall()).unwrap_or(i64::MAX);
+    let now = i64::try_from(call.time().wall()).unwrap_or(i64::MAX);
     let mut claim = Claim {
         consumer,
         min_idle: u64::try_from(min_idle).unwrap_or(0),

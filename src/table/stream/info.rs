@@ -52,7 +52,7 @@ pub(super) fn stream(call: &mut Call<'_>) -> Answer {
     }
     let version = call.compat().streams();
     let retention = (version >= (8, 6)).then(|| super::once::retention(call));
-    let now = call.space().clock().wall();
+    let now = call.time().wall();
     let told = call.read(key, |view, key| {
         command::look(view, key, |stream| {
             let facts = stream.facts();
@@ -153,7 +153,7 @@ pub(super) fn groups(call: &mut Call<'_>) -> Answer {
 pub(super) fn consumers(call: &mut Call<'_>) -> Answer {
     let (key, name): (_, &Bytes) = (call.key()?, call.args.next()?);
     let version = call.compat().streams();
-    let now = call.space().clock().wall();
+    let now = call.time().wall();
     let told = call.read(key, |view, key| {
         command::look(view, key, |stream| {
             let one = |consumer: &Consumer| {

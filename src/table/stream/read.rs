@@ -172,7 +172,7 @@ fn timeout(call: &mut Call<'_>) -> Result<Option<Duration>, ErrorReply> {
     let millis = parse_i64(call.args.next()?)
         .ok_or(ErrorReply::known("ERR timeout is not an integer or out of range"))?;
     let millis = u64::try_from(millis).map_err(|_| ErrorReply::known("ERR timeout is negative"))?;
-    let end = call.space().clock().wall().saturating_add(millis);
+    let end = call.time().wall().saturating_add(millis);
     if call.compat().redis() >= (7, 2) && end > i64::MAX.unsigned_abs() {
         return Err(ErrorReply::known("ERR timeout is out of range"));
     }

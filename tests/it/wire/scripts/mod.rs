@@ -5,6 +5,7 @@ mod functions;
 mod kill;
 mod libraries;
 mod recipes;
+mod time;
 
 use larder::{Compat, Protocol, Store};
 
