@@ -8,8 +8,8 @@ use crate::Result;
 use crate::keyspace::State;
 
 impl Store {
-    /// A store of its own, with all that this one holds at this instant: every database, deadlines and pins. What is
-    /// done to one of both is not seen by the other. Not in Redis.
+    /// A store of its own, with all that this one holds at this instant: every database, deadlines and pins, and the
+    /// libraries of functions. What is done to one of both is not seen by the other. Not in Redis.
     ///
     /// It has the same settings (limits, clock, seed and how its random numbers go on, a listener for evictions, what
     /// `CONFIG SET` has changed) and the same counts. Nobody watches it, waits in it, is subscribed to it or has a
@@ -60,7 +60,8 @@ impl Store {
     }
 
     /// Puts every database back to what it was, at one instant: keys, values, pins, the next random numbers, and the
-    /// time to live that each key and field had left, counted from now on (a clock does not go back). Not in Redis.
+    /// time to live that each key and field had left, counted from now on (a clock does not go back); the libraries of
+    /// functions too. Not in Redis.
     ///
     /// - Who watches a key that is there before or after is told that it has changed: a transaction behind `WATCH`
     ///   is not carried out, and what a load under way has read is not stored.

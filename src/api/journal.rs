@@ -27,11 +27,11 @@ impl Store {
     /// - The last handle's drop writes and syncs what there is. That handle may be the sweeper's or a rewrite's, which then goes a
     ///   moment later on a thread of its own: call [`sync`](Self::sync) before the process ends. It tells of errors, too.
     /// - Deadlines are kept by the wall clock. A key that had expired by the last sync does not come back, however the clock is set.
-    /// - What is not kept: entries of [caches](crate::Cache) (their database has them), pins, subscriptions, functions and
-    ///   users. A string under the name of a [shared](crate::CacheBuilder::shared) cache's key becomes an entry, and is kept no more,
-    ///   as soon as the cache has read it.
+    /// - Libraries of functions are kept too. What is not: entries of [caches](crate::Cache) (their database has them), pins,
+    ///   subscriptions, scripts and users. A string under the name of a [shared](crate::CacheBuilder::shared) cache's key becomes
+    ///   an entry, and is kept no more, as soon as the cache has read it.
     /// - Most changes cost what they bring: an element of a list, a member, a field, an entry of a stream. What changes much of a
-    ///   value (`LINSERT`, `LREM`, `SORT ... STORE`, `RENAME`) writes all of it.
+    ///   value (`SORT ... STORE`, `RENAME`) writes all of it.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("larder-doc-open-{}", std::process::id()));

@@ -17,7 +17,7 @@ const BUFFER: usize = 1 << 18;
 /// use larder::{RdbOptions, RdbUnsupported, Store};
 ///
 /// let file = b"REDIS0012\xf5\x10#!lua name=mine\n\xff\0\0\0\0\0\0\0\0";
-/// assert!(Store::builder().read_rdb(&file[..]).is_err()); // a function library, which no store holds
+/// assert!(Store::builder().read_rdb(&file[..]).is_err()); // a library that has no functions
 ///
 /// let options = RdbOptions::new().unsupported(RdbUnsupported::Skip);
 /// let (_, report) = Store::builder().read_rdb_with(&file[..], options)?;
@@ -30,8 +30,8 @@ pub struct RdbOptions {
     unsupported: RdbUnsupported,
 }
 
-/// What is done about what an RDB file has and no store can hold: values of modules, libraries of
-/// functions.
+/// What is done about what an RDB file has and the store cannot hold: values of modules, and libraries of functions that
+/// do not load, or any of them without the feature `lua`.
 ///
 /// ```
 /// use larder::RdbUnsupported;
@@ -85,7 +85,7 @@ impl RdbOptions {
 impl Store {
     /// A store with the default settings and the keys of an RDB file, as Redis (up to 8.10) and Valkey 9 write
     /// it: `dump.rdb`. Keys and fields that have expired since are left out; notes on how often or how long
-    /// ago a key was used are ignored. O(file)
+    /// ago a key was used are ignored. With the feature `lua`, libraries of functions are loaded. O(file)
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("larder-doc-load-rdb-{}", std::process::id()));
@@ -107,7 +107,7 @@ impl Store {
 
     /// Writes all databases, as they are at one instant, to an RDB file that a server of that kind loads; gives
     /// how many keys and bytes. As with [`save`](Self::save), the file at `path` is replaced in one step, and
-    /// writers wait only while the pages of all keys are shared. `SAVE`, O(all data).
+    /// writers wait only while the pages of all keys are shared. Libraries of functions are written too. `SAVE`, O(all data).
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("larder-doc-save-rdb-{}", std::process::id()));
@@ -215,7 +215,30 @@ impl StoreBuilder {
     pub fn read_rdb_with(self, input: impl Read, options: RdbOptions) -> Result<(Store, RdbReport)> {
         let store = self.build();
         let input = BufReader::with_capacity(BUFFER, input);
-        let report = rdb::load(store.space(), input, options.loading())?;
-        Ok((store, report))
+        let found = rdb::load(store.space(), input, options.loading())?;
+        #[cfg(feature = "lua")]
+        let found = hold_libraries(&store, found, options.loading())?;
+        Ok((store, found.report))
     }
+}
+
+/// Loads the libraries of functions that were found.
+///
+/// # Errors
+/// [`Error::Rdb`](crate::Error::Rdb), if one of them cannot be and nothing is to be skipped.
+#[cfg(feature = "lua")]
+fn hold_libraries(store: &Store, found: rdb::Found, loading: Loading) -> Result<rdb::Found> {
+    let rdb::Found { mut report, libraries, server } = found;
+    let skipped = &mut report.skipped;
+    store.space().shared().scripts.adopt(store.space(), server, &report.functions, |number, why| {
+        let rdb::Library { name, at } = &libraries[number];
+        let what = format!("the function library {name} ({why})");
+        let (db, key, at) = (0, crate::Bytes::new(), *at);
+        if loading == Loading::Strict {
+            return Err(RdbError::Unsupported { what, db, key, at });
+        }
+        skipped.push(rdb::RdbSkipped { db, key, what, at });
+        Ok(())
+    })?;
+    Ok(rdb::Found { report, libraries, server })
 }

@@ -13,7 +13,7 @@ use crate::sync::{Condvar, Mutex};
 use crate::{Error, Result};
 
 impl Store {
-    /// Writes all databases, as they are at one instant, to a file; gives how many keys and bytes.
+    /// Writes all databases, as they are at one instant, and the libraries of functions to a file; gives how many keys and bytes.
     ///
     /// The file at `path` is replaced in one step: whatever happens, it is the old one or the new
     /// one, whole and on the disk. Remaining times to live are kept by the wall clock, across

@@ -15,7 +15,7 @@ pub struct Stats {
     pub hits: u64,
     /// Reads that did not.
     pub misses: u64,
-    /// Changes of keys.
+    /// Changes of keys, and of the libraries of functions.
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
@@ -98,6 +98,7 @@ impl Stats {
             (of.hits, of.misses) = (hits, misses);
         }
         stats.add_up();
+        stats.writes += space.libraries().changes();
         let loads = &space.flights().counters;
         stats.loads = loads.led.load(Ordering::Relaxed);
         stats.failed_loads = loads.failed.load(Ordering::Relaxed);

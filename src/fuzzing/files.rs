@@ -83,6 +83,7 @@ pub fn rdb(data: &[u8]) {
 
 /// Fails unless both hold the same, for the same time.
 pub(super) fn assert_same(store: &Store, other: &Store) {
+    assert_eq!(store.space().libraries().codes(), other.space().libraries().codes());
     for db in 0..16 {
         let (Ok(of), Ok(to)) = (store.db(db), other.db(db)) else { continue };
         assert_eq!(of.len().ok(), to.len().ok());
@@ -138,6 +139,7 @@ pub(super) mod tests {
         store.set::<u32>("set").insert_many([1, 2])?;
         store.hash::<String, u32>("hash").insert_ex("f", 1, std::time::Duration::from_secs(9))?;
         store.sorted_set::<String>("sorted").insert("m", 1.5)?;
+        store.space().put_libraries([crate::Bytes::from("#!lua name=mine"), crate::Bytes::new()].into());
         let stream = store.stream::<String, u32>("stream");
         stream.add_once("shop", "order", [("cents", 5)])?;
         stream.group("g").create(GroupStart::First)?;

@@ -2,12 +2,14 @@
 //!
 //! Items stand one behind the other, each a byte that says which and what follows for it: a key as in a snapshot (0); a key
 //! that is gone, as database and name (1); a key's deadline, as in a snapshot's entry (2); a part of its value, as a
-//! [step](super::step) (3); a database that was cleared (4); two that were exchanged (5). Each says what is, and not what was
+//! [step](super::step) (3); a database that was cleared (4); two that were exchanged (5); all
+//! libraries of functions, as a snapshot has them (6). Each says what is, and not what was
 //! done, so an item that is put in place twice does no harm, but for the ends of lists.
 
 use std::io;
 
 use super::step;
+use crate::Bytes;
 use crate::clock::NEVER;
 use crate::keyspace::Limits;
 use crate::keyspace::restore::Restoring;
@@ -23,6 +25,7 @@ const DEADLINE: u8 = 2;
 const PART: u8 = 3;
 const CLEARED: u8 = 4;
 const SWAPPED: u8 = 5;
+const LIBRARIES: u8 = 6;
 
 /// See the [module](self).
 #[derive(Default)]
@@ -89,6 +92,10 @@ impl Record {
         });
     }
 
+    pub(crate) fn libraries(&mut self, codes: &[Bytes]) {
+        self.write(LIBRARIES, |out| entry::write_libraries(out, codes));
+    }
+
     fn write(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
         self.0.push(tag);
         // A vector takes all that is written to it.
@@ -114,6 +121,10 @@ pub(super) fn apply(store: &mut Restoring<'_>, bytes: &[u8], at: u64, limits: Li
             continue;
         }
         let mut reader = Reader { input: &mut input, limits };
+        if tag == LIBRARIES {
+            store.put_libraries(reader.libraries()?);
+            continue;
+        }
         let db = reader.database()?;
         match tag {
             REMOVED => drop(store.remove(db, &reader.bytes()?)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::libraries::Codes;
 use super::lookups::Lookups;
 use super::shard::Shard;
 use super::table::Contents;
@@ -25,6 +26,7 @@ pub(crate) struct State {
     rng: u64,
     /// Where it looks next for something to evict.
     hand: usize,
+    libraries: Codes,
 }
 
 impl State {
@@ -50,6 +52,7 @@ impl Keyspace {
             is_still: self.clock.is_still(),
             rng: self.rng.state(),
             hand: self.bound().map_or(0, Bound::hand),
+            libraries: self.libraries().codes(),
         })
     }
 
@@ -58,7 +61,7 @@ impl Keyspace {
     /// # Errors
     /// [`Error::InTransaction`]
     pub(crate) fn fork(&self) -> Result<Arc<Keyspace>> {
-        let State { family, shards, has_caches, rng, .. } = self.state()?;
+        let State { family, shards, has_caches, rng, libraries, .. } = self.state()?;
         let fork = Keyspace::assemble(Beginning {
             shards,
             family,
@@ -72,6 +75,7 @@ impl Keyspace {
             rng: Rng::new(rng),
             lookups: Lookups::from_those_of(&self.lookups),
             sweeping: self.sweeper.mode(),
+            libraries,
             #[cfg(feature = "commands")]
             shared: self.shared.fork(&self.clock),
         });
@@ -108,6 +112,7 @@ impl Keyspace {
                 bound.set_hand(state.hand);
             }
             writer.exchange_keys(&mut shards);
+            self.put_libraries(Arc::clone(&state.libraries));
             for (db, name) in written.iter().filter(|_| self.weighs()) {
                 writer.in_db(*db, |writer| writer.note_unchanged(self.key_ref(name)));
             }

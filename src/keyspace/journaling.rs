@@ -228,6 +228,13 @@ impl Writer<'_> {
         self.effects_mut().draft().changes.extend(changes);
     }
 
+    /// What was written down beside it is waited for too.
+    #[cfg(feature = "lua")]
+    pub(super) fn wait_for(&mut self, place: u64) {
+        let effects = self.effects_mut();
+        effects.sealed = effects.sealed.max(place);
+    }
+
     /// Writes the record, if there is anything to say. Called as long as the locks are held.
     #[inline]
     pub(super) fn seal(&mut self) {

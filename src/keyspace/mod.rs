@@ -15,6 +15,7 @@ mod hasher;
 mod held;
 #[cfg(feature = "journal")]
 mod journaling;
+pub(crate) mod libraries;
 mod lock;
 mod lookups;
 mod natives;
@@ -54,6 +55,7 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
 use crate::{Bytes, Eviction, KeyEvents, Result};
+use libraries::{Codes, Libraries};
 
 pub use evicted::Evicted;
 pub(crate) use evicted::Listener;
@@ -111,6 +113,7 @@ struct Beginning {
     rng: Rng,
     lookups: Lookups,
     sweeping: Sweeping,
+    libraries: Codes,
     #[cfg(feature = "commands")]
     shared: crate::table::Shared,
 }
@@ -137,6 +140,7 @@ pub(crate) struct Keyspace {
     caches: Registry,
     blocked: Arc<Blocked>,
     sweeper: Arc<Sweeper>,
+    libraries: Libraries,
     /// Kept for the sessions of the store.
     #[cfg(feature = "commands")]
     shared: crate::table::Shared,
@@ -171,6 +175,7 @@ impl Keyspace {
             rng: Rng::new(seed),
             lookups: Lookups::new(config.limits.databases),
             sweeping: config.sweeping,
+            libraries: Codes::default(),
         })
     }
 
@@ -193,6 +198,7 @@ impl Keyspace {
             caches: Registry::default(),
             blocked: Arc::default(),
             sweeper: Arc::new(Sweeper::new(parts.sweeping)),
+            libraries: Libraries::of(parts.libraries),
             #[cfg(feature = "commands")]
             shared: parts.shared,
             #[cfg(feature = "commands")]

@@ -112,6 +112,11 @@ impl Restoring<'_> {
         }
     }
 
+    /// Puts libraries in the place of all.
+    pub(crate) fn put_libraries(&mut self, codes: Vec<Bytes>) {
+        self.space.put_libraries(codes.into());
+    }
+
     /// Removes all keys of a database.
     pub(crate) fn clear(&mut self, db: u16) {
         self.shards.iter_mut().for_each(|shard| drop(shard.take_table(db)));

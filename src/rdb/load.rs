@@ -12,7 +12,7 @@ use crate::clock::NEVER;
 use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
 use crate::value::Value;
-use crate::{Bytes, Error, KeyEvent};
+use crate::{Bytes, Compat, Error, KeyEvent};
 
 /// What came of loading an RDB file.
 ///
@@ -39,7 +39,8 @@ pub struct RdbReport {
     pub expired: u64,
     /// What could not be held and was passed over.
     pub skipped: Vec<RdbSkipped>,
-    /// The code of function libraries that the file has, as it stands there.
+    /// The code of function libraries that the file has, as it stands there. With the feature `lua` the store has them too, but
+    /// for those that were skipped.
     pub functions: Vec<Bytes>,
 }
 
@@ -83,19 +84,41 @@ pub(crate) enum Loading {
 ///
 /// # Errors
 /// Those of [`RdbError`], and the store's own.
-pub(crate) fn load(space: &Keyspace, input: impl BufRead, loading: Loading) -> Result<RdbReport, Error> {
+pub(crate) fn load(space: &Keyspace, input: impl BufRead, loading: Loading) -> Result<Found, Error> {
     let mut file = Load {
         space,
         reader: Reader::new(input, space.limits().value),
         version: Version(0),
         skipping: if loading == Loading::Strict { Skipping::Not } else { Skipping::Where },
         report: RdbReport::default(),
+        libraries: Vec::new(),
+        is_valkeys: false,
         place: Place::default(),
     };
     match file.read() {
-        Ok(()) => Ok(file.report),
+        Ok(()) => {
+            let server = file.version.server(file.is_valkeys);
+            Ok(Found { report: file.report, libraries: file.libraries, server })
+        }
         Err(fault) => Err(file.error(fault)),
     }
+}
+
+/// What a file holds, and for whoever can hold them too where its libraries stand.
+pub(crate) struct Found {
+    pub report: RdbReport,
+    #[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "nobody can hold them"))]
+    pub libraries: Vec<Library>,
+    /// Which kind of server has written it.
+    #[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "nobody can hold its libraries"))]
+    pub server: Compat,
+}
+
+/// A library of functions in a file, the code of which is in the report.
+#[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "nobody can hold it"))]
+pub(crate) struct Library {
+    pub name: String,
+    pub at: u64,
 }
 
 struct Load<'l, R> {
@@ -104,6 +127,9 @@ struct Load<'l, R> {
     version: Version,
     skipping: Skipping,
     report: RdbReport,
+    libraries: Vec<Library>,
+    /// It says that Valkey has written it, whichever version it has.
+    is_valkeys: bool,
     place: Place,
 }
 
@@ -138,7 +164,7 @@ impl<R: BufRead> Load<'_, R> {
                 OP_IDLE => self.pass_lengths(1)?,
                 OP_FREQ => drop(self.reader.byte()?),
                 OP_AUX => {
-                    self.reader.string()?;
+                    self.is_valkeys |= *self.reader.string()? == *b"valkey-ver";
                     self.reader.string()?;
                 }
                 OP_MODULE_AUX => skip::module_aux(&mut self.reader)?,
@@ -239,9 +265,11 @@ impl<R: BufRead> Load<'_, R> {
 
     fn library(&mut self) -> Result<(), Fault> {
         let code = self.reader.string()?;
-        if self.skipping == Skipping::Not {
-            return Err(Fault::Unsupported(format!("the function library {}", skip::library_name(&code))));
+        let name = skip::library_name(&code);
+        if self.skipping == Skipping::Not && !cfg!(feature = "lua") {
+            return Err(Fault::Unsupported(format!("the function library {name}")));
         }
+        self.libraries.push(Library { name, at: self.place.at });
         self.report.functions.push(code);
         Ok(())
     }

@@ -45,6 +45,8 @@ pub(crate) use dump::{Refused, dump, measure, nodes_of, restore};
 #[cfg(feature = "lua")]
 pub(crate) use dump::{dump_libraries, restore_libraries};
 pub use error::RdbError;
+#[cfg(feature = "lua")]
+pub(crate) use load::{Found, Library};
 pub(crate) use load::{Loading, load};
 pub use load::{RdbReport, RdbSkipped};
 pub(crate) use save::save;
@@ -68,6 +70,17 @@ impl Version {
             Compat::Redis810 => REDIS,
             Compat::Valkey9 => VALKEY,
         })
+    }
+
+    /// A server that writes it.
+    fn server(self, is_valkeys: bool) -> Compat {
+        match self.0 {
+            _ if is_valkeys || self.is_valkey() => Compat::Valkey9,
+            ..=10 => Compat::Redis70,
+            11 => Compat::Redis72,
+            12..=14 => Compat::Redis82,
+            _ => Compat::Redis810,
+        }
     }
 
     /// Whether it is Valkey's own, in which some types mean something else.

@@ -23,6 +23,8 @@ pub(crate) fn save(space: &Keyspace, path: &Path, compat: Compat) -> Result<Prog
     let mut out = BufWriter::with_capacity(1 << 16, Summed { inner: &mut draft, crc: 0, bytes: 0 });
     let file = File { version: Version::of(compat), space, moment };
     file.header(&mut out, compat).map_err(failed)?;
+    // Each server that is played knows them: they are of 7.0.
+    file.libraries(&mut out, &picture.libraries).map_err(failed)?;
     let (mut sizes, mut selected) = (picture.sizes(), None);
     picture.consume(|db, entry| {
         if selected != Some(db) {
@@ -65,6 +67,13 @@ impl File<'_> {
             write_string(out, value.as_bytes())?;
         }
         Ok(())
+    }
+
+    fn libraries(&self, out: &mut impl Write, codes: &[Bytes]) -> io::Result<()> {
+        codes.iter().try_for_each(|code| {
+            out.write_all(&[OP_FUNCTION])?;
+            write_string(out, code)
+        })
     }
 
     /// Goes on with a database: for the first time if it has a size, so many keys, and so many with a deadline.

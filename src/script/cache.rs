@@ -34,6 +34,10 @@ impl Cache {
         self.scripts.contains_key(sha)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.scripts.len()
+    }
+
     /// A script, which counts as a use. O(1)
     pub(super) fn get(&mut self, sha: &str) -> Option<&Script> {
         self.uses += 1;

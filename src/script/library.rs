@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::register::Registered;
-use super::shebang::Flags;
+use super::shebang::{Flags, of_library};
 use crate::Bytes;
+use crate::keyspace::libraries::Codes;
 use crate::reply::ErrorReply;
 
 /// See the [module](self). In the order of their names, which Redis leaves open.
@@ -67,6 +68,18 @@ impl Libraries {
         }
         let functions = registered.iter().map(|of| of.name.clone()).collect();
         self.by_name.insert(name.to_owned(), Library { text: text.clone(), functions });
+    }
+
+    /// Keeps the text of a library that cannot be loaded here, if it has a name.
+    pub(super) fn keep(&mut self, text: &Bytes) {
+        if let Ok((name, _)) = of_library(text) {
+            self.insert(&name, text, &[]);
+        }
+    }
+
+    /// The code of each, in the order of their names.
+    pub(super) fn codes(&self) -> Codes {
+        self.by_name.values().map(|library| library.text.clone()).collect()
     }
 
     /// Gives the functions that go with it; nothing if there is no such library.

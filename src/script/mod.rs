@@ -24,10 +24,12 @@ use engine::{Engine, Job};
 use library::Libraries;
 
 use crate::Bytes;
+use crate::keyspace::Keyspace;
+use crate::keyspace::libraries::Codes;
 use crate::rdb;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::table::{Compat, Session, no_script};
 
 pub(crate) use gate::{Gate, Held, Inside, Kill, Running, Shut, Stripe, Turn};
@@ -37,9 +39,30 @@ pub(crate) use library::{Function, Library, Restoring};
 pub(crate) struct Scripts {
     pub(crate) gate: Arc<Gate>,
     state: Mutex<State>,
-    /// How many libraries and functions there are, for who asks while a script runs.
-    pub(crate) libraries: AtomicUsize,
-    pub(crate) functions: AtomicUsize,
+    /// The libraries that the state has, as the store keeps them.
+    known: Mutex<Codes>,
+    /// For who asks while a script runs.
+    counts: [AtomicUsize; 3],
+}
+
+/// How many scripts are kept, and libraries and functions are there.
+pub(crate) struct Counts {
+    pub scripts: usize,
+    pub libraries: usize,
+    pub functions: usize,
+}
+
+/// Which store's Lua state is meant, and whom it is like.
+#[derive(Clone, Copy)]
+struct Of<'o> {
+    space: &'o Keyspace,
+    compat: Compat,
+}
+
+impl<'o> Of<'o> {
+    fn session(session: &'o Session) -> Self {
+        Of { space: session.db().space(), compat: session.dialect().compat }
+    }
 }
 
 #[derive(Default)]
@@ -90,8 +113,8 @@ impl Scripts {
         Scripts {
             gate: Gate::new(),
             state: Mutex::default(),
-            libraries: AtomicUsize::new(0),
-            functions: AtomicUsize::new(0),
+            known: Mutex::default(),
+            counts: [0, 0, 0].map(AtomicUsize::new),
         }
     }
 
@@ -111,18 +134,22 @@ impl Scripts {
             Which::Text(text) => state.digest(text),
             Which::Sha(sha) => String::from_utf8_lossy(sha).to_ascii_lowercase(),
         };
-        let engine = state.engine(&part, &self.gate)?;
+        let engine = state.engine(Of::session(&part), &self.gate)?;
         let known = engine.scripts.get(&sha).cloned();
         let (function, flags) = match (state.cache.get(&sha).cloned(), known, which) {
             (Some(script), Some(function), _) => (function, script.flags),
             (Some(script), None, _) => {
-                let engine = state.engine(&part, &self.gate)?;
+                let engine = state.engine(Of::session(&part), &self.gate)?;
                 let (_, code) = shebang::of_script(&script.text, compat)?;
                 let function = engine.compile(code)?;
                 engine.scripts.insert(sha.clone(), function.clone());
                 (function, script.flags)
             }
-            (None, _, Which::Text(text)) => state.keep(&part, &self.gate, &sha, text, false)?,
+            (None, _, Which::Text(text)) => {
+                let kept = state.keep(Of::session(&part), &self.gate, &sha, text, false)?;
+                self.count(&state);
+                kept
+            }
             (None, _, Which::Sha(_)) => {
                 return Err(no_script(compat));
             }
@@ -141,14 +168,15 @@ impl Scripts {
     /// # Errors
     /// Redis's, of the function, and if there is none of that name.
     pub(crate) fn call(&self, part: Session, name: &[u8], given: Given<'_>) -> Result<Reply, ErrorReply> {
-        let mut state = self.state.lock();
+        let mut state = self.up_to_date(Of::session(&part));
         let name = std::str::from_utf8(name).unwrap_or_default();
         let flags = state.libraries.functions.get(name).map(|function| function.flags);
         let flags = flags.ok_or(NO_FUNCTION)?;
         if !flags.no_writes() {
             check_may_write(&part, &given)?;
         }
-        let function = state.engine(&part, &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
+        let function =
+            state.engine(Of::session(&part), &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
         let (keys, args) = (given.keys, given.args);
         let read_only = flags.no_writes();
         let job = Job { function: &function, name, is_function: true, read_only, keys, args };
@@ -156,8 +184,9 @@ impl Scripts {
     }
 
     /// Whether there is a function of that name, which is looked at before the other arguments.
-    pub(crate) fn has_function(&self, name: &[u8]) -> bool {
-        std::str::from_utf8(name).is_ok_and(|name| self.state.lock().libraries.functions.contains_key(name))
+    pub(crate) fn has_function(&self, session: &Session, name: &[u8]) -> bool {
+        let state = self.up_to_date(Of::session(session));
+        std::str::from_utf8(name).is_ok_and(|name| state.libraries.functions.contains_key(name))
     }
 
     fn run(
@@ -189,7 +218,8 @@ impl Scripts {
         if state.cache.has(&sha) {
             state.cache.insert(&sha, b"", None, true);
         } else {
-            state.keep(session, &self.gate, &sha, text, true)?;
+            state.keep(Of::session(session), &self.gate, &sha, text, true)?;
+            self.count(&state);
         }
         Ok(sha)
     }
@@ -212,6 +242,7 @@ impl Scripts {
         if let Some(engine) = &mut state.engine {
             engine.scripts.clear();
         }
+        self.count(&state);
     }
 
     /// Loads a library; gives its name.
@@ -224,48 +255,68 @@ impl Scripts {
         text: &Bytes,
         replaces: bool,
     ) -> Result<String, ErrorReply> {
-        let mut state = self.state.lock();
-        let (name, code) = shebang::of_library(text)?;
-        if !replaces && state.libraries.by_name.contains_key(&name) {
-            return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
-        }
-        let registered = state.engine(session, &self.gate)?.load(code)?;
-        state.libraries.check(&name, &registered)?;
-        let gone = state.libraries.remove(&name).unwrap_or_default();
-        state.libraries.insert(&name, text, &registered);
-        if let Some(engine) = &mut state.engine {
-            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
-            engine.functions.extend(registered.into_iter().map(|of| (of.name, of.callback)));
-        }
-        self.count(&state);
+        let mut state = self.to_change(session)?;
+        let name = state.add(Of::session(session), &self.gate, text, replaces)?;
+        self.keep(state, session)?;
         Ok(name)
     }
 
     /// Removes a library; false if there is none of that name.
-    pub(crate) fn delete_library(&self, name: &[u8]) -> bool {
-        let mut state = self.state.lock();
-        let gone = std::str::from_utf8(name).ok().and_then(|name| state.libraries.remove(name));
-        if let (Some(gone), Some(engine)) = (&gone, &mut state.engine) {
-            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
-        }
-        self.count(&state);
-        gone.is_some()
+    ///
+    /// # Errors
+    /// Those of the store's journal.
+    pub(crate) fn delete_library(&self, session: &Session, name: &[u8]) -> Result<bool, ErrorReply> {
+        let mut state = self.to_change(session)?;
+        let Some(gone) = std::str::from_utf8(name).ok().and_then(|name| state.libraries.remove(name)) else {
+            return Ok(false);
+        };
+        state.forget(&gone);
+        self.keep(state, session)?;
+        Ok(true)
     }
 
     /// Removes all libraries.
-    pub(crate) fn flush_libraries(&self) {
-        let mut state = self.state.lock();
+    ///
+    /// # Errors
+    /// Those of the store's journal.
+    pub(crate) fn flush_libraries(&self, session: &Session) -> Result<(), ErrorReply> {
+        let mut state = self.to_change(session)?;
         state.libraries = Libraries::default();
         if let Some(engine) = &mut state.engine {
             engine.functions.clear();
         }
+        self.keep(state, session)
+    }
+
+    /// Loads the libraries of a file into a store that nobody uses yet, as a server of that kind does. `refused` is told of
+    /// each that cannot be loaded, by its number, and why.
+    ///
+    /// # Errors
+    /// Those of `refused`.
+    pub(crate) fn adopt<E>(
+        &self,
+        space: &Keyspace,
+        compat: Compat,
+        codes: &[Bytes],
+        mut refused: impl FnMut(usize, ErrorReply) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut state = self.state.lock();
+        for (number, code) in codes.iter().enumerate() {
+            if let Err(error) = state.add(Of { space, compat }, &self.gate, code, false) {
+                refused(number, error)?;
+            }
+        }
         self.count(&state);
+        space.put_libraries(state.libraries.codes());
+        *self.known.lock() = space.libraries().codes();
+        Ok(())
     }
 
     /// The payload of all libraries.
-    pub(crate) fn dump_libraries(&self, compat: Compat) -> Vec<u8> {
-        let state = self.state.lock();
-        rdb::dump_libraries(state.libraries.by_name.values().map(|library| &library.text[..]), compat)
+    pub(crate) fn dump_libraries(&self, session: &Session) -> Vec<u8> {
+        let state = self.up_to_date(Of::session(session));
+        let codes = state.libraries.by_name.values().map(|library| &library.text[..]);
+        rdb::dump_libraries(codes, session.dialect().compat)
     }
 
     /// Loads the libraries of a payload, all of them or none.
@@ -281,7 +332,7 @@ impl Scripts {
         let (compat, limit) = (session.dialect().compat, session.db().space().limits().value);
         let codes = rdb::restore_libraries(payload, compat, limit)
             .map_err(|_| ErrorReply::known("ERR DUMP payload version or checksum are wrong"))?;
-        let mut state = self.state.lock();
+        let mut state = self.to_change(session)?;
         let (mut restored, mut callbacks) = (Libraries::default(), Vec::new());
         for text in codes {
             let text = text.map_err(ErrorReply::known)?;
@@ -289,23 +340,22 @@ impl Scripts {
             if restored.by_name.contains_key(&name) {
                 return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
             }
-            let registered = state.engine(session, &self.gate)?.load(code)?;
+            let registered = state.engine(Of::session(session), &self.gate)?.load(code)?;
             restored.check(&name, &registered)?;
             restored.insert(&name, &text, &registered);
             callbacks.extend(registered.into_iter().map(|of| (of.name, of.callback)));
         }
         let gone = state.libraries.join(restored, restoring)?;
+        state.forget(&gone);
         if let Some(engine) = &mut state.engine {
-            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
             engine.functions.extend(callbacks);
         }
-        self.count(&state);
-        Ok(())
+        self.keep(state, session)
     }
 
     /// All libraries with their functions, in the order of their names.
-    pub(crate) fn all_libraries(&self) -> Vec<(String, Library, Functions)> {
-        let state = self.state.lock();
+    pub(crate) fn all_libraries(&self, session: &Session) -> Vec<(String, Library, Functions)> {
+        let state = self.up_to_date(Of::session(session));
         let functions = |library: &Library| {
             let of = |name: &String| Some((name.clone(), state.libraries.functions.get(name)?.clone()));
             library.functions.iter().filter_map(of).collect()
@@ -314,12 +364,74 @@ impl Scripts {
         libraries.map(|(name, library)| (name.clone(), library.clone(), functions(library))).collect()
     }
 
+    /// How many there are of what; while a script runs, as it was when that began.
+    pub(crate) fn counts(&self, session: &Session) -> Counts {
+        // Who runs a script has the state's lock, and may be the one who asks.
+        let is_idle = || self.gate.running().is_none();
+        if !self.is_up_to_date(session.db().space()) && is_idle() {
+            drop(self.up_to_date(Of::session(session)));
+        }
+        let [scripts, libraries, functions] = &self.counts;
+        let [scripts, libraries, functions] =
+            [scripts, libraries, functions].map(|count| count.load(Ordering::Relaxed));
+        Counts { scripts, libraries, functions }
+    }
+
     fn count(&self, state: &State) {
-        self.libraries.store(state.libraries.by_name.len(), Ordering::Relaxed);
-        self.functions.store(state.libraries.functions.len(), Ordering::Relaxed);
+        let of = [state.cache.len(), state.libraries.by_name.len(), state.libraries.functions.len()];
+        self.counts.iter().zip(of).for_each(|(count, of)| count.store(of, Ordering::Relaxed));
+    }
+
+    fn is_up_to_date(&self, space: &Keyspace) -> bool {
+        Arc::ptr_eq(&self.known.lock(), &space.libraries().codes())
+    }
+
+    /// The state, with the libraries that the store has: a file that was loaded and a state that was gone back to have put
+    /// others there. One that cannot be loaded in this server stays, and has no functions.
+    fn up_to_date(&self, of: Of<'_>) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        if !self.is_up_to_date(of.space) {
+            let codes = of.space.libraries().codes();
+            state.libraries = Libraries::default();
+            if let Some(engine) = &mut state.engine {
+                engine.functions.clear();
+            }
+            for code in codes.iter() {
+                if state.add(of, &self.gate, code, true).is_err() {
+                    state.libraries.keep(code);
+                }
+            }
+            *self.known.lock() = codes;
+            self.count(&state);
+        }
+        state
+    }
+
+    /// The same, for who changes libraries.
+    ///
+    /// # Errors
+    /// Those of the store's journal.
+    fn to_change(&self, session: &Session) -> Result<MutexGuard<'_, State>, ErrorReply> {
+        session.db().space().check_libraries()?;
+        Ok(self.up_to_date(Of::session(session)))
+    }
+
+    /// Has the store keep the libraries that there are now, and waits until that is as safe as was asked for.
+    ///
+    /// # Errors
+    /// Those of the store's journal; and if it was put back to another state meanwhile.
+    fn keep(&self, state: MutexGuard<'_, State>, session: &Session) -> Result<(), ErrorReply> {
+        self.count(&state);
+        let (db, codes) = (session.db(), state.libraries.codes());
+        let mut known = self.known.lock();
+        let place = db.space().change_libraries(&known, &codes).ok_or(PUT_BACK)?;
+        *known = codes;
+        drop((known, state));
+        Ok(db.space().settle_libraries(db.transaction().map(|held| &**held), place)?)
     }
 }
 
+const PUT_BACK: ErrorReply = ErrorReply::known("ERR the store was put back to another state meanwhile");
 const NO_STATE: ErrorReply = ErrorReply::known("ERR no memory for a Lua state");
 const NO_FUNCTION: ErrorReply = ErrorReply::known("ERR Function not found");
 const MAY_WRITE: ErrorReply =
@@ -347,17 +459,46 @@ impl State {
         digest
     }
 
+    /// Loads a library; gives its name.
+    ///
+    /// # Errors
+    /// Redis's, of a library that cannot be, and of one that is there if none is to be replaced.
+    fn add(&mut self, of: Of<'_>, gate: &Gate, text: &Bytes, replaces: bool) -> Result<String, ErrorReply> {
+        let (name, code) = shebang::of_library(text)?;
+        if !replaces && self.libraries.by_name.contains_key(&name) {
+            return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
+        }
+        let registered = self.engine(of, gate)?.load(code)?;
+        self.libraries.check(&name, &registered)?;
+        let gone = self.libraries.remove(&name).unwrap_or_default();
+        self.libraries.insert(&name, text, &registered);
+        self.forget(&gone);
+        if let Some(engine) = &mut self.engine {
+            engine.functions.extend(registered.into_iter().map(|of| (of.name, of.callback)));
+        }
+        Ok(name)
+    }
+
+    /// Functions that are no more.
+    fn forget(&mut self, gone: &[String]) {
+        if let Some(engine) = &mut self.engine {
+            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
+        }
+    }
+
     /// The Lua state for sessions of that kind, with the libraries that are loaded; those of another kind find
     /// other versions and libraries in it, so it is made anew for them.
-    fn engine(&mut self, session: &Session, gate: &Gate) -> Result<&mut Engine, ErrorReply> {
-        let compat: Compat = session.dialect().compat;
+    fn engine(&mut self, of: Of<'_>, gate: &Gate) -> Result<&mut Engine, ErrorReply> {
+        let Of { space, compat } = of;
         if self.engine.as_ref().is_none_or(|engine| engine.compat != compat) {
             self.engine = None;
-            let seed = session.db().space().rng().next();
+            let seed = space.rng().next();
             let mut engine = Engine::new(compat, seed, &gate.signals).map_err(|_| NO_STATE)?;
             for library in self.libraries.by_name.values() {
-                let (_, code) = shebang::of_library(&library.text)?;
-                engine.functions.extend(engine.load(code)?.into_iter().map(|of| (of.name, of.callback)));
+                // What one kind of server can load another may not: it has no such functions.
+                let loaded = shebang::of_library(&library.text).and_then(|(_, code)| engine.load(code));
+                let loaded = loaded.unwrap_or_default();
+                engine.functions.extend(loaded.into_iter().map(|of| (of.name, of.callback)));
             }
             self.engine = Some(engine);
         }
@@ -366,14 +507,14 @@ impl State {
 
     fn keep(
         &mut self,
-        session: &Session,
+        of: Of<'_>,
         gate: &Gate,
         sha: &str,
         text: &Bytes,
         stays: bool,
     ) -> Result<(mlua::Function, Option<shebang::Flags>), ErrorReply> {
-        let (flags, code) = shebang::of_script(text, session.dialect().compat)?;
-        let engine = self.engine(session, gate)?;
+        let (flags, code) = shebang::of_script(text, of.compat)?;
+        let engine = self.engine(of, gate)?;
         let function = engine.compile(code)?;
         engine.scripts.insert(sha.to_owned(), function.clone());
         if let Some(gone) = self.cache.insert(sha, text, flags, stays) {

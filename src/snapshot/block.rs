@@ -150,6 +150,14 @@ impl<R: Read> BlockReader<R> {
         self.at + (PREFIX + self.read) as u64
     }
 
+    /// Whether the stream goes on here.
+    pub(super) fn has_more(&mut self) -> Result<bool, Fault> {
+        if self.read == self.payload.len() && !self.is_over {
+            self.next_block()?;
+        }
+        Ok(self.read < self.payload.len())
+    }
+
     /// Checks that the stream and the file end here.
     pub(super) fn finish(mut self) -> Result<(), Fault> {
         if self.read < self.payload.len() {

@@ -211,6 +211,11 @@ impl<I: Input> Reader<'_, I> {
         self.input.read_string(length)
     }
 
+    /// The code of each library, a count before them.
+    pub(crate) fn libraries(&mut self) -> Result<Vec<Bytes>, Fault> {
+        (0..self.number()?).map(|_| self.bytes()).collect()
+    }
+
     fn list(&mut self) -> Result<Value, Fault> {
         let mut list = List::default();
         for _ in 0..self.number()? {
@@ -428,6 +433,11 @@ pub(crate) fn write_optional(out: &mut impl Write, number: Option<u64>) -> io::R
 pub(crate) fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     write_varint(out, bytes.len() as u64)?;
     out.write_all(bytes)
+}
+
+pub(crate) fn write_libraries(out: &mut impl Write, codes: &[Bytes]) -> io::Result<()> {
+    write_varint(out, codes.len() as u64)?;
+    codes.iter().try_for_each(|code| write_bytes(out, code))
 }
 
 pub(crate) fn write_varint(out: &mut impl Write, mut value: u64) -> io::Result<()> {

@@ -9,15 +9,15 @@ use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::{mem, panic, thread};
 
 use super::block::BlockReader;
-use super::entry::{Entry, Moment};
+use super::entry::{Entry, Moment, Reader};
 use super::error::Fault;
 use super::input::Input;
 use super::{Progress, REPORT};
 use crate::clock::NEVER;
 use crate::key::KeyRef;
-use crate::keyspace::Keyspace;
 use crate::keyspace::writer::Deadline;
-use crate::{KeyEvent, TINY};
+use crate::keyspace::{Keyspace, Limits};
+use crate::{Bytes, KeyEvent, TINY};
 
 /// More threads than this would wait for the one that reads.
 const THREADS: usize = 4;
@@ -55,7 +55,9 @@ pub(super) fn read(
         // What could not be put in place lies before what could not be decoded.
         places.finish()?;
         let progress = decoded?;
+        let libraries = libraries(&mut blocks, space.limits())?;
         blocks.finish()?;
+        space.put_libraries(libraries.into());
         report(progress);
         Ok(progress)
     })
@@ -68,7 +70,7 @@ pub(crate) fn restore_picture(
     disk: &dyn crate::disk::Disk,
     path: &std::path::Path,
     id: u64,
-    limits: crate::keyspace::Limits,
+    limits: Limits,
     store: &mut crate::keyspace::restore::Restoring<'_>,
 ) -> crate::Result<(Progress, u64)> {
     super::file::collect_leftovers(disk, path);
@@ -86,11 +88,18 @@ pub(crate) fn restore_picture(
                 return Err(blocks.damaged("a key occurs twice"));
             }
         }
+        let libraries = libraries(&mut blocks, limits)?;
         let (bytes, taken_at) = (blocks.bytes(), blocks.taken_at);
         blocks.finish()?;
+        store.put_libraries(libraries);
         Ok((Progress { entries: total, total, bytes }, taken_at))
     };
     restore().map_err(|fault: Fault| super::SnapshotError::of(fault, path))
+}
+
+/// Reads the libraries behind the entries, if there are any.
+fn libraries(blocks: &mut BlockReader<impl Read>, limits: Limits) -> Result<Vec<Bytes>, Fault> {
+    if blocks.has_more()? { Reader { input: blocks, limits }.libraries() } else { Ok(Vec::new()) }
 }
 
 /// Reads entries until the last, or until one could not be put in place.
@@ -210,7 +219,7 @@ mod tests {
 
     use super::super::{Picture, collect, write};
     use super::*;
-    use crate::{Bytes, Store};
+    use crate::Store;
 
     fn seeded() -> Store {
         Store::builder().seed(7).shards(8).build()

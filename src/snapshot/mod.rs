@@ -11,7 +11,8 @@
 //!   or taken from another snapshot is found. A block of length 0 is the last; its number tells how
 //!   many there are, and nothing follows it.
 //! - **Entries**: the payloads as one stream, see [`entry`]. The first 8 bytes are the number of
-//!   entries.
+//!   entries. Behind the last, if there are any, the libraries of functions: a count (varint) and the code of each, as a
+//!   byte string.
 //!
 //! Memory while reading is bounded by what was read, never by what a length claims.
 
@@ -30,6 +31,7 @@ use std::path::Path;
 
 use crate::disk::Disk;
 use crate::keyspace::Keyspace;
+use crate::sync::Arc;
 use crate::{Result, rng, trace};
 
 use block::BlockWriter;
@@ -89,6 +91,7 @@ fn write(
     let mut progress = Progress { total: picture.count(), ..Progress::default() };
     let mut blocks = BlockWriter::start(out, id, moment.wall)?;
     blocks.write_all(&progress.total.to_le_bytes())?;
+    let libraries = Arc::clone(&picture.libraries);
     picture.consume(|db, entry| {
         entry::write(&mut blocks, db, entry, moment)?;
         progress.entries += 1;
@@ -102,6 +105,9 @@ fn write(
     if entries != total {
         // No file that announces others than it holds can be read.
         return Err(io::Error::other(format!("{total} keys were announced, and {entries} written")));
+    }
+    if !libraries.is_empty() {
+        entry::write_libraries(&mut blocks, &libraries)?;
     }
     progress.bytes = blocks.finish()?;
     Ok(progress)

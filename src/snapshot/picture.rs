@@ -10,6 +10,7 @@ use super::Moment;
 use crate::Result;
 use crate::keyspace::Keyspace;
 use crate::keyspace::handover::{Handover, Marks};
+use crate::keyspace::libraries::Codes;
 use crate::keyspace::table::{Contents, Entry, Leaving, Table};
 use crate::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(crate) struct Picture {
     /// How many entries are shown, where that is known without a look at them.
     pub(super) count: Option<usize>,
     handover: Ending,
+    /// The code of the libraries that there are.
+    pub libraries: Codes,
 }
 
 /// A table's part of a picture.
@@ -68,7 +71,9 @@ pub(crate) fn share(space: &Keyspace, at: impl FnOnce()) -> Result<Picture> {
         let tables: Vec<_> =
             numbered.map(|(number, (db, table))| Shown::of(db, table, &handover.0, number)).collect();
         at();
-        Picture { tables, moment, natives: false, count, handover }
+        // Behind that: who changes them meanwhile may be in both.
+        let libraries = space.libraries().codes();
+        Picture { tables, moment, natives: false, count, handover, libraries }
     })
 }
 

@@ -4,6 +4,8 @@ mod again;
 mod commands;
 mod crashes;
 mod damage;
+#[cfg(feature = "lua")]
+mod libraries;
 mod parts;
 mod planted;
 #[cfg(feature = "server")]

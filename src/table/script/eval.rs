@@ -57,7 +57,7 @@ fn sha(call: &mut Call<'_>, read_only: bool) -> Answer {
 fn function(call: &mut Call<'_>, read_only: bool) -> Answer {
     let words = words(call);
     let name = call.args.next()?;
-    if !call.shared().scripts.has_function(name) {
+    if !call.shared().scripts.has_function(call.session, name) {
         return Err(ErrorReply::known("ERR Function not found"));
     }
     let (keys, args) = given(call, ErrorReply::known("ERR Bad number of keys provided"))?;

@@ -4,7 +4,6 @@ use super::lines;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::script::{Function, Restoring};
-use crate::sync::atomic::Ordering;
 use crate::table::args::is;
 use crate::table::call::{Answer, Call};
 use crate::table::row::Compat;
@@ -25,7 +24,7 @@ pub(super) fn load(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn delete(call: &mut Call<'_>) -> Answer {
     let name = call.args.next()?;
-    if !call.shared().scripts.delete_library(name) {
+    if !call.shared().scripts.delete_library(call.session, name)? {
         return Err(ErrorReply::known("ERR Library not found"));
     }
     Ok(Reply::OK)
@@ -38,12 +37,12 @@ pub(super) fn flush(call: &mut Call<'_>) -> Answer {
         [_] => return Err(ErrorReply::known("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
         _ => return Err(call.wrong_subcommand()),
     }
-    call.shared().scripts.flush_libraries();
+    call.shared().scripts.flush_libraries(call.session)?;
     Ok(Reply::OK)
 }
 
 pub(super) fn dump(call: &mut Call<'_>) -> Answer {
-    Ok(Reply::Bulk(call.shared().scripts.dump_libraries(call.compat()).into()))
+    Ok(Reply::Bulk(call.shared().scripts.dump_libraries(call.session).into()))
 }
 
 pub(super) fn restore(call: &mut Call<'_>) -> Answer {
@@ -74,7 +73,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Answer {
             return Err(unknown("Unknown argument ", option));
         }
     }
-    let mut libraries = call.shared().scripts.all_libraries();
+    let mut libraries = call.shared().scripts.all_libraries(call.session);
     libraries.retain(|(name, ..)| pattern.as_ref().is_none_or(|pattern| pattern.matches(name.as_bytes())));
     let told = libraries.into_iter().map(|(name, library, functions)| {
         let functions = functions.into_iter().map(|(name, function)| told(name, function)).collect();
@@ -103,6 +102,7 @@ fn told(name: String, function: Function) -> Reply {
 /// What runs, and what there is: answered while a script runs.
 pub(super) fn stats(call: &mut Call<'_>) -> Answer {
     let scripts = &call.shared().scripts;
+    let count = scripts.counts(call.session);
     let now = call.space().clock().now();
     let running = scripts.gate.running().map_or(Reply::Nil, |running| {
         map(vec![
@@ -115,8 +115,8 @@ pub(super) fn stats(call: &mut Call<'_>) -> Answer {
         ])
     });
     let counts = map(vec![
-        ("libraries_count", Reply::count(scripts.libraries.load(Ordering::Relaxed))),
-        ("functions_count", Reply::count(scripts.functions.load(Ordering::Relaxed))),
+        ("libraries_count", Reply::count(count.libraries)),
+        ("functions_count", Reply::count(count.functions)),
     ]);
     Ok(map(vec![("running_script", running), ("engines", map(vec![("LUA", counts)]))]))
 }

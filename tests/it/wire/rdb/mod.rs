@@ -180,7 +180,7 @@ fn we_load_the_servers_file() {
     }
 }
 
-/// Functions, which are passed over where that is asked for; and notes on how keys are used.
+/// Functions, which are passed over where that is asked for and there is no Lua; and notes on how keys are used.
 fn files_with_more_than_keys(live: &mut Live, folder: &Folder) {
     let path = folder.join("dump.rdb");
     live.ask(&words!["FLUSHALL"]);
@@ -189,8 +189,11 @@ fn files_with_more_than_keys(live: &mut Live, folder: &Folder) {
     let code = "#!lua name=mine\nredis.register_function('f', function() return 1 end)";
     live.ask(&words!["FUNCTION", "LOAD", code]);
     assert_eq!(live.ask(&words!["SAVE"]), OK);
-    let Err(Error::Rdb(error)) = Store::load_rdb(&path) else { panic!("it has a library") };
-    assert!(matches!(&*error, RdbError::Unsupported { what, .. } if what == "the function library mine"));
+    #[cfg(not(feature = "lua"))]
+    {
+        let Err(Error::Rdb(error)) = Store::load_rdb(&path) else { panic!("it has a library") };
+        assert!(matches!(&*error, RdbError::Unsupported { what, .. } if what == "the function library mine"));
+    }
     let skip = RdbOptions::new().unsupported(RdbUnsupported::Skip);
     let (store, report) = Store::builder().load_rdb_with(&path, skip).unwrap();
     assert_eq!((store.len().unwrap(), report.entries), (1, 1));
@@ -202,6 +205,78 @@ fn files_with_more_than_keys(live: &mut Live, folder: &Folder) {
     live.ask(&words!["SELECT", "0"]);
     assert_eq!(live.ask(&words!["SAVE"]), OK);
     assert_eq!(Store::load_rdb(&path).unwrap().db(3).unwrap().len().unwrap(), 1);
+}
+
+/// What the servers' own libraries are, by what they look like from outside.
+#[cfg(feature = "lua")]
+const LIBRARIES: [&str; 3] = [
+    "#!lua name=mine\nredis.register_function('f', function(keys, args) return {keys[1], args[1], 'f'} end)",
+    "#!lua name=other\nlocal n = 0 redis.register_function{function_name = 'g', description = 'counts', \
+     callback = function() n = n + 1 return n end, flags = {'no-writes'}}",
+    "#!lua name=Third\nredis.register_function('h', function() return redis.call('GET', 'a') end)",
+];
+
+#[test]
+#[cfg(feature = "lua")]
+fn libraries_go_there_and_back() {
+    let questions = [
+        words!["FCALL", "f", 1, "key", "argument"],
+        words!["FCALL_RO", "g", 0],
+        words!["FCALL", "h", 0],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "mine", "WITHCODE"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "other", "WITHCODE"],
+        words!["FUNCTION", "STATS"],
+    ];
+    for kind in &KINDS {
+        let folder = Folder::new();
+        let path = folder.join("dump.rdb");
+        let Some(mut live) = kind.start(folder.path()) else { continue };
+        let compat = live.compat;
+        live.ask(&words!["SET", "a", "1"]);
+        for code in LIBRARIES {
+            assert!(live.ask(&words!["FUNCTION", "LOAD", code]).starts_with(b"$"));
+        }
+        if compat == Compat::Valkey9 {
+            let code = "#!lua name=named\nserver.register_function('i', function() return 1 end)";
+            live.ask(&words!["FUNCTION", "LOAD", code]);
+        }
+        assert_eq!(live.ask(&words!["SAVE"]), OK);
+        let theirs = questions.clone().map(|words| live.ask(&words));
+        drop(live);
+
+        let store = Store::load_rdb(&path).unwrap();
+        let mut session = store.session().compat(compat);
+        assert_eq!(questions.clone().map(|words| ask(&mut session, &words)), theirs, "{compat:?}");
+        fs::remove_file(&path).unwrap();
+        store.save_rdb(&path, compat).unwrap();
+        let mut live = kind.start(folder.path()).unwrap();
+        assert_eq!(questions.clone().map(|words| live.ask(&words)), theirs, "{compat:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "lua")]
+fn a_library_that_does_not_load_is_an_error_or_skipped() {
+    let sound = "#!lua name=sound\nredis.register_function('f', function() return 1 end)";
+    let broken = "#!lua name=broken\nreturn nothing";
+    let entry = |code: &str| [&[0xf5, 0x40, code.len() as u8], code.as_bytes()].concat();
+    let twice = [entry(sound), entry(sound)].concat();
+    let unsound = [entry(sound), entry(broken)].concat();
+    for (entries, name, why) in [(&twice, "sound", "already exists"), (&unsound, "broken", "nonexistent")] {
+        let file = [b"REDIS0012", &entries[..], &[0xff], &[0; 8]].concat();
+        let Err(Error::Rdb(error)) = Store::builder().read_rdb(&file[..]) else { panic!("{name}") };
+        let RdbError::Unsupported { what, at, .. } = &*error else { panic!("{error}") };
+        assert!(
+            what.starts_with(&format!("the function library {name} (ERR ")) && what.contains(why),
+            "{what}"
+        );
+        assert_eq!(*at as usize, 9 + entry(sound).len());
+        let skip = RdbOptions::new().unsupported(RdbUnsupported::Skip);
+        let (store, report) = Store::builder().read_rdb_with(&file[..], skip).unwrap();
+        assert_eq!((report.functions.len(), report.skipped.len()), (2, 1));
+        assert_eq!((&report.skipped[0].what, report.skipped[0].at), (what, *at));
+        assert_eq!(ask(&mut store.session(), &words!["FCALL", "f", 0]), b":1\r\n");
+    }
 }
 
 /// Entries, some with other names and some removed since, and groups of which consumers have read some.

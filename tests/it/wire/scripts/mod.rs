@@ -2,6 +2,7 @@
 
 mod corpus;
 mod functions;
+mod kept;
 mod kill;
 mod libraries;
 mod recipes;
