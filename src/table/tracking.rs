@@ -2,7 +2,7 @@
 
 use super::args::{Args, is};
 use super::call::{Answer, Call};
-use super::row::flag::{LOADING, NOSCRIPT, PUBSUB, READONLY, STALE};
+use super::row::flag::{LOADING, NOSCRIPT, PUBSUB, READONLY, SCRIPTS, STALE};
 use super::row::{Keys, Row, row};
 use super::session::Session;
 use super::shared::Shared;
@@ -32,7 +32,8 @@ impl Session {
     /// Has the session told of changes to the keys that a command is about to read, if it wants to be.
     pub(super) fn remember_reads(&self, row: &Row, words: &[Bytes]) -> Option<Read> {
         let tracker = self.client.known_tracker().filter(|tracker| tracker.is_on())?;
-        if !row.has(READONLY) || row.has(PUBSUB) {
+        // A script that only reads does so by its commands.
+        if !row.has(READONLY) || row.has(PUBSUB) || row.has(SCRIPTS) {
             return None;
         }
         let options = tracker.options();

@@ -106,6 +106,7 @@ impl Session {
         let (client, account) = (Arc::clone(&self.client), Arc::clone(&self.account));
         let mut part = Session::of(self.db().within(transaction), client, account, self.compat);
         part.scripting.is_part = true;
+        part.caching = self.caching;
         part
     }
 

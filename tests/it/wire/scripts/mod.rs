@@ -7,6 +7,7 @@ mod kill;
 mod libraries;
 mod recipes;
 mod time;
+mod tracked;
 
 use larder::{Compat, Protocol, Store};
 
