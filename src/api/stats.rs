@@ -25,6 +25,8 @@ pub struct Stats {
     pub entries: usize,
     /// Keys that have a deadline of their own.
     pub expiring: usize,
+    /// Hashes with a field that has a deadline.
+    pub expiring_fields: usize,
     /// Bytes that keys and values take, with the tables that they stand in.
     pub bytes: usize,
     /// What keys weigh, where [`StoreBuilder::max_weight`](crate::StoreBuilder::max_weight) was said; else 0.
@@ -61,6 +63,8 @@ pub struct DatabaseStats {
     pub entries: usize,
     /// Keys that have a deadline of their own.
     pub expiring: usize,
+    /// Hashes with a field that has a deadline.
+    pub expiring_fields: usize,
     /// Bytes that keys and values take, with the tables that they stand in.
     pub bytes: usize,
     /// What keys weigh, where [`StoreBuilder::max_weight`](crate::StoreBuilder::max_weight) was said; else 0.
@@ -126,6 +130,7 @@ impl Stats {
             self.evictions += of.evictions;
             self.entries += of.entries;
             self.expiring += of.expiring;
+            self.expiring_fields += of.expiring_fields;
             self.bytes += of.bytes;
             self.weight = self.weight.saturating_add(of.weight);
         }
@@ -140,6 +145,7 @@ impl DatabaseStats {
         self.evictions += table.counters.evicted;
         self.entries += table.len();
         self.expiring += table.expiring();
+        self.expiring_fields += table.expiring_parts();
         self.bytes += table.bytes();
         let weight = u64::try_from(table.weight()).unwrap_or(u64::MAX);
         self.weight = self.weight.saturating_add(weight);

@@ -29,6 +29,11 @@ impl DueParts {
         }
     }
 
+    /// How many keys there are. O(1)
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The key whose next part expires first, and when that is.
     pub(super) fn first(&self) -> Option<&(u64, Bytes)> {
         self.keys.first()

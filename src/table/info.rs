@@ -148,6 +148,7 @@ fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let peak = memory::peak(call, used);
     let rss = memory::resident().unwrap_or(used);
     let system = memory::installed().unwrap_or(0);
+    let [scripts, functions, libraries] = scripts(call);
     vec![
         line("used_memory", used),
         line("used_memory_human", human(used)),
@@ -166,9 +167,9 @@ fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("used_memory_lua_human", human(0)),
         line("used_memory_scripts", 0),
         line("used_memory_scripts_human", human(0)),
-        line("number_of_cached_scripts", 0),
-        line("number_of_functions", 0),
-        line("number_of_libraries", 0),
+        line("number_of_cached_scripts", scripts),
+        line("number_of_functions", functions),
+        line("number_of_libraries", libraries),
         line("maxmemory", most),
         line("maxmemory_human", human(most)),
         line("maxmemory_policy", setting(call, "maxmemory-policy")),
@@ -179,6 +180,20 @@ fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("lazyfree_pending_objects", 0),
         line("lazyfreed_objects", 0),
     ]
+}
+
+/// How many scripts are kept, and functions and libraries are there.
+fn scripts(call: &Call<'_>) -> [usize; 3] {
+    #[cfg(feature = "lua")]
+    {
+        let counts = call.shared().scripts.counts(call.session);
+        [counts.scripts, counts.functions, counts.libraries]
+    }
+    #[cfg(not(feature = "lua"))]
+    {
+        let _ = call;
+        [0; 3]
+    }
 }
 
 /// A number of bytes as people read it.
@@ -364,10 +379,16 @@ fn cpu(_: &Call<'_>, _: &Stats) -> Vec<Line> {
 }
 
 fn keyspace(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
-    let more = if call.compat().redis() >= (7, 4) { ",subexpiry=0" } else { "" };
+    let of_fields = match call.compat() {
+        Compat::Valkey9 => Some("keys_with_volatile_items"),
+        compat => (compat.redis() >= (7, 4)).then_some("subexpiry"),
+    };
     let used = counted.databases.iter().filter(|of| of.entries > 0);
     used.map(|of| {
-        let facts = format!("keys={},expires={},avg_ttl=0{more}", of.entries, of.expiring);
+        let mut facts = format!("keys={},expires={},avg_ttl=0", of.entries, of.expiring);
+        if let Some(name) = of_fields {
+            facts.push_str(&format!(",{name}={}", of.expiring_fields));
+        }
         (format!("db{}", of.index).into(), facts)
     })
     .collect()

@@ -195,6 +195,11 @@ impl Table {
         self.timed
     }
 
+    /// Keys with a part that has a deadline. O(1)
+    pub(crate) fn expiring_parts(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Heap memory of all entries, in bytes. O(1).
     pub(crate) fn bytes(&self) -> usize {
         self.contents.records.bytes()

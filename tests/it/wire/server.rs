@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use larder::{Bytes, Compat, ManualClock, Reply, Store};
+use larder::{Bytes, Compat, ManualClock, Protocol, Reply, Store};
 
-use super::{Words, compare, words};
+use super::redis::Redis;
+use super::{Words, answer, compare, words};
 use crate::differential::chance::Chance;
+use crate::differential::server::Server;
 
 #[test]
 fn servers_are_byte_for_byte_those_of_redis() {
@@ -170,6 +172,62 @@ fn info_of_a_section_or_within_a_transaction() {
     let text = "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0,subexpiry=0\r\n";
     let told = Reply::Verbatim("txt", Bytes::from(text));
     assert_eq!(session.call(["EXEC"]), Reply::Array(vec![Reply::OK, told]));
+}
+
+/// Commands, behind each of which INFO tells the same as servers of those that it has by then.
+fn counted() -> Vec<Words> {
+    let library = "#!lua name=lib\nredis.register_function('f', function() return 1 end) \
+                   redis.register_function('g', function() return 1 end)";
+    let with_lua = vec![
+        words!["EVAL", "return 1", 0],
+        words!["SCRIPT", "LOAD", "return 2"],
+        words!["EVAL", "return 1", 0],
+        words!["EVAL", "return redis.call('INFO', 'everything') and 1", 0],
+        words!["FUNCTION", "LOAD", library],
+        words!["FCALL", "f", 0],
+        words!["FLUSHALL"],
+        words!["SCRIPT", "FLUSH"],
+        words!["FUNCTION", "DELETE", "lib"],
+    ];
+    let of_fields = vec![
+        words!["HSET", "h", "f", "1", "g", "2"],
+        words!["HSET", "i", "f", "1"],
+        words!["SET", "s", "1"],
+        words!["HPEXPIRE", "h", 1_000_000, "FIELDS", 1, "f"],
+        words!["HPEXPIRE", "h", 1_000_000, "FIELDS", 1, "g"],
+        words!["HPEXPIRE", "i", 1_000_000, "FIELDS", 1, "f"],
+        words!["SELECT", 3],
+        words!["COPY", "none", "j"],
+        words!["HSET", "j", "f", "1"],
+        words!["HPEXPIRE", "j", 1_000_000, "FIELDS", 1, "f"],
+        words!["SELECT", 0],
+        words!["HDEL", "h", "f"],
+        words!["RENAME", "h", "k"],
+        words!["HDEL", "k", "g"],
+        words!["DEL", "i"],
+    ];
+    if cfg!(feature = "lua") { [with_lua, of_fields].concat() } else { of_fields }
+}
+
+#[test]
+fn info_counts_scripts_and_hashes_with_fields_that_expire() {
+    const TOLD: [&str; 4] = ["number_of_", "db0:", "db3:", "maxmemory:"];
+    let told = |info: &[u8]| -> Vec<String> {
+        let info = String::from_utf8_lossy(info).into_owned();
+        info.lines().filter(|line| TOLD.iter().any(|name| line.starts_with(name))).map(Into::into).collect()
+    };
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let mut session = store.session().compat(redis.compat);
+        for words in counted() {
+            redis.ask(&words);
+            answer(&mut session, &words);
+            let info = words!["INFO", "everything"];
+            let ours = answer(&mut session, &info).to_bytes(Protocol::Resp2);
+            assert_eq!(told(&ours), told(&redis.ask(&info)), "{:?} {words:?}", redis.compat);
+        }
+    }
 }
 
 #[test]
