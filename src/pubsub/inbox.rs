@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::Message;
 use crate::clock::{Alarm, Clock, NEVER};
+#[cfg(feature = "commands")]
+use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wake::Wakes;
@@ -34,13 +36,12 @@ use crate::wake::Wakes;
 pub struct Backlog {
     messages: usize,
     bytes: usize,
-    closes: bool,
 }
 
 impl Backlog {
     /// The default: 1,024 messages and 32 MB (33,554,432 bytes). O(1).
     pub const fn new() -> Self {
-        Backlog { messages: 1024, bytes: 32 << 20, closes: false }
+        Backlog { messages: 1024, bytes: 32 << 20 }
     }
 
     /// Keeps at most so many messages, and at least one. O(1).
@@ -67,17 +68,47 @@ impl Backlog {
     pub const fn bytes(self, bytes: usize) -> Self {
         Backlog { bytes, ..self }
     }
-
-    /// Closes the inbox where it would else drop its oldest messages: for who must not miss any.
-    #[cfg(feature = "commands")]
-    pub(crate) const fn closing(self) -> Self {
-        Backlog { closes: true, ..self }
-    }
 }
 
 impl Default for Backlog {
     fn default() -> Self {
         Backlog::new()
+    }
+}
+
+/// How many bytes may wait for those who must not miss a message, and whose inbox closes where it would else drop one:
+/// for who listens to something, and for the others. It may be set at any time, and holds for what comes from then on.
+#[cfg(feature = "commands")]
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    pub listener: AtomicU64,
+    pub other: AtomicU64,
+}
+
+/// What becomes of the messages that a reader leaves lying.
+#[derive(Debug, Clone)]
+pub(crate) enum Keeps {
+    /// The newest of them are kept.
+    Newest(Backlog),
+    /// All, or none any more.
+    #[cfg(feature = "commands")]
+    All(Arc<Bounds>),
+}
+
+impl From<Backlog> for Keeps {
+    fn from(backlog: Backlog) -> Self {
+        Keeps::Newest(backlog)
+    }
+}
+
+impl Keeps {
+    /// What a message takes beside its bytes, where that counts.
+    fn each(&self) -> u64 {
+        match self {
+            Keeps::Newest(_) => 0,
+            #[cfg(feature = "commands")]
+            Keeps::All(_) => size_of::<Message>() as u64,
+        }
     }
 }
 
@@ -89,14 +120,18 @@ pub(super) struct Inbox {
     state: Mutex<State>,
     /// Shared with the clock, which wakes those whose deadline has come.
     arrived: Arc<Condvar>,
-    backlog: Backlog,
+    keeps: Keeps,
+    /// Whether it is somebody's who listens to a channel or a pattern.
+    listens: AtomicBool,
     /// What the state says, set under its lock, for those who ask often.
     is_closed: AtomicBool,
 }
 
 struct State {
     ring: VecDeque<Message>,
+    /// What they count for, with so many for each beside its own.
     bytes: u64,
+    each: u64,
     lagged: u64,
     closed: bool,
     /// Whether a thread may be waiting for `arrived`.
@@ -112,10 +147,11 @@ struct State {
 pub(super) struct Slot(Option<u64>);
 
 impl Inbox {
-    pub(super) fn new(backlog: Backlog, closed: bool) -> Self {
+    pub(super) fn new(keeps: Keeps, closed: bool) -> Self {
         let state = State {
             ring: VecDeque::new(),
             bytes: 0,
+            each: keeps.each(),
             lagged: 0,
             closed,
             parked: false,
@@ -124,7 +160,8 @@ impl Inbox {
             watcher: None,
         };
         let is_closed = AtomicBool::new(closed);
-        Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), backlog, is_closed }
+        let listens = AtomicBool::new(false);
+        Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), keeps, listens, is_closed }
     }
 
     /// Adds a message, if need be in the place of the oldest; false once the inbox is closed. O(1) amortised.
@@ -133,15 +170,22 @@ impl Inbox {
         if state.closed {
             return false;
         }
-        let size = message.size();
-        if self.backlog.closes && !state.ring.is_empty() && self.is_full(&state, size) {
-            state.end();
-            self.tell_closed(&mut state, wakes);
-            return false;
-        }
+        let size = state.size(&message);
         // An empty ring takes the message whatever the bounds are.
-        while self.is_full(&state, size) && state.pop().is_some() {
-            state.lagged = state.lagged.saturating_add(1);
+        match &self.keeps {
+            Keeps::Newest(backlog) => {
+                while state.is_full(*backlog, size) && state.pop().is_some() {
+                    state.lagged = state.lagged.saturating_add(1);
+                }
+            }
+            #[cfg(feature = "commands")]
+            Keeps::All(_) if state.bytes.saturating_add(size) > self.most() && !state.ring.is_empty() => {
+                state.end();
+                self.tell_closed(&mut state, wakes);
+                return false;
+            }
+            #[cfg(feature = "commands")]
+            Keeps::All(_) => {}
         }
         state.bytes = state.bytes.saturating_add(size);
         state.ring.push_back(message);
@@ -153,15 +197,29 @@ impl Inbox {
         true
     }
 
-    fn is_full(&self, state: &State, size: u64) -> bool {
-        state.ring.len() >= self.backlog.messages
-            || state.bytes.saturating_add(size) > self.backlog.bytes as u64
+    /// How many bytes may wait at present. O(1)
+    #[cfg(feature = "commands")]
+    pub(super) fn most(&self) -> u64 {
+        match &self.keeps {
+            Keeps::Newest(backlog) => backlog.bytes as u64,
+            Keeps::All(bounds) if self.listens.load(Ordering::Relaxed) => {
+                bounds.listener.load(Ordering::Relaxed)
+            }
+            Keeps::All(bounds) => bounds.other.load(Ordering::Relaxed),
+        }
     }
 
-    /// Wakes who waits for a message, though there is none: to look at something else.
+    /// Notes whether it is somebody's who listens to a channel or a pattern.
+    pub(super) fn set_listens(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Relaxed);
+    }
+
+    /// Wakes who waits for a message or for many, though there are none: to look at something else.
     #[cfg(feature = "commands")]
     pub(super) fn nudge(&self, wakes: &mut Wakes) {
-        self.state.lock().disarm(&self.arrived, wakes);
+        let mut state = self.state.lock();
+        state.disarm(&self.arrived, wakes);
+        state.disarm_watcher(wakes);
     }
 
     /// How many messages there are, and their bytes.
@@ -294,8 +352,17 @@ impl Inbox {
 impl State {
     fn pop(&mut self) -> Option<Message> {
         let message = self.ring.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(message.size());
+        self.bytes = self.bytes.saturating_sub(self.size(&message));
         Some(message)
+    }
+
+    /// What a message counts for.
+    fn size(&self, message: &Message) -> u64 {
+        message.size().saturating_add(self.each)
+    }
+
+    fn is_full(&self, backlog: Backlog, more: u64) -> bool {
+        self.ring.len() >= backlog.messages || self.bytes.saturating_add(more) > backlog.bytes as u64
     }
 
     fn end(&mut self) {
@@ -311,8 +378,12 @@ impl State {
         }
         self.tasks.drain(..).for_each(|(_, waker)| wakes.add_task(waker));
         if self.closed {
-            self.watcher.take().into_iter().for_each(|(_, waker)| wakes.add_task(waker));
+            self.disarm_watcher(wakes);
         }
+    }
+
+    fn disarm_watcher(&mut self, wakes: &mut Wakes) {
+        self.watcher.take().into_iter().for_each(|(_, waker)| wakes.add_task(waker));
     }
 
     fn waits(&self, slot: &Slot, waker: &Waker) -> bool {
@@ -363,7 +434,7 @@ mod tests {
     #[test]
     fn the_newest_message_is_always_kept() {
         for backlog in [Backlog::new().messages(0), Backlog::new().bytes(0), Backlog::new().bytes(5)] {
-            let inbox = Inbox::new(backlog, false);
+            let inbox = Inbox::new(backlog.into(), false);
             push(&inbox, "first");
             push(&inbox, "second");
             assert_eq!(inbox.pop(), Some(message("second")));
@@ -373,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_large_message_takes_the_place_of_as_many_as_it_needs() {
-        let inbox = Inbox::new(Backlog::new().bytes(12), false);
+        let inbox = Inbox::new(Backlog::new().bytes(12).into(), false);
         ["111", "222", "333", "44444"].iter().for_each(|payload| push(&inbox, payload));
         assert_eq!((inbox.len(), inbox.lagged()), (2, 2));
         assert_eq!(inbox.pop(), Some(message("333")));
@@ -383,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_closed_inbox_takes_nothing_and_can_still_be_read() {
-        let inbox = Inbox::new(Backlog::new(), false);
+        let inbox = Inbox::new(Backlog::new().into(), false);
         push(&inbox, "last");
         inbox.close(&mut Wakes::default());
         assert!(!inbox.push(message("late"), &mut Wakes::default()));
@@ -396,17 +467,26 @@ mod tests {
     #[test]
     #[cfg(feature = "commands")]
     fn who_must_miss_nothing_is_told_no_more_once_it_is_full() {
-        let inbox = Inbox::new(Backlog::new().messages(2).closing(), false);
-        push(&inbox, "1");
-        push(&inbox, "2");
-        assert!(!inbox.push(message("3"), &mut Wakes::default()));
+        let each = "c1".len() as u64 + size_of::<Message>() as u64;
+        let bounds = Bounds { listener: AtomicU64::new(2 * each), other: AtomicU64::new(3 * each) };
+        let bounds = Arc::new(bounds);
+        let inbox = Inbox::new(Keeps::All(Arc::clone(&bounds)), false);
+        let takes = |payload| inbox.push(message(payload), &mut Wakes::default());
+        // While it listens to nothing there may be another.
+        assert!(takes("1") && takes("2") && takes("3"));
+        assert_eq!((inbox.waiting(), inbox.pop()), ((3, 3 * each), Some(message("1"))));
+        inbox.set_listens(true);
+        bounds.listener.store(3 * each, Ordering::Relaxed);
+        assert!(takes("4"));
+        bounds.other.store(u64::MAX, Ordering::Relaxed);
+        assert!(!takes("5"));
         assert!(inbox.is_closed());
-        assert_eq!(inbox.pop(), None);
+        assert_eq!((inbox.pop(), inbox.waiting()), (None, (0, 0)));
     }
 
     #[test]
     fn a_burst_collects_a_waiting_reader_once() {
-        let inbox = Inbox::new(Backlog::new(), false);
+        let inbox = Inbox::new(Backlog::new().into(), false);
         let mut context = Context::from_waker(Waker::noop());
         let (mut one, mut other) = (Slot::default(), Slot::default());
         for _ in 0..3 {

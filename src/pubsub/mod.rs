@@ -18,7 +18,10 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 pub use self::inbox::Backlog;
+#[cfg(feature = "commands")]
+pub(crate) use self::inbox::Bounds;
 use self::inbox::Inbox;
+pub(crate) use self::inbox::Keeps;
 pub use self::message::Message;
 pub(crate) use self::message::Origin;
 pub use self::subscription::{IntoIter, Iter, Recv, Subscription};
@@ -80,9 +83,9 @@ impl Hub {
     }
 
     /// A subscription to nothing yet. O(log subscriptions).
-    pub(crate) fn subscriber(hub: &Arc<Self>, clock: &Clock, backlog: Backlog) -> Subscription {
+    pub(crate) fn subscriber(hub: &Arc<Self>, clock: &Clock, keeps: impl Into<Keeps>) -> Subscription {
         let mut members = hub.members.lock();
-        let inbox = Arc::new(Inbox::new(backlog, members.closed));
+        let inbox = Arc::new(Inbox::new(keeps.into(), members.closed));
         let id = members.next_id;
         members.next_id += 1; // 64 bits do not overflow one by one
         if !members.closed {

@@ -2,6 +2,8 @@
 //! connection hands the bytes over.
 
 #[cfg(any(feature = "redis", feature = "server"))]
+mod ahead;
+#[cfg(any(feature = "redis", feature = "server"))]
 mod arguments;
 mod encode;
 #[cfg(any(feature = "redis", feature = "server"))]

@@ -6,13 +6,14 @@
 
 use std::fmt;
 
+use super::ahead::Ahead;
 use super::arguments::Arguments;
 use super::inline::split_words;
 use super::style::Style;
-use crate::Bytes;
 #[cfg(feature = "server")]
 use crate::reply::ErrorReply;
 use crate::text::number::parse_i64;
+use crate::{Bytes, TINY};
 
 /// The longest line: an inline request, or a count.
 const LINE: usize = 64 << 10;
@@ -20,6 +21,8 @@ const LINE: usize = 64 << 10;
 const LONG: usize = 16 << 10;
 /// What has been read goes from the buffer's front once it is so much.
 const READ: usize = 16 << 10;
+/// With so much in the buffer what follows is kept apart.
+const ENOUGH: usize = if TINY { 32 } else { 16 << 10 };
 /// Room that is kept where nothing has arrived.
 #[cfg(feature = "server")]
 const SPARE: usize = 4 << 10;
@@ -39,6 +42,9 @@ pub(crate) struct Requests {
     /// What has arrived, from `start` on not yet read.
     buffer: Vec<u8>,
     start: usize,
+    /// What has arrived behind it, for as long as there is enough to read: a client may send all its requests
+    /// before it takes a reply.
+    ahead: Ahead,
     /// How much of a line that has not ended is known not to hold its end.
     searched: usize,
     /// The arguments of the request that is being read.
@@ -83,6 +89,7 @@ impl Requests {
         Requests {
             buffer: Vec::new(),
             start: 0,
+            ahead: Ahead::default(),
             searched: 0,
             arguments: Arguments::default(),
             left: 0,
@@ -96,8 +103,17 @@ impl Requests {
     }
 
     /// More bytes have arrived. O(n)
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.received = self.received.wrapping_add(bytes.len() as u64);
+        if self.ahead.is_empty() && self.buffer.len() - self.start < ENOUGH {
+            self.add(bytes);
+        } else {
+            self.ahead.push(bytes);
+        }
+    }
+
+    /// More bytes are to be read. O(n)
+    fn add(&mut self, mut bytes: &[u8]) {
         if let (Some(long), Some(length)) = (&mut self.long, self.length) {
             let (own, rest) = bytes.split_at(bytes.len().min(length.saturating_sub(long.len())));
             append(long, own, length);
@@ -131,7 +147,19 @@ impl Requests {
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
         match self.usual() {
             Some(words) => Ok(Some(words)),
-            None => self.any(),
+            None => self.any_ahead(),
+        }
+    }
+
+    /// The next request, with what has been kept apart.
+    fn any_ahead(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
+        loop {
+            let found = self.any()?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            let Some(piece) = self.ahead.pop() else { return Ok(None) };
+            self.add(&piece);
         }
     }
 
@@ -161,7 +189,7 @@ impl Requests {
         Some(self.arguments.take())
     }
 
-    /// The next request, whatever it looks like and however much of it has arrived.
+    /// The next request, whatever it looks like and however much of it is there.
     fn any(&mut self) -> Result<Option<Vec<Bytes>>, ProtocolError> {
         while self.left == 0 {
             match self.buffer.get(self.start) {
@@ -208,7 +236,7 @@ impl Requests {
     /// Bytes that have arrived and are neither a request nor a whole argument yet.
     #[cfg(any(test, fuzzing, feature = "server"))]
     pub(crate) fn pending(&self) -> usize {
-        self.buffer.len() - self.start + self.long.as_ref().map_or(0, Vec::len)
+        self.buffer.len() - self.start + self.long.as_ref().map_or(0, Vec::len) + self.ahead.len()
     }
 
     /// Room for more bytes that is there already.
@@ -220,7 +248,8 @@ impl Requests {
     /// Bytes that are allocated.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn allocated(&self) -> usize {
-        self.buffer.capacity() + self.long.as_ref().map_or(0, Vec::capacity) + self.arguments.allocated()
+        let long = self.long.as_ref().map_or(0, Vec::capacity);
+        self.buffer.capacity() + long + self.ahead.allocated() + self.arguments.allocated()
     }
 
     /// Whether a request has arrived in part.
@@ -499,6 +528,32 @@ mod tests {
         check(b"get \"a\"b\r\n", "unbalanced quotes in request");
         check(&[b'x'; LINE], "too big inline request");
         check(&[b'*'; LINE], "too big mbulk count string");
+    }
+
+    #[test]
+    fn what_comes_ahead_is_kept_once_and_given_back_as_it_is_read() {
+        let mut requests = Requests::new(1 << 20);
+        let name = |count: usize| format!("key:{count:03}");
+        let one = |count: usize| format!("*2\r\n$3\r\nGET\r\n$7\r\n{}\r\n", name(count % 1000));
+        // More comes while some of it is read.
+        for count in 0..1_000 {
+            requests.feed(one(2 * count).as_bytes());
+            requests.feed(one(2 * count + 1).as_bytes());
+            assert_eq!(requests.next(), Ok(Some(words(&[b"GET", name(count).as_bytes()]))));
+        }
+        while requests.next() != Ok(None) {}
+        let sent = 10_000 * one(0).len();
+        (0..10_000_usize).for_each(|count| requests.feed(one(count).as_bytes()));
+        // Of each piece its place too, in a list that may be half empty; the pieces are short in tests.
+        assert_eq!(requests.pending(), sent);
+        assert!(requests.allocated() < 2 * sent, "{}", requests.allocated());
+        for count in 0..10_000_usize {
+            assert_eq!(requests.next(), Ok(Some(words(&[b"GET", name(count % 1000).as_bytes()]))));
+            if count == 9_000 {
+                assert!(requests.ahead.allocated() < sent, "{}", requests.ahead.allocated());
+            }
+        }
+        assert_eq!((requests.next(), requests.pending(), requests.ahead.allocated()), (Ok(None), 0, 0));
     }
 
     #[test]

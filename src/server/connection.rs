@@ -5,20 +5,20 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 
+use super::output::{Moment, SPARE, WRITE};
 use super::stream::{Arrived, Stream};
 use super::{GREETING, Shared};
-use crate::clock::{Clock, millis};
+use crate::clock::millis;
 #[cfg(feature = "journal")]
-use crate::journal::{SyncPolicy, deferred::deferring};
-use crate::pubsub::Subscription;
+use crate::journal::deferred::deferring;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Requests, Style};
-use crate::table::{Outcome, OutputLimit, Waiting, output_limit, query_limit};
+use crate::table::{Outcome, Waiting, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
@@ -26,14 +26,12 @@ use crate::{Bytes, Compat, Message, Recv, Session};
 
 /// Bytes that are read at a time.
 const READ: usize = 16 << 10;
-/// Replies are written once there are so many bytes of them, or nothing is left to answer.
-const WRITE: usize = 32 << 10;
-/// Room for replies that is kept when there are none.
-const SPARE: usize = 4 << 10;
 /// No limit to what a client has the server keep of its requests is below this.
 const MODEST: usize = 1 << 20;
-/// What a client may send on while its command waits for a key.
-const AHEAD: usize = 64 << 10;
+/// So many requests are answered at a time.
+const TURN: usize = 1 << 10;
+/// What a client may send on while its command waits for a key, or before it has said who it is.
+pub(super) const AHEAD: usize = 64 << 10;
 
 /// The client has gone, or has to.
 pub(super) struct Gone;
@@ -47,14 +45,14 @@ impl From<io::Error> for Gone {
 pub(super) struct Connection<'s> {
     pub stream: Stream,
     pub session: Session,
-    requests: Requests,
+    pub(super) requests: Requests,
     /// Replies that are not written yet.
     pub out: Vec<u8>,
     pub shared: &'s Shared,
     pub stopped: watch::Receiver<bool>,
     /// Up to where the store's journal has to be on the disk before the replies are sent.
     #[cfg(feature = "journal")]
-    unsynced: u64,
+    pub(super) unsynced: u64,
 }
 
 /// What comes next for a client of whose requests all have been answered.
@@ -98,8 +96,10 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
     };
     if shared.connected.load(Ordering::Relaxed) > shared.max_clients() {
         shared.store.space().shared().clients.count_rejected();
-        connection.tell(&ErrorReply::known("ERR max number of clients reached").into());
-        let _ = connection.flush().await;
+        let refusal = ErrorReply::known("ERR max number of clients reached").into();
+        if connection.tell(&refusal).is_ok() {
+            let _ = connection.flush().await;
+        }
         return;
     }
     // However it ends, the client is told no more.
@@ -117,6 +117,7 @@ impl Connection<'_> {
             self.answer().await?;
             self.flush().await?;
             self.check_requests()?;
+            self.check_stop()?;
             #[cfg(feature = "testing")]
             let has_begun = self.requests.has_begun();
             match self.next(stop.as_mut(), message.as_mut()).await? {
@@ -129,9 +130,9 @@ impl Connection<'_> {
                 }
                 Next::Message(Some(first)) => {
                     message.set(mail.recv_async());
-                    self.tell(&self.session.told(first));
+                    self.tell(&self.session.told(first))?;
                     while let Some(reply) = self.session.try_message().filter(|_| self.out.len() < WRITE) {
-                        self.tell(&reply);
+                        self.tell(&reply)?;
                     }
                 }
                 // There is no next one for who was killed, or does not keep up.
@@ -143,17 +144,23 @@ impl Connection<'_> {
     /// Answers all requests that have arrived.
     async fn answer(&mut self) -> Result<(), Gone> {
         self.session.stop_watch();
-        self.tell_requests();
+        tell_requests(&self.session, &self.requests);
+        let mut turn = 0;
         loop {
+            turn += 1;
+            if turn > TURN {
+                self.pause().await?;
+                turn = 0;
+            }
             self.requests.is_unknown = !self.session.may_call();
             let words = match self.requests.next() {
                 Ok(Some(words)) => words,
                 Ok(None) => {
-                    self.tell_requests();
+                    tell_requests(&self.session, &self.requests);
                     return Ok(());
                 }
                 Err(error) => {
-                    self.tell(&error.reply().into());
+                    self.tell(&error.reply().into())?;
                     self.flush().await?;
                     return Err(Gone);
                 }
@@ -190,7 +197,7 @@ impl Connection<'_> {
             }
             if self.session.sends_reply() {
                 let before = self.out.len();
-                self.tell(&reply);
+                self.tell(&reply)?;
                 let bytes = self.out.len().saturating_sub(before);
                 self.session.note_reply(&words, bytes);
                 // The next command has no part in what it took to write this out.
@@ -210,6 +217,22 @@ impl Connection<'_> {
                 self.session.stop_watch();
             }
         }
+    }
+
+    /// Lets others have their turn in the midst of many requests. A stop does not wait for all of them.
+    async fn pause(&mut self) -> Result<(), Gone> {
+        tokio::task::yield_now().await;
+        self.check_stop()?;
+        tell_requests(&self.session, &self.requests);
+        self.session.stop_watch();
+        // What is left may be much, and all of it be for a `MULTI`.
+        self.check_kept(self.session.queued_bytes())
+    }
+
+    /// Who sends requests without a pause is never waited for, and a stop is noticed all the same. One load
+    fn check_stop(&self) -> Result<(), Gone> {
+        // It is told but once, and who told it may have gone.
+        if self.stopped.has_changed().unwrap_or(true) { Err(Gone) } else { Ok(()) }
     }
 
     #[cfg(not(feature = "lua"))]
@@ -272,7 +295,7 @@ impl Connection<'_> {
                 message = self.session.mail().recv_async() => message.ok_or(Gone)?,
                 gone = leaves(stream, requests) => return Err(gone),
             };
-            self.tell(&self.session.told(message));
+            self.tell(&self.session.told(message))?;
             self.flush().await?;
         }
     }
@@ -303,98 +326,17 @@ impl Connection<'_> {
             message = self.session.mail().recv_async() => message.ok_or(Gone)?,
             gone = leaves(stream, requests) => return Err(gone),
         };
-        self.tell(&self.session.told(message));
+        self.tell(&self.session.told(message))?;
         Ok(())
-    }
-
-    /// Lets others know what is kept of the client's requests.
-    fn tell_requests(&self) {
-        let traffic = self.session.traffic();
-        traffic.received.store(self.requests.received, Ordering::Relaxed);
-        traffic.query.store(self.requests.pending(), Ordering::Relaxed);
-        traffic.query_room.store(self.requests.room(), Ordering::Relaxed);
-    }
-
-    fn tell(&mut self, reply: &Reply) {
-        self.session.encode_to(reply, &mut self.out);
-    }
-
-    /// Writes what there is to be written, once the client has read enough of what came before.
-    ///
-    /// # Errors
-    /// [`Gone`] also if more waits for the client than it may: a reply that is too long, or messages behind one
-    /// that it does not read.
-    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        #[cfg(feature = "journal")]
-        if let Some(journal) = self.shared.store.space().journal() {
-            // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
-            let place = if journal.policy() == SyncPolicy::Always { journal.end() } else { self.unsynced };
-            // Who is not told may ask again; who was told may not. A stop waits for it too, as the store's end does.
-            if let Err(error) = journal.synced(place).await {
-                // Others' doings can be read, as within the process. Of its own it is told why they may be lost, and no more.
-                if journal.synced(self.unsynced).await.is_err() {
-                    self.out.clear();
-                    self.tell(&error.into());
-                    self.write().await?;
-                    return Err(Gone);
-                }
-            }
-            self.unsynced = 0;
-        }
-        let waiting = self.out.len();
-        if waiting > WRITE && self.output_limit().hard.is_some_and(|hard| waiting > hard) {
-            return Err(Gone);
-        }
-        self.write().await?;
-        let traffic = self.session.traffic();
-        let sent = traffic.sent.load(Ordering::Relaxed);
-        traffic.sent.store(sent.wrapping_add(waiting as u64), Ordering::Relaxed);
-        let peak = traffic.reply_peak.load(Ordering::Relaxed).max(waiting);
-        traffic.reply_peak.store(peak, Ordering::Relaxed);
-        self.out.clear();
-        // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
-        if self.out.capacity() > SPARE {
-            self.out = Vec::new();
-        }
-        traffic.reply_room.store(self.out.capacity(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn write(&mut self) -> Result<(), Gone> {
-        let mut written = pin!(send(&mut self.stream, &self.out));
-        // Most often the system takes it all at once.
-        match poll_fn(|context| Poll::Ready(written.as_mut().poll(context))).await {
-            Poll::Ready(written) => written?,
-            Poll::Pending => {
-                self.session.traffic().reply.store(self.out.len(), Ordering::Relaxed);
-                let space = self.shared.store.space();
-                let messages = self.session.is_listener().then(|| self.session.mail());
-                let limit = output_limit(space, class(messages));
-                tokio::select! {
-                    biased;
-                    written = written => written?,
-                    // A client that reads nothing must not hold the server up.
-                    _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
-                    () = exceeds(self.out.len(), messages, limit, space.clock()) => return Err(Gone),
-                }
-                self.session.traffic().reply.store(0, Ordering::Relaxed);
-            }
-        }
-        Ok(())
-    }
-
-    fn output_limit(&self) -> OutputLimit {
-        let messages = self.session.is_listener().then(|| self.session.mail());
-        output_limit(self.shared.store.space(), class(messages))
     }
 
     /// What a client has begun and not ended (a request, a `MULTI`) must not grow without a limit. Redis too closes
     /// the connection without a word.
     fn check_requests(&self) -> Result<(), Gone> {
-        let kept = self.requests.pending().saturating_add(self.session.queued_bytes());
+        self.check_kept(self.requests.pending().saturating_add(self.session.queued_bytes()))
+    }
+
+    fn check_kept(&self, kept: usize) -> Result<(), Gone> {
         if kept > MODEST && kept > query_limit(self.shared.store.space()) {
             return Err(Gone);
         }
@@ -422,68 +364,45 @@ impl Connection<'_> {
 /// Ends when a client has been idle for as long as it may be, which may be set meanwhile: who sets that has it look
 /// again.
 async fn is_idle(shared: &Shared, session: &Session) {
-    let clock = shared.store.space().clock();
     let mut since = None;
-    let mut over: Option<(u64, Pin<Box<_>>)> = None;
+    let mut over = Moment::new(shared.store.space().clock());
     poll_fn(|context| {
         let Some(limit) = shared.idle() else { return Poll::Pending };
         let deadline = since.get_or_insert_with(|| session.last_command()).saturating_add(millis(limit));
-        let over = match &mut over {
-            Some((of, over)) if *of == deadline => over,
-            other => &mut other.insert((deadline, Box::pin(reach(clock, deadline)))).1,
-        };
-        over.as_mut().poll(context)
+        over.poll(deadline, context)
     })
     .await;
 }
 
-/// Hands over what arrives, once something does. The buffer is on the stack, for ten thousand idle clients need
-/// none.
+/// Hands over what arrives, once something does.
 async fn arrive(stream: &mut Stream, requests: &mut Requests) -> Result<(), Gone> {
-    poll_fn(|context| {
-        let mut bytes = [MaybeUninit::uninit(); READ];
-        let mut bytes = ReadBuf::uninit(&mut bytes);
-        let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(context, &mut bytes) else {
-            requests.rest();
-            return Poll::Pending;
-        };
-        read?;
-        requests.feed(bytes.filled());
-        Poll::Ready(if bytes.filled().is_empty() { Err(Gone) } else { Ok(()) })
-    })
-    .await
+    let arrived = poll_fn(|context| poll_arrive(stream, requests, context)).await?;
+    if arrived == 0 { Err(Gone) } else { Ok(()) }
 }
 
-async fn send(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
-    stream.write_all(bytes).await?;
-    // TLS may have kept some of it.
-    stream.flush().await
-}
-
-/// Ends when a client that takes nothing has had too much waiting for it, or for too long.
-async fn exceeds(waiting: usize, messages: Option<&Subscription>, limit: OutputLimit, clock: &Clock) {
-    let over = async |bytes: u64| match messages {
-        Some(messages) => poll_fn(|context| messages.poll_over(bytes, context)).await,
-        None => std::future::pending().await,
+/// Hands over what has arrived, and says how many bytes that is: none if the client sends no more. The buffer is on the
+/// stack, for ten thousand idle clients need none.
+pub(super) fn poll_arrive(
+    stream: &mut Stream,
+    requests: &mut Requests,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut bytes = [MaybeUninit::uninit(); READ];
+    let mut bytes = ReadBuf::uninit(&mut bytes);
+    let Poll::Ready(read) = Pin::new(stream).poll_read(context, &mut bytes) else {
+        requests.rest();
+        return Poll::Pending;
     };
-    if let Some(soft) = limit.soft {
-        if waiting <= soft {
-            over((soft - waiting) as u64).await;
-        }
-        let until = clock.now().saturating_add(limit.seconds.saturating_mul(1000));
-        tokio::select! {
-            () = reach(clock, until) => {}
-            // A message that was left out is beyond the hard limit.
-            () = over(u64::MAX) => {}
-        }
-    } else {
-        over(u64::MAX).await;
-    }
+    requests.feed(bytes.filled());
+    Poll::Ready(read.map(|()| bytes.filled().len()))
 }
 
-/// The class of a client, as its limits are told.
-fn class(messages: Option<&Subscription>) -> &'static str {
-    if messages.is_some() { "pubsub" } else { "normal" }
+/// Lets others know what is kept of a client's requests.
+pub(super) fn tell_requests(session: &Session, requests: &Requests) {
+    let traffic = session.traffic();
+    traffic.received.store(requests.received, Ordering::Relaxed);
+    traffic.query.store(requests.pending(), Ordering::Relaxed);
+    traffic.query_room.store(requests.room(), Ordering::Relaxed);
 }
 
 /// Ends when the client does. What it sends meanwhile is kept for later, up to a limit.

@@ -8,6 +8,7 @@ mod config;
 mod connection;
 #[cfg(feature = "testing")]
 mod faults;
+mod output;
 #[cfg(unix)]
 mod socket_file;
 mod stream;

@@ -128,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn who_writes_all_before_it_reads_gets_all_answers() {
+        let store = Store::new();
+        store.insert("page", "x".repeat(1 << 10)).unwrap();
+        let server = builder().start(&store).unwrap();
+        // More than the system's buffers take.
+        let request = format!("GET {}page\r\n", " ".repeat(500)).repeat(30_000) + "QUIT\r\n";
+        let expected = format!("$1024\r\n{}\r\n", "x".repeat(1 << 10)).repeat(30_000) + "+OK\r\n";
+        assert!(ask(&server, None, request.as_bytes()).unwrap() == expected.as_bytes());
+    }
+
+    #[test]
     fn clients_show_who_they_are_where_they_have_to() {
         let quit = b"QUIT\r\n";
         let required =

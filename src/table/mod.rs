@@ -63,9 +63,7 @@ use std::sync::OnceLock;
 #[cfg(feature = "server")]
 pub(crate) use acl::{check_user, declare_user, load_users};
 #[cfg(feature = "server")]
-pub(crate) use config::{
-    OutputLimit, eviction_of, is_passed_over, names, output_limit, plain, query_limit, read_at_start, start,
-};
+pub(crate) use config::{eviction_of, is_passed_over, names, plain, query_limit, read_at_start, start};
 pub use row::Compat;
 #[cfg(feature = "server")]
 pub(crate) use saving::Listener as SaveListener;

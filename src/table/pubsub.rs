@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::call::{Answer, Call};
 use super::command::help;
-use super::config::output_limit;
+#[cfg(feature = "server")]
+use super::config::{OutputLimit, output_limit};
 use super::row::flag::{FAST, LISTENS, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE};
 use super::row::{Keys, Row, Run, row};
 use super::session::Session;
 use crate::Bytes;
 use crate::keyspace::Keyspace;
-use crate::pubsub::{Backlog, Hub, Kind, Message, Origin, Subscription};
+use crate::pubsub::{Hub, Keeps, Kind, Message, Origin, Subscription};
 use crate::reply::Reply;
 use crate::resp::Protocol;
 use crate::wake::Wakes;
@@ -39,11 +40,6 @@ pub(super) const ROWS: &[Row] = &[
     row("unsubscribe", -1, LISTEN, Keys::NONE, |call| unsubscribe(call, Kind::Channel)).since(2, 0),
 ];
 
-/// What is kept for a client that is slow to read: no more messages than so many, and as many bytes as
-/// `client-output-buffer-limit` has said when it came. Who does not keep up is
-/// disconnected.
-const MESSAGES: usize = 1 << 16;
-
 impl Kind {
     fn subscribe(self) -> &'static str {
         match self {
@@ -62,10 +58,10 @@ impl Kind {
     }
 }
 
-/// What a session reads its messages from.
+/// What a session reads its messages from. Who lets more wait than `client-output-buffer-limit` says is disconnected: of
+/// who listens to channels, what it says of `pubsub`, and of the others, such as monitors, of `normal`.
 pub(super) fn mail(space: &Keyspace) -> Subscription {
-    let bytes = output_limit(space, "pubsub").hard.unwrap_or(usize::MAX);
-    Hub::subscriber(space.hub(), space.clock(), Backlog::new().messages(MESSAGES).bytes(bytes).closing())
+    Hub::subscriber(space.hub(), space.clock(), Keeps::All(space.shared().settings.bounds()))
 }
 
 impl Session {
@@ -134,6 +130,17 @@ impl Session {
     #[cfg(feature = "server")]
     pub(crate) fn mail(&self) -> &Subscription {
         &self.client.ear.mail
+    }
+
+    /// What may wait for its client.
+    #[cfg(feature = "server")]
+    pub(crate) fn output_limit(&self) -> OutputLimit {
+        output_limit(self.db.space(), if self.subscriptions() > 0 { "pubsub" } else { "normal" })
+    }
+
+    /// How many bytes that are at the most.
+    pub(crate) fn most_output(&self) -> usize {
+        usize::try_from(self.client.ear.mail.most()).unwrap_or(usize::MAX)
     }
 
     /// What has come unasked, as a reply.

@@ -52,6 +52,17 @@ def transactions(r):
     assert r.transaction(tenfold, "n") == [True] and r.get("n") == "30"
 
 
+def pipelines(r):
+    # All of it is written before a reply is read, and neither fits what lies between.
+    page = "x" * 1024
+    r.set("page", page)
+    with r.pipeline(transaction=False) as pipe:
+        for _ in range(50_000):
+            pipe.get("page")
+        assert all(got == page for got in pipe.execute())
+    r.delete("page")
+
+
 def waiting(r, other):
     popped = []
     thread = threading.Thread(target=lambda: popped.append(other.blpop(["high", "low"], timeout=30)))
@@ -92,6 +103,7 @@ def main():
         values(r)
         collections(r)
         transactions(r)
+        pipelines(r)
         waiting(r, other)
         messages(r, other)
         server(r)

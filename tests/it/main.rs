@@ -36,6 +36,8 @@ mod saving;
 mod server;
 mod set;
 mod several;
+#[cfg(feature = "server")]
+mod slow_readers;
 mod snapshot;
 mod sorted_set;
 mod streams;

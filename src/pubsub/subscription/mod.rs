@@ -231,6 +231,7 @@ impl Subscription {
         let name = Bytes::from(name);
         let new = !self.inbox.is_closed() && names.of(kind).insert(name.clone());
         if new {
+            self.inbox.set_listens(true);
             hub.join(kind, &name, &self.inbox);
         }
         new
@@ -241,6 +242,7 @@ impl Subscription {
         let hub = self.hub.upgrade();
         let mut names = self.names.lock();
         let known = names.of(kind).remove(name);
+        self.inbox.set_listens(!names.is_empty());
         if let (true, Some(hub)) = (known, &hub) {
             hub.part(kind, name, &self.inbox);
         }
@@ -251,7 +253,9 @@ impl Subscription {
     pub(crate) fn part_all(&self, kind: Kind) {
         let hub = self.hub.upgrade();
         let mut names = self.names.lock();
-        for name in std::mem::take(names.of(kind)) {
+        let parted = std::mem::take(names.of(kind));
+        self.inbox.set_listens(!names.is_empty());
+        for name in parted {
             if let Some(hub) = &hub {
                 hub.part(kind, &name, &self.inbox);
             }
@@ -290,6 +294,11 @@ impl Subscription {
         self.inbox.waiting()
     }
 
+    /// How many bytes may wait to be read at present.
+    pub(crate) fn most(&self) -> u64 {
+        self.inbox.most()
+    }
+
     /// Nothing comes any more, and nothing is left to be read.
     pub(crate) fn end(&self, wakes: &mut Wakes) {
         KINDS.into_iter().for_each(|kind| self.part_all(kind));
@@ -326,6 +335,10 @@ struct Names {
 }
 
 impl Names {
+    fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.patterns.is_empty() && self.shards.is_empty()
+    }
+
     fn of(&mut self, kind: Kind) -> &mut BTreeSet<Bytes> {
         match kind {
             Kind::Channel => &mut self.channels,

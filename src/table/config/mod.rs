@@ -22,9 +22,10 @@ use super::row::{Compat, Keys, Row, container, row};
 #[cfg(feature = "journal")]
 use crate::journal::{Journal, SyncPolicy};
 use crate::keyspace::{Keyspace, Told};
+use crate::pubsub::Bounds;
 use crate::reply::{ErrorReply, Reply};
-use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Arc, RwLock};
 use crate::text::glob::Pattern;
 use crate::text::number;
 use crate::{Bytes, Eviction};
@@ -32,8 +33,7 @@ use crate::{Bytes, Eviction};
 use rewrite::rewrite;
 
 #[cfg(feature = "server")]
-pub(crate) use output::OutputLimit;
-pub(crate) use output::output_limit;
+pub(crate) use output::{OutputLimit, output_limit};
 use parameters::{PARAMETERS, Parameter};
 #[cfg(feature = "server")]
 pub(crate) use start::{is_passed_over, names, read_at_start, start};
@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     /// The same of `maxclients` and `timeout`, plus one; 0 if they have not.
     max_clients: AtomicU64,
     timeout: AtomicU64,
+    /// The hard ones of `client-output-buffer-limit`.
+    hard: output::Hard,
     /// The file that the server was started with.
     file: RwLock<Option<PathBuf>>,
 }
@@ -74,7 +76,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// The same values for another store.
     pub(crate) fn fork(&self) -> Self {
-        Settings { changed: RwLock::new(self.changed.read().clone()), ..Settings::default() }
+        let fork = Settings { changed: RwLock::new(self.changed.read().clone()), ..Settings::default() };
+        fork.changed(output::NAME).into_iter().for_each(|limits| fork.hard.set(&limits));
+        fork
     }
 
     /// The value that a parameter was given, if any.
@@ -89,7 +93,15 @@ impl Settings {
 
     /// Keeps the value of a parameter.
     pub(crate) fn keep(&self, name: &'static str, value: Bytes) {
+        if name == output::NAME {
+            self.hard.set(&value);
+        }
         self.changed.write().insert(name, value);
+    }
+
+    /// How many bytes of messages may wait for a session.
+    pub(super) fn bounds(&self) -> Arc<Bounds> {
+        Arc::clone(&self.hard.0)
     }
 
     /// The same as one of whom clients have said so.
@@ -145,8 +157,13 @@ impl Parameter {
 
 /// What a parameter is at present, or by default in Redis.
 pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
-    let default = || PARAMETERS.iter().find(|parameter| parameter.name == name).map(|known| known.default);
-    own_value(space, name).unwrap_or_else(|| Bytes::from(default().unwrap_or_default()))
+    own_value(space, name).unwrap_or_else(|| Bytes::from(default_of(name)))
+}
+
+/// What it is by default in Redis.
+fn default_of(name: &str) -> &'static str {
+    let known = PARAMETERS.iter().find(|parameter| parameter.name == name);
+    known.map_or("", |parameter| parameter.default)
 }
 
 /// The same in that server.
@@ -285,7 +302,7 @@ fn set(call: &mut Call<'_>) -> Answer {
     }
     // A limit is set by the policy that comes with it.
     values.sort_by_key(|(name, _)| *name == "maxmemory");
-    let looks_again = values.iter().any(|(name, _)| *name == "timeout");
+    let looks_again = values.iter().any(|(name, _)| ["timeout", output::NAME].contains(name));
     for (name, value) in values {
         apply(call, name, value)?;
         call.shared().settings.keep_of_client(name);

@@ -1,9 +1,15 @@
 //! `client-output-buffer-limit`: what may wait for a client that does not read.
 
+use super::default_of;
+#[cfg(feature = "server")]
 use super::value;
 use super::value::memory;
 use crate::Bytes;
+#[cfg(feature = "server")]
 use crate::keyspace::Keyspace;
+use crate::pubsub::Bounds;
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::text::number;
 
 pub(super) const NAME: &str = "client-output-buffer-limit";
@@ -20,9 +26,34 @@ pub(crate) struct OutputLimit {
     pub seconds: u64,
 }
 
+/// The hard limits, where they are asked with each message: what a session's inbox is held to.
+pub(super) struct Hard(pub Arc<Bounds>);
+
+impl Default for Hard {
+    fn default() -> Self {
+        let bounds = Bounds { listener: AtomicU64::new(u64::MAX), other: AtomicU64::new(u64::MAX) };
+        let hard = Hard(Arc::new(bounds));
+        hard.set(default_of(NAME).as_bytes());
+        hard
+    }
+}
+
+impl Hard {
+    /// They are what a value of the parameter says from now on.
+    pub(super) fn set(&self, text: &[u8]) {
+        let most = |class| limit_of(text, class).hard.map_or(u64::MAX, |bytes| bytes as u64);
+        self.0.listener.store(most("pubsub"), Ordering::Relaxed);
+        self.0.other.store(most("normal"), Ordering::Relaxed);
+    }
+}
+
 /// That of a class: `normal` or `pubsub`. O(1)
+#[cfg(feature = "server")]
 pub(crate) fn output_limit(space: &Keyspace, class: &str) -> OutputLimit {
-    let text = value(space, NAME);
+    limit_of(&value(space, NAME), class)
+}
+
+fn limit_of(text: &[u8], class: &str) -> OutputLimit {
     let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
     let found = words.chunks_exact(4).find(|words| words[0] == class.as_bytes());
     let number = |at: usize| found.and_then(|words| number::parse_i64(words[at])).unwrap_or(0);

@@ -72,3 +72,29 @@ fn who_speaks_resp3_may_say_all() {
     assert_eq!(session.call(["PUBLISH", "news", "hello"]), Reply::Integer(1));
     assert!(session.try_message().is_some());
 }
+
+#[test]
+fn no_number_of_messages_is_too_many_but_their_bytes_may_be() {
+    let store = Store::new();
+    let set = |limit| store.session().call(["CONFIG", "SET", "client-output-buffer-limit", limit]);
+    let mut listener = store.session();
+    listener.call(["SUBSCRIBE", "news"]);
+    assert_eq!(set("pubsub 0 0 0"), Reply::OK);
+    (0..200_000).for_each(|n| assert_eq!(store.publish("news", n).unwrap(), 1));
+    assert_eq!(std::iter::from_fn(|| listener.try_message()).count(), 200_000);
+
+    // It holds for who was there before, from the next message on; each counts for more than its text.
+    assert_eq!(set("pubsub 1mb 0 0"), Reply::OK);
+    let taken = (0..200_000).take_while(|_| store.publish("news", "x").unwrap() == 1).count();
+    assert!((5_000..20_000).contains(&taken), "{taken}");
+    assert!(listener.is_over());
+    assert_eq!(listener.try_message(), None);
+
+    // Who listens no more is a client like any other.
+    let mut listener = store.session();
+    listener.call(["SUBSCRIBE", "news"]);
+    listener.call(["UNSUBSCRIBE"]);
+    listener.call(["MONITOR"]);
+    (0..20_000).for_each(|_| _ = store.session().call(["PING"]));
+    assert!(!listener.is_over());
+}

@@ -491,6 +491,11 @@ fn who_monitors_and_does_not_read_is_disconnected() {
     monitor.call(["MONITOR"]);
     assert!(list(&mut store.session()).contains("flags=O "));
     let mut other = store.session();
+    // It is a client like any other, and those have no limit by default.
+    assert_eq!(other.call(["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1kb 0 0"]), Reply::OK);
+    (0..100_000).for_each(|_| _ = other.call(["PING"]));
+    assert!(!monitor.is_over());
+    assert_eq!(other.call(["CONFIG", "SET", "client-output-buffer-limit", "normal 64mb 0 0"]), Reply::OK);
     while !monitor.is_over() {
         other.call(["ECHO", "x".repeat(1 << 20).as_str()]);
     }

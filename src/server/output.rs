@@ -1,0 +1,199 @@
+//! What a client is told: how it is written, and what of it may wait.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use super::connection::{AHEAD, Connection, Gone, poll_arrive, tell_requests};
+use super::stream::Stream;
+use crate::Session;
+use crate::clock::Clock;
+#[cfg(feature = "journal")]
+use crate::journal::SyncPolicy;
+use crate::reply::Reply;
+use crate::table::query_limit;
+use crate::waiting::reach;
+
+/// Replies are written once there are so many bytes of them, or nothing is left to answer.
+pub(super) const WRITE: usize = 32 << 10;
+/// Room for replies that is kept when there are none.
+pub(super) const SPARE: usize = 4 << 10;
+
+impl Connection<'_> {
+    /// Puts a reply behind those that wait to be written.
+    pub(super) fn tell(&mut self, reply: &Reply) -> Result<(), Gone> {
+        self.session.encode_to(reply, &mut self.out);
+        Ok(())
+    }
+
+    /// Writes what there is to be written, once the client has read enough of what came before.
+    ///
+    /// # Errors
+    /// [`Gone`] also if more waits for the client than it may: a reply that is too long, or messages behind one
+    /// that it does not read.
+    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        #[cfg(feature = "journal")]
+        if let Some(journal) = self.shared.store.space().journal() {
+            // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
+            let place = if journal.policy() == SyncPolicy::Always { journal.end() } else { self.unsynced };
+            // Who is not told may ask again; who was told may not. A stop waits for it too, as the store's end does.
+            if let Err(error) = journal.synced(place).await {
+                // Others' doings can be read, as within the process. Of its own it is told why they may be lost, and no more.
+                if journal.synced(self.unsynced).await.is_err() {
+                    self.out.clear();
+                    self.tell(&error.into())?;
+                    self.write().await?;
+                    return Err(Gone);
+                }
+            }
+            self.unsynced = 0;
+        }
+        let waiting = self.out.len();
+        if waiting > WRITE && waiting > self.session.most_output() {
+            return Err(Gone);
+        }
+        self.write().await?;
+        let traffic = self.session.traffic();
+        let sent = traffic.sent.load(Ordering::Relaxed);
+        traffic.sent.store(sent.wrapping_add(waiting as u64), Ordering::Relaxed);
+        let peak = traffic.reply_peak.load(Ordering::Relaxed).max(waiting);
+        traffic.reply_peak.store(peak, Ordering::Relaxed);
+        self.out.clear();
+        // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
+        if self.out.capacity() > SPARE {
+            self.out = Vec::new();
+        }
+        traffic.reply_room.store(self.out.capacity(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), Gone> {
+        let mut written = 0;
+        let (stream, out) = (&mut self.stream, &self.out);
+        // Most often the system takes it all at once.
+        match poll_fn(|context| Poll::Ready(poll_write(stream, out, &mut written, context))).await {
+            Poll::Ready(result) => Ok(result?),
+            Poll::Pending => self.write_on(written).await,
+        }
+    }
+
+    /// The same for a client that does not take it at once. It may be one that sends all its requests before it reads,
+    /// and waits for them to be taken: so they are, and answered later. Beyond the limit it waits in its turn.
+    async fn write_on(&mut self, mut written: usize) -> Result<(), Gone> {
+        let space = self.shared.store.space();
+        // Who it is has to be said first.
+        let most = if self.requests.is_unknown { AHEAD } else { query_limit(space) };
+        let (stream, requests) = (&mut self.stream, &mut self.requests);
+        let (session, out) = (&self.session, &self.out);
+        session.traffic().reply.store(out.len(), Ordering::Relaxed);
+        let mut has_ended = false;
+        let exchange = poll_fn(|context| {
+            if let Poll::Ready(result) = poll_write(stream, out, &mut written, context) {
+                return Poll::Ready(result);
+            }
+            while !has_ended && requests.pending() < most {
+                match poll_arrive(stream, requests, context) {
+                    Poll::Pending => break,
+                    // It has said all that it wants to, and may still read.
+                    Poll::Ready(arrived) => has_ended = arrived? == 0,
+                }
+            }
+            tell_requests(session, requests);
+            Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            // A client that reads nothing must not hold the server up, nor one that sends without a pause.
+            _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
+            result = exchange => result?,
+            () = exceeds(session, out.len(), space.clock()) => return Err(Gone),
+        }
+        session.traffic().reply.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Writes what is left of the bytes, of which so many are written.
+fn poll_write(
+    stream: &mut Stream,
+    bytes: &[u8],
+    written: &mut usize,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
+        match ready!(Pin::new(&mut *stream).poll_write(context, rest))? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            more => *written += more,
+        }
+    }
+    // TLS may have kept some of it.
+    Pin::new(stream).poll_flush(context)
+}
+
+/// Ends when a client that takes nothing has had too much waiting for it, or for too long, or was killed. How much it
+/// may be can be set meanwhile: who sets that has it look again.
+async fn exceeds(session: &Session, waiting: usize, clock: &Clock) {
+    let (mail, waiting) = (session.mail(), waiting as u64);
+    let mut since = None;
+    let mut patience = Moment::new(clock);
+    poll_fn(|context| {
+        loop {
+            let limit = session.output_limit();
+            let kept = waiting.saturating_add(mail.waiting().1);
+            let is_over = |most: &usize| kept > *most as u64;
+            if mail.is_closed() || limit.hard.as_ref().is_some_and(is_over) {
+                return Poll::Ready(());
+            }
+            let soft = match limit.soft.filter(is_over) {
+                None => {
+                    since = None;
+                    limit.soft
+                }
+                Some(_) => {
+                    let since = *since.get_or_insert_with(|| clock.now());
+                    let until = u64::saturating_add(since, limit.seconds.saturating_mul(1000));
+                    if patience.poll(until, context).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    None
+                }
+            };
+            let next = limit.hard.into_iter().chain(soft).min();
+            let room = next.map_or(u64::MAX, |next| (next as u64).saturating_sub(waiting));
+            if mail.poll_over(room, context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+}
+
+type Waited<'c> = Pin<Box<dyn Future<Output = ()> + Send + 'c>>;
+
+/// A moment of a clock that is waited for, and may be moved meanwhile.
+pub(super) struct Moment<'c> {
+    clock: &'c Clock,
+    waited: Option<(u64, Waited<'c>)>,
+}
+
+impl<'c> Moment<'c> {
+    pub(super) fn new(clock: &'c Clock) -> Self {
+        Moment { clock, waited: None }
+    }
+
+    /// Whether it has come.
+    pub(super) fn poll(&mut self, at: u64, context: &mut Context<'_>) -> Poll<()> {
+        let waited = match &mut self.waited {
+            Some((of, waited)) if *of == at => waited,
+            other => &mut other.insert((at, Box::pin(reach(self.clock, at)))).1,
+        };
+        waited.as_mut().poll(context)
+    }
+}
