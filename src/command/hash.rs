@@ -104,7 +104,7 @@ pub(crate) fn snapshot(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Snapsh
 /// HRANDFIELD
 ///
 /// # Errors
-/// [`Error::Invalid`] for more repeated fields than memory can hold.
+/// [`Error::Invalid`] for more repeated fields than memory can hold, or are to be told.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Field>> {
     let Some((hash, now)) = look(view, key)? else { return Ok(Vec::new()) };
     // Where fields have expired, the others are sought out first: the sweeper soon makes an end of it.
@@ -115,7 +115,7 @@ pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec
         let position = live.as_ref().map_or(Some(n as u32), |live| live.get(n).copied());
         position.and_then(|position| hash.at(position, now))
     };
-    Ok(draw.draw(view.space().rng(), count, nth)?.into_vec())
+    Ok(draw.draw(view.space().rng(), count, nth, |field| field.name.len())?.into_vec())
 }
 
 /// HPTTL, HPEXPIRETIME: each field's deadline, [`NEVER`] if it has none, `None` if it is missing.

@@ -44,27 +44,48 @@ pub(crate) type Taken = SmallVec<[Bytes; 1]>;
 pub(crate) enum Draw {
     /// So many different ones, or all if there are fewer.
     Distinct(usize),
-    /// So many, each drawn from all.
-    Repeated(usize),
+    /// So many, each drawn from all, as long as they are told in so many bytes.
+    Repeated { count: usize, within: usize },
 }
 
+/// What goes with each element that is told.
+const TOLD: usize = b"$0\r\n\r\n".len();
+
 impl Draw {
-    /// What stands at positions drawn from `len`.
+    /// So many, each drawn from all, however many bytes they are.
+    pub(crate) fn repeated(count: usize) -> Self {
+        Draw::Repeated { count, within: usize::MAX }
+    }
+
+    /// What stands at positions drawn from `len`; `bytes` says what there is of one to tell.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for more than memory can hold.
-    fn draw<T>(self, rng: &Rng, len: usize, at: impl Fn(usize) -> Option<T>) -> Result<SmallVec<[T; 1]>> {
+    /// [`Error::Invalid`] for more than memory can hold, or is to be told.
+    fn draw<T>(
+        self,
+        rng: &Rng,
+        len: usize,
+        at: impl Fn(usize) -> Option<T>,
+        bytes: impl Fn(&T) -> usize,
+    ) -> Result<SmallVec<[T; 1]>> {
+        const TOO_MANY: Error = Error::Invalid("value is out of range");
         let mut drawn = SmallVec::new();
         let count = match self {
             Draw::Distinct(count) => count.min(len),
-            Draw::Repeated(_) if len == 0 => 0,
-            Draw::Repeated(count) => count,
+            Draw::Repeated { .. } if len == 0 => 0,
+            Draw::Repeated { count, within } if count > within / TOLD => return Err(TOO_MANY),
+            Draw::Repeated { count, .. } => count,
         };
-        drawn.try_reserve_exact(count).map_err(|_| Error::Invalid("value is out of range"))?;
+        drawn.try_reserve_exact(count).map_err(|_| TOO_MANY)?;
         match self {
             Draw::Distinct(_) if count == len => drawn.extend((0..len).filter_map(at)),
             Draw::Distinct(_) => drawn.extend(rng.sample(count, len).into_iter().filter_map(at)),
-            Draw::Repeated(_) => drawn.extend((0..count).filter_map(|_| at(rng.below(len)))),
+            Draw::Repeated { mut within, .. } => {
+                for item in (0..count).filter_map(|_| at(rng.below(len))) {
+                    within = within.checked_sub(bytes(&item).saturating_add(TOLD)).ok_or(TOO_MANY)?;
+                    drawn.push(item);
+                }
+            }
         }
         Ok(drawn)
     }

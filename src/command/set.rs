@@ -122,10 +122,10 @@ pub(crate) fn put_back(
 /// SRANDMEMBER: members that were drawn, and stay.
 ///
 /// # Errors
-/// [`Error::Invalid`] for more repeated members than memory can hold.
+/// [`Error::Invalid`] for more repeated members than memory can hold, or are to be told.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Taken> {
     let Some(set) = view.find::<Set>(key)? else { return Ok(Taken::new()) };
-    draw.draw(view.space().rng(), set.len(), |at| set.get_at(at))
+    draw.draw(view.space().rng(), set.len(), |at| set.get_at(at), |member| member.len())
 }
 
 /// SMOVE: whether the source had the member.

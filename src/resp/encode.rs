@@ -72,6 +72,32 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
+/// What a reply takes at the least, in whatever dialect: it is short of that only by what numbers take beyond one digit,
+/// and exact where there are none but in headers. O(parts), whatever their lengths
+#[cfg(feature = "server")]
+pub(crate) fn least_bytes(reply: &Reply) -> usize {
+    let sum = |all: &mut dyn Iterator<Item = &Reply>| all.map(least_bytes).fold(0, usize::saturating_add);
+    let counted = |count: usize| "*\r\n".len() + count.checked_ilog10().unwrap_or(0) as usize + 1;
+    let bulk = |len: usize| len.saturating_add(counted(len) + "\r\n".len());
+    match reply {
+        Reply::Bulk(bytes) => bulk(bytes.len()),
+        Reply::Status(text) => text.len().saturating_add("+\r\n".len()),
+        Reply::Error(error) => error.as_bytes().len().saturating_add("-\r\n".len()),
+        Reply::Nil | Reply::NilArray => "_\r\n".len(),
+        Reply::Integer(_) | Reply::Double(_) | Reply::Coordinate(_) | Reply::Boolean(_) => ":0\r\n".len(),
+        Reply::BigNumber(digits) => digits.len().saturating_add("(\r\n".len()),
+        Reply::Verbatim(_, text) => bulk(text.len()),
+        Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
+            sum(&mut items.iter()).saturating_add(counted(items.len()))
+        }
+        Reply::Map(pairs) | Reply::Pairs(pairs) => {
+            let both = &mut pairs.iter().flat_map(|(first, second)| [first, second]);
+            sum(both).saturating_add(counted(pairs.len()))
+        }
+        Reply::Several(replies) => sum(&mut replies.iter()),
+    }
+}
+
 /// A number that need not be whole, as that server writes it.
 pub(crate) fn double(value: f64, compat: Compat) -> Bytes {
     match compat {
@@ -137,4 +163,80 @@ fn line(kind: u8, text: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(text);
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reply::ErrorReply;
+
+    fn bytes() -> impl Strategy<Value = Bytes> {
+        prop_oneof![0..30_usize, 90..120_usize, 990..1010_usize].prop_map(|len| Bytes::from(vec![b'7'; len]))
+    }
+
+    fn leaf() -> impl Strategy<Value = Reply> {
+        prop_oneof![
+            6 => bytes().prop_map(Reply::Bulk),
+            1 => Just(Reply::OK),
+            1 => Just(Reply::Error(ErrorReply::known("ERR no such key"))),
+        ]
+    }
+
+    fn other_leaf() -> impl Strategy<Value = Reply> {
+        prop_oneof![
+            leaf(),
+            any::<i64>().prop_map(Reply::Integer),
+            any::<f64>().prop_map(Reply::Double),
+            (-180.0..180.0).prop_map(Reply::Coordinate),
+            any::<bool>().prop_map(Reply::Boolean),
+            bytes().prop_map(Reply::BigNumber),
+            bytes().prop_map(|text| Reply::Verbatim("txt", text)),
+            Just(Reply::Nil),
+            Just(Reply::NilArray),
+        ]
+    }
+
+    fn nested(leaf: impl Strategy<Value = Reply> + 'static) -> impl Strategy<Value = Reply> {
+        leaf.prop_recursive(3, 60, 12, |inner| {
+            let many = prop::collection::vec(inner, 0..12);
+            prop_oneof![
+                many.clone().prop_map(Reply::Array),
+                many.clone().prop_map(Reply::Set),
+                many.clone().prop_map(Reply::Push),
+                many.prop_map(Reply::Several),
+            ]
+        })
+    }
+
+    fn lengths(reply: &Reply) -> Vec<usize> {
+        let dialects = [Protocol::Resp2, Protocol::Resp3].into_iter().flat_map(|protocol| {
+            [Compat::Redis70, Compat::Redis810].map(|compat| Dialect { protocol, compat })
+        });
+        let encoded = |dialect| {
+            let mut out = Vec::new();
+            encode(reply, dialect, &mut out);
+            out.len()
+        };
+        dialects.map(encoded).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_reply_takes_less_than_its_least(
+            parts in prop::collection::vec((nested(other_leaf()), nested(other_leaf())), 0..12),
+        ) {
+            for reply in [Reply::Map(parts.clone()), Reply::Pairs(parts)] {
+                let least = least_bytes(&reply);
+                prop_assert!(lengths(&reply).iter().all(|length| *length >= least), "{least}: {reply:?}");
+            }
+        }
+
+        #[test]
+        fn one_without_numbers_takes_no_more_either(reply in nested(leaf())) {
+            let least = least_bytes(&reply);
+            prop_assert!(lengths(&reply).iter().all(|length| *length == least), "{least}: {reply:?}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ mod style;
 
 #[cfg(any(feature = "lua", feature = "redis"))]
 pub(crate) use encode::coordinate;
+#[cfg(feature = "server")]
+pub(crate) use encode::least_bytes;
 pub(crate) use encode::{Dialect, double, encode};
 #[cfg(feature = "server")]
 pub(crate) use inline::split_words;

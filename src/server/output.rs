@@ -15,6 +15,7 @@ use crate::clock::Clock;
 #[cfg(feature = "journal")]
 use crate::journal::SyncPolicy;
 use crate::reply::Reply;
+use crate::resp::least_bytes;
 use crate::table::query_limit;
 use crate::waiting::reach;
 
@@ -25,7 +26,19 @@ pub(super) const SPARE: usize = 4 << 10;
 
 impl Connection<'_> {
     /// Puts a reply behind those that wait to be written.
+    ///
+    /// # Errors
+    /// [`Gone`] if more would wait than may, or than memory holds. A long one is not made before that is known: it may
+    /// be a value that is in the store once, a hundred times.
     pub(super) fn tell(&mut self, reply: &Reply) -> Result<(), Gone> {
+        let least = least_bytes(reply);
+        let waiting = self.out.len().saturating_add(least);
+        if waiting > WRITE && waiting > self.session.most_output() {
+            return Err(Gone);
+        }
+        if least > WRITE {
+            self.out.try_reserve_exact(least).map_err(|_| Gone)?;
+        }
         self.session.encode_to(reply, &mut self.out);
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The arguments of a call, read one after the other.
 
 use crate::Bytes;
-use crate::command::Draw;
 use crate::reply::ErrorReply;
 use crate::text::number;
 use crate::value::list::End;
@@ -153,7 +152,7 @@ impl<'c> Args<'c> {
     ///
     /// # Errors
     /// Redis's for what is no such number, and a syntax error for other words.
-    pub(crate) fn draw(&mut self, with: &str) -> Result<Option<(Draw, bool)>, ErrorReply> {
+    pub(crate) fn draw(&mut self, with: &str) -> Result<Option<(i64, bool)>, ErrorReply> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -170,8 +169,7 @@ impl<'c> Args<'c> {
         if both && count.unsigned_abs() > i64::MAX as u64 / 2 {
             return Err(ErrorReply::known("ERR value is out of range"));
         }
-        let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-        Ok(Some((if count < 0 { Draw::Repeated(many) } else { Draw::Distinct(many) }, both)))
+        Ok(Some((count, both)))
     }
 
     /// A count of keys, and then those keys.

@@ -8,6 +8,7 @@ use super::session::Session;
 use super::shared::Shared;
 use crate::api::Database;
 use crate::clock::Time;
+use crate::command::Draw;
 use crate::command::blocking::{Attempt, Served};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
@@ -71,6 +72,16 @@ impl<'c> Call<'c> {
 
     pub(crate) fn compat(&self) -> Compat {
         self.session.compat
+    }
+
+    /// How so many are drawn at random: different ones, or below zero any, as long as the client may be told so much.
+    pub(crate) fn draw(&self, count: i64) -> Draw {
+        let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+        match count {
+            0.. => Draw::Distinct(many),
+            _ if self.session.is_served => Draw::Repeated { count: many, within: self.session.most_output() },
+            _ => Draw::repeated(many),
+        }
     }
 
     /// The next argument, as a key.

@@ -93,8 +93,7 @@ fn random(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::bulk_or_nil(drawn));
     }
     let count = call.args.symmetric()?;
-    let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    let draw = if count < 0 { Draw::Repeated(many) } else { Draw::Distinct(many) };
+    let draw = call.draw(count);
     Ok(Reply::bulks(call.read(key, |view, key| set::random(view, key, draw))?))
 }
 

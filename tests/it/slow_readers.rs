@@ -198,3 +198,35 @@ fn a_limit_that_is_set_reaches_who_takes_nothing_already() {
     store.session().call(["CONFIG", "SET", "client-output-buffer-limit", "pubsub 4mb 0 0"]);
     until("the second is gone", || server.clients() == 0);
 }
+
+#[test]
+fn a_reply_that_is_too_long_is_not_made() {
+    let store = store_with_page(&ManualClock::new());
+    let server = store.serve().unwrap();
+    store.session().call(["CONFIG", "SET", "client-output-buffer-limit", "normal 256kb 0 0"]);
+    store.insert("page", "x".repeat(PAGE)).unwrap();
+    store.session().call(["SADD", "few", "a", "b", "c"]);
+    store.session().call(["HSET", "fields", "a", "1"]);
+    store.session().call(["ZADD", "board", "1", "a"]);
+    let mut client = Client::connect(server.addr());
+    let names = |count| format!("MGET {}", "page ".repeat(count));
+    assert_eq!(client.ask(&names(200)), "*200");
+    (0..400).for_each(|_| _ = client.line());
+
+    // More than could be told is refused before it is drawn; what can be is told.
+    const TOO_MANY: &str = "-ERR value is out of range";
+    for command in
+        ["SRANDMEMBER few -100000000", "HRANDFIELD fields -50000", "ZRANDMEMBER board -40000 WITHSCORES"]
+    {
+        assert_eq!(client.ask(command), TOO_MANY, "{command}");
+    }
+    assert_eq!(client.ask("SRANDMEMBER nothing -100000000"), "*0");
+    assert_eq!(client.ask("SRANDMEMBER few -30000"), "*30000");
+    (0..60_000).for_each(|_| _ = client.line());
+    // A script's calls are told to nobody.
+    #[cfg(feature = "lua")]
+    assert_eq!(client.ask("EVAL \"return #redis.call('SRANDMEMBER', 'few', -50000)\" 0"), ":50000");
+
+    assert_eq!(client.send(names(300) + "\r\n").line(), "");
+    assert!(client.is_closed());
+}

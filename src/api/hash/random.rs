@@ -65,7 +65,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// Those of [`random_fields`](Self::random_fields).
     #[doc(alias = "HRANDFIELD")]
     pub fn random_fields_repeated(&self, count: usize) -> Result<Vec<F>> {
-        self.draw(Draw::Repeated(count))?.into_iter().map(|field| decode(field.name)).collect()
+        self.draw(Draw::repeated(count))?.into_iter().map(|field| decode(field.name)).collect()
     }
 
     /// A field drawn at random, and its value; `None` if the key is missing. `HRANDFIELD` with
@@ -123,7 +123,7 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     /// Those of [`random_many`](Self::random_many).
     #[doc(alias = "HRANDFIELD")]
     pub fn random_repeated(&self, count: usize) -> Result<Vec<(F, V)>> {
-        self.draw(Draw::Repeated(count))?.into_iter().map(entry).collect()
+        self.draw(Draw::repeated(count))?.into_iter().map(entry).collect()
     }
 
     fn draw(&self, draw: Draw) -> Result<Vec<Field>> {

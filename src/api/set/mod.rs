@@ -390,7 +390,7 @@ impl<T: Encode + Decode> Set<'_, T> {
     /// can hold.
     #[doc(alias = "SRANDMEMBER")]
     pub fn random_repeated(&self, count: usize) -> Result<Vec<T>> {
-        decode_all(self.handle.read(|view, key| set::random(view, key, Draw::Repeated(count)))?)
+        decode_all(self.handle.read(|view, key| set::random(view, key, Draw::repeated(count)))?)
     }
 }
 

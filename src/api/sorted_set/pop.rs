@@ -140,7 +140,7 @@ impl<M: Encode + Decode> SortedSet<'_, M> {
     /// Those of [`random_many`](Self::random_many).
     #[doc(alias = "ZRANDMEMBER")]
     pub fn random_repeated(&self, count: usize) -> Result<Vec<(M, f64)>> {
-        self.draw(Draw::Repeated(count))
+        self.draw(Draw::repeated(count))
     }
 
     fn pop(&self, end: End) -> Result<Option<(M, f64)>> {

@@ -189,8 +189,9 @@ pub(crate) fn put_back(
 /// ZRANDMEMBER
 ///
 /// # Errors
-/// [`Error::Invalid`] for more repeated members than memory can hold.
+/// [`Error::Invalid`] for more repeated members than memory can hold, or are to be told.
 pub(crate) fn random(view: &View<'_>, key: KeyRef<'_>, draw: Draw) -> Result<Vec<Scored>> {
     let Some(set) = view.find::<SortedSet>(key)? else { return Ok(Vec::new()) };
-    Ok(draw.draw(view.space().rng(), set.len(), |position| set.at(position))?.into_vec())
+    let at = |position| set.at(position);
+    Ok(draw.draw(view.space().rng(), set.len(), at, |(_, member)| member.len())?.into_vec())
 }

@@ -159,10 +159,11 @@ fn increase_float(call: &mut Call<'_>) -> Answer {
 
 fn random(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let Some((draw, with_values)) = call.args.draw("WITHVALUES")? else {
+    let Some((count, with_values)) = call.args.draw("WITHVALUES")? else {
         let drawn = call.read(key, |view, key| hash::random(view, key, Draw::Distinct(1)))?;
         return Ok(Reply::bulk_or_nil(drawn.into_iter().next().map(|field| field.name)));
     };
+    let draw = call.draw(count);
     let drawn = call.read(key, |view, key| hash::random(view, key, draw))?.into_iter();
     Ok(if with_values {
         Reply::Pairs(drawn.map(|field| (Reply::Bulk(field.name), Reply::Bulk(field.value))).collect())

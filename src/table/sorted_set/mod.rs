@@ -255,10 +255,11 @@ pub(super) fn popped_from(name: crate::Bytes, popped: Vec<Scored>) -> Reply {
 
 fn random(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let Some((draw, with_scores)) = call.args.draw("WITHSCORES")? else {
+    let Some((count, with_scores)) = call.args.draw("WITHSCORES")? else {
         let drawn = call.read(key, |view, key| sets::random(view, key, crate::command::Draw::Distinct(1)))?;
         return Ok(Reply::bulk_or_nil(drawn.into_iter().next().map(|(_, member)| member)));
     };
+    let draw = call.draw(count);
     let drawn = call.read(key, |view, key| sets::random(view, key, draw))?;
     Ok(members(drawn, with_scores))
 }
