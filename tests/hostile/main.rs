@@ -13,13 +13,13 @@ mod files;
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use counting::live;
+use counting::{live, most_during};
 use larder::{Server, Store};
 
 /// What may be in use for a connection beside what it has sent.
@@ -46,6 +46,14 @@ fn connect(addr: SocketAddr) -> TcpStream {
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.set_write_timeout(Some(LIMIT)).unwrap();
     stream
+}
+
+/// How many descriptors this process may still open, with some to spare.
+fn descriptors() -> usize {
+    const MANY: usize = 30_000;
+    let one = TcpListener::bind("127.0.0.1:0").unwrap();
+    let all: Vec<_> = (0..MANY).map_while(|_| one.try_clone().ok()).collect();
+    all.len().saturating_sub(200)
 }
 
 /// What comes until the server closes the connection.
@@ -255,6 +263,59 @@ fn who_never_reads_has_one_reply_waiting() {
 }
 
 #[test]
+fn who_sends_all_before_it_reads_has_what_it_has_sent_waiting() {
+    let _alone = alone();
+    let store = Store::new();
+    store.insert("page", "x".repeat(1 << 10)).unwrap();
+    let server = store.serve().unwrap();
+    let all = b"*2\r\n$3\r\nGET\r\n$4\r\npage\r\n".repeat(100_000);
+    let before = live();
+    let mut clients: Vec<_> = (0..10).map(|_| connect(server.addr())).collect();
+    stays_flat(&server, || clients.iter_mut().for_each(|client| client.write_all(&all).unwrap()));
+    let each = live().saturating_sub(before) / clients.len();
+    println!("{each} bytes each, {} sent", all.len());
+    assert!(each < all.len() + EACH, "{each} bytes each");
+    let mut replies = vec![0; 100_000 * ("$1024\r\n\r\n".len() + 1024)];
+    clients[0].read_exact(&mut replies).unwrap();
+    drop((clients, replies));
+    until("they leave", || server.clients() == 0);
+    until("they take nothing along", || live() < before + EACH);
+}
+
+#[test]
+fn what_would_be_too_long_is_not_made() {
+    let _alone = alone();
+    let store = Store::new();
+    store.insert("page", "x".repeat(8 << 20)).unwrap();
+    let server = store.serve().unwrap();
+    store.session().call(["CONFIG", "SET", "client-output-buffer-limit", "normal 32mb 0 0"]);
+    let mut client = Bystander::new(&server);
+    client.ask("SADD few a b c");
+    let (reply, most) = most_during(|| client.ask("SRANDMEMBER few -100000000"));
+    assert_eq!(reply, "-ERR value is out of range");
+    assert!(most < EACH, "{most} bytes");
+    // A value that is in the store once, a hundred times.
+    let request = format!("MGET {}", "page ".repeat(100));
+    let (reply, most) = most_during(|| client.ask(&request));
+    println!("{most} bytes for {} that were asked for", 100 * (8 << 20));
+    assert_eq!(reply, "");
+    assert!(most < 2 * EACH, "{most} bytes");
+
+    // One that may be takes what it is long, and not twice that.
+    let mut client = connect(server.addr());
+    let length = "*3\r\n".len() + 3 * ("$8388608\r\n\r\n".len() + (8 << 20));
+    let ((), most) = most_during(|| {
+        client.write_all(b"MGET page page page\r\n").unwrap();
+        let (mut part, mut got) = ([0; 4 << 10], 0);
+        while got < length {
+            got += client.read(&mut part).unwrap();
+        }
+    });
+    println!("{most} bytes for a reply of {length}");
+    assert!(most < length + 2 * EACH, "{most} bytes");
+}
+
+#[test]
 fn who_takes_nothing_for_too_long_is_disconnected() {
     let _alone = alone();
     let clock = larder::ManualClock::new();
@@ -273,16 +334,25 @@ fn who_takes_nothing_for_too_long_is_disconnected() {
 }
 
 #[test]
-fn a_stalled_subscriber_costs_the_others_nothing_and_goes() {
+fn a_stalled_subscriber_costs_ten_thousand_others_nothing_and_goes() {
     let _alone = alone();
+    const LISTENERS: usize = 10_000;
     let store = Store::new();
-    let server = store.serve().unwrap();
+    let server = Server::builder().max_clients(2 * LISTENERS).start(&store).unwrap();
     store.session().call(["CONFIG", "SET", "client-output-buffer-limit", "pubsub 4mb 0 0"]);
-    let mut listeners: Vec<_> = (0..1_000).map(|_| connect(server.addr())).collect();
-    for listener in &mut listeners {
+    // Each takes two descriptors of this process: as many as it may have, and the others listen without a socket.
+    // One after the other, lest the system's queue of those who come run over.
+    let listen = |_| {
+        let mut listener = connect(server.addr());
         listener.write_all(b"SUBSCRIBE news\r\n").unwrap();
         listener.read_exact(&mut [0; 36][..b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n".len()]).unwrap();
-    }
+        listener
+    };
+    let mut listeners: Vec<_> = (0..LISTENERS.min(descriptors() / 2)).map(listen).collect();
+    let mut sessions: Vec<_> = (listeners.len()..LISTENERS).map(|_| store.session()).collect();
+    sessions.iter_mut().for_each(|session| _ = session.call(["SUBSCRIBE", "news"]));
+    println!("{} listeners with a socket, {} without", listeners.len(), sessions.len());
+    let others = listeners.len() + 1;
     let mut stalled = connect(server.addr());
     stalled.write_all(b"SUBSCRIBE news pages\r\n").unwrap();
     until("it listens", || {
@@ -298,23 +368,27 @@ fn a_stalled_subscriber_costs_the_others_nothing_and_goes() {
         // The system's buffers, the reply that is being written, and the limit: then it is enough.
         let mut sent = 0;
         until("it is disconnected", || {
-            if server.clients() > 1_001 {
+            if server.clients() > others {
                 store.publish("pages", page.as_str()).unwrap();
                 sent += 1;
             }
             let more = live().saturating_sub(before);
             assert!(more < (16 << 20), "{more} bytes in use for a limit of 4 MB");
-            server.clients() == 1_001
+            server.clients() == others
         });
         println!("disconnected after {sent} MB");
     });
     // The others have lost nothing.
-    assert_eq!(store.publish("news", "hello").unwrap(), 1_000);
+    assert_eq!(store.publish("news", "hello").unwrap(), LISTENERS);
     let message = b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n";
     for listener in &mut listeners {
         let mut got = vec![0; message.len()];
         listener.read_exact(&mut got).unwrap();
         assert_eq!(got, message);
+    }
+    for session in sessions {
+        let told = session.try_message().map(|told| session.encode(&told));
+        assert_eq!(told.as_deref(), Some(&message[..]));
     }
 }
 
