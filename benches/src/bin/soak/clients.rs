@@ -23,7 +23,7 @@ impl Soak {
             for _ in 0..random.number() % TURNS {
                 ask(&mut client, &mut random);
             }
-            if random.number() % 4 == 0 {
+            if random.number().is_multiple_of(4) {
                 client.get_mut().write_all(b"*3\r\n$3\r\nSET\r\n$6\r\nhal").expect("it listens");
             }
             self.clients.fetch_add(1, Ordering::Relaxed);

@@ -105,7 +105,7 @@ impl Soak {
         let path = self.folder.join("snapshot");
         while !self.is_done() {
             self.store.save(&path).expect("there is room");
-            if self.saves.fetch_add(1, Ordering::Relaxed) % 8 == 0 {
+            if self.saves.fetch_add(1, Ordering::Relaxed).is_multiple_of(8) {
                 Store::builder().max_bytes(MEMORY).load(&path).expect("is whole");
             }
             thread::sleep(Duration::from_millis(250));
