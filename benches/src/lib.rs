@@ -3,7 +3,9 @@
 
 pub mod counting;
 pub mod histogram;
+pub mod median;
 pub mod peers;
 pub mod resident;
+pub mod servers;
 pub mod turns;
 pub mod workload;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use larder::{Cache, Store};
+use larder_benches::median;
 
 const KEYS: u64 = 10_000;
 const ROUND: usize = 200_000;
@@ -99,13 +100,7 @@ fn main() {
                 times.push(round(ask, threads));
             }
         }
-        let medians: Vec<f64> = times
-            .into_iter()
-            .map(|mut times| {
-                times.sort_unstable_by(f64::total_cmp);
-                times[times.len() / 2]
-            })
-            .collect();
+        let medians: Vec<f64> = times.into_iter().map(median::of).collect();
         println!("{threads} thread(s), ns a hit:");
         for ((name, _), median) in peers.iter().zip(&medians) {
             println!(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use larder::{Store, SyncPolicy};
+use larder_benches::median;
 
 const TIME: Duration = Duration::from_millis(1_500);
 const ROUNDS: usize = 5;
@@ -87,14 +88,10 @@ fn main() {
             rates.push(rate(&store, *threads, *work));
         }
     }
-    let median = |rates: &mut Vec<f64>| {
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
-    };
     println!("| policy | threads | what | a second |\n| --- | --- | --- | --- |");
-    for (name, _, threads, what, _, rates) in &mut rows {
-        println!("| {name} | {threads} | {what} | {:.0} |", median(rates));
+    for (name, _, threads, what, _, rates) in rows {
+        println!("| {name} | {threads} | {what} | {:.0} |", median::of(rates));
     }
-    println!("| the disk alone, syncs | 1 | | {:.0} |", median(&mut of_disk));
+    println!("| the disk alone, syncs | 1 | | {:.0} |", median::of(of_disk));
     fs::remove_dir_all(&folder).expect("it is ours");
 }
