@@ -208,6 +208,7 @@ fn who_does_not_keep_up_with_messages_is_disconnected() {
     assert_eq!(server.clients(), 0, "after {sent} messages");
 }
 
+/// How long a thousand take is measured by the benches (`starts`): beside other tests a time says nothing.
 #[test]
 fn a_thousand_servers_start_and_stop() {
     for _ in 0..1_000 {
