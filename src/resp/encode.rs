@@ -94,6 +94,8 @@ pub(crate) fn least_bytes(reply: &Reply) -> usize {
             let both = &mut pairs.iter().flat_map(|(first, second)| [first, second]);
             sum(both).saturating_add(counted(pairs.len()))
         }
+        // RESP2 has no attributes.
+        Reply::Attribute(_, reply) => least_bytes(reply),
         Reply::Several(replies) => sum(&mut replies.iter()),
     }
 }

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use super::output::{Moment, SPARE, WRITE};
 use super::stream::{Arrived, Stream};
 use super::{GREETING, Shared};
+#[cfg(feature = "journal")]
+use crate::SyncPolicy;
 use crate::clock::millis;
 #[cfg(feature = "journal")]
 use crate::journal::deferred::deferring;
