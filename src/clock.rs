@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// A deadline that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -120,6 +120,7 @@ impl Clock {
     }
 
     /// Milliseconds since the Unix epoch.
+    #[cfg(any(test, feature = "commands", feature = "redis-tier"))]
     pub(crate) fn wall(&self) -> u64 {
         self.wall_of(self.now())
     }
@@ -251,12 +252,15 @@ pub(crate) fn has_come(instant: Instant) -> bool {
 #[derive(Clone)]
 pub struct ManualClock(Arc<Manual>);
 
+/// In place of a time: what the clock has come to is being noted.
+const BETWEEN: u64 = NEVER - 1;
+
 struct Manual {
     /// Wall time at the line's start, in milliseconds since the Unix epoch.
     epoch: u64,
     /// The time, or what it was when the clock was set going.
     now: AtomicU64,
-    /// When that was, on the system's line; [`NEVER`] while the clock stands still.
+    /// When that was, on the system's line; [`NEVER`] while the clock stands still, and [`BETWEEN`] while it is stopped.
     since: AtomicU64,
     /// Held while `since` is changed.
     alarms: Mutex<Vec<(u64, Weak<dyn Alarm>)>>,
@@ -265,11 +269,9 @@ struct Manual {
 impl Manual {
     fn now(&self) -> u64 {
         loop {
-            let since = self.since.load(Ordering::Acquire);
+            let since = self.since();
             let now = self.now.load(Ordering::Acquire);
-            if since == NEVER {
-                return now;
-            }
+            let Some(since) = since else { return now };
             // One that was stopped in between has noted a later time, to which nothing is to be added.
             if self.since.load(Ordering::Acquire) == since {
                 return now.saturating_add(Clock::System.now().saturating_sub(since)).min(NEVER - 1);
@@ -277,11 +279,30 @@ impl Manual {
         }
     }
 
+    /// Since when it goes, on the system's line; nothing while it stands still.
+    fn since(&self) -> Option<u64> {
+        loop {
+            match self.since.load(Ordering::Acquire) {
+                NEVER => return None,
+                // For a few instructions.
+                BETWEEN => thread::yield_now(),
+                since => return Some(since),
+            }
+        }
+    }
+
     /// A moment of this clock's line on the system's, while it goes.
     fn system_line(&self, moment: u64) -> Option<u64> {
-        let since = self.since.load(Ordering::Acquire);
+        let since = self.since()?;
         let ahead = moment.saturating_sub(self.now.load(Ordering::Acquire));
-        (since != NEVER).then(|| since.saturating_add(ahead))
+        Some(since.saturating_add(ahead))
+    }
+
+    /// Moves the time on, short of `NEVER`, so that a key without a deadline stays one.
+    fn add(&self, by: u64) {
+        let add = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
+        // The closure never returns None, so the update cannot fail.
+        let _ = self.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     }
 }
 
@@ -343,7 +364,11 @@ impl ManualClock {
     /// ```
     pub fn pause(&self) {
         let _one_at_a_time = self.0.alarms.lock();
-        self.0.now.store(self.0.now(), Ordering::Release);
+        // Nobody adds to a time that is noted already.
+        let since = self.0.since.swap(BETWEEN, Ordering::AcqRel);
+        if since != NEVER {
+            self.0.add(Clock::System.now().saturating_sub(since));
+        }
         self.0.since.store(NEVER, Ordering::Release);
     }
 
@@ -379,7 +404,7 @@ impl ManualClock {
     /// assert!(ManualClock::running().is_running() && !ManualClock::new().is_running());
     /// ```
     pub fn is_running(&self) -> bool {
-        self.0.since.load(Ordering::Acquire) != NEVER
+        self.0.since().is_some()
     }
 
     /// Whether both are one and the same clock.
@@ -411,11 +436,7 @@ impl ManualClock {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn advance(&self, by: Duration) {
-        let by = millis(by);
-        // The line ends short of `NEVER`, so that a key without a deadline stays one.
-        let add = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
-        // The closure never returns None, so the update cannot fail.
-        let _ = self.0.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        self.0.add(millis(by));
         let now = self.0.now();
         let mut due = Vec::new();
         // While it goes by itself, all of them wait for a time of the system's that is now another.

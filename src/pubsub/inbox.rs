@@ -365,6 +365,7 @@ impl State {
         self.ring.len() >= backlog.messages || self.bytes.saturating_add(more) > backlog.bytes as u64
     }
 
+    #[cfg(feature = "commands")]
     fn end(&mut self) {
         self.closed = true;
         self.ring = VecDeque::new();

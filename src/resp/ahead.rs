@@ -21,6 +21,7 @@ impl Ahead {
         self.len == 0
     }
 
+    #[cfg(any(test, fuzzing, feature = "server"))]
     pub(super) fn len(&self) -> usize {
         self.len
     }

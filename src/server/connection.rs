@@ -117,9 +117,14 @@ impl Connection<'_> {
         let mut message = pin!(mail.recv_async());
         loop {
             self.answer().await?;
+            let received = self.requests.received;
             self.flush().await?;
             self.check_requests()?;
             self.check_stop()?;
+            if self.requests.received != received {
+                // That took a while, and has come in the meantime.
+                continue;
+            }
             #[cfg(feature = "testing")]
             let has_begun = self.requests.has_begun();
             match self.next(stop.as_mut(), message.as_mut()).await? {

@@ -8,6 +8,7 @@
 
 mod bounded;
 mod caches;
+mod clock;
 #[cfg(feature = "journal")]
 mod journal;
 mod loads;

@@ -15,6 +15,9 @@ const HEADER: usize = 32;
 const PREFIX: usize = 8;
 const BLOCK: usize = 256 << 10;
 
+/// What is wrong where something follows the last that should.
+pub(super) const MORE: &str = "there is more than the entries it announces";
+
 /// Writes a stream of bytes as blocks.
 pub(super) struct BlockWriter<W> {
     inner: W,
@@ -161,13 +164,13 @@ impl<R: Read> BlockReader<R> {
     /// Checks that the stream and the file end here.
     pub(super) fn finish(mut self) -> Result<(), Fault> {
         if self.read < self.payload.len() {
-            return Err(self.damaged("there is more than the entries it announces"));
+            return Err(self.damaged(MORE));
         }
         if !self.is_over {
             self.next_block()?;
         }
         if !self.is_over {
-            return Err(self.damaged("there is more than the entries it announces"));
+            return Err(self.damaged(MORE));
         }
         if fill(&mut self.inner, &mut [0])? > 0 {
             return Err(self.damaged("something follows the last block"));

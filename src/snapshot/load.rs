@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::{mem, panic, thread};
 
-use super::block::BlockReader;
+use super::block::{BlockReader, MORE};
 use super::entry::{Entry, Moment, Reader};
 use super::error::Fault;
 use super::input::Input;
@@ -99,7 +99,11 @@ pub(crate) fn restore_picture(
 
 /// Reads the libraries behind the entries, if there are any.
 fn libraries(blocks: &mut BlockReader<impl Read>, limits: Limits) -> Result<Vec<Bytes>, Fault> {
-    if blocks.has_more()? { Reader { input: blocks, limits }.libraries() } else { Ok(Vec::new()) }
+    if !blocks.has_more()? {
+        return Ok(Vec::new());
+    }
+    let codes = Reader { input: &mut *blocks, limits }.libraries()?;
+    if codes.is_empty() { Err(blocks.damaged(MORE)) } else { Ok(codes) }
 }
 
 /// Reads entries until the last, or until one could not be put in place.

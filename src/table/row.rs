@@ -62,7 +62,6 @@ pub(crate) mod flag {
     /// Is carried out behind a `MULTI` too, not queued. That is ours to know: Redis tells nobody.
     pub(crate) const RUNS_IN_MULTI: u32 = 1 << 31;
     /// Runs scripts. That is ours to know as well.
-    #[cfg(feature = "lua")]
     pub(crate) const SCRIPTS: u32 = 1 << 27;
     /// Is open to a client that listens to channels in RESP2. That is ours to know too.
     pub(crate) const LISTENS: u32 = 1 << 29;

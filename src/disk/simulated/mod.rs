@@ -51,6 +51,7 @@ pub(crate) enum Failure {
     /// The power goes.
     Crash,
     /// The process is killed, with half of its bytes written. What is on the disk or on its way there stays so for the next.
+    #[cfg_attr(not(feature = "journal"), allow(dead_code))]
     Killed,
 }
 

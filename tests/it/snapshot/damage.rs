@@ -180,6 +180,9 @@ fn entries_that_no_store_can_have_written_are_refused() {
     check(&[string, &[0]], "it ends before the entries it announces");
     let more = [string, &[0][..]].concat();
     check(&[&more], "there is more than the entries it announces");
+    let behind_libraries = [string, &[1, 1, b'x', 0][..]].concat();
+    check(&[&behind_libraries], "there is more than the entries it announces");
+    check(&[&[string, &[2, 1, b'x'][..]].concat()], "it ends before the entries it announces");
     let huge: &[u8] = &[0, 0, 1, b'k', 0, 0x81, 0x80, 0x80, 0x80, 0x02];
     check(&[huge], "has a string of 536870913 bytes, over the 536870912 that this store takes");
     let endless: &[u8] = &[0, 0, 1, b'k', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
