@@ -29,15 +29,21 @@ impl Client {
     }
 }
 
-const REFUSED: &str = "-MISCONF Errors writing to the AOF file: cannot write";
-
-#[test]
-fn who_has_written_is_told_that_it_failed_and_who_reads_goes_on() {
+/// A server over a store that is kept on this disk.
+fn served() -> (Simulated, Store, Server) {
     let (disk, clock) = (Simulated::new(), ManualClock::new());
     let store = open_on(&disk, &clock).expect("nothing fails");
     let journal = store.space().journal().expect("it has one");
     journal.start(&Arc::downgrade(store.space())).expect("there is a thread");
     let server = store.serve().expect("it listens");
+    (disk, store, server)
+}
+
+const REFUSED: &str = "-MISCONF Errors writing to the AOF file: cannot write";
+
+#[test]
+fn who_has_written_is_told_that_it_failed_and_who_reads_goes_on() {
+    let (disk, _store, server) = served();
     let (mut writer, mut reader) = (Client::connect(&server), Client::connect(&server));
     assert_eq!(writer.ask("SET name ann"), "+OK");
     disk.fail_from(disk.steps(), Failure::Eio);
@@ -55,11 +61,7 @@ fn who_has_written_is_told_that_it_failed_and_who_reads_goes_on() {
 
 #[test]
 fn who_waits_is_not_served_what_may_come_back() {
-    let (disk, clock) = (Simulated::new(), ManualClock::new());
-    let store = open_on(&disk, &clock).expect("nothing fails");
-    let journal = store.space().journal().expect("it has one");
-    journal.start(&Arc::downgrade(store.space())).expect("there is a thread");
-    let server = store.serve().expect("it listens");
+    let (disk, store, server) = served();
     let (mut writer, mut waits) = (Client::connect(&server), Client::connect(&server));
     write!(waits.0.get_mut(), "BLPOP jobs 0\r\n").expect("it takes it");
     assert!(store.wait_for_blocked(1, Duration::from_secs(60)));
