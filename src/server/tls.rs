@@ -105,6 +105,8 @@ mod tests {
             let name = ServerName::try_from("localhost").unwrap();
             let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
             stream.write_all(request).await?;
+            // The last of it may still be with TLS, which does not send it while it is read.
+            stream.flush().await?;
             let mut all = Vec::new();
             // Its end may come without TLS's good-bye, as the socket's does.
             match stream.read_to_end(&mut all).await {
