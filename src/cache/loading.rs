@@ -14,7 +14,7 @@ use super::behind::{Behind, Claim, Errand};
 use super::builder::CacheBuilder;
 use super::entry::Entry;
 use super::find::Look;
-use super::load::{Answer, How, Load};
+use super::load::{Answer, How, Load, Previous};
 use super::name::{CacheKey, Name};
 use super::policy::Verdict;
 use super::stats::Counters;
@@ -101,9 +101,9 @@ type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Loaded<V, E> = Pin<Box<dyn Future<Output = Result<Load<V>, E>> + Send>>;
 
-type Loader<K, V, E> = dyn Fn(&K) -> Result<Load<V>, E> + Send + Sync;
+type Loader<K, V, E> = dyn Fn(&K, Previous<V>) -> Result<Load<V>, E> + Send + Sync;
 
-type AsyncLoader<K, V, E> = dyn Fn(K) -> Loaded<V, E> + Send + Sync;
+type AsyncLoader<K, V, E> = dyn Fn(K, Previous<V>) -> Loaded<V, E> + Send + Sync;
 
 /// Of one or the other.
 struct Loading<K, V, F: ?Sized> {
@@ -166,11 +166,54 @@ where
         L: Into<Load<V>>,
         E: Display + Send + 'static,
     {
+        self.build_reloading(move |key, _| loader(key))
+    }
+
+    /// [`build_loading`](Self::build_loading) with a loader that is given what was there before, as [`Cache::ask`]'s is:
+    /// to ask whether it has changed, and say [`Load::unchanged`] if not.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::{Load, LoadError, LoadingCache, ManualClock, Previous, Store};
+    ///
+    /// /// The page, if it is not this version: "If-None-Match".
+    /// fn fetch(path: &str, have: Option<&str>) -> Result<Option<(String, String)>, std::io::Error> {
+    ///     Ok((have != Some("v1")).then(|| (format!("page of {path}"), "v1".to_owned())))
+    /// }
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::builder().clock(&clock).build();
+    /// let pages: LoadingCache<String, String, std::io::Error> = store
+    ///     .cache("pages")
+    ///     .ttl(Duration::from_secs(60))
+    ///     .stale_for(Duration::from_secs(3600)) // what is kept can be asked about
+    ///     .build_reloading(|path: &String, old: Previous<String>| {
+    ///         Ok(match fetch(path, old.version())? {
+    ///             Some((page, version)) => Load::value(page).version(version),
+    ///             None => Load::unchanged(),
+    ///         })
+    ///     })?;
+    /// let first = pages.get("/")?;
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(pages.get("/")?, first); // was asked, and has not changed
+    /// # Ok::<(), LoadError<std::io::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn build_reloading<L, E>(
+        self,
+        loader: impl Fn(&K, Previous<V>) -> Result<L, E> + Send + Sync + 'static,
+    ) -> Result<LoadingCache<K, V, E>>
+    where
+        L: Into<Load<V>>,
+        E: Display + Send + 'static,
+    {
         Ok(LoadingCache(Arc::new(Loading {
             cache: self.build()?,
             behind: Arc::default(),
             runner: Runner::Thread(Arc::default()),
-            loader: Arc::new(move |key: &K| loader(key).map(Into::into)),
+            loader: Arc::new(move |key: &K, old| loader(key, old).map(Into::into)),
         })))
     }
 
@@ -189,8 +232,26 @@ where
         L: Into<Load<V>>,
         E: Display + Send + 'static,
     {
-        let loader = move |key: K| -> Loaded<V, E> {
-            let loading = loader(key);
+        self.build_reloading_async(move |key, _| loader(key), spawn)
+    }
+
+    /// [`build_reloading`](Self::build_reloading) for async code, with `spawn` as
+    /// [`build_loading_async`](Self::build_loading_async) takes it.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn build_reloading_async<L, E, F>(
+        self,
+        loader: impl Fn(K, Previous<V>) -> F + Send + Sync + 'static,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Result<AsyncLoadingCache<K, V, E>>
+    where
+        F: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Load<V>>,
+        E: Display + Send + 'static,
+    {
+        let loader = move |key: K, old: Previous<V>| -> Loaded<V, E> {
+            let loading = loader(key, old);
             Box::pin(async move { loading.await.map(Into::into) })
         };
         Ok(AsyncLoadingCache(Arc::new(Loading {
@@ -246,7 +307,7 @@ where
             }
             Left::Loads => Who::One,
         };
-        inner.ask(key, who, |_| (self.0.loader)(&key.to_owned()))
+        inner.ask(key, who, |old| (self.0.loader)(&key.to_owned(), old))
     }
 
     /// Leaves a load to the thread, of what is `due` or missing; none if it cannot be.
@@ -263,7 +324,7 @@ where
         let (follow, key) = (errand.follow(), key.to_owned());
         let (cache, loader) = (cache.clone(), Arc::clone(loader));
         let is_sent = worker.offer(Box::new(move || {
-            let load = || cache.0.ask(&key, Who::Behind(due), |_| loader(&key));
+            let load = || cache.0.ask(&key, Who::Behind(due), |old| loader(&key, old));
             cache.0.deliver(&key, errand, catch_unwind(AssertUnwindSafe(load)).ok());
         }));
         Ok(is_sent.then_some((follow, How::Loaded)))
@@ -313,7 +374,7 @@ where
             }
             Left::Loads => Who::One,
         };
-        inner.ask_async(key, who, |_| (self.0.loader)(key.to_owned())).await
+        inner.ask_async(key, who, |old| (self.0.loader)(key.to_owned(), old)).await
     }
 
     /// Spawns a load, of what is `due` or missing; none if it cannot be.
@@ -330,7 +391,7 @@ where
         let (follow, key) = (errand.follow(), key.to_owned());
         let (cache, loader) = (cache.clone(), Arc::clone(loader));
         spawn(Box::pin(async move {
-            let load = cache.0.ask_async(&key, Who::Behind(due), |_| loader(key.to_owned()));
+            let load = cache.0.ask_async(&key, Who::Behind(due), |old| loader(key.to_owned(), old));
             let loaded = contained(load).await;
             cache.0.deliver(&key, errand, loaded);
         }));

@@ -1,12 +1,13 @@
 //! Loading ahead of those who will ask.
 
 use std::fmt::Display;
+use std::future::Future;
 use std::hash::Hash;
 use std::ops::ControlFlow;
 
 use super::Cache;
 use super::find::Look;
-use super::load::Load;
+use super::load::{Answer, Load};
 use super::name::CacheKey;
 use crate::load::LoadError;
 use crate::{Error, Result};
@@ -23,6 +24,17 @@ pub struct Warmed {
     pub loaded: u64,
     /// Keys of which the loader has given nothing.
     pub absent: u64,
+}
+
+const NO_BATCH: Error = Error::Invalid("a batch must hold a key or more");
+
+impl Warmed {
+    /// Counts what has come of those that were missing.
+    fn count<V>(&mut self, answers: &[Answer<V>]) {
+        let loaded = answers.iter().filter(|answer| answer.value.is_some()).count();
+        self.loaded += loaded as u64;
+        self.absent += (answers.len() - loaded) as u64;
+    }
 }
 
 impl<K, V> Cache<K, V>
@@ -75,15 +87,58 @@ where
         E: Display,
     {
         if batch == 0 {
-            return Err(Error::Invalid("a batch must hold a key or more").into());
+            return Err(NO_BATCH.into());
         }
         let (mut warmed, mut missing, mut keys) = (Warmed::default(), Vec::new(), keys.into_iter());
         loop {
             let is_end = self.gather(&mut keys, batch, &mut missing, &mut warmed)?;
-            let answers = self.ask_many(&missing, &mut loader)?;
-            let loaded = answers.iter().filter(|answer| answer.value.is_some()).count();
-            warmed.loaded += loaded as u64;
-            warmed.absent += (answers.len() - loaded) as u64;
+            warmed.count(&self.ask_many(&missing, &mut loader)?);
+            missing.clear();
+            if progress(warmed).is_break() || is_end {
+                return Ok(warmed);
+            }
+        }
+    }
+
+    /// [`warm`](Self::warm) for async code, with a loader as
+    /// [`get_many_async`](Self::get_many_async) takes it.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use larder::{Cache, LoadError, Store};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), LoadError<std::io::Error>> {
+    /// let squares: Cache<u64, u64> = Store::new().cache("squares").build()?;
+    /// let find = async |missing: Vec<u64>| Ok(missing.into_iter().map(|n| (n, n * n)).collect::<Vec<_>>());
+    /// let done = squares.warm_async(0..1000, 100, find, |_| ControlFlow::Continue(())).await?;
+    /// assert_eq!(done.loaded, 1000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`warm`](Self::warm).
+    pub async fn warm_async<A, L, E, F>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        batch: usize,
+        mut loader: impl FnMut(Vec<K>) -> F,
+        mut progress: impl FnMut(Warmed) -> ControlFlow<()>,
+    ) -> Result<Warmed, LoadError<E>>
+    where
+        F: Future<Output = Result<A, E>>,
+        A: IntoIterator<Item = (K, L)>,
+        L: Into<Load<V>>,
+        E: Display,
+    {
+        if batch == 0 {
+            return Err(NO_BATCH.into());
+        }
+        let (mut warmed, mut missing, mut keys) = (Warmed::default(), Vec::new(), keys.into_iter());
+        loop {
+            let is_end = self.gather(&mut keys, batch, &mut missing, &mut warmed)?;
+            warmed.count(&self.ask_many_async(&missing, &mut loader).await?);
             missing.clear();
             if progress(warmed).is_break() || is_end {
                 return Ok(warmed);

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use larder::{AsyncLoadingCache, CacheBuilder, How, LoadError, LoadingCache, ManualClock};
+use larder::{AsyncLoadingCache, CacheBuilder, How, Load, LoadError, LoadingCache, ManualClock, Previous};
 
 use super::{MINUTE, cache, gives};
 use crate::support::{manual_store, until};
@@ -413,4 +413,62 @@ fn tasks_have_deadlines_and_contain_panics() {
     tasks.0.lock().unwrap().clear();
     let Poll::Ready(Ok(Some(value))) = poll(dropped.as_mut()) else { panic!("it loads itself") };
     assert_eq!(value.as_str(), "8");
+}
+
+/// A row and its version, or that it is still that one.
+fn row_unless(version: Option<&str>) -> Load<String> {
+    match version {
+        None => Load::value("row".to_owned()).version("v1"),
+        Some("v1") => Load::unchanged(),
+        Some(other) => panic!("nobody has given it {other}"),
+    }
+}
+
+#[test]
+fn a_loader_may_ask_whether_what_was_there_has_changed() {
+    let ((clock, store), counts) = (manual_store(), Arc::new([0, 0].map(AtomicUsize::new)));
+    let load = {
+        let counts = Arc::clone(&counts);
+        move |old: &Previous<String>| {
+            counts[usize::from(old.version().is_some())].fetch_add(1, Ordering::Relaxed);
+            assert_eq!(old.value().map(|value| value.as_str()), old.version().map(|_| "row"));
+            Ok::<_, String>(row_unless(old.version()))
+        }
+    };
+    let counted = || [0, 1].map(|at| counts[at].load(Ordering::Relaxed));
+
+    let of_sync = load.clone();
+    let names: LoadingCache<u64, String, String> = cache(&store)
+        .refresh_after(0.5)
+        .stale_for(10 * MINUTE)
+        .build_reloading(move |_, old| of_sync(&old))
+        .unwrap();
+    let first = names.get(&7).unwrap().unwrap();
+    // Behind those who ask, and by who asks.
+    clock.advance(MINUTE / 2);
+    assert!(Arc::ptr_eq(&names.get(&7).unwrap().unwrap(), &first));
+    until("the load behind", || names.get_answer(&7).unwrap().age == Duration::ZERO);
+    assert_eq!(counted(), [1, 1]);
+    clock.advance(MINUTE);
+    let answer = names.get_answer(&7).unwrap();
+    assert!(answer.how == How::Loaded && Arc::ptr_eq(&answer.value.unwrap(), &first));
+    assert_eq!(counted(), [1, 2]);
+
+    let tasks = Tasks::default();
+    let names: AsyncLoadingCache<u64, String, String> = store
+        .cache("tasks")
+        .ttl(MINUTE)
+        .refresh_after(0.5)
+        .stale_for(10 * MINUTE)
+        .build_reloading_async(move |_, old| std::future::ready(load(&old)), tasks.spawn())
+        .unwrap();
+    let first = ready(names.get(&7)).unwrap().unwrap();
+    clock.advance(MINUTE / 2);
+    assert!(Arc::ptr_eq(&ready(names.get(&7)).unwrap().unwrap(), &first));
+    assert_eq!(tasks.run(), 1);
+    assert_eq!(counted(), [2, 3]);
+    clock.advance(MINUTE);
+    let answer = ready(names.get_answer(&7)).unwrap();
+    assert!(answer.how == How::Loaded && Arc::ptr_eq(&answer.value.unwrap(), &first));
+    assert_eq!(counted(), [2, 4]);
 }

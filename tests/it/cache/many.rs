@@ -288,6 +288,35 @@ fn warming_loads_in_batches_what_is_missing() {
 }
 
 #[test]
+fn tasks_warm_in_batches_too() {
+    let m = manual(|names| names.absent_ttl(MINUTE));
+    get(&m, &[3, 4, 30], all);
+    let (mut calls, mut told) = (Vec::new(), Vec::new());
+    let done = m.names.warm_async(
+        1..=10,
+        3,
+        |missing| {
+            calls.push(missing.clone());
+            std::future::ready(all(&missing[..missing.len() - 1]))
+        },
+        |warmed| {
+            told.push((warmed.keys, warmed.fresh, warmed.loaded, warmed.absent));
+            ControlFlow::Continue(())
+        },
+    );
+    let done = {
+        let done = pin!(done);
+        let Poll::Ready(done) = done.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("nothing waits")
+        };
+        done
+    };
+    assert_eq!(done.unwrap().loaded, 5);
+    assert_eq!(calls, [vec![1, 2, 5], vec![6, 7, 8], vec![9, 10]]);
+    assert_eq!(told, [(5, 2, 2, 1), (8, 2, 4, 2), (10, 2, 5, 3)]);
+}
+
+#[test]
 fn all_fresh_values_are_met() {
     let m = manual(|names| names.absent_ttl(MINUTE).stale_for(MINUTE).shared());
     // A name that begins alike.
