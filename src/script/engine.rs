@@ -1,7 +1,7 @@
 //! A Lua state, and running in it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ahash::RandomState;
 use mlua::{
@@ -12,6 +12,7 @@ use super::libs;
 use super::random::Random;
 use super::{convert, raise, redis_api, register};
 use crate::Bytes;
+use crate::clock::Clock;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::{Arc, Mutex};
 use crate::table::{Compat, Session};
@@ -20,6 +21,8 @@ use crate::table::{Compat, Session};
 const MEMORY: usize = 256 << 20;
 /// Instructions between two looks at whether a script has been killed.
 const STEP: u32 = 10_000;
+/// Milliseconds that a library may take to load, as in Redis.
+const LOAD: u64 = 500;
 
 /// What others may tell a script that runs, and learn of it.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub(crate) struct Signals {
     pub wrote: AtomicBool,
     /// It is a function, not a script.
     pub is_function: AtomicBool,
+    /// When a library that loads has taken too long, on the system's line; 0 while none does.
+    overdue: AtomicU64,
 }
 
 /// What a run has to do with.
@@ -136,7 +141,12 @@ impl Engine {
         let compiled = chunk.set_environment(self.library_globals.clone()).into_function();
         let body = compiled.map_err(|error| not_lua("ERR Error compiling function: ", &error))?;
         self.registry.lock().clear();
+        // Of the system's clock: the store's may stand still.
+        let signals = Arc::clone(&self.running.lock().signals);
+        signals.kill.store(false, Ordering::Relaxed);
+        signals.overdue.store(Clock::System.now() + LOAD, Ordering::Relaxed);
         let ran = self.run_library.call::<(bool, Value)>(body);
+        signals.overdue.store(0, Ordering::Relaxed);
         let registered = std::mem::take(&mut *self.registry.lock());
         let text = match ran {
             Ok((true, _)) => return register::check_names(&registered).map(|()| registered),
@@ -232,13 +242,18 @@ impl Drop for Unlimited<'_> {
 
 const OUT_OF_MEMORY: &str = "ERR not enough memory: the scripts of a store have 256 MB";
 
-/// Has a script that is killed end, at the next look and, lest it catches that, at every line after it.
+/// Has a script that is killed end, at the next look and, lest it catches that, at every line after it; and a library that
+/// takes too long to load, which cannot catch anything.
 fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
     let signals = Arc::clone(signals);
     let triggers = HookTriggers::new().every_nth_instruction(STEP);
     // The sandbox's own code is to go on: it ends the run.
     let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some("=sandbox");
     lua.set_global_hook(triggers, move |lua, debug| {
+        let overdue = signals.overdue.load(Ordering::Relaxed);
+        if overdue > 0 && Clock::System.now() > overdue && !is_ours(debug) {
+            return Err(raise::reply("ERR FUNCTION LOAD timeout"));
+        }
         if !signals.kill.load(Ordering::Relaxed) {
             return Ok(VmState::Continue);
         }

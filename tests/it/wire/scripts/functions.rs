@@ -39,6 +39,9 @@ fn libraries_are_loaded_and_told_as_redis_does() {
         load("#!lua name=x\nlocal a = nil; a.b = 1"),
         load("#!lua name=x\nredis.call('set', 'a', 'b')"),
         load("#!lua name=x\nredis.log(redis.LOG_NOTICE, 'x') return foo"),
+        // Half a second each.
+        load("#!lua name=x\nwhile true do end"),
+        load("#!lua name=x\nlocal function f() while true do end end f()"),
         words!["FUNCTION", "LOAD"],
         words!["FUNCTION", "LOAD", "what", "#!lua name=x\nreturn 1"],
         words!["FUNCTION", "LOAD", "replace", "what", "#!lua name=x\nreturn 1"],
