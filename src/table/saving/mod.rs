@@ -253,19 +253,14 @@ impl Saving {
             }
             (state.in_background, state.tried) = (true, store.space().clock().now());
         }
+        let began = store.space().clock().now();
+        let background = Background { store, began };
         let spawned = thread::Builder::new().name("larder-save".into()).spawn(move || {
-            let saving = &store.space().shared().saving;
-            let began = store.space().clock().now();
+            let store = &background.store;
             // INFO tells how it went.
-            let _ = saving.save(&store, true);
-            let mut state = saving.state.lock();
-            state.in_background = false;
-            state.took = Some(store.space().clock().now().saturating_sub(began));
+            let _ = store.space().shared().saving.save(store, true);
         });
-        spawned.map(drop).map_err(|error| {
-            self.state.lock().in_background = false;
-            ErrorReply::new(format!("ERR no thread to save in: {error}"))
-        })
+        spawned.map(drop).map_err(|error| ErrorReply::new(format!("ERR no thread to save in: {error}")))
     }
 
     /// Whether a save point has been reached: so many changes in at least so many seconds.
@@ -295,6 +290,21 @@ impl Saving {
             Shutdown::NoSave => Ok(false),
             _ => self.save(store, false),
         }
+    }
+}
+
+/// A save in a thread of its own, which is over when this goes: a panic of the caller's code ends it too.
+struct Background {
+    store: Store,
+    began: u64,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let space = self.store.space();
+        let mut state = space.shared().saving.state.lock();
+        state.in_background = false;
+        state.took = Some(space.clock().now().saturating_sub(self.began));
     }
 }
 
@@ -396,4 +406,27 @@ fn shut_down(call: &mut Call<'_>) -> Answer {
     call.session.is_over = true;
     call.session.shuts_down = Some(how);
     Ok(Reply::OK)
+}
+
+#[cfg(all(test, feature = "server", not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_a_save_in_the_background() {
+        let folder = std::env::temp_dir().join(format!("larder-panic-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let store = Store::new();
+        let saving = &store.space().shared().saving;
+        let file = SaveFile::Rdb(folder.join("dump.rdb"));
+        let panics: Listener = Arc::new(|_| panic!("on purpose"));
+        saving.save_to(store.space(), file, Compat::default(), Some(panics)).unwrap();
+        for _ in 0..2 {
+            saving.save_in_background(store.clone()).unwrap();
+            while saving.told(store.space().clock(), 0).in_background {
+                thread::yield_now();
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
