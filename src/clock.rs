@@ -101,7 +101,6 @@ impl Clock {
     }
 
     /// The time, give or take some milliseconds; cheap where the system has a clock for it.
-    #[cfg(feature = "commands")]
     pub(crate) fn about_now(&self) -> u64 {
         match self {
             Clock::System => coarse::now().unwrap_or_else(|| self.now()),

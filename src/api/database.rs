@@ -43,11 +43,13 @@ pub struct Database {
     space: Arc<Keyspace>,
     index: u16,
     transaction: Option<Arc<Transaction>>,
+    /// What is read and written through it counts as no use of the keys.
+    leaves_no_trace: bool,
 }
 
 impl Database {
     pub(crate) fn new(space: Arc<Keyspace>, index: u16) -> Self {
-        Database { space, index, transaction: None }
+        Database { space, index, transaction: None, leaves_no_trace: false }
     }
 
     /// The same database, kept by another.
@@ -56,22 +58,30 @@ impl Database {
             space: Arc::clone(&self.space),
             index: self.index,
             transaction: self.transaction.as_ref().map(Arc::clone),
+            leaves_no_trace: self.leaves_no_trace,
         }
     }
 
     /// The same database as a transaction sees it.
     pub(crate) fn within(&self, transaction: &Arc<Transaction>) -> Self {
-        Database {
-            space: Arc::clone(&self.space),
-            index: self.index,
-            transaction: Some(Arc::clone(transaction)),
-        }
+        Database { transaction: Some(Arc::clone(transaction)), ..self.share() }
     }
 
     /// The same database, in no transaction.
     #[cfg(feature = "commands")]
     pub(crate) fn outside(&self) -> Self {
-        Database::new(Arc::clone(&self.space), self.index)
+        Database { transaction: None, ..self.share() }
+    }
+
+    /// The same database, to be read and written without that this counts as a use of its keys, or with it.
+    #[cfg(feature = "commands")]
+    pub(crate) fn leaving_no_trace(&self, leaves_no_trace: bool) -> Self {
+        Database { leaves_no_trace, ..self.share() }
+    }
+
+    #[cfg(feature = "commands")]
+    pub(crate) fn leaves_no_trace(&self) -> bool {
+        self.leaves_no_trace
     }
 
     /// The transaction that it is used in, if it is.
@@ -85,7 +95,7 @@ impl Database {
         if index >= self.space.limits().databases {
             return Err(Error::NoSuchDatabase);
         }
-        Ok(Database::new(Arc::clone(&self.space), index))
+        Ok(Database { index, transaction: None, ..self.share() })
     }
 
     pub(crate) fn space(&self) -> &Arc<Keyspace> {
@@ -129,6 +139,7 @@ impl Database {
         key: KeyRef<'_>,
         op: impl FnOnce(&View<'_>, KeyRef<'_>) -> Result<R>,
     ) -> Result<R> {
+        let op = |view: &View<'_>, key: KeyRef<'_>| op(view.leaving_no_trace(self.leaves_no_trace), key);
         match &self.transaction {
             None => {
                 let guard = self.space.reading(key)?;
@@ -141,6 +152,7 @@ impl Database {
     /// The same for several keys.
     #[inline]
     pub(crate) fn read<R>(&self, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
+        let op = |view: &View<'_>| op(view.leaving_no_trace(self.leaves_no_trace));
         match &self.transaction {
             None => self.space.read(self.index, keys, op)?,
             Some(transaction) => transaction.read(self.index, keys, op)?,
@@ -154,6 +166,8 @@ impl Database {
         key: KeyRef<'_>,
         op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> Result<R>,
     ) -> Result<R> {
+        let op =
+            |writer: &mut Writer<'_>, key: KeyRef<'_>| op(writer.leaving_no_trace(self.leaves_no_trace), key);
         match &self.transaction {
             None => self.space.write_one(self.index, key, op)?,
             Some(transaction) => transaction.write(self.index, &[key], |writer| op(writer, key))?,
@@ -167,6 +181,7 @@ impl Database {
         keys: &[KeyRef<'_>],
         op: impl FnOnce(&mut Writer<'_>) -> Result<R>,
     ) -> Result<R> {
+        let op = |writer: &mut Writer<'_>| op(writer.leaving_no_trace(self.leaves_no_trace));
         match &self.transaction {
             None => self.space.write(self.index, keys, op)?,
             Some(transaction) => transaction.write(self.index, keys, op)?,

@@ -201,11 +201,11 @@ enum Phase {
     Over,
 }
 
-/// Tries an attempt on each of its keys in turn, and queues it on all of them if none has anything, with the
-/// permit that is made for it then.
+/// Tries an attempt on each of its keys in turn, which may be no use of them, and queues it on all of them if none has
+/// anything, with the permit that is made for it then.
 pub(crate) fn start(
     space: &Arc<Keyspace>,
-    db: u16,
+    (db, leaves_no_trace): (u16, bool),
     mut keys: Vec<Bytes>,
     attempt: Attempt,
     patience: Patience,
@@ -221,6 +221,7 @@ pub(crate) fn start(
     let names: Vec<KeyRef<'_>> =
         waiter.keys.iter().chain(waiter.attempt.destination()).map(|key| space.key_ref(key)).collect();
     let served = space.write(db, &names, |writer| {
+        let writer = writer.leaving_no_trace(leaves_no_trace);
         if let Some(served) = try_each(writer, &waiter.keys, &waiter.attempt, patience)? {
             return Ok::<_, Error>(Some(served));
         }

@@ -135,6 +135,8 @@ pub(crate) fn move_(
     destination: KeyRef<'_>,
     member: Bytes,
 ) -> Result<bool> {
+    // That is a use of the destination, whatever becomes of it.
+    writer.value(destination);
     let Some(set) = writer.find::<Set>(source)? else { return Ok(false) };
     let is_there = set.contains(&member);
     writer.find::<Set>(destination)?;

@@ -74,6 +74,7 @@ impl Keyspace {
             told: self.told(),
             rng: Rng::new(rng),
             lookups: Lookups::from_those_of(&self.lookups),
+            uses: self.uses.fork(),
             sweeping: self.sweeper.mode(),
             libraries,
             #[cfg(feature = "commands")]
@@ -104,6 +105,9 @@ impl Keyspace {
         for (db, table) in shards.iter_mut().flat_map(Shard::tables_mut) {
             let names = table.postpone(passed, |name| self.key_ref(name).hash);
             written.extend(names.into_iter().map(|name| (db, name)));
+            if let Some(uses) = table.uses_mut() {
+                uses.postpone(passed);
+            }
         }
         self.change(None, 0, |writer| {
             // Set back under the locks, so that nothing is drawn in between.

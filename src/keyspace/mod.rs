@@ -6,6 +6,7 @@
 
 pub(crate) mod blocked;
 mod bound;
+mod column;
 mod due;
 mod due_parts;
 mod evicted;
@@ -30,6 +31,7 @@ mod tests;
 mod told;
 pub(crate) mod transaction;
 mod undo;
+pub(crate) mod uses;
 pub(crate) mod view;
 pub(crate) mod watch;
 mod weigh;
@@ -70,8 +72,9 @@ use bound::Bound;
 pub(crate) use bound::Limit;
 use hasher::Hasher;
 pub(crate) use lookups::{Lookups, Tally};
-use shard::Shard;
+use shard::{Notes, Shard};
 use sweep::Sweeper;
+use uses::Noting;
 use view::View;
 use watch::Watch;
 
@@ -112,6 +115,7 @@ struct Beginning {
     told: Told,
     rng: Rng,
     lookups: Lookups,
+    uses: Noting,
     sweeping: Sweeping,
     libraries: Codes,
     #[cfg(feature = "commands")]
@@ -136,6 +140,7 @@ pub(crate) struct Keyspace {
     hub: Arc<Hub>,
     rng: Rng,
     lookups: Lookups,
+    uses: Noting,
     flights: Flights,
     caches: Registry,
     blocked: Arc<Blocked>,
@@ -157,11 +162,14 @@ impl Keyspace {
         let of_use = config.bound.as_ref().map_or(usize::MAX, |(limit, _)| limit.shards());
         let shards = config.shards.min(of_use).clamp(1, 1 << 12).next_power_of_two();
         let bound = config.bound.map(|(limit, eviction)| Bound::new(limit, eviction));
-        let notes_use = bound.as_ref().is_some_and(Bound::looks_at_use);
-        let notes_weight = bound.as_ref().is_some_and(|bound| bound.weigher().is_some());
+        let notes = Notes {
+            recency: bound.as_ref().is_some_and(Bound::looks_at_use),
+            weight: bound.as_ref().is_some_and(|bound| bound.weigher().is_some()),
+            times: false,
+        };
         let seed = config.seed.unwrap_or_else(rng::unseeded);
         Self::assemble(Beginning {
-            shards: (0..shards).map(|_| Shard::new(notes_use, notes_weight)).collect(),
+            shards: (0..shards).map(|_| Shard::new(notes)).collect(),
             family: Arc::default(),
             hasher: Hasher::new(config.seed),
             is_seeded: config.seed.is_some(),
@@ -174,6 +182,7 @@ impl Keyspace {
             told: Told::from(config.events),
             rng: Rng::new(seed),
             lookups: Lookups::new(config.limits.databases),
+            uses: Noting::default(),
             sweeping: config.sweeping,
             libraries: Codes::default(),
         })
@@ -194,6 +203,7 @@ impl Keyspace {
             hub: Hub::new(),
             rng: parts.rng,
             lookups: parts.lookups,
+            uses: parts.uses,
             flights: Flights::default(),
             caches: Registry::default(),
             blocked: Arc::default(),

@@ -3,6 +3,7 @@
 use super::Keyspace;
 use super::shard::Shard;
 use super::table::Entry;
+use super::view::UNREAD;
 use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::value::members;
@@ -30,7 +31,7 @@ impl Keyspace {
             return None;
         }
         if is_use {
-            table.touch(at);
+            self.touch(table, at, UNREAD);
         }
         Some((entry.value, deadline))
     }

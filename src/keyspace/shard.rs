@@ -19,9 +19,7 @@ use crate::{Bytes, Type};
 pub(crate) struct Shard {
     /// Tables are made on demand: most stores use one database.
     tables: Vec<Option<Box<Table>>>,
-    /// Whether those note which of their keys are in use, and what each weighs.
-    notes_use: bool,
-    notes_weight: bool,
+    notes: Notes,
     /// What all tables weigh, as it was last counted.
     pub weight: u64,
     /// How many keys have a deadline, as it was last counted where that matters.
@@ -32,18 +30,34 @@ pub(crate) struct Shard {
     pub watches: Watches,
 }
 
+/// What tables note of each key beside what it holds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Notes {
+    /// Whether it is in use, to evict one that is not.
+    pub recency: bool,
+    pub weight: bool,
+    /// When it was last used.
+    pub times: bool,
+}
+
 /// Names of keys, with their database.
 type Pinned = HashSet<(u16, Bytes), Common>;
 
 impl Shard {
-    pub(super) fn new(notes_use: bool, notes_weight: bool) -> Self {
-        Shard { notes_use, notes_weight, ..Shard::default() }
+    pub(super) fn new(notes: Notes) -> Self {
+        Shard { notes, ..Shard::default() }
     }
 
     /// Has all tables note from now on which of their keys are in use. O(n), but nothing for tables that do
     pub(super) fn note_use(&mut self) {
-        self.notes_use = true;
+        self.notes.recency = true;
         self.tables.iter_mut().flatten().for_each(|table| table.note_use());
+    }
+
+    /// Has all tables note from now on when their keys are used. O(n), but nothing for tables that do
+    pub(super) fn note_times(&mut self, now: u64) {
+        self.notes.times = true;
+        self.tables.iter_mut().flatten().for_each(|table| table.note_times(now));
     }
 
     #[inline]
@@ -57,9 +71,8 @@ impl Shard {
         if self.tables.len() <= db {
             self.tables.resize_with(db + 1, || None);
         }
-        let (notes_use, notes_weight) = (self.notes_use, self.notes_weight);
-        let fresh = || Box::new(Table::of_bounded(notes_use, notes_weight));
-        self.tables[db].get_or_insert_with(fresh)
+        let notes = self.notes;
+        self.tables[db].get_or_insert_with(|| Box::new(Table::with(notes)))
     }
 
     /// Asks for the page of a key that is going to be written to: see [`Table::ask`].
@@ -94,18 +107,20 @@ impl Shard {
 
     /// The keys alone, shared with this shard: nobody waits for them or watches them. O(pages)
     pub(super) fn share(&self) -> Shard {
-        let Shard { tables, notes_use, notes_weight, pinned, .. } = self;
-        let (notes_use, notes_weight) = (*notes_use, *notes_weight);
-        Shard { tables: tables.clone(), pinned: pinned.clone(), notes_use, notes_weight, ..Shard::default() }
+        let Shard { tables, notes, pinned, .. } = self;
+        Shard { tables: tables.clone(), notes: *notes, pinned: pinned.clone(), ..Shard::default() }
     }
 
     /// Exchanges the keys for those of another shard; what has been counted stays.
-    pub(super) fn exchange_keys(&mut self, other: &mut Shard) {
+    pub(super) fn exchange_keys(&mut self, other: &mut Shard, now: u64) {
         mem::swap(&mut self.tables, &mut other.tables);
         mem::swap(&mut self.pinned, &mut other.pinned);
-        if self.notes_use {
-            // These may come from a time when there was no limit.
+        // These may come from a time when there was no limit, or nobody to ask.
+        if self.notes.recency {
             self.note_use();
+        }
+        if self.notes.times {
+            self.note_times(now);
         }
         for (db, table) in other.tables() {
             self.table_mut(db).counters = table.counters.clone();

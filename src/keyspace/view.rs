@@ -25,12 +25,26 @@ pub(crate) struct View<'v> {
     shards: Held<'v>,
     /// The time of this view, read once, and only when a deadline is near.
     now: Cell<u64>,
+    /// Nothing that is read is a use.
+    leaves_no_trace: Cell<bool>,
 }
 
 impl<'v> View<'v> {
     #[inline]
     pub(crate) fn new(space: &'v Keyspace, db: u16, shards: Parts<&'v Shard>) -> Self {
-        View { space, db, shards: Held::Several(shards), now: Cell::new(UNREAD) }
+        View::of(space, db, Held::Several(shards))
+    }
+
+    #[inline]
+    fn of(space: &'v Keyspace, db: u16, shards: Held<'v>) -> Self {
+        View { space, db, shards, now: Cell::new(UNREAD), leaves_no_trace: Cell::new(false) }
+    }
+
+    /// The same, of which nothing that is read is a use, or all.
+    #[inline]
+    pub(crate) fn leaving_no_trace(&self, leaves_no_trace: bool) -> &Self {
+        self.leaves_no_trace.set(leaves_no_trace);
+        self
     }
 
     /// The same at that moment, if it is known.
@@ -43,7 +57,7 @@ impl<'v> View<'v> {
     /// A view of one shard, in which all keys asked for are.
     #[inline]
     pub(crate) fn of_one(space: &'v Keyspace, db: u16, shard: &'v Shard) -> Self {
-        View { space, db, shards: Held::One(shard), now: Cell::new(UNREAD) }
+        View::of(space, db, Held::One(shard))
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -67,13 +81,21 @@ impl<'v> View<'v> {
     #[inline(always)]
     pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
         let (table, at, entry) = self.look(key)?;
-        table.touch(at);
+        if !self.leaves_no_trace.get() {
+            self.space.touch(table, at, self.now.get());
+        }
         Some(entry)
     }
 
     /// The same for what is no use of the value.
     pub(crate) fn glance(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
         self.look(key).map(|(_, _, entry)| entry)
+    }
+
+    /// The table of a key that is there, and its position. Counts a hit or a miss, and is no use.
+    #[cfg(feature = "commands")]
+    pub(super) fn position(&self, key: KeyRef<'_>) -> Option<(&'v Table, u32)> {
+        self.look(key).map(|(table, at, _)| (table, at))
     }
 
     #[inline(always)]

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::Keyspace;
 use super::bound::Bound;
+use super::column::Column;
 use super::evicted::Evicted;
 use super::table::Table;
 use super::writer::{Effects, Writer};
@@ -66,7 +67,7 @@ impl fmt::Debug for Weigher {
 /// What the keys of a table weigh, by their positions.
 #[derive(Clone, Default)]
 pub(super) struct Weights {
-    each: Vec<u64>,
+    each: Column<u64>,
     total: u128,
 }
 
@@ -78,35 +79,29 @@ impl Weights {
 
     /// The key at a position was taken out, and the last one took its place. O(1) amortised
     pub(super) fn swap_removed(&mut self, at: u32) {
-        if (at as usize) < self.each.len() {
-            self.total -= u128::from(self.each.swap_remove(at as usize));
-            self.give_back();
-        }
+        self.total -= self.each.swap_removed(at).map_or(0, u128::from);
     }
 
     /// A [`swap_removed`](Self::swap_removed) is taken back. O(1)
     pub(super) fn swap_inserted(&mut self, at: u32, weight: u64) {
         self.total += u128::from(weight);
-        let moved = self.each.get_mut(at as usize).map(|place| mem::replace(place, weight));
-        self.each.push(moved.unwrap_or(weight));
+        self.each.swap_inserted(at, weight);
     }
 
     /// Only the first so many keys are left. O(1) amortised for each that went
     pub(super) fn truncated(&mut self, len: usize) {
-        let gone = self.each.drain(len.min(self.each.len())..);
-        self.total -= gone.map(u128::from).sum::<u128>();
-        self.give_back();
+        self.each.truncated(len, |weight| self.total -= u128::from(weight));
     }
 
     pub(super) fn set(&mut self, at: u32, weight: u64) {
-        if let Some(place) = self.each.get_mut(at as usize) {
+        if let Some(place) = self.each.get_mut(at) {
             self.total = self.total - u128::from(*place) + u128::from(weight);
             *place = weight;
         }
     }
 
     pub(super) fn get(&self, at: u32) -> u64 {
-        self.each.get(at as usize).copied().unwrap_or(0)
+        self.each.get(at).copied().unwrap_or(0)
     }
 
     /// The sum of all: 2^32 weights of 64 bits have room in it. O(1)
@@ -116,15 +111,7 @@ impl Weights {
 
     /// Heap memory, in bytes. O(1)
     pub(super) fn bytes(&self) -> usize {
-        self.each.capacity() * size_of::<u64>()
-    }
-
-    fn give_back(&mut self) {
-        if self.each.is_empty() {
-            self.each = Vec::new();
-        } else if self.each.capacity() > 64 && self.each.len() * 4 < self.each.capacity() {
-            self.each.shrink_to(self.each.len() * 2);
-        }
+        self.each.bytes()
     }
 }
 

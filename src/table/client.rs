@@ -135,9 +135,10 @@ fn no_evict(call: &mut Call<'_>) -> Answer {
     Ok(Reply::OK)
 }
 
-/// Which keys were used of late is noted all the same; what is left of it is the flag that others see.
+/// What it reads and writes counts as no use of the keys, but for TOUCH.
 fn no_touch(call: &mut Call<'_>) -> Answer {
     let leaves_no_trace = on_or_off(call.args.next()?)?;
+    call.session.db = call.session.db.leaving_no_trace(leaves_no_trace);
     call.session.client.note(|facts| facts.leaves_no_trace = leaves_no_trace);
     Ok(Reply::OK)
 }

@@ -32,27 +32,25 @@ fn dump(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Bulk(Bytes::from(payload)))
 }
 
-/// What is told of how long ago or how often a key was used is checked, and not kept.
 fn restore(call: &mut Call<'_>) -> Answer {
     let (key, mut ttl, payload) =
         (call.key()?, call.args, call.args.rest().get(1).ok_or(ErrorReply::SYNTAX)?);
     call.args.take_many(2)?;
-    let (mut replaces, mut is_time, mut has_idle, mut has_uses) = (false, false, false, false);
+    let (mut replaces, mut is_time, mut idle, mut uses) = (false, false, None, None);
     while let Some(word) = call.args.take() {
         if is(word, "REPLACE") {
             replaces = true;
         } else if is(word, "ABSTTL") {
             is_time = true;
-        } else if is(word, "IDLETIME") && !call.args.is_empty() && !has_uses {
-            if call.args.integer()? < 0 {
-                return Err(ErrorReply::known("ERR Invalid IDLETIME value, must be >= 0"));
-            }
-            has_idle = true;
-        } else if is(word, "FREQ") && !call.args.is_empty() && !has_idle {
-            if !(0..=255).contains(&call.args.integer()?) {
-                return Err(ErrorReply::known("ERR Invalid FREQ value, must be >= 0 and <= 255"));
-            }
-            has_uses = true;
+        } else if is(word, "IDLETIME") && !call.args.is_empty() && uses.is_none() {
+            let seconds = u64::try_from(call.args.integer()?);
+            let seconds = seconds.map_err(|_| ErrorReply::known("ERR Invalid IDLETIME value, must be >= 0"));
+            idle = Some(seconds?);
+        } else if is(word, "FREQ") && !call.args.is_empty() && idle.is_none() {
+            let count = u8::try_from(call.args.integer()?);
+            let count =
+                count.map_err(|_| ErrorReply::known("ERR Invalid FREQ value, must be >= 0 and <= 255"));
+            uses = Some(count?);
         } else {
             return Err(ErrorReply::SYNTAX);
         }
@@ -81,7 +79,10 @@ fn restore(call: &mut Call<'_>) -> Answer {
             return Ok(true);
         }
         match value {
-            Some(value) => writer.set(key, value, deadline, KeyEvent::Restore)?,
+            Some(value) => {
+                writer.set(key, value, deadline, KeyEvent::Restore)?;
+                writer.put_use(key, idle, uses);
+            }
             None => drop(writer.discard(key, KeyEvent::Del)),
         }
         Ok(false)

@@ -24,9 +24,9 @@ const HELP: [&str; 11] = [
     "ENCODING <key>",
     "    How Redis would keep the value of the key.",
     "FREQ <key>",
-    "    How often the key has been used of late: not counted.",
+    "    How often the key has been used of late, by a count that grows ever more seldom.",
     "IDLETIME <key>",
-    "    For how many seconds the key has not been used: not counted, always 0.",
+    "    For how many seconds the key has not been used.",
     "REFCOUNT <key>",
     "    How often Redis would refer to the value of the key.",
     "HELP",
@@ -67,20 +67,33 @@ fn references(call: &mut Call<'_>) -> Answer {
     tell(call, |view, key| object::references(view, key, manner), |count| Ok(Reply::Integer(count)))
 }
 
+/// What is counted depends on the policy, as in Redis.
 fn idle_time(call: &mut Call<'_>) -> Answer {
-    tell(call, |view, key| view.glance(key).map(drop), |()| Ok(Reply::Integer(0)))
-}
-
-/// Redis counts uses only under a policy that goes by them, and this is none of those.
-fn frequency(call: &mut Call<'_>) -> Answer {
+    let is_counted = call.space().counts_uses();
     tell(
         call,
-        |view, key| view.glance(key).map(drop),
-        |()| {
-            Err(ErrorReply::known(
+        |view, key| view.last_use(key),
+        |seen| match is_counted {
+            false => Ok(Reply::Integer(i64::try_from(seen.idle).unwrap_or(i64::MAX))),
+            true => Err(ErrorReply::known(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+             between policies at runtime LRU and LFU data will take some time to adjust.",
+            )),
+        },
+    )
+}
+
+fn frequency(call: &mut Call<'_>) -> Answer {
+    let is_counted = call.space().counts_uses();
+    tell(
+        call,
+        |view, key| view.last_use(key),
+        |seen| match is_counted {
+            true => Ok(Reply::Integer(seen.count.into())),
+            false => Err(ErrorReply::known(
                 "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
              when switching between policies at runtime LRU and LFU data will take some time to adjust.",
-            ))
+            )),
         },
     )
 }

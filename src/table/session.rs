@@ -130,6 +130,8 @@ impl Store {
 
 impl Session {
     fn new(db: Database) -> Self {
+        // Within a transaction it is noted from the next session on.
+        let _ = db.space().note_uses();
         let shared = db.space().shared();
         let account = shared.users.default_account();
         Session {
@@ -437,6 +439,7 @@ impl Session {
             facts.stays &= keeps;
             facts.leaves_no_trace &= keeps;
         });
+        self.db = self.db.leaving_no_trace(keeps && self.db.leaves_no_trace());
         Ok(())
     }
 
@@ -547,7 +550,14 @@ impl Session {
             claim = Claim::new(&self.account, row, words, self.compat, self.db.index()).map(Arc::new);
             claim.clone().map(|claim| claim as Arc<dyn Permit>)
         };
-        let started = blocking::start(space, self.db.index(), keys, attempt, patience, permit)?;
+        let started = blocking::start(
+            space,
+            (self.db.index(), self.db.leaves_no_trace()),
+            keys,
+            attempt,
+            patience,
+            permit,
+        )?;
         self.claim = claim;
         Ok(match started {
             Start::Served(got) => Outcome::Reply(served(got)),

@@ -41,10 +41,11 @@ fn find(words: &[Bytes]) -> Vec<usize> {
 fn sort(call: &mut Call<'_>, may_store: bool) -> Answer {
     let key = call.key()?;
     let (order, destination) = order(call, may_store)?;
-    let db = call.db().index();
+    let (db, no_trace) = (call.db().index(), call.db().leaves_no_trace());
     let Some(destination) = destination else {
         let given = if order.reads_others() {
-            call.space().view(call.held(), db, |view| sort::sort(view, key, &order))??
+            call.space()
+                .view(call.held(), db, |view| sort::sort(view.leaving_no_trace(no_trace), key, &order))??
         } else {
             call.read(key, |view, key| sort::sort(view, key, &order))?
         };
@@ -52,7 +53,9 @@ fn sort(call: &mut Call<'_>, may_store: bool) -> Answer {
     };
     let to = call.key_ref(destination);
     let count = if order.reads_others() {
-        call.space().change(call.held(), db, |writer| sort::store(writer, key, to, &order))??
+        call.space().change(call.held(), db, |writer| {
+            sort::store(writer.leaving_no_trace(no_trace), key, to, &order)
+        })??
     } else {
         call.write_all(&[key, to], |writer| sort::store(writer, key, to, &order))?
     };

@@ -29,7 +29,7 @@ impl Database {
             Some(timeout) => self.space().clock().now().saturating_add(millis_up(timeout)).min(NEVER - 1),
         };
         let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
-        match blocking::start(self.space(), self.index(), keys, attempt, patience, || None)? {
+        match blocking::start(self.space(), (self.index(), false), keys, attempt, patience, || None)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
             Start::Waits(ticket) => ticket.wait(self.space().clock(), deadline),
@@ -41,7 +41,7 @@ impl Database {
         if self.in_transaction() {
             return self.try_once(&keys, &attempt);
         }
-        match blocking::start(self.space(), self.index(), keys, attempt, Patience::Waits, || None)? {
+        match blocking::start(self.space(), (self.index(), false), keys, attempt, Patience::Waits, || None)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
             Start::Waits(ticket) => poll_fn(|context| ticket.poll(context)).await,

@@ -14,6 +14,8 @@ use super::due::DuePages;
 use super::due_parts::DueParts;
 use super::handover::{Asked, Handover, Marks, Touches};
 use super::recency::Recency;
+use super::shard::Notes;
+use super::uses::Uses;
 use super::weigh::Weights;
 use crate::clock::NEVER;
 use crate::records::slab::Slab;
@@ -60,6 +62,8 @@ pub(crate) struct Table {
     recency: Option<Box<Recency>>,
     /// Where the caller weighs keys, what each weighs.
     weights: Option<Box<Weights>>,
+    /// Where somebody may ask, when each key was used.
+    uses: Option<Box<Uses>>,
     /// While a picture of the entries is written to a file, which pages have been written to since.
     touches: Touches,
     pub counters: Counters,
@@ -167,10 +171,29 @@ impl Contents {
 }
 
 impl Table {
-    /// An empty table that may note which of its keys are in use, and what each weighs.
-    pub(super) fn of_bounded(notes_use: bool, notes_weight: bool) -> Self {
-        let (recency, weights) = (notes_use.then(Box::default), notes_weight.then(Box::default));
-        Table { recency, weights, ..Table::default() }
+    /// An empty table that notes so much of its keys.
+    pub(super) fn with(notes: Notes) -> Self {
+        Table {
+            recency: notes.recency.then(Box::default),
+            weights: notes.weight.then(Box::default),
+            uses: notes.times.then(Box::default),
+            ..Table::default()
+        }
+    }
+
+    /// Notes from now on when its keys are used. O(n), but nothing if it does
+    pub(super) fn note_times(&mut self, now: u64) {
+        let len = self.len();
+        self.uses.get_or_insert_with(|| Box::new(Uses::of(len, now)));
+    }
+
+    #[inline]
+    pub(super) fn uses(&self) -> Option<&Uses> {
+        self.uses.as_deref()
+    }
+
+    pub(super) fn uses_mut(&mut self) -> Option<&mut Uses> {
+        self.uses.as_deref_mut()
     }
 
     /// Notes from now on which of its keys are in use. O(n), but nothing if it does
@@ -209,6 +232,7 @@ impl Table {
             + self.parts.bytes()
             + self.recency.as_ref().map_or(0, |recency| recency.bytes())
             + self.weights.as_ref().map_or(0, |weights| weights.bytes())
+            + self.uses.as_ref().map_or(0, |uses| uses.bytes())
     }
 
     /// What all keys weigh, where the caller weighs them. O(1).
@@ -303,6 +327,9 @@ impl Table {
         if let Some(weights) = &mut self.weights {
             weights.push();
         }
+        if let Some(uses) = &mut self.uses {
+            uses.push();
+        }
         self.timed += usize::from(deadline != NEVER);
         self.due.note(page_of(at), deadline);
         self.touches.touched(at);
@@ -347,6 +374,9 @@ impl Table {
         }
         if let Some(weights) = &mut self.weights {
             weights.swap_inserted(at, weight);
+        }
+        if let Some(uses) = &mut self.uses {
+            uses.swap_inserted(at);
         }
         // What stood there is the last again.
         if let Some(last) = self.len().checked_sub(1).map(|last| last as u32) {
@@ -394,6 +424,9 @@ impl Table {
         if let Some(weights) = &mut self.weights {
             weights.swap_removed(at);
         }
+        if let Some(uses) = &mut self.uses {
+            uses.swap_removed(at);
+        }
         // Another entry may have come here, from a page of its own.
         if let Some(moved) = self.get(at).map(|entry| entry.deadline) {
             self.due.note(page_of(at), moved);
@@ -417,7 +450,7 @@ impl Table {
         if last.is_none_or(|last| self.deadline_at(last) > now) {
             return 0;
         }
-        let Table { contents, held, timed, parts, due, recency, weights, touches, .. } = self;
+        let Table { contents, held, timed, parts, due, recency, weights, uses, touches, .. } = self;
         let Contents { records, aside, .. } = contents;
         let count = records.pop_while(limit, |record| {
             let Some((kind, deadline, rest)) = parse(record.body) else { return false };
@@ -442,15 +475,18 @@ impl Table {
         if let Some(weights) = weights {
             weights.truncated(records.len());
         }
+        if let Some(uses) = uses {
+            uses.truncated(records.len());
+        }
         due.truncate(records.len().checked_sub(1).map_or(0, |last| page_of(last as u32) + 1));
         let (first, end) = (records.len() as u32, records.len().saturating_add(count) as u32);
         (page_of(first)..=page_of(end)).for_each(|page| touches.touched(page_range(page).start));
         count
     }
 
-    /// The key at a position was used. O(1).
+    /// The key at a position was used, which counts for whether it is evicted. O(1).
     #[inline]
-    pub(crate) fn touch(&self, at: u32) {
+    pub(super) fn touch(&self, at: u32) {
         if let Some(recency) = &self.recency {
             recency.touch(at);
         }

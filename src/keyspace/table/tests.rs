@@ -63,7 +63,8 @@ impl Table {
         let contents = self.contents.records.recount() + self.contents.aside.recount() + values;
         let recency = self.recency.as_ref().map_or(0, |recency| recency.bytes());
         let weights = self.weights.as_ref().map_or(0, |weights| weights.bytes());
-        contents + self.due.bytes() + self.parts.recount() + recency + weights
+        let uses = self.uses.as_ref().map_or(0, |uses| uses.bytes());
+        contents + self.due.bytes() + self.parts.recount() + recency + weights + uses
     }
 }
 

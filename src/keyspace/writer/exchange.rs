@@ -27,9 +27,10 @@ impl Writer<'_> {
 
     /// Exchanges all keys of the shards that are held, which are all there are, for those of others.
     pub(in crate::keyspace) fn exchange_keys(&mut self, others: &mut [Shard]) {
+        let now = self.now();
         let Writer { space, shards, effects, .. } = self;
         for ((_, shard), other) in shards.parts_mut().iter_mut().zip(others) {
-            shard.exchange_keys(other);
+            shard.exchange_keys(other, now);
             let shard: &Shard = shard;
             shard.watches.mark_each(|db, name| {
                 let hash = space.key_ref(name).hash;

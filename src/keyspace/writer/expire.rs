@@ -84,7 +84,7 @@ impl Writer<'_> {
         if self.native(key).is_some() {
             return 0;
         }
-        self.live(key).map_or(0, |at| self.expire_parts::<Hash>(key, at, iter::empty(), limit))
+        self.glance(key).map_or(0, |at| self.expire_parts::<Hash>(key, at, iter::empty(), limit))
     }
 
     /// Removes the parts of a value that have expired: those of these names, and `limit` others at most;

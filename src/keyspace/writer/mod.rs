@@ -41,6 +41,8 @@ pub(crate) struct Writer<'w> {
     pub(super) is_admitted: bool,
     /// The hash of the key that was used last: one operation is one use.
     used: u64,
+    /// No key that is looked at counts as used.
+    leaves_no_trace: bool,
 }
 
 /// One shard, as for most operations, or several; both as one slice.
@@ -169,7 +171,7 @@ impl<'w> Writer<'w> {
         shards: Parts<&'w mut Shard>,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer { space, db, shards: Held::Several(shards), effects, now: UNREAD, is_admitted: false, used: 0 }
+        Writer::of(space, db, Held::Several(shards), effects)
     }
 
     /// The same at that moment, if it is known.
@@ -188,15 +190,20 @@ impl<'w> Writer<'w> {
         shard: &'w mut Shard,
         effects: &'w mut Effects,
     ) -> Self {
-        Writer {
-            space,
-            db,
-            shards: Held::One([(index, shard)]),
-            effects,
-            now: UNREAD,
-            is_admitted: false,
-            used: 0,
-        }
+        Writer::of(space, db, Held::One([(index, shard)]), effects)
+    }
+
+    #[inline]
+    fn of(space: &'w Keyspace, db: u16, shards: Held<'w>, effects: &'w mut Effects) -> Self {
+        let (now, is_admitted, used, leaves_no_trace) = (UNREAD, false, 0, false);
+        Writer { space, db, shards, effects, now, is_admitted, used, leaves_no_trace }
+    }
+
+    /// The same, of which no key that is looked at counts as used, or each.
+    #[inline]
+    pub(crate) fn leaving_no_trace(&mut self, leaves_no_trace: bool) -> &mut Self {
+        self.leaves_no_trace = leaves_no_trace;
+        self
     }
 
     pub(super) fn effects_mut(&mut self) -> &mut Effects {
@@ -230,7 +237,9 @@ impl<'w> Writer<'w> {
     /// The same keys, for an operation that only reads.
     pub(crate) fn view(&self) -> View<'_> {
         let shards = self.shards.parts().iter().map(|(index, shard)| (*index, &**shard)).collect();
-        View::new(self.space, self.db, shards).at(self.now)
+        let view = View::new(self.space, self.db, shards).at(self.now);
+        view.leaving_no_trace(self.leaves_no_trace);
+        view
     }
 
     /// The key's value, if it is there.
@@ -382,6 +391,7 @@ impl<'w> Writer<'w> {
         // The sweeper comes for the parts of the value that expire by themselves.
         self.effects.wake_at = self.effects.wake_at.min(value.next_deadline());
         let remarks = found.filter(|_| self.space.told().has_overwriting());
+        let (space, now) = (self.space, self.now);
         let Some(table) = self.table_mut(key) else { return Ok(()) };
         let was = remarks.and_then(|at| table.get(at)).map(|entry| entry.value.kind());
         let at_time = match deadline {
@@ -398,6 +408,7 @@ impl<'w> Writer<'w> {
             }
             None => {
                 table.insert(key.hash, key.bytes, value, at_time)?;
+                space.came(table, now);
                 self.used = key.hash;
             }
         }
@@ -518,9 +529,23 @@ impl<'w> Writer<'w> {
         &mut self.effects.others().wakes
     }
 
-    /// The position of a key that is there. One that has expired is removed on the way.
+    /// The position of a key that is there, which is a use of it.
     #[inline]
-    pub(super) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
+    pub(in crate::keyspace) fn live(&mut self, key: KeyRef<'_>) -> Option<u32> {
+        let at = self.glance(key)?;
+        if self.used != key.hash && !self.leaves_no_trace {
+            self.used = key.hash;
+            let (space, now) = (self.space, self.now);
+            if let Some(table) = self.table(key) {
+                space.touch(table, at, now);
+            }
+        }
+        Some(at)
+    }
+
+    /// The same for what is none. One that has expired is removed on the way.
+    #[inline]
+    pub(super) fn glance(&mut self, key: KeyRef<'_>) -> Option<u32> {
         let clock = self.space.clock();
         let mut now = self.now;
         let (at, entry) = self.table(key)?.seek(key.hash, key.bytes)?;
@@ -537,12 +562,6 @@ impl<'w> Writer<'w> {
         if expired {
             self.discard_at(key, at, KeyEvent::Expired);
             return None;
-        }
-        if self.used != key.hash {
-            self.used = key.hash;
-            if let Some(table) = self.table(key) {
-                table.touch(at);
-            }
         }
         Some(at)
     }
@@ -573,7 +592,7 @@ impl<'w> Writer<'w> {
     }
 
     #[inline]
-    fn table_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Table> {
+    pub(in crate::keyspace) fn table_mut(&mut self, key: KeyRef<'_>) -> Option<&mut Table> {
         let db = self.db;
         self.shard_mut(key).map(|shard| shard.table_mut(db))
     }

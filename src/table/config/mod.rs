@@ -21,6 +21,7 @@ use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
 #[cfg(feature = "journal")]
 use crate::journal::{Journal, SyncPolicy};
+use crate::keyspace::uses::Counting;
 use crate::keyspace::{Keyspace, Told};
 use crate::pubsub::Bounds;
 use crate::reply::{ErrorReply, Reply};
@@ -367,7 +368,16 @@ fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorR
             space.shared().keep(name, value);
         }
     }
+    count_uses(space);
     Ok(())
+}
+
+/// Has uses counted as the parameters say: by their number, where the policy goes by that.
+pub(super) fn count_uses(space: &Keyspace) {
+    let number = |name| number::parse_i64(&value(space, name)).and_then(|number| u32::try_from(number).ok());
+    let counting = || Some(Counting { factor: number("lfu-log-factor")?, decay: number("lfu-decay-time")? });
+    let goes_by_number = value(space, "maxmemory-policy").ends_with(b"lfu");
+    space.count_uses(goes_by_number.then(counting).flatten());
 }
 
 /// Whether the server was started with this permission for the client: `yes`, or `local` for those of this machine.

@@ -194,5 +194,6 @@ pub(crate) fn start(
             _ => space.shared().keep(name, value_asked),
         }
     }
+    super::count_uses(space);
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(super) fn takes(words: &[Bytes], compat: Compat) -> bool {
     words.is_empty() || compat == Compat::Valkey9 && words.len() == 1
 }
 
-/// One line. When a key was last used is not noted: it is now. O(value)
+/// One line. O(value)
 pub(super) fn describe(call: &Call<'_>, name: &Bytes, words: &[Bytes]) -> Answer {
     let (clock, compat) = (call.space().clock(), call.compat());
     call.space().encode_natives(call.db().index(), std::iter::once(&name[..]));
@@ -26,9 +26,10 @@ pub(super) fn describe(call: &Call<'_>, name: &Bytes, words: &[Bytes]) -> Answer
     // Shared, so that it is measured without a lock.
     let found = call.read(call.db().key_ref(name), |view, key| {
         let kept = encoding(view, key, how).zip(references(view, key, how));
-        Ok(kept.zip(view.glance(key).map(|entry| entry.value.to_value())))
+        let found = kept.zip(view.glance(key).map(|entry| entry.value.to_value()));
+        Ok(found.zip(view.last_use(key)))
     })?;
-    let ((encoding, references), value) = found.ok_or(ErrorReply::known("ERR no such key"))?;
+    let (((encoding, references), value), seen) = found.ok_or(ErrorReply::known("ERR no such key"))?;
     let bytes = rdb::measure(ValueRef::Whole(&value), compat, clock, clock.now()).map_err(|what| {
         ErrorReply::new(format!("ERR the key has {what}, which this version of the server cannot hold"))
     })?;
@@ -39,8 +40,8 @@ pub(super) fn describe(call: &Call<'_>, name: &Bytes, words: &[Bytes]) -> Answer
     if !is_fast {
         line.push_str(&format!(" serializedlength:{bytes}"));
     }
-    let now = (clock.wall() / 1000) & LRU_BITS;
-    line.push_str(&format!(" lru:{now} lru_seconds_idle:0"));
+    let last = (clock.wall() / 1000).saturating_sub(seen.idle) & LRU_BITS;
+    line.push_str(&format!(" lru:{last} lru_seconds_idle:{}", seen.idle));
     if let (Value::List(list), "quicklist") = (&value, encoding) {
         let (count, size) = rdb::nodes_of(list, compat);
         let average = list.len() as f64 / count.max(1) as f64;

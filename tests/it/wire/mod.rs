@@ -64,6 +64,7 @@ mod stream_waits;
 mod streams;
 mod strings;
 mod transaction;
+mod uses;
 mod value;
 
 use std::fmt::Write;
