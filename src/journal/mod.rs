@@ -29,7 +29,7 @@ mod record;
 mod rewrite;
 mod state;
 mod step;
-#[cfg(all(test, not(shuttle)))]
+#[cfg(all(test, feature = "testing", not(shuttle)))]
 mod tests;
 
 #[cfg(feature = "commands")]

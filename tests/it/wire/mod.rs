@@ -39,8 +39,9 @@ mod keys;
 mod lists;
 #[cfg(feature = "server")]
 mod malformed;
+#[cfg(feature = "testing")]
 mod measures;
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", feature = "testing"))]
 mod measures_clock;
 #[cfg(feature = "server")]
 mod migrate;
