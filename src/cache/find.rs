@@ -70,7 +70,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 let entry = entry.filter(|entry| entry.stamp.is_valid());
                 if let Some(entry) = &entry {
                     entry.found(removals);
-                    let is_near = self.near.found(entry, key, removals);
+                    let is_near = self.near.has(entry, key);
                     if !is_near && entry.is_at_home(&self.me) && entry.is_current() {
                         self.near.put(key.to_owned(), entry);
                     }

@@ -5,7 +5,8 @@
 //!
 //! What a hit looks at stands in the map itself, side by side, and the entry is not touched for it: that would be one trip
 //! to memory more. So an entry that leaves its table counts in its part, and whoever meets a count that they have not
-//! seen looks at the entry itself.
+//! seen looks at the entry itself. The same goes for the time of removals: both only grow, and their sum says as much as the
+//! two, in half of the room.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -38,26 +39,26 @@ struct Slot<K, V> {
     value: Option<Arc<V>>,
     /// Asked for the value, a cache gives it until then and thinks no more of it.
     quiet_until: u64,
-    /// The removals' time at which it was found in its table.
-    checked: AtomicU64,
-    /// The part's turns when the entry was looked at; [`NEVER`] before that.
+    /// The part's turns and the removals' time, added, when the entry was looked at; [`NEVER`] before that.
     seen: AtomicU64,
     entry: Arc<Entry<K, V>>,
 }
 
 impl<K, V> Slot<K, V> {
-    /// Whether the entry stands in its table, and is known to be in use, after so many turns.
+    /// Whether the entry stands in its table, was found there at that time of the removals, and is known to be in use, after
+    /// so many turns. Who has read that time before another noted a later one with fewer turns may take the one for the
+    /// other; but then they have asked before the turn that they make up for was made.
     #[inline]
-    fn is_current(&self, turns: u64) -> bool {
-        self.seen.load(Ordering::Relaxed) == turns || self.look(turns)
+    fn is_current(&self, turns: u64, removals: u64) -> bool {
+        self.seen.load(Ordering::Acquire) == turns.wrapping_add(removals) || self.look(turns, removals)
     }
 
     #[cold]
-    fn look(&self, turns: u64) -> bool {
-        let is_current = self.entry.is_current();
+    fn look(&self, turns: u64, removals: u64) -> bool {
+        let is_current = self.entry.checked() == removals && self.entry.is_current();
         if is_current {
             self.entry.note_use();
-            self.seen.store(turns, Ordering::Relaxed);
+            self.seen.store(turns.wrapping_add(removals), Ordering::Release);
         }
         is_current
     }
@@ -98,7 +99,7 @@ impl<K, V> Near<K, V> {
 
     /// The value of a key's entry, if it is fresh and stands in the table without a doubt; `removals` is their time. O(1)
     ///
-    /// The key's `Eq` runs under a lock here and in [`found`](Self::found): the one place where the caller's code does.
+    /// The key's `Eq` runs under a lock here and in [`has`](Self::has): the one place where the caller's code does.
     /// It is a lock for reading that it may take again, and under which no other is taken, so it can wait for nothing.
     #[inline]
     pub(super) fn hit<Q>(&self, hash: u64, key: &Q, clock: &Clock, removals: u64) -> Option<Option<Arc<V>>>
@@ -111,21 +112,19 @@ impl<K, V> Near<K, V> {
         let slot = slots.find(hash, |slot| slot.key.borrow() == key)?;
         // Before the entry is looked at: what leaves behind that look is behind this count.
         let turns = turns.load(Ordering::Acquire);
-        let is_checked = slot.checked.load(Ordering::Acquire) == removals;
-        let is_hit = is_checked && slot.is_current(turns) && clock.is_before(slot.quiet_until);
+        let is_hit = slot.is_current(turns, removals) && clock.is_before(slot.quiet_until);
         is_hit.then(|| slot.value.clone())
     }
 
-    /// An entry was found in its table at that time of the removals; gives whether it is here. O(1)
-    pub(super) fn found<Q>(&self, entry: &Arc<Entry<K, V>>, key: &Q, removals: u64) -> bool
+    /// Whether an entry is here. O(1)
+    pub(super) fn has<Q>(&self, entry: &Arc<Entry<K, V>>, key: &Q) -> bool
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let slots = self.part(entry.hash()).slots.read_recursive();
         let slot = slots.find(entry.hash(), |slot| slot.key.borrow() == key);
-        let own = slot.filter(|slot| Arc::ptr_eq(&slot.entry, entry));
-        own.map(|slot| slot.checked.fetch_max(removals, Ordering::AcqRel)).is_some()
+        slot.is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry))
     }
 
     /// Puts an entry here that was found in the table. O(1)
@@ -135,7 +134,6 @@ impl<K, V> Near<K, V> {
             key,
             value: entry.value.clone(),
             quiet_until: entry.life.quiet_until,
-            checked: AtomicU64::new(entry.checked()),
             seen: AtomicU64::new(NEVER),
             entry: Arc::clone(entry),
         };
