@@ -64,6 +64,10 @@ use crate::sync::{Mutex, is_finished};
 ///
 /// Whatever is lost is the end: what is there after a crash is what was there at one moment before it, and never half of a
 /// transaction.
+///
+/// A call waits for what it has done itself. What it has only seen, a value that another has just written or that a key has just
+/// been evicted, may not be on the disk yet when it returns: [`Store::sync`](crate::Store::sync) waits for that too. Clients of a
+/// server are told of nothing that is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "appendfsync")]

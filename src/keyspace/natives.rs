@@ -109,7 +109,8 @@ impl Keyspace {
 
     /// The same for one; true if it is one that was not encoded before, and is now.
     pub(crate) fn encode_native(&self, db: u16, key: KeyRef<'_>) -> bool {
-        let native = match self.kept(&self.shards[self.shard_of(key.hash) as usize].0.read(), db, key, true) {
+        let native = match self.kept(&self.shards[self.shard_of(key.hash) as usize].0.read(), db, key, false)
+        {
             Some((ValueRef::Whole(Value::Native(native)), _)) if native.encoded().is_none() => native.clone(),
             _ => return false,
         };

@@ -41,13 +41,18 @@ pub(crate) struct Counting {
 }
 
 /// Those of a table's keys, by their positions.
-#[derive(Default)]
 pub(super) struct Uses {
     /// At which second, on the store's line from [`START`] on.
     last: Column<AtomicU32>,
     counts: Column<AtomicU8>,
     /// When the last key came: those whose time nobody says count as used then.
     came: u32,
+}
+
+impl Default for Uses {
+    fn default() -> Self {
+        Uses::of(0, 0)
+    }
 }
 
 impl Clone for Uses {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use larder::{Compat, ManualClock, Protocol, Reply, Session, Store};
+use larder::{Cache, Compat, ManualClock, Protocol, Reply, Session, Store};
 
 use super::redis::Redis;
 use super::{Words, answer, word, words};
@@ -244,6 +244,21 @@ fn the_clock_of_the_store_says_for_how_long() {
     assert_eq!(idle(&mut session, "a"), 366 * 24 * 3600 + 2);
     assert_eq!(session.call(["RENAME", "a", "b"]), Reply::OK);
     assert_eq!(idle(&mut session, "b"), 0);
+}
+
+/// Where there are caches, each command has their values encoded for it first.
+#[test]
+fn to_ask_is_no_use_where_there_are_caches() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let names: Cache<u64, String> = store.cache("names").shared().build().unwrap();
+    names.insert(&7, "seven".to_owned()).unwrap();
+    let mut session = store.session();
+    session.call(["SET", "key", "1"]);
+    clock.advance(Duration::from_secs(5));
+    assert_eq!((idle(&mut session, "key"), idle(&mut session, "names:7")), (5, 5));
+    assert_eq!(session.call(["GET", "names:7"]), Reply::Bulk("seven".into()));
+    assert_eq!((idle(&mut session, "key"), idle(&mut session, "names:7")), (5, 0));
 }
 
 #[test]
