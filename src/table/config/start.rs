@@ -195,5 +195,7 @@ pub(crate) fn start(
         }
     }
     super::count_uses(space);
+    // By whoever starts it, and not by the first who connects: they would wait for a transaction under way.
+    let _ = space.note_uses();
     Ok(())
 }

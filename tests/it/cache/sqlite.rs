@@ -396,8 +396,13 @@ fn no_answer_is_older_than_what_was_observed() {
             .unwrap();
         let observed: [AtomicI64; ROWS] = Default::default();
         let others = AtomicI64::new(0);
-        let end = Instant::now() + WHILE;
-        let is_over = || Instant::now() >= end;
+        let has_all = || {
+            let stats = rows.stats();
+            stats.hits > 0 && stats.fenced > 0 && others.load(Ordering::Relaxed) > 0
+        };
+        // On a machine with much else to do, until there was something of everything.
+        let (end, latest) = (Instant::now() + WHILE, Instant::now() + 30 * WHILE);
+        let is_over = || Instant::now() >= end && (has_all() || Instant::now() >= latest);
         let pause = || thread::park_timeout(Duration::from_micros(300));
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -437,7 +442,6 @@ fn no_answer_is_older_than_what_was_observed() {
         });
         drop(other.stdin.take());
         assert!(other.wait().unwrap().success());
-        let stats = rows.stats();
-        assert!(stats.hits > 0 && stats.fenced > 0 && others.into_inner() > 0, "{mode}: {stats:?}");
+        assert!(has_all(), "{mode}: {:?}, {others:?}", rows.stats());
     }
 }
