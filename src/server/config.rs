@@ -30,9 +30,10 @@ const REFUSED: [(&str, &str); 4] = [
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
 /// `dbfilename`, `appendonly`, `appenddirname` and `appendfsync` (feature `journal`), `unixsocket`, `enable-debug-command`,
 /// `enable-protected-configs` (whether clients may set `dir` and `dbfilename`), `aclfile`, and those that have one when
-/// `CONFIG SET` sets them too: `requirepass`, `maxclients`, `timeout`, `save`, `stop-writes-on-bgsave-error`, `notify-keyspace-events`,
-/// `client-output-buffer-limit`, `client-query-buffer-limit`, `tracking-table-max-keys`, `busy-reply-threshold`,
-/// `hll-sparse-max-bytes`, `import-mode`, `slowlog-*`, `commandlog-*`, `latency-*`. The others are read, checked as Redis
+/// `CONFIG SET` sets them too: `requirepass`, `maxclients`, `timeout`, `maxmemory`, `maxmemory-policy`, `lfu-log-factor`,
+/// `lfu-decay-time` (what `OBJECT FREQ` counts, not what is evicted), `save`, `stop-writes-on-bgsave-error`,
+/// `notify-keyspace-events`, `client-output-buffer-limit`, `client-query-buffer-limit`, `tracking-table-max-keys`,
+/// `busy-reply-threshold`, `hll-sparse-max-bytes`, `import-mode`, `slowlog-*`, `commandlog-*`, `latency-*`. The others are read, checked as Redis
 /// checks them, told by `CONFIG GET`, and change nothing. `user` lines are users as `ACL SETUSER` makes them.
 ///
 /// | `maxmemory-policy` | [`Eviction`](crate::Eviction) |

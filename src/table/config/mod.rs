@@ -1,7 +1,7 @@
 //! CONFIG: the settings of a server, as clients read and write them.
 //!
-//! What a store is built with (its limit, its databases) is told as it is, and is not changed here. Which of the
-//! others have an effect, [`ServerConfig`](crate::ServerConfig) lists; the rest are kept for whoever asks.
+//! What a store is built with (its databases, a limit that is none of bytes) is told as it is, and is not changed here. Which of
+//! the others have an effect, [`ServerConfig`](crate::ServerConfig) lists; the rest are kept for whoever asks.
 
 mod output;
 mod parameters;
