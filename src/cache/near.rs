@@ -5,8 +5,7 @@
 //!
 //! What a hit looks at stands in the map itself, side by side, and the entry is not touched for it: that would be one trip
 //! to memory more. So an entry that leaves its table counts in its part, and whoever meets a count that they have not
-//! seen looks at the entry itself. The same goes for the time of removals: both only grow, and their sum says as much as the
-//! two, in half of the room.
+//! seen looks at the entry itself. The same goes for the time of removals: one mark is made of both, in half of the room.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -39,18 +38,26 @@ struct Slot<K, V> {
     value: Option<Arc<V>>,
     /// Asked for the value, a cache gives it until then and thinks no more of it.
     quiet_until: u64,
-    /// The part's turns and the removals' time, added, when the entry was looked at; [`NEVER`] before that.
+    /// The [`mark`] of when the entry was looked at; [`NEVER`] before that.
     seen: AtomicU64,
     entry: Arc<Entry<K, V>>,
 }
 
+/// One number of two that only grow. A plain sum would be the same for one removal more and one turn less, as threads can meet
+/// them that have read the one early and the other late; of these, the removals and the turns between two that are the same
+/// come to 2^62 when multiplied (the multiples of the golden ratio keep apart so).
+#[inline]
+fn mark(turns: u64, removals: u64) -> u64 {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    removals.wrapping_mul(GOLDEN).wrapping_add(turns)
+}
+
 impl<K, V> Slot<K, V> {
     /// Whether the entry stands in its table, was found there at that time of the removals, and is known to be in use, after
-    /// so many turns. Who has read that time before another noted a later one with fewer turns may take the one for the
-    /// other; but then they have asked before the turn that they make up for was made.
+    /// so many turns.
     #[inline]
     fn is_current(&self, turns: u64, removals: u64) -> bool {
-        self.seen.load(Ordering::Acquire) == turns.wrapping_add(removals) || self.look(turns, removals)
+        self.seen.load(Ordering::Acquire) == mark(turns, removals) || self.look(turns, removals)
     }
 
     #[cold]
@@ -58,7 +65,7 @@ impl<K, V> Slot<K, V> {
         let is_current = self.entry.checked() == removals && self.entry.is_current();
         if is_current {
             self.entry.note_use();
-            self.seen.store(turns.wrapping_add(removals), Ordering::Release);
+            self.seen.store(mark(turns, removals), Ordering::Release);
         }
         is_current
     }
@@ -175,5 +182,21 @@ impl<K, V> Near<K, V> {
     #[inline]
     fn part(&self, hash: u64) -> &Part<K, V> {
         &self.parts[hash.rotate_left(self.bits) as usize & (self.parts.len() - 1)].0
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_removals_are_taken_for_turns() {
+        let (turns, removals) = (1 << 40, 1 << 40);
+        let own = mark(turns, removals);
+        for more in (0..=20_000).chain([1 << 20, 1 << 24, 1 << 30]) {
+            // So many turns, either way, would make up for the removals.
+            let apart = mark(turns, removals + more).wrapping_sub(own) as i64;
+            assert!(more == 0 || apart.unsigned_abs() > (1 << 61) / more, "{more}: {apart}");
+        }
     }
 }
