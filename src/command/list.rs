@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::Taken;
+use super::{Gather, Taken};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
@@ -201,12 +201,19 @@ pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, index: i64) -> Result<Option
 }
 
 /// LRANGE
-pub(crate) fn range(view: &View<'_>, key: KeyRef<'_>, start: i64, stop: i64) -> Result<Vec<Bytes>> {
-    let Some(list) = view.find::<List>(key)? else { return Ok(Vec::new()) };
-    let Some(range) = resolve_range(start, stop, list.len()) else { return Ok(Vec::new()) };
-    let mut elements = Vec::with_capacity(range.len());
-    list.range(range).for_each(|element| elements.push(element.into()));
-    Ok(elements)
+pub(crate) fn range(
+    view: &View<'_>,
+    key: KeyRef<'_>,
+    (start, stop): (i64, i64),
+    into: &mut impl Gather,
+) -> Result<()> {
+    let list = view.find::<List>(key)?;
+    let range = list.and_then(|list| Some((list, resolve_range(start, stop, list.len())?)));
+    into.expect(range.as_ref().map_or(0, |(_, range)| range.len()));
+    if let Some((list, range)) = range {
+        list.range(range).for_each(|element| into.take(element));
+    }
+    Ok(())
 }
 
 /// The whole list at this instant, shared with the store. O(1).

@@ -32,12 +32,35 @@ use smallvec::SmallVec;
 use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::keyspace::writer::Writer;
+use crate::records::Text;
 use crate::rng::Rng;
 use crate::{Bytes, Error, Result};
 
 /// What was taken from a collection, in the order in which it was taken; one element needs no
 /// allocation.
 pub(crate) type Taken = SmallVec<[Bytes; 1]>;
+
+/// Where an operation puts the byte strings that it finds.
+pub(crate) trait Gather {
+    /// So many will come; said once, before them.
+    fn expect(&mut self, count: usize);
+    /// The next one.
+    fn take(&mut self, text: Text<'_>);
+    /// There is none in the next one's place.
+    #[cfg(feature = "commands")]
+    fn nothing(&mut self) {}
+}
+
+impl Gather for Vec<Bytes> {
+    fn expect(&mut self, count: usize) {
+        self.reserve_exact(count);
+    }
+
+    #[inline]
+    fn take(&mut self, text: Text<'_>) {
+        self.push(text.into());
+    }
+}
 
 /// How elements are drawn at random.
 #[derive(Clone, Copy, Debug)]

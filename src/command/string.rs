@@ -6,6 +6,8 @@ use smallvec::SmallVec;
 #[cfg(feature = "commands")]
 use xxhash_rust::xxh3::xxh3_64;
 
+#[cfg(feature = "commands")]
+use super::Gather;
 use super::keys;
 use crate::bytes::INLINE;
 use crate::event::KeyEvent;
@@ -64,6 +66,17 @@ impl Condition {
 #[inline(always)]
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
     Ok(view.find::<Bytes>(key)?.map(StringRef::to_bytes))
+}
+
+/// The same, put elsewhere.
+#[cfg(feature = "commands")]
+#[inline]
+pub(crate) fn get_to(view: &View<'_>, key: KeyRef<'_>, into: &mut impl Gather) -> Result<()> {
+    match view.find::<Bytes>(key)? {
+        Some(string) => into.take(string.into()),
+        None => into.nothing(),
+    }
+    Ok(())
 }
 
 /// DIGEST

@@ -24,15 +24,20 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
         Reply::Nil | Reply::NilArray if resp3 => out.extend_from_slice(b"_\r\n"),
         Reply::Nil => out.extend_from_slice(b"$-1\r\n"),
         Reply::NilArray => out.extend_from_slice(b"*-1\r\n"),
-        Reply::Array(items) => array(b'*', items, dialect, out),
-        Reply::Set(items) => array(if resp3 { b'~' } else { b'*' }, items, dialect, out),
-        Reply::Push(items) => array(if resp3 { b'>' } else { b'*' }, items, dialect, out),
+        Reply::Array(items) => {
+            begin_array(items.len(), out);
+            all(items, dialect, out);
+        }
+        Reply::Set(items) => {
+            begin_set(items.len(), dialect, out);
+            all(items, dialect, out);
+        }
+        Reply::Push(items) => {
+            header(if resp3 { b'>' } else { b'*' }, items.len(), out);
+            all(items, dialect, out);
+        }
         Reply::Map(pairs) => {
-            if resp3 {
-                header(b'%', pairs.len(), out);
-            } else {
-                header(b'*', 2 * pairs.len(), out);
-            }
+            begin_map(pairs.len(), dialect, out);
             flat(pairs, dialect, out);
         }
         Reply::Pairs(pairs) => {
@@ -68,7 +73,7 @@ pub(crate) fn encode(reply: &Reply, dialect: Dialect, out: &mut Vec<u8>) {
             }
             encode(reply, dialect, out);
         }
-        Reply::Several(replies) => replies.iter().for_each(|reply| encode(reply, dialect, out)),
+        Reply::Several(replies) => all(replies, dialect, out),
     }
 }
 
@@ -123,8 +128,7 @@ fn flat(pairs: &[(Reply, Reply)], dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
-fn array(kind: u8, items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
-    header(kind, items.len(), out);
+fn all(items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
     for item in items {
         match item {
             // As most are: they need no call each.
@@ -134,7 +138,27 @@ fn array(kind: u8, items: &[Reply], dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
-fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+/// Begins an array: so many replies are to follow.
+pub(crate) fn begin_array(count: usize, out: &mut Vec<u8>) {
+    header(b'*', count, out);
+}
+
+/// The same for a set.
+pub(crate) fn begin_set(count: usize, dialect: Dialect, out: &mut Vec<u8>) {
+    header(if dialect.protocol == Protocol::Resp3 { b'~' } else { b'*' }, count, out);
+}
+
+/// The same for a map of so many pairs.
+pub(crate) fn begin_map(pairs: usize, dialect: Dialect, out: &mut Vec<u8>) {
+    match dialect.protocol {
+        Protocol::Resp2 => header(b'*', 2 * pairs, out),
+        Protocol::Resp3 => header(b'%', pairs, out),
+    }
+}
+
+/// A byte string.
+#[inline]
+pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     header(b'$', bytes.len(), out);
     // With its end, lest room for a long one be doubled for two bytes.
     out.reserve(bytes.len() + 2);

@@ -17,7 +17,7 @@ mod style;
 pub(crate) use encode::coordinate;
 #[cfg(feature = "server")]
 pub(crate) use encode::least_bytes;
-pub(crate) use encode::{Dialect, double, encode};
+pub(crate) use encode::{Dialect, begin_array, begin_map, begin_set, bulk as encode_bulk, double, encode};
 #[cfg(feature = "server")]
 pub(crate) use inline::split_words;
 #[cfg(any(feature = "redis", feature = "server"))]

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -48,8 +48,9 @@ pub(super) struct Connection<'s> {
     pub stream: Stream,
     pub session: Session,
     pub(super) requests: Requests,
-    /// Replies that are not written yet.
+    /// Replies that are not written yet, and where that to the last command begins.
     pub out: Vec<u8>,
+    told: usize,
     pub shared: &'s Shared,
     pub stopped: watch::Receiver<bool>,
     /// Up to where the store's journal has to be on the disk before the replies are sent.
@@ -91,6 +92,7 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
         session,
         requests,
         out: Vec::new(),
+        told: 0,
         shared,
         stopped,
         #[cfg(feature = "journal")]
@@ -116,7 +118,9 @@ impl Connection<'_> {
         let mail = self.session.mailbox();
         let mut message = pin!(mail.recv_async());
         loop {
-            self.answer().await?;
+            if self.answer().await? > 1 {
+                step_back().await;
+            }
             let received = self.requests.received;
             self.flush().await?;
             self.check_requests()?;
@@ -148,8 +152,8 @@ impl Connection<'_> {
         }
     }
 
-    /// Answers all requests that have arrived.
-    async fn answer(&mut self) -> Result<(), Gone> {
+    /// Answers all requests that have arrived; says how many those were, or that last of many.
+    async fn answer(&mut self) -> Result<usize, Gone> {
         self.session.stop_watch();
         tell_requests(&self.session, &self.requests);
         let mut turn = 0;
@@ -164,7 +168,7 @@ impl Connection<'_> {
                 Ok(Some(words)) => words,
                 Ok(None) => {
                     tell_requests(&self.session, &self.requests);
-                    return Ok(());
+                    return Ok(turn - 1);
                 }
                 Err(error) => {
                     self.tell(&error.reply().into())?;
@@ -188,6 +192,7 @@ impl Connection<'_> {
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
                     let reply = self.wait(*waiting).await?;
+                    self.told = self.out.len();
                     self.note_served(&reply);
                     reply
                 }
@@ -203,9 +208,8 @@ impl Connection<'_> {
                 continue;
             }
             if self.session.sends_reply() {
-                let before = self.out.len();
                 self.tell(&reply)?;
-                let bytes = self.out.len().saturating_sub(before);
+                let bytes = self.out.len().saturating_sub(self.told);
                 self.session.note_reply(&words, bytes);
                 // The next command has no part in what it took to write this out.
                 if bytes > SPARE {
@@ -249,15 +253,16 @@ impl Connection<'_> {
 
     /// Runs a command. Where that is to be on the disk before it is answered, the replies wait for it together.
     fn run(&mut self, words: &[Bytes]) -> Outcome {
+        self.told = self.out.len();
         #[cfg(feature = "journal")]
         {
             let space = self.shared.store.space();
-            let (outcome, place) = deferring(space, || self.session.execute(words));
+            let (outcome, place) = deferring(space, || self.session.execute_to(words, &mut self.out));
             self.unsynced = self.unsynced.max(place);
             outcome
         }
         #[cfg(not(feature = "journal"))]
-        self.session.execute(words)
+        self.session.execute_to(words, &mut self.out)
     }
 
     /// Runs a command, when no script keeps it from it. A script has this thread for itself: another takes over
@@ -366,6 +371,20 @@ impl Connection<'_> {
             () = is_idle(shared, session), if !listens => Next::Idle,
         })
     }
+}
+
+/// Lets all have their turn that are ready for it. Who sends many requests at a time does not wait for each reply, and the
+/// replies to several clients that are written one after the other wake them, or the one program that they all are, once.
+async fn step_back() {
+    let mut has_been = false;
+    poll_fn(|context| {
+        if mem::replace(&mut has_been, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Ends when a client has been idle for as long as it may be, which may be set meanwhile: who sets that has it look

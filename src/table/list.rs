@@ -2,6 +2,7 @@
 
 use super::args::{Args, is};
 use super::call::{Answer, Call};
+use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Compat, Keys, Row, counted, row};
 use crate::Error;
@@ -88,7 +89,9 @@ fn index(call: &mut Call<'_>) -> Answer {
 fn range(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
     let (start, stop) = (call.args.integer()?, call.args.integer()?);
-    Ok(Reply::bulks(call.read(key, |view, key| list::range(view, key, start, stop))?))
+    call.gather(Form::Array, |call, into| {
+        Ok(call.read(key, |view, key| list::range(view, key, (start, stop), into))?)
+    })
 }
 
 /// LSET: that the index is no number is an error only where there is a list. Since 7.2 servers keep its lower

@@ -39,6 +39,7 @@ mod monitor;
 mod object;
 mod pause;
 mod peers;
+mod pieces;
 mod pubsub;
 mod row;
 mod saving;

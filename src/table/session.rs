@@ -75,6 +75,8 @@ pub struct Session {
     pub(super) meter: Meter,
     /// What its command that waits for a key is called with.
     pub(super) claim: Option<Arc<Claim>>,
+    /// Where the reply to the command that is under way can be [written](super::pieces) at once.
+    pub(super) lent: Option<Vec<u8>>,
     /// It waits for what another thread will tell.
     #[cfg(feature = "server")]
     pub(super) elsewhere: Option<Ticket>,
@@ -159,6 +161,7 @@ impl Session {
             last: None,
             meter: Meter::default(),
             claim: None,
+            lent: None,
             #[cfg(feature = "server")]
             elsewhere: None,
             #[cfg(feature = "lua")]
@@ -407,6 +410,7 @@ impl Session {
             last: None,
             meter: Meter::default(),
             claim: None,
+            lent: None,
             #[cfg(feature = "server")]
             elsewhere: None,
             #[cfg(feature = "testing")]

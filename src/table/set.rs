@@ -2,6 +2,7 @@
 
 use super::args::is;
 use super::call::{Answer, Call};
+use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Keys, Row, counted, row};
 use crate::Bytes;
@@ -64,7 +65,7 @@ fn contains_many(call: &mut Call<'_>) -> Answer {
 fn members(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
     let set = call.read(key, set::snapshot)?;
-    Ok(as_set(set.iter().map(Bytes::from)))
+    call.strings(Form::Set, set.len(), set.iter().map(|member| Some(member.into())))
 }
 
 /// SPOP: one member, or a set of up to so many.
@@ -106,7 +107,8 @@ fn smove(call: &mut Call<'_>) -> Answer {
 
 fn combine(call: &mut Call<'_>, how: Combine) -> Answer {
     let keys = call.key_refs(call.args.rest());
-    Ok(as_set(call.read_all(&keys, |view| set::combine(view, how, &keys))?))
+    let members = call.read_all(&keys, |view| set::combine(view, how, &keys))?;
+    call.strings(Form::Set, members.len(), members.into_iter().map(Some))
 }
 
 fn combine_into(call: &mut Call<'_>, how: Combine) -> Answer {

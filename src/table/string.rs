@@ -2,6 +2,7 @@
 
 use super::args::is;
 use super::call::{Answer, Call, Unit};
+use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Compat, Keys, Row, counted_by, row};
 use crate::command::string::{self, Condition};
@@ -47,14 +48,14 @@ pub(super) const ROWS: &[Row] = &[
 
 fn get(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    Ok(Reply::bulk_or_nil(call.read(key, string::get)?))
+    call.gather(Form::Single, |call, into| Ok(call.read(key, |view, key| string::get_to(view, key, into))?))
 }
 
 fn mget(call: &mut Call<'_>) -> Answer {
     let names = call.args.take_rest();
     let keys = call.key_refs(names);
     let values = call.read_all(&keys, |view| Ok(string::get_many(view, &keys)))?;
-    Ok(Reply::Array(values.into_iter().map(Reply::bulk_or_nil).collect()))
+    call.strings(Form::Array, values.len(), values)
 }
 
 /// SET with its options. GET makes it answer with the old value, whether or not the new one was set.

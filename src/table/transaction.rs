@@ -113,6 +113,8 @@ fn exec(call: &mut Call<'_>) -> Answer {
     let space = std::sync::Arc::clone(call.db().space());
     let watched = std::mem::take(&mut call.session.watched);
     let session = &mut *call.session;
+    // What the commands answer becomes one reply first.
+    let lent = session.lent.take();
     let replies = Transaction::run_exclusive(&space, &watched, |transaction| {
         session.within(transaction, |session| {
             // The locks have been waited for.
@@ -133,6 +135,7 @@ fn exec(call: &mut Call<'_>) -> Answer {
             replies.collect::<Vec<Reply>>()
         })
     });
+    call.session.lent = lent;
     call.session.watched = watched;
     call.session.forget_watched();
     Ok(replies?.map_or(Reply::NilArray, Reply::Array))

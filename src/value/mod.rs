@@ -32,6 +32,7 @@ use std::sync::LazyLock;
 
 use crate::Bytes;
 use crate::clock::NEVER;
+use crate::records::Text;
 
 use hash::Hash;
 use list::List;
@@ -220,6 +221,16 @@ impl<'v> StringRef<'v> {
         match self {
             StringRef::Short(bytes) => Bytes::from(bytes),
             StringRef::Whole(bytes) => bytes.clone(),
+        }
+    }
+}
+
+impl<'v> From<StringRef<'v>> for Text<'v> {
+    #[inline]
+    fn from(string: StringRef<'v>) -> Self {
+        match string {
+            StringRef::Short(bytes) => Text::Slice(bytes),
+            StringRef::Whole(bytes) => Text::Shared(bytes),
         }
     }
 }

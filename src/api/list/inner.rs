@@ -106,7 +106,9 @@ impl<T: Encode + Decode> List<'_, T> {
     /// [`Error::Decode`](crate::Error::Decode) if one of the elements is no `T`.
     #[doc(alias = "LRANGE")]
     pub fn range(&self, start: i64, stop: i64) -> Result<Vec<T>> {
-        decode_all(self.handle.read(|view, key| list::range(view, key, start, stop))?)
+        let mut elements = Vec::new();
+        self.handle.read(|view, key| list::range(view, key, (start, stop), &mut elements))?;
+        decode_all(elements)
     }
 
     /// All elements, in their order; none if the key is missing. `LRANGE` 0 -1, O(n). For a long list,

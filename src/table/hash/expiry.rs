@@ -2,7 +2,7 @@
 //!
 //! Up to 8.2 Redis wants the words in one order, later ones find `FIELDS` anywhere, with errors of their own.
 
-use super::{bulks_or_nil, insert, pairs, valkey};
+use super::{insert, pairs, valkey};
 use crate::Bytes;
 use crate::clock::NEVER;
 use crate::command::hash::{self, FieldExpiry, FieldsIf, LAST_EXPIRY};
@@ -12,6 +12,7 @@ use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
 use crate::table::args::{Args, is};
 use crate::table::call::{Answer, Call, Unit};
+use crate::table::pieces::Form;
 use crate::table::row::Compat;
 use crate::text::number;
 
@@ -164,7 +165,7 @@ pub(super) fn get_and_delete(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
     let fields = fields_of_values(call, key)?;
     let taken = call.write(key, |writer, key| hash::take(writer, key, fields))?;
-    Ok(bulks_or_nil(taken.into_iter().map(|taken| taken.map(|taken| taken.value)).collect()))
+    call.strings(Form::Array, taken.len(), taken.into_iter().map(|taken| Some(taken?.value)))
 }
 
 pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
@@ -177,12 +178,14 @@ pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
     };
     let deadline = match deadline {
         Deadline::Keep => {
-            return Ok(bulks_or_nil(call.read(key, |view, key| hash::get_many(view, key, fields))?));
+            let values = call.read(key, |view, key| hash::get_many(view, key, fields))?;
+            return call.strings(Form::Array, values.len(), values);
         }
         Deadline::Clear => NEVER,
         Deadline::At(deadline) => deadline,
     };
-    Ok(bulks_or_nil(call.write(key, |writer, key| hash::get_and_expire(writer, key, fields, deadline))?))
+    let values = call.write(key, |writer, key| hash::get_and_expire(writer, key, fields, deadline))?;
+    call.strings(Form::Array, values.len(), values)
 }
 
 pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {

@@ -7,6 +7,7 @@ mod valkey;
 use smallvec::SmallVec;
 
 use super::call::{Answer, Call};
+use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
 use super::row::{Keys, Row, row};
 use crate::Bytes;
@@ -86,38 +87,37 @@ fn pairs(words: &[Bytes]) -> SmallVec<[(Bytes, Bytes); 4]> {
 
 fn get(call: &mut Call<'_>) -> Answer {
     let (key, field) = (call.key()?, call.args.next()?);
-    Ok(Reply::bulk_or_nil(call.read(key, |view, key| hash::get(view, key, field))?))
+    let value = call.read(key, |view, key| hash::get(view, key, field))?;
+    call.strings(Form::Single, 1, [value])
 }
 
 fn get_many(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
     let fields = call.args.take_rest();
-    Ok(bulks_or_nil(call.read(key, |view, key| hash::get_many(view, key, fields))?))
-}
-
-/// Byte strings as far as they are there.
-fn bulks_or_nil(values: Vec<Option<Bytes>>) -> Reply {
-    Reply::Array(values.into_iter().map(Reply::bulk_or_nil).collect())
+    let values = call.read(key, |view, key| hash::get_many(view, key, fields))?;
+    call.strings(Form::Array, values.len(), values)
 }
 
 fn get_all(call: &mut Call<'_>) -> Answer {
-    let pairs = fields(call, |field| (Reply::Bulk(field.name), Reply::Bulk(field.value)))?;
-    Ok(Reply::Map(pairs))
+    fields(call, Form::Map, |Field { name, value }| [name, value])
 }
 
 fn keys(call: &mut Call<'_>) -> Answer {
-    Ok(Reply::Array(fields(call, |field| Reply::Bulk(field.name))?))
+    fields(call, Form::Array, |field| [field.name])
 }
 
 fn values(call: &mut Call<'_>) -> Answer {
-    Ok(Reply::Array(fields(call, |field| Reply::Bulk(field.value))?))
+    fields(call, Form::Array, |field| [field.value])
 }
 
-/// All fields of a hash, as they were at one instant: no lock is held while replies are made of them.
-fn fields<R>(call: &mut Call<'_>, reply: impl Fn(Field) -> R) -> Result<Vec<R>, ErrorReply> {
+/// All fields of a hash, as they were at one instant: no lock is held while the reply is made of them.
+fn fields<const N: usize>(call: &mut Call<'_>, form: Form, parts: impl Fn(Field) -> [Bytes; N]) -> Answer {
     let key = call.key()?;
-    let Some(hash::Snapshot { hash, now }) = call.read(key, hash::snapshot)? else { return Ok(Vec::new()) };
-    Ok((0..hash.positions()).filter_map(|at| hash.at(at, now)).map(reply).collect())
+    let Some(hash::Snapshot { hash, now }) = call.read(key, hash::snapshot)? else {
+        return call.strings(form, 0, []);
+    };
+    let fields = (0..hash.positions()).filter_map(|at| hash.at(at, now));
+    call.strings(form, N * hash.len(now), fields.flat_map(parts).map(Some))
 }
 
 fn delete(call: &mut Call<'_>) -> Answer {

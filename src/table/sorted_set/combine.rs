@@ -61,7 +61,7 @@ fn read(call: &mut Call<'_>, kind: Kind) -> Answer {
     let options = options(call, kind, keys.len(), false);
     let Options { how, with_scores } = options.map_err(|error| types_first(call, &keys, error))?;
     let found = call.read_all(&keys, |view| several::combine(view, &keys, kind.operation(&how)))?;
-    Ok(members(found, with_scores))
+    members(call, found, with_scores)
 }
 
 fn store(call: &mut Call<'_>, kind: Kind) -> Answer {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::call::{Answer, Call};
+use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, MOVABLEKEYS, READONLY, WRITE};
 use super::row::{Keys, Row, counted, row};
 use crate::Bytes;
@@ -261,12 +262,15 @@ fn random(call: &mut Call<'_>) -> Answer {
     };
     let draw = call.draw(count);
     let drawn = call.read(key, |view, key| sets::random(view, key, draw))?;
-    Ok(members(drawn, with_scores))
+    members(call, drawn, with_scores)
 }
 
 /// Members, with their scores or without.
-fn members(members: Vec<Scored>, with_scores: bool) -> Reply {
-    if with_scores { pairs(members) } else { Reply::bulks(members.into_iter().map(|(_, member)| member)) }
+fn members(call: &mut Call<'_>, members: Vec<Scored>, with_scores: bool) -> Answer {
+    if with_scores {
+        return Ok(pairs(members));
+    }
+    call.strings(Form::Array, members.len(), members.into_iter().map(|(_, member)| Some(member)))
 }
 
 fn pairs(members: Vec<Scored>) -> Reply {

@@ -84,7 +84,7 @@ fn read(call: &mut Call<'_>, by: Option<By>, reversed: Option<bool>) -> Answer {
     let key = call.key()?;
     let Wanted { select, window, with_scores } = wanted(call, by, reversed, false)?;
     let found = call.read(key, |view, key| ranges::range(view, key, &select, window))?;
-    Ok(members(found, with_scores))
+    members(call, found, with_scores)
 }
 
 fn count(call: &mut Call<'_>, by: By) -> Answer {

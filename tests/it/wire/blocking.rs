@@ -8,7 +8,7 @@ use larder::{Compat, Protocol, Reply, Store};
 
 use super::lists::{counted, end_word, multi};
 use super::redis::Redis;
-use super::{COMMANDS, Server, Words, common, compare_runs, run, spoil, word, words};
+use super::{COMMANDS, Server, Way, Words, common, compare_runs, run, spoil, word, words};
 use crate::differential::chance::Chance;
 use crate::support::{manual_store, until};
 
@@ -109,7 +109,9 @@ fn timeouts_are_read_as_redis_reads_them() {
         let commands = SECONDS.iter().map(|seconds| words!["BLPOP", "k", *seconds]);
         let commands: Vec<_> =
             [words!["MULTI"]].into_iter().chain(commands).chain([words!["EXEC"]]).collect();
-        if let Err(difference) = run(&mut Redis::connect(server.port(), protocol), protocol, &commands) {
+        if let Err(difference) =
+            run(&mut Redis::connect(server.port(), protocol), protocol, Way::Session, &commands)
+        {
             panic!("{}", difference.text);
         }
     }

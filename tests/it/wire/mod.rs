@@ -214,15 +214,16 @@ fn compare_runs(family: &str, make: impl Fn(&mut Chance) -> Vec<Words>) {
 fn compare_runs_with(which: fn(Compat) -> bool, family: &str, make: impl Fn(&mut Chance) -> Vec<Words>) {
     each_round(ROUNDS, |server, seed| {
         let protocol = if seed % 2 == 0 { Protocol::Resp2 } else { Protocol::Resp3 };
+        let way = if seed / 2 % 2 == 0 { Way::Session } else { Way::Server };
         let mut redis = Redis::connect(server.port(), protocol);
         if !which(redis.compat) {
             return;
         }
         let commands = make(&mut Chance::new(seed));
-        if let Err(at) = run(&mut redis, protocol, &commands) {
-            let (commands, difference) = shrink(&mut redis, protocol, commands, at);
+        if let Err(at) = run(&mut redis, protocol, way, &commands) {
+            let (commands, difference) = shrink(&mut redis, protocol, way, commands, at);
             panic!(
-                "the {family} differ from {:?} in {protocol:?}; {}\n{}{difference}",
+                "the {family} differ from {:?} in {protocol:?} by way of a {way:?}; {}\n{}{difference}",
                 redis.compat,
                 again(seed),
                 script(&commands)
@@ -272,19 +273,59 @@ struct Difference {
     text: String,
 }
 
-fn run(redis: &mut Redis, protocol: Protocol, commands: &[Words]) -> Result<(), Difference> {
+/// By which door larder is asked.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Session,
+    /// Where there is that.
+    Server,
+}
+
+/// larder, of which the same is asked as of Redis.
+enum Ours {
+    Session(Box<Session>),
+    #[cfg(feature = "server")]
+    Server {
+        client: Redis,
+        _server: larder::Server,
+    },
+}
+
+impl Ours {
+    fn new(way: Way, compat: Compat, protocol: Protocol) -> Ours {
+        let store = Store::builder().seed(7).build();
+        #[cfg(feature = "server")]
+        if let Way::Server = way {
+            let server = larder::Server::builder().compat(compat).start(&store).unwrap();
+            return Ours::Server { client: Redis::connect(server.port(), protocol), _server: server };
+        }
+        let mut session = store.session().compat(compat);
+        if protocol == Protocol::Resp3 {
+            session.call(["HELLO", "3"]);
+        }
+        Ours::Session(Box::new(session))
+    }
+
+    fn ask(&mut self, words: &Words) -> Vec<u8> {
+        match self {
+            Ours::Session(session) => {
+                let reply = answer(session, words);
+                session.encode(&reply)
+            }
+            #[cfg(feature = "server")]
+            Ours::Server { client, .. } => client.ask(words),
+        }
+    }
+}
+
+fn run(redis: &mut Redis, protocol: Protocol, way: Way, commands: &[Words]) -> Result<(), Difference> {
     redis.start_anew(protocol);
     // It may be in the middle of a transaction.
     redis.ask(&words!["DISCARD"]);
     redis.ask(&words!["FLUSHALL"]);
-    let store = Store::builder().seed(7).build();
-    let mut session = store.session().compat(redis.compat);
-    if protocol == Protocol::Resp3 {
-        session.call(["HELLO", "3"]);
-    }
+    let mut larder = Ours::new(way, redis.compat, protocol);
     for (at, words) in commands.iter().enumerate() {
-        let reply = answer(&mut session, words);
-        let ours = session.encode(&reply);
+        let ours = larder.ask(words);
         let theirs = redis.ask(words);
         let agree = match rule(words) {
             Rule::Taken => ours == theirs || take(redis, words, &ours, &theirs),
@@ -343,6 +384,7 @@ fn take(redis: &mut Redis, words: &Words, ours: &[u8], theirs: &[u8]) -> bool {
 fn shrink(
     redis: &mut Redis,
     protocol: Protocol,
+    way: Way,
     mut commands: Vec<Words>,
     mut found: Difference,
 ) -> (Vec<Words>, String) {
@@ -353,7 +395,7 @@ fn shrink(
         while at < commands.len() {
             let mut fewer = commands.clone();
             fewer.drain(at..commands.len().min(at + chunk));
-            match run(redis, protocol, &fewer) {
+            match run(redis, protocol, way, &fewer) {
                 Err(difference) => {
                     fewer.truncate(difference.commands);
                     (commands, found) = (fewer, difference);

@@ -1,0 +1,267 @@
+//! Replies of byte strings, which need not be values on their way to a client.
+//!
+//! Whoever writes a session's replies into a buffer [lends](Session::execute_to) it that buffer for the command. What a
+//! handler [gathers](Call::gather) is then encoded from where it stands in the store, as long as that is not much. The
+//! rest become values, and so does all where no buffer is lent: for a session of the library, within EXEC or a script.
+
+use std::vec;
+
+use super::call::{Answer, Call};
+#[cfg(feature = "server")]
+use super::session::{Outcome, Session, Silence};
+use crate::Bytes;
+use crate::command::Gather;
+use crate::records::Text;
+use crate::reply::{ErrorReply, Reply};
+use crate::resp::{self, Dialect};
+
+/// So many bytes of a reply are written at the most before it is known how long the whole is, perhaps under a lock.
+const ROOM: usize = if crate::TINY { 40 } else { 16 << 10 };
+
+/// What byte strings make up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One, or nothing.
+    Single,
+    Array,
+    Set,
+    /// Names, each with its value behind it.
+    Map,
+}
+
+/// See the [module](self).
+pub(super) struct Pieces {
+    form: Form,
+    dialect: Dialect,
+    /// The buffer that was lent.
+    out: Option<Vec<u8>>,
+    /// Where it ended before, and where it is to end.
+    begin: usize,
+    end: usize,
+    /// What is not written there.
+    values: Vec<Reply>,
+}
+
+impl Gather for Pieces {
+    fn expect(&mut self, count: usize) {
+        let Some(out) = &mut self.out else { return self.values.reserve_exact(count) };
+        match self.form {
+            Form::Single => {}
+            Form::Array => resp::begin_array(count, out),
+            Form::Set => resp::begin_set(count, self.dialect, out),
+            Form::Map => resp::begin_map(count / 2, self.dialect, out),
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, text: Text<'_>) {
+        match &mut self.out {
+            Some(out) if out.len().saturating_add(text.len()) <= self.end => resp::encode_bulk(&text, out),
+            _ => self.push(Reply::Bulk(text.into())),
+        }
+    }
+
+    fn nothing(&mut self) {
+        match &mut self.out {
+            Some(out) if out.len() <= self.end => resp::encode(&Reply::Nil, self.dialect, out),
+            _ => self.push(Reply::Nil),
+        }
+    }
+}
+
+impl Pieces {
+    fn push(&mut self, value: Reply) {
+        self.values.push(value);
+        // All that follow are behind it.
+        self.end = 0;
+    }
+
+    /// What is left to be said, and the buffer.
+    fn finish(mut self, is_error: bool) -> (Reply, Option<Vec<u8>>) {
+        let Some(out) = &mut self.out else { return (self.form.reply(self.values), None) };
+        if is_error {
+            out.truncate(self.begin);
+        } else if out.len() == self.begin && self.values.is_empty() {
+            return (self.form.reply(Vec::new()), self.out);
+        }
+        (Reply::Several(self.values), self.out)
+    }
+}
+
+impl Form {
+    fn reply(self, values: Vec<Reply>) -> Reply {
+        match self {
+            Form::Single => values.into_iter().next().unwrap_or(Reply::Nil),
+            Form::Array => Reply::Array(values),
+            Form::Set => Reply::Set(values),
+            Form::Map => Reply::Map(pairs(values.into_iter()).collect()),
+        }
+    }
+}
+
+fn pairs(mut values: vec::IntoIter<Reply>) -> impl Iterator<Item = (Reply, Reply)> {
+    std::iter::from_fn(move || values.next().zip(values.next()))
+}
+
+impl Call<'_> {
+    /// The reply of what an operation gathers.
+    pub(super) fn gather(
+        &mut self,
+        form: Form,
+        fill: impl FnOnce(&mut Self, &mut Pieces) -> Result<(), ErrorReply>,
+    ) -> Answer {
+        let out = self.session.lent.take();
+        let begin = out.as_ref().map_or(0, Vec::len);
+        let end = begin.saturating_add(ROOM);
+        let mut pieces =
+            Pieces { form, dialect: self.session.dialect(), out, begin, end, values: Vec::new() };
+        let filled = fill(self, &mut pieces);
+        let (reply, out) = pieces.finish(filled.is_err());
+        self.session.lent = out;
+        filled.map(|()| reply)
+    }
+
+    /// The reply of so many strings, of which there may be nothing in some places.
+    pub(super) fn strings(
+        &mut self,
+        form: Form,
+        count: usize,
+        strings: impl IntoIterator<Item = Option<Bytes>>,
+    ) -> Answer {
+        self.gather(form, |_, pieces| {
+            pieces.expect(count);
+            for string in strings {
+                match &string {
+                    Some(string) => pieces.take(Text::Shared(string)),
+                    None => pieces.nothing(),
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(feature = "server")]
+impl Session {
+    /// Runs a command as [`execute`](Self::execute) does, and writes what it can of the reply behind what is in a buffer:
+    /// the outcome is what comes behind that.
+    pub(crate) fn execute_to(&mut self, words: &[Bytes], out: &mut Vec<u8>) -> Outcome {
+        if !self.may_lend() {
+            return self.execute(words);
+        }
+        self.lent = Some(std::mem::take(out));
+        let outcome = self.execute(words);
+        *out = self.lent.take().unwrap_or_default();
+        outcome
+    }
+
+    /// Whether its client gets all of the next reply, and nobody else has to see it before.
+    fn may_lend(&self) -> bool {
+        #[cfg(feature = "testing")]
+        if self.shared().hooks.is_active() {
+            return false;
+        }
+        self.silence == Silence::No
+    }
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Store, resp::Protocol};
+
+    /// What lends a buffer, and what lends none: the same bytes.
+    struct Both {
+        lends: Session,
+        out: Vec<u8>,
+        not: Session,
+        replies: Vec<u8>,
+    }
+
+    impl Both {
+        fn new(protocol: Protocol) -> Both {
+            let session = || {
+                let mut session = Store::builder().seed(1).build().session().served();
+                session.protocol = protocol;
+                session
+            };
+            Both { lends: session(), out: b"before".to_vec(), not: session(), replies: b"before".to_vec() }
+        }
+
+        fn ask(&mut self, words: &[String]) {
+            let words: Vec<Bytes> = words.iter().map(|word| Bytes::from(word.as_str())).collect();
+            let Outcome::Reply(reply) = self.lends.execute_to(&words, &mut self.out) else { panic!("waits") };
+            if self.lends.sends_reply() {
+                self.lends.encode_to(&reply, &mut self.out);
+            }
+            assert!(self.lends.lent.is_none());
+            let Outcome::Reply(reply) = self.not.execute(&words) else { panic!("waits") };
+            if self.not.sends_reply() {
+                self.not.encode_to(&reply, &mut self.replies);
+            }
+            assert_eq!(
+                self.out.escape_ascii().to_string(),
+                self.replies.escape_ascii().to_string(),
+                "{words:?}"
+            );
+        }
+    }
+
+    /// Keys and elements of some lengths, on both sides of what is written at once.
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![4 => 0..6_usize, 1 => Just(ROOM), 1 => 200..300_usize].prop_map(|len| "x".repeat(len))
+    }
+
+    fn command() -> impl Strategy<Value = Vec<String>> {
+        let of = |names: &'static [&'static str], words: std::ops::Range<usize>| {
+            (prop::sample::select(names), prop::collection::vec(word(), words)).prop_map(|(name, words)| {
+                name.split(' ').map(str::to_owned).chain(words).collect::<Vec<String>>()
+            })
+        };
+        prop_oneof![
+            4 => of(&["RPUSH l", "SADD s", "SET", "RPUSH", "LPUSH l"], 2..6),
+            4 => of(&["HSET h", "HSET"], 2..7),
+            6 => of(&["LRANGE l 0 -1", "SMEMBERS s", "HGETALL h", "HKEYS h", "HVALS h", "GET s", "LRANGE s 0 1"], 0..1),
+            6 => of(&["GET", "HGET h", "MGET", "MGET l", "HMGET h", "HGET l", "SUNION s", "HGETDEL h FIELDS 1"], 1..4),
+            2 => of(&["MULTI", "EXEC", "CLIENT REPLY SKIP", "CLIENT REPLY OFF", "CLIENT REPLY ON", "DISCARD"], 0..1),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_at_once_is_what_would_be_written_later(
+            is_resp3: bool,
+            commands in prop::collection::vec(command(), 0..40),
+        ) {
+            let mut both = Both::new(if is_resp3 { Protocol::Resp3 } else { Protocol::Resp2 });
+            commands.iter().for_each(|words| both.ask(words));
+        }
+    }
+
+    #[test]
+    fn a_short_reply_leaves_nothing_to_be_said() {
+        let mut session = Store::new().session().served();
+        session.call(["RPUSH", "l", "a", "b"]);
+        let (words, mut out) = (["LRANGE", "l", "0", "-1"].map(Bytes::from), Vec::new());
+        let Outcome::Reply(rest) = session.execute_to(&words, &mut out) else { panic!("waits") };
+        assert_eq!(
+            (out.as_slice(), rest),
+            (&b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"[..], Reply::Several(Vec::new()))
+        );
+    }
+
+    #[test]
+    fn an_error_takes_back_what_was_written() {
+        let mut session = Store::new().session().served();
+        session.lent = Some(b"before".to_vec());
+        let args = crate::table::args::Args::new(&[]);
+        let mut call = Call { args, session: &mut session, name: "get", said: b"get" };
+        let answer = call.gather(Form::Single, |_, pieces| {
+            pieces.take(Text::Slice(b"x"));
+            Err(ErrorReply::SYNTAX)
+        });
+        assert_eq!((answer, session.lent.as_deref()), (Err(ErrorReply::SYNTAX), Some(&b"before"[..])));
+    }
+}
