@@ -19,6 +19,9 @@ use crate::{Bytes, Error};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+// With its kind in a word of its own: hidden in the last byte of what it holds, as compilers do, it has each move made of
+// pieces that overlap, for which the processor waits.
+#[repr(u64)]
 pub enum Reply {
     /// A word such as `OK`.
     Status(Cow<'static, str>),
