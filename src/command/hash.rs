@@ -29,15 +29,18 @@ pub(crate) enum FieldsIf {
 
 impl FieldsIf {
     /// The writer has purged the fields that are named here: those that the hash has are live.
-    fn holds(self, hash: &Hash, pairs: &[(Bytes, Bytes)]) -> bool {
-        let has = |(name, _): &(Bytes, Bytes)| hash.get(name, 0).is_some();
+    fn holds<'p>(self, hash: &Hash, mut pairs: impl Iterator<Item = Pair<'p>>) -> bool {
+        let has = |(name, _): Pair<'_>| hash.get(name, 0).is_some();
         match self {
             FieldsIf::Always => true,
-            FieldsIf::Absent => !pairs.iter().any(has),
-            FieldsIf::Present => pairs.iter().all(has),
+            FieldsIf::Absent => !pairs.any(has),
+            FieldsIf::Present => pairs.all(has),
         }
     }
 }
+
+/// A field's name, and what it is to hold.
+pub(crate) type Pair<'p> = (&'p Bytes, &'p Bytes);
 
 /// What an attempt to give a field a deadline came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,26 +128,26 @@ pub(crate) fn deadlines(view: &View<'_>, key: KeyRef<'_>, fields: &[Bytes]) -> R
 }
 
 /// HSET, HSETNX, HSETEX: how many of the fields are new; `None` if the condition does not hold.
-pub(crate) fn insert(
+pub(crate) fn insert<'p>(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
-    pairs: &[(Bytes, Bytes)],
+    pairs: impl Iterator<Item = Pair<'p>> + Clone,
     condition: FieldsIf,
     deadline: Deadline,
 ) -> Result<Option<usize>> {
     let timed: Vec<Bytes> = match deadline {
-        Deadline::At(_) => pairs.iter().map(|(name, _)| name.clone()).collect(),
+        Deadline::At(_) => pairs.clone().map(|(name, _)| name.clone()).collect(),
         Deadline::Clear | Deadline::Keep => Vec::new(),
     };
     let mut replaced = Vec::new();
-    let names = pairs.iter().map(|(name, _)| &name[..]);
+    let names = pairs.clone().map(|(name, _)| &name[..]);
     let inserted = writer.update_parts(key, Absent::Create, names, |hash: &mut Hash| {
-        if !condition.holds(hash, pairs) {
+        if !condition.holds(hash, pairs.clone()) {
             return Ok((None, None));
         }
-        let event = (!pairs.is_empty()).then_some(KeyEvent::HSet);
-        let mut new = 0;
-        for (name, value) in pairs {
+        let (mut event, mut new) = (None, 0);
+        for (name, value) in pairs.clone() {
+            event = Some(KeyEvent::HSet);
             let before = match deadline {
                 Deadline::Clear => hash.insert(name, value),
                 Deadline::Keep | Deadline::At(_) => hash.put(name, value),
@@ -157,7 +160,7 @@ pub(crate) fn insert(
         }
         Ok((Some(new), event))
     })?;
-    writer.note_names(key, pairs.iter().map(|(name, _)| &name[..]));
+    writer.note_names(key, pairs.map(|(name, _)| &name[..]));
     replaced.into_iter().for_each(|old| writer.discard_value(Value::String(old)));
     let inserted = inserted.flatten();
     if let (Some(_), Deadline::At(at)) = (inserted, deadline) {
@@ -394,7 +397,9 @@ mod tests {
     fn set(store: &Store, names: &str, deadline: Deadline) {
         let pairs = names.chars().map(|name| (Bytes::from(name.to_string()), Bytes::from("1")));
         let pairs: Vec<_> = pairs.collect();
-        write(store, |writer, key| insert(writer, key, &pairs, FieldsIf::Always, deadline));
+        write(store, |writer, key| {
+            insert(writer, key, pairs.iter().map(|(name, value)| (name, value)), FieldsIf::Always, deadline)
+        });
     }
 
     fn names(names: &str) -> Vec<Bytes> {

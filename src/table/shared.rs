@@ -28,6 +28,10 @@ pub(crate) struct Shared {
     /// What a test has set up.
     #[cfg(feature = "testing")]
     pub hooks: std::sync::Arc<crate::testing::Hooks>,
+    #[cfg(feature = "testing")]
+    pub faults: super::debug::Faults,
+    /// What DEBUG ROLLBACK goes back to.
+    pub checkpoint: Mutex<Option<crate::Checkpoint>>,
     #[cfg(feature = "lua")]
     pub scripts: crate::script::Scripts,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
@@ -67,6 +71,9 @@ impl Shared {
             measures: Measures::default(),
             #[cfg(feature = "testing")]
             hooks: std::sync::Arc::default(),
+            #[cfg(feature = "testing")]
+            faults: Default::default(),
+            checkpoint: Mutex::default(),
             #[cfg(feature = "lua")]
             scripts: crate::script::Scripts::new(),
             counted: Mutex::default(),

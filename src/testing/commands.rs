@@ -23,8 +23,8 @@ use crate::table::{Row, category, is_of};
 /// ```
 ///
 /// # Panics
-/// Made from the name of a category that there is not: a rule that can never match would let a test pass for no
-/// reason.
+/// Made from the name of a category that there is not, or from no name: a rule that can never match would let a test pass
+/// for no reason.
 #[derive(Clone, Debug)]
 pub struct Commands(Vec<Named>);
 
@@ -38,7 +38,13 @@ enum Named {
 impl Commands {
     #[track_caller]
     fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
-        Commands(names.into_iter().map(|name| Named::new(name.as_ref())).collect())
+        Commands::parse(names).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// # Errors
+    /// Why the first name that can be none is none.
+    pub(crate) fn parse<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, String> {
+        Ok(Commands(names.into_iter().map(|name| Named::parse(name.as_ref())).collect::<Result<_, _>>()?))
     }
 
     /// Whether one of them has this name.
@@ -53,16 +59,17 @@ impl Commands {
 }
 
 impl Named {
-    #[track_caller]
-    fn new(name: &str) -> Self {
+    fn parse(name: &str) -> Result<Self, String> {
         let name = name.trim().to_ascii_lowercase();
         let Some(of) = name.strip_prefix('@') else {
-            return Named::Command(
-                name.split([' ', '|']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("|"),
-            );
+            let words: Vec<&str> = name.split([' ', '|']).filter(|word| !word.is_empty()).collect();
+            if words.is_empty() {
+                return Err("a command has a name".to_owned());
+            }
+            return Ok(Named::Command(words.join("|")));
         };
-        let Some(known) = category(of) else { panic!("there is no category of commands @{of}") };
-        Named::Category(known)
+        let known = category(of).ok_or_else(|| format!("there is no category of commands @{of}"))?;
+        Ok(Named::Category(known))
     }
 }
 

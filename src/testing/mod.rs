@@ -61,6 +61,10 @@
 //! A [`Session`](crate::Session) has no connection; there an error whose code is `LOST`, which no server gives, stands
 //! for all of them.
 //!
+//! **In other languages** a client of a server that allows `DEBUG` has all of these but closures: `DEBUG FAULT ADD CLOSE-AFTER ON
+//! incr TIMES 1` is `Fault::close_after().on("INCR").once()`, until `DEBUG FAULT DEL` or `CLEAR`; `DEBUG HELP` tells the rest.
+//! Without `ON`, a fault that was set up so spares `DEBUG`.
+//!
 //! # The log
 //!
 //! [`Store::command_log`](crate::Store::command_log) notes each command, its reply and its round trip, answers

@@ -370,9 +370,10 @@ impl<F: Encode + Decode, V: Encode + Decode> Hash<'_, F, V> {
     }
 
     fn insert_encoded(&self, pairs: &[(Bytes, Bytes)], options: HashOptions) -> Result<Option<usize>> {
+        let pairs = pairs.iter().map(|(name, value)| (name, value));
         let (condition, deadline, key_deadline) = options.resolve(self.handle.db().time())?;
         self.handle.write(|writer, key| {
-            let inserted = fields::insert(writer, key, pairs, condition, deadline)?;
+            let inserted = fields::insert(writer, key, pairs.clone(), condition, deadline)?;
             if let (Some(_), Some(deadline)) = (inserted, key_deadline) {
                 keys::expire(writer, key, deadline, ExpireIf::Always);
             }

@@ -3,9 +3,12 @@
 
 mod clock;
 mod digest;
+#[cfg(feature = "testing")]
+mod fault;
 mod object;
 mod samples;
 mod sha1;
+mod state;
 
 use std::sync::Arc;
 
@@ -22,6 +25,9 @@ use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
 use crate::{Bytes, Error, snapshot};
 
+#[cfg(feature = "testing")]
+pub(super) use fault::Faults;
+
 pub(super) const ROWS: &[Row] = &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE, Keys::NONE, debug)];
 
 const FORBIDDEN: ErrorReply = ErrorReply::known(
@@ -32,10 +38,12 @@ const FORBIDDEN: ErrorReply = ErrorReply::known(
 /// The longest name of a key that POPULATE makes, in bytes.
 const NAME: usize = 127;
 
-const HELP: [&str; 26] = [
+const HELP: &[&str] = &[
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    A new replication id.",
+    "CHECKPOINT",
+    "    Keeps what the store holds, for ROLLBACK.",
     "CLOCK PAUSE|RESUME|ADVANCE <milliseconds>|NEXT",
     "    Stops the store's clock, lets it go on, or moves it on: so far, or to the next deadline.",
     "DIGEST",
@@ -44,6 +52,22 @@ const HELP: [&str; 26] = [
     "    The same of what each of the keys holds.",
     "ERROR <text>",
     "    That text as an error.",
+    #[cfg(feature = "testing")]
+    "FAULT ADD <what> [<argument>] [<condition> <argument> ...]",
+    #[cfg(feature = "testing")]
+    "    Has commands fail, and gives the fault's number. What: ERROR <text>, LOADING, READONLY, BUSY, OOM, NOSCRIPT,",
+    #[cfg(feature = "testing")]
+    "    CLUSTER-DOWN, MASTER-DOWN, NO-AUTH, DELAY|DELAY-REPLY|TAKES <milliseconds>, CLOSE-BEFORE, CLOSE-AFTER,",
+    #[cfg(feature = "testing")]
+    "    HALF-REPLY <bytes>, DROP-REPLY, HANG, REFUSE-CONNECTIONS. Conditions: ON <command>[,<command>|@<category> ...],",
+    #[cfg(feature = "testing")]
+    "    KEY <pattern>, CLIENT-ID <id>, CLIENT-NAME <pattern>, CLIENT-ADDR <pattern>, AFTER <calls>, EVERY <calls>,",
+    #[cfg(feature = "testing")]
+    "    TIMES <count>, CHANCE <probability>. Without ON it spares DEBUG.",
+    #[cfg(feature = "testing")]
+    "FAULT DEL <id>|HITS <id>|LIST|CLEAR",
+    #[cfg(feature = "testing")]
+    "    Takes a fault away, tells how often it struck, tells of all, or takes all away.",
     "OBJECT <key>",
     "    How Redis would keep what the key holds, and how many bytes of DUMP it is.",
     "POPULATE <count> [<prefix>] [<size>]",
@@ -53,6 +77,8 @@ const HELP: [&str; 26] = [
     "    true or false.",
     "RELOAD",
     "    Writes all keys out, in memory, and reads them back.",
+    "ROLLBACK",
+    "    Puts the store back to what CHECKPOINT kept, as often as wanted.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Whether keys that have expired are removed before somebody asks for them.",
     "SLEEP <seconds>",
@@ -66,12 +92,13 @@ fn debug(call: &mut Call<'_>) -> Answer {
     let sub = call.args.next()?;
     match call.args.take_rest() {
         [] if is(sub, "HELP") => {
-            Ok(Reply::Array(HELP.into_iter().map(|line| Reply::Status(line.into())).collect()))
+            Ok(Reply::Array(HELP.iter().map(|line| Reply::Status((*line).into())).collect()))
         }
         [] if is(sub, "CHANGE-REPL-ID") => {
             *call.shared().replication_id.lock() = Some(call.space().random_hex(40));
             Ok(Reply::OK)
         }
+        [] if is(sub, "CHECKPOINT") => state::keep(call),
         words if is(sub, "CLOCK") => clock::clock(call, words),
         [] if is(sub, "DIGEST") => {
             let digest = digest::of_all(call.space(), call.held(), call.compat())?;
@@ -100,7 +127,10 @@ fn debug(call: &mut Call<'_>) -> Answer {
         }
         [count, more @ ..] if is(sub, "POPULATE") && more.len() <= 2 => populate(call, count, more),
         [kind] if is(sub, "PROTOCOL") => samples::sample(kind, call.session.protocol, call.compat()),
+        #[cfg(feature = "testing")]
+        words if is(sub, "FAULT") => fault::fault(call, words),
         options if is(sub, "RELOAD") => reload(call, options),
+        [] if is(sub, "ROLLBACK") => state::roll_back(call),
         _ => Err(ErrorReply::new(format!(
             "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
             String::from_utf8_lossy(sub)

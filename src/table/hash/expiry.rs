@@ -201,7 +201,7 @@ pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
                 return Ok(Ok(None));
             }
             match deadline {
-                Ok(deadline) => hash::insert(writer, key, &pairs, options.fields_if, deadline).map(Ok),
+                Ok(deadline) => hash::insert(writer, key, pairs, options.fields_if, deadline).map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         })?;

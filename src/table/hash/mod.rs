@@ -4,15 +4,13 @@ mod expiry;
 mod import;
 mod valkey;
 
-use smallvec::SmallVec;
-
 use super::call::{Answer, Call};
 use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
 use super::row::{Keys, Row, row};
 use crate::Bytes;
 use crate::command::Draw;
-use crate::command::hash::{self, FieldsIf};
+use crate::command::hash::{self, FieldsIf, Pair};
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
@@ -77,12 +75,11 @@ fn insert(
     condition: FieldsIf,
     deadline: Deadline,
 ) -> Result<Option<usize>, ErrorReply> {
-    let pairs = self::pairs(pairs);
-    Ok(call.write(key, |writer, key| hash::insert(writer, key, &pairs, condition, deadline))?)
+    Ok(call.write(key, |writer, key| hash::insert(writer, key, self::pairs(pairs), condition, deadline))?)
 }
 
-fn pairs(words: &[Bytes]) -> SmallVec<[(Bytes, Bytes); 4]> {
-    words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+fn pairs(words: &[Bytes]) -> impl Iterator<Item = Pair<'_>> + Clone {
+    words.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
 }
 
 fn get(call: &mut Call<'_>) -> Answer {

@@ -195,6 +195,176 @@ fn the_systems_clock_is_moved_by_nobody() {
     assert!(error.to_string().contains("the system's"), "{error}");
 }
 
+#[test]
+fn a_state_is_come_back_to() {
+    let store = Store::new();
+    let (mut session, _server) = session(&store, Compat::default());
+    let mut call = |command: &str| session.call(command.split(' '));
+    assert!(
+        matches!(call("DEBUG ROLLBACK"), Reply::Error(error) if error.to_string().contains("no checkpoint"))
+    );
+    call("SET kept 1");
+    assert_eq!(call("DEBUG CHECKPOINT"), Reply::OK);
+    for value in ["2", "3"] {
+        call(&format!("SET kept {value}"));
+        call("SADD more x");
+        assert_eq!(call("DEBUG ROLLBACK"), Reply::OK);
+        assert_eq!((call("GET kept"), call("DBSIZE")), (Reply::Bulk("1".into()), Reply::Integer(1)));
+    }
+    call("FLUSHALL");
+    assert_eq!((call("DEBUG CHECKPOINT"), call("SET other 1")), (Reply::OK, Reply::OK));
+    assert_eq!((call("DEBUG ROLLBACK"), call("DBSIZE")), (Reply::OK, Reply::Integer(0)));
+    call("MULTI");
+    call("DEBUG ROLLBACK");
+    let Reply::Array(replies) = call("EXEC") else { panic!("no replies") };
+    assert!(matches!(replies[0], Reply::Error(_)), "{replies:?}");
+}
+
+#[cfg(feature = "testing")]
+mod faults {
+    use super::*;
+
+    fn error(reply: &Reply) -> String {
+        let Reply::Error(error) = reply else { panic!("no error: {reply:?}") };
+        error.to_string()
+    }
+
+    #[test]
+    fn a_client_says_what_goes_wrong() {
+        let store = Store::new();
+        let (mut session, _server) = session(&store, Compat::default());
+        let mut call = |command: &str| session.call(command.split(' '));
+        assert_eq!(call("DEBUG FAULT ADD LOADING ON get,@list KEY user:* TIMES 2"), Reply::Integer(1));
+        assert_eq!((call("GET page:1"), call("SET user:1 a")), (Reply::Nil, Reply::OK));
+        assert!(error(&call("GET user:1")).starts_with("LOADING "));
+        assert!(error(&call("LPUSH user:2 a")).starts_with("LOADING "));
+        assert_eq!(call("GET user:1"), Reply::Bulk("a".into()));
+        assert_eq!(call("DEBUG FAULT HITS 1"), Reply::Integer(2));
+
+        assert_eq!(call("DEBUG FAULT ADD ERROR TRYAGAIN AFTER 1 EVERY 2"), Reply::Integer(2));
+        let answers = ["GET user:1"; 5].map(|command| matches!(call(command), Reply::Error(_)));
+        assert_eq!(answers, [false, false, true, false, true]);
+        let Reply::Array(lines) = call("DEBUG FAULT LIST") else { panic!("no list") };
+        let lines: Vec<_> = lines.iter().map(|line| format!("{line:?}")).collect();
+        assert!(
+            lines[0].contains("id=1 hits=2 LOADING") && lines[1].contains("id=2 hits=2 TRYAGAIN"),
+            "{lines:?}"
+        );
+        assert_eq!(call("DEBUG FAULT DEL 2"), Reply::OK);
+        assert_eq!(call("GET user:1"), Reply::Bulk("a".into()));
+        assert_eq!(error(&call("DEBUG FAULT DEL 2")), "ERR there is no fault of that number");
+
+        // It strikes all but what takes it away.
+        call("DEBUG FAULT ADD READONLY");
+        assert!(error(&call("PING")).starts_with("READONLY "));
+        assert_eq!(call("DEBUG FAULT CLEAR"), Reply::OK);
+        assert_eq!(call("PING"), Reply::Status("PONG".into()));
+        // Unless that is named.
+        call("DEBUG FAULT ADD READONLY ON debug TIMES 1");
+        assert!(error(&call("DEBUG FAULT CLEAR")).starts_with("READONLY "));
+        assert_eq!(call("DEBUG FAULT CLEAR"), Reply::OK);
+    }
+
+    #[test]
+    fn each_fault_and_condition_is_known() {
+        let store = Store::new();
+        let (mut session, _server) = session(&store, Compat::default());
+        let mut call = |command: String| session.call(command.split(' '));
+        let plain = [
+            "LOADING",
+            "READONLY",
+            "BUSY",
+            "OOM",
+            "NOSCRIPT",
+            "CLUSTER-DOWN",
+            "MASTER-DOWN",
+            "NO-AUTH",
+            "CLOSE-BEFORE",
+            "CLOSE-AFTER",
+            "DROP-REPLY",
+            "HANG",
+            "REFUSE-CONNECTIONS",
+            "ERROR text",
+            "DELAY 1",
+            "DELAY-REPLY 1",
+            "TAKES 1",
+            "HALF-REPLY 3",
+        ];
+        let conditions = [
+            "",
+            " ON get",
+            " KEY a*",
+            " CLIENT-ID 7",
+            " CLIENT-NAME a*",
+            " CLIENT-ADDR 127.*",
+            " AFTER 1",
+            " EVERY 2",
+            " TIMES 3",
+            " CHANCE 0.5",
+            " on @write,config|set key a KEY b times 1 chance 1",
+        ];
+        for (what, condition) in plain.iter().flat_map(|what| conditions.map(|condition| (what, condition))) {
+            let reply = call(format!("DEBUG FAULT ADD {what}{condition} CHANCE 0"));
+            let is_of_commands = ["ON", "on", "KEY", "CLIENT"].iter().any(|word| condition.contains(word));
+            match *what == "REFUSE-CONNECTIONS" && is_of_commands {
+                true => assert!(error(&reply).contains("who connects"), "{reply:?}"),
+                false => assert!(matches!(reply, Reply::Integer(_)), "{what}{condition}: {reply:?}"),
+            }
+        }
+        assert_eq!(call("DEBUG FAULT CLEAR".into()), Reply::OK);
+        for wrong in [
+            "",
+            " ADD",
+            " ADD NOTHING",
+            " ADD ERROR",
+            " ADD DELAY",
+            " ADD DELAY x",
+            " ADD DELAY -1",
+            " ADD LOADING ON",
+            " ADD LOADING ON @nothing",
+            " ADD LOADING ON ,",
+            " ADD LOADING WHEN x",
+            " ADD LOADING CHANCE 2",
+            " ADD LOADING CHANCE x",
+            " ADD LOADING TIMES x",
+            " DEL",
+            " DEL x",
+            " DEL 9999",
+            " HITS 9999",
+            " LIST x",
+            " GO",
+        ] {
+            assert!(matches!(call(format!("DEBUG FAULT{wrong}")), Reply::Error(_)), "{wrong}");
+        }
+        assert_eq!(call("DEBUG FAULT LIST".into()), Reply::Array(Vec::new()));
+    }
+
+    #[test]
+    fn a_connection_is_lost_behind_the_effect() {
+        let store = Store::new();
+        let (_session, server) = session(&store, Compat::default());
+        let connect = || Redis::connect(server.port(), Protocol::Resp2);
+        let (mut test, mut code) = (connect(), connect());
+        assert_eq!(
+            test.ask(&words!["DEBUG", "FAULT", "ADD", "CLOSE-AFTER", "ON", "INCR", "TIMES", "1"]),
+            b":1\r\n"
+        );
+        code.send(&words!["INCR", "visits"]);
+        assert_eq!(code.next_or_end(), None);
+        assert_eq!(connect().ask(&words!["INCR", "visits"]), b":2\r\n");
+        assert_eq!(test.ask(&words!["DEBUG", "FAULT", "HITS", "1"]), b":1\r\n");
+    }
+
+    #[test]
+    fn nobody_without_the_permission_sets_one_up() {
+        let store = Store::new();
+        let _server = ServerConfig::new(Compat::default()).server().unwrap().start(&store).unwrap();
+        let reply = store.session().call(["DEBUG", "FAULT", "ADD", "LOADING"]);
+        assert!(error(&reply).starts_with("ERR DEBUG command not allowed."));
+        assert_eq!(store.session().call(["PING"]), Reply::Status("PONG".into()));
+    }
+}
+
 /// What is the same of both: not where a value lies nor what time it is, nor how far a large one was compressed.
 fn told_of_both(reply: &[u8], is_large: bool) -> String {
     let own = |word: &str| {
