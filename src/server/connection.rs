@@ -192,7 +192,6 @@ impl Connection<'_> {
                 Outcome::Waits(waiting) => {
                     self.flush().await?;
                     let reply = self.wait(*waiting).await?;
-                    self.told = self.out.len();
                     self.note_served(&reply);
                     reply
                 }
@@ -208,8 +207,10 @@ impl Connection<'_> {
                 continue;
             }
             if self.session.sends_reply() {
+                // What came before may have been sent since.
+                let begin = self.told.min(self.out.len());
                 self.tell(&reply)?;
-                let bytes = self.out.len().saturating_sub(self.told);
+                let bytes = self.out.len().saturating_sub(begin);
                 self.session.note_reply(&words, bytes);
                 // The next command has no part in what it took to write this out.
                 if bytes > SPARE {

@@ -170,6 +170,12 @@ impl Session {
         std::mem::take(&mut self.link.delay).saturating_mul(1_000_000)
     }
 
+    /// Whether the reply to the command that was received is wanted here first.
+    #[cfg(feature = "server")]
+    pub(super) fn is_watched(&self) -> bool {
+        self.link.plan.is_some()
+    }
+
     /// See [`refused`](Self::refused).
     pub(super) fn meet_fault(&mut self, words: &[Bytes]) -> Option<Outcome> {
         let error = self.link.plan.as_mut()?.error.take()?;
