@@ -19,8 +19,8 @@ use crate::{Bytes, Error};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-// With its kind in a word of its own: hidden in the last byte of what it holds, as compilers do, it has each move made of
-// pieces that overlap, for which the processor waits.
+// For speed alone, and no part of the interface: where its kind hides in the last byte of what it holds, as compilers have it,
+// each move is made of pieces that overlap, for which the processor waits.
 #[repr(u64)]
 pub enum Reply {
     /// A word such as `OK`.

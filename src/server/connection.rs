@@ -118,7 +118,8 @@ impl Connection<'_> {
         let mail = self.session.mailbox();
         let mut message = pin!(mail.recv_async());
         loop {
-            if self.answer().await? > 1 {
+            // Who has much to be written is not to keep it while others are served.
+            if self.answer().await? && self.out.len() < WRITE / 2 {
                 step_back().await;
             }
             let received = self.requests.received;
@@ -152,11 +153,11 @@ impl Connection<'_> {
         }
     }
 
-    /// Answers all requests that have arrived; says how many those were, or that last of many.
-    async fn answer(&mut self) -> Result<usize, Gone> {
+    /// Answers all requests that have arrived; says whether those were several.
+    async fn answer(&mut self) -> Result<bool, Gone> {
         self.session.stop_watch();
         tell_requests(&self.session, &self.requests);
-        let mut turn = 0;
+        let (mut turn, mut answered) = (0, 0_u64);
         loop {
             turn += 1;
             if turn > TURN {
@@ -168,7 +169,7 @@ impl Connection<'_> {
                 Ok(Some(words)) => words,
                 Ok(None) => {
                     tell_requests(&self.session, &self.requests);
-                    return Ok(turn - 1);
+                    return Ok(answered > 1);
                 }
                 Err(error) => {
                     self.tell(&error.reply().into())?;
@@ -219,6 +220,7 @@ impl Connection<'_> {
             }
             // Neither is kept until the client has read the reply.
             self.requests.reuse(words);
+            answered += 1;
             drop(reply);
             if self.session.is_over() {
                 self.flush().await?;

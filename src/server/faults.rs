@@ -1,12 +1,19 @@
 //! What a test's faults do to a connection.
 
+use std::future::poll_fn;
+
 use tokio::io::AsyncReadExt;
 
 use super::connection::{Connection, Gone};
-use crate::Bytes;
 use crate::reply::Reply;
 use crate::table::{Ahead, Behind, End, Loss};
 use crate::waiting::reach;
+use crate::{Bytes, Session};
+
+/// Ends when the client is killed, or does not keep up.
+async fn is_cut(session: &Session) {
+    poll_fn(|context| session.mail().poll_over(u64::MAX, context)).await;
+}
 
 impl Connection<'_> {
     /// What comes before a command is carried out.
@@ -59,6 +66,7 @@ impl Connection<'_> {
         tokio::select! {
             biased;
             _ = self.stopped.wait_for(|stopped| *stopped) => Err(Gone),
+            () = is_cut(&self.session) => Err(Gone),
             () = reach(clock, until) => Ok(()),
         }
     }

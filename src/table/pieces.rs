@@ -1,10 +1,11 @@
 //! Replies of byte strings, which need not be values on their way to a client.
 //!
 //! Whoever writes a session's replies into a buffer [lends](Session::execute_to) it that buffer for the command. What a
-//! handler [gathers](Call::gather) is then encoded from where it stands in the store, as long as that is not much. The
-//! rest become values, and so does all where no buffer is lent: for a session of the library, within EXEC or a script.
+//! handler [gathers](Call::gather) is then encoded there, for GET and LRANGE from where it stands in the store, as long as
+//! that is not much. The rest become values, and so does all where no buffer is lent: for a session of the library, within
+//! EXEC or a script.
 
-use std::vec;
+use smallvec::SmallVec;
 
 use super::call::{Answer, Call};
 #[cfg(feature = "server")]
@@ -38,13 +39,19 @@ pub(super) struct Pieces {
     /// Where it ended before, and where it is to end.
     begin: usize,
     end: usize,
-    /// What is not written there.
-    values: Vec<Reply>,
+    /// So many strings are to come still.
+    left: usize,
+    /// What is not written there; one alone allocates nothing.
+    values: SmallVec<[Reply; 1]>,
+    /// Without a buffer, those of a map, and the name of the next.
+    pairs: Vec<(Reply, Reply)>,
+    name: Option<Reply>,
 }
 
 impl Gather for Pieces {
     fn expect(&mut self, count: usize) {
-        let Some(out) = &mut self.out else { return self.values.reserve_exact(count) };
+        self.left = count;
+        let Some(out) = &mut self.out else { return };
         match self.form {
             Form::Single => {}
             Form::Array => resp::begin_array(count, out),
@@ -56,14 +63,20 @@ impl Gather for Pieces {
     #[inline]
     fn take(&mut self, text: Text<'_>) {
         match &mut self.out {
-            Some(out) if out.len().saturating_add(text.len()) <= self.end => resp::encode_bulk(&text, out),
+            Some(out) if out.len().saturating_add(text.len()) <= self.end => {
+                resp::encode_bulk(&text, out);
+                self.left = self.left.saturating_sub(1);
+            }
             _ => self.push(Reply::Bulk(text.into())),
         }
     }
 
     fn nothing(&mut self) {
         match &mut self.out {
-            Some(out) if out.len() <= self.end => resp::encode(&Reply::Nil, self.dialect, out),
+            Some(out) if out.len() <= self.end => {
+                resp::encode(&Reply::Nil, self.dialect, out);
+                self.left = self.left.saturating_sub(1);
+            }
             _ => self.push(Reply::Nil),
         }
     }
@@ -71,36 +84,37 @@ impl Gather for Pieces {
 
 impl Pieces {
     fn push(&mut self, value: Reply) {
-        self.values.push(value);
         // All that follow are behind it.
         self.end = 0;
+        let left = std::mem::take(&mut self.left);
+        if self.form == Form::Map && self.out.is_none() {
+            self.pairs.reserve_exact(left / 2);
+            match self.name.take() {
+                Some(name) => self.pairs.push((name, value)),
+                None => self.name = Some(value),
+            }
+        } else {
+            self.values.reserve_exact(left);
+            self.values.push(value);
+        }
     }
 
     /// What is left to be said, and the buffer.
     fn finish(mut self, is_error: bool) -> (Reply, Option<Vec<u8>>) {
-        let Some(out) = &mut self.out else { return (self.form.reply(self.values), None) };
-        if is_error {
-            out.truncate(self.begin);
-        } else if out.len() == self.begin && self.values.is_empty() {
-            return (self.form.reply(Vec::new()), self.out);
+        if let Some(out) = &mut self.out {
+            if is_error {
+                out.truncate(self.begin);
+            }
+            return (Reply::Several(self.values.into_vec()), self.out);
         }
-        (Reply::Several(self.values), self.out)
+        let reply = match self.form {
+            Form::Single => self.values.into_iter().next().unwrap_or(Reply::Nil),
+            Form::Array => Reply::Array(self.values.into_vec()),
+            Form::Set => Reply::Set(self.values.into_vec()),
+            Form::Map => Reply::Map(self.pairs),
+        };
+        (reply, None)
     }
-}
-
-impl Form {
-    fn reply(self, values: Vec<Reply>) -> Reply {
-        match self {
-            Form::Single => values.into_iter().next().unwrap_or(Reply::Nil),
-            Form::Array => Reply::Array(values),
-            Form::Set => Reply::Set(values),
-            Form::Map => Reply::Map(pairs(values.into_iter()).collect()),
-        }
-    }
-}
-
-fn pairs(mut values: vec::IntoIter<Reply>) -> impl Iterator<Item = (Reply, Reply)> {
-    std::iter::from_fn(move || values.next().zip(values.next()))
 }
 
 impl Call<'_> {
@@ -113,8 +127,17 @@ impl Call<'_> {
         let out = self.session.lent.take();
         let begin = out.as_ref().map_or(0, Vec::len);
         let end = begin.saturating_add(ROOM);
-        let mut pieces =
-            Pieces { form, dialect: self.session.dialect(), out, begin, end, values: Vec::new() };
+        let mut pieces = Pieces {
+            form,
+            dialect: self.session.dialect(),
+            out,
+            begin,
+            end,
+            left: 0,
+            values: SmallVec::new(),
+            pairs: Vec::new(),
+            name: None,
+        };
         let filled = fill(self, &mut pieces);
         let (reply, out) = pieces.finish(filled.is_err());
         self.session.lent = out;

@@ -38,13 +38,18 @@ enum Named {
 impl Commands {
     #[track_caller]
     fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
-        Commands::parse(names).unwrap_or_else(|why| panic!("{why}"))
+        match Commands::parse(names) {
+            Ok(commands) => commands,
+            Err(why) => panic!("{why}"),
+        }
     }
 
     /// # Errors
     /// Why the first name that can be none is none.
     pub(crate) fn parse<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, String> {
-        Ok(Commands(names.into_iter().map(|name| Named::parse(name.as_ref())).collect::<Result<_, _>>()?))
+        let named =
+            names.into_iter().map(|name| Named::parse(name.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        if named.is_empty() { Err("no command is named".to_owned()) } else { Ok(Commands(named)) }
     }
 
     /// Whether one of them has this name.

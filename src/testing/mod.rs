@@ -62,8 +62,8 @@
 //! for all of them.
 //!
 //! **In other languages** a client of a server that allows `DEBUG` has all of these but closures: `DEBUG FAULT ADD CLOSE-AFTER ON
-//! incr TIMES 1` is `Fault::close_after().on("INCR").once()`, until `DEBUG FAULT DEL` or `CLEAR`; `DEBUG HELP` tells the rest.
-//! Without `ON`, a fault that was set up so spares `DEBUG`.
+//! incr TIMES 1` is `Fault::close_after().on("INCR").once()`, until `DEBUG FAULT DEL` or `CLEAR`; `DEBUG HELP` tells the rest
+//! (`moved` and `ask` are errors by their text there). A fault that was set up so spares `DEBUG`, unless `ON` names that.
 //!
 //! # The log
 //!

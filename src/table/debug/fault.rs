@@ -61,11 +61,11 @@ pub(super) fn fault(call: &Call<'_>, words: &[Bytes]) -> Answer {
     }
 }
 
-/// What goes wrong, and then when; gives its number. Without a name of commands it does not strike `DEBUG`, by which it is
-/// taken away.
+/// What goes wrong, and then when; gives its number. Unless `DEBUG` is named it does not strike that, by which it is taken
+/// away.
 fn add(call: &Call<'_>, words: &[Bytes]) -> Answer {
     let (mut fault, mut rest) = effect(words)?;
-    let (mut names_commands, mut is_counted_only) = (false, true);
+    let (mut on, mut is_counted_only) = (None, true);
     while let [word, value, more @ ..] = rest {
         rest = more;
         let count = || positive(value);
@@ -77,9 +77,9 @@ fn add(call: &Call<'_>, words: &[Bytes]) -> Answer {
             whom => {
                 is_counted_only = false;
                 match whom {
-                    b"ON" => {
-                        names_commands = true;
-                        fault.on(commands(value)?)
+                    b"ON" if on.is_none() => {
+                        on = Some(commands(value)?);
+                        fault
                     }
                     b"KEY" => fault.key(value.clone()),
                     b"CLIENT-ID" => fault.client_id(count()?),
@@ -96,8 +96,12 @@ fn add(call: &Call<'_>, words: &[Bytes]) -> Answer {
     if fault.is_refusal() && !is_counted_only {
         return Err(NO_ONE);
     }
+    let names_debug = on.as_ref().is_some_and(|on| on.has("debug", None));
+    if let Some(on) = on {
+        fault = fault.on(on);
+    }
     let text = fault.to_string();
-    if !fault.is_refusal() && !names_commands {
+    if !fault.is_refusal() && !names_debug {
         fault = fault.when(|received| !received.name().starts_with("debug"));
     }
     let guard = Store::of(std::sync::Arc::clone(call.db().space())).fault(fault);

@@ -63,7 +63,9 @@ const HELP: &[&str] = &[
     #[cfg(feature = "testing")]
     "    KEY <pattern>, CLIENT-ID <id>, CLIENT-NAME <pattern>, CLIENT-ADDR <pattern>, AFTER <calls>, EVERY <calls>,",
     #[cfg(feature = "testing")]
-    "    TIMES <count>, CHANCE <probability>. Without ON it spares DEBUG.",
+    "    TIMES <count>, CHANCE <probability>. It spares DEBUG unless ON names that, but no client that connects: keep a",
+    #[cfg(feature = "testing")]
+    "    connection for DEBUG. Faults stay until DEL or CLEAR, whoever leaves.",
     #[cfg(feature = "testing")]
     "FAULT DEL <id>|HITS <id>|LIST|CLEAR",
     #[cfg(feature = "testing")]

@@ -24,7 +24,7 @@ impl Fault {
     /// ```
     ///
     /// # Panics
-    /// On a category that there is not.
+    /// On a category that there is not, and where none is named.
     #[track_caller]
     pub fn on(mut self, commands: impl Into<Commands>) -> Self {
         self.commands = Some(commands.into());

@@ -259,6 +259,8 @@ mod faults {
         assert!(error(&call("PING")).starts_with("READONLY "));
         assert_eq!(call("DEBUG FAULT CLEAR"), Reply::OK);
         assert_eq!(call("PING"), Reply::Status("PONG".into()));
+        call("DEBUG FAULT ADD LOADING ON @slow,@admin,@dangerous");
+        assert_eq!(call("DEBUG FAULT CLEAR"), Reply::OK);
         // Unless that is named.
         call("DEBUG FAULT ADD READONLY ON debug TIMES 1");
         assert!(error(&call("DEBUG FAULT CLEAR")).starts_with("READONLY "));
@@ -323,6 +325,7 @@ mod faults {
             " ADD LOADING ON",
             " ADD LOADING ON @nothing",
             " ADD LOADING ON ,",
+            " ADD LOADING ON get ON set",
             " ADD LOADING WHEN x",
             " ADD LOADING CHANCE 2",
             " ADD LOADING CHANCE x",
@@ -353,6 +356,28 @@ mod faults {
         assert_eq!(code.next_or_end(), None);
         assert_eq!(connect().ask(&words!["INCR", "visits"]), b":2\r\n");
         assert_eq!(test.ask(&words!["DEBUG", "FAULT", "HITS", "1"]), b":1\r\n");
+    }
+
+    #[test]
+    fn a_client_that_waits_for_a_delay_is_killed() {
+        let store = Store::new();
+        let (mut test, server) = session(&store, Compat::default());
+        let mut code = Redis::connect(server.port(), Protocol::Resp2);
+        code.ask(&words!["CLIENT", "SETNAME", "slow"]);
+        test.call(["DEBUG", "FAULT", "ADD", "DELAY", "9223372036854775807", "ON", "GET"]);
+        code.send(&words!["GET", "a"]);
+        until("delay", || test.call(["DEBUG", "FAULT", "HITS", "1"]) == Reply::Integer(1));
+        let id = code_id(&mut test);
+        assert_eq!(test.call(["CLIENT", "KILL", "ID", &id]), Reply::Integer(1));
+        assert_eq!(code.next_or_end(), None);
+    }
+
+    /// The number of the client that has a name.
+    fn code_id(session: &mut Session) -> String {
+        let Reply::Verbatim(_, list) = session.call(["CLIENT", "LIST"]) else { panic!("no list") };
+        let list = String::from_utf8_lossy(&list).into_owned();
+        let line = list.lines().find(|line| line.contains("name=slow")).unwrap();
+        line.split([' ', '=']).nth(1).unwrap().to_owned()
     }
 
     #[test]

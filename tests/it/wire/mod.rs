@@ -1,4 +1,4 @@
-//! The same random commands through a [`Session`](larder::Session) and through real servers, each with its own
+//! The same random commands through a [`Session`](larder::Session), or a server of ours, and through real servers, each with its own
 //! personality, with the same replies byte for byte, in both protocols, errors included.
 //!
 //! The servers are the `redis-server` in the `PATH` or that which `LARDER_REDIS_SERVER` names, and those of
@@ -294,6 +294,8 @@ enum Ours {
 impl Ours {
     fn new(way: Way, compat: Compat, protocol: Protocol) -> Ours {
         let store = Store::builder().seed(7).build();
+        #[cfg(not(feature = "server"))]
+        let _ = way;
         #[cfg(feature = "server")]
         if let Way::Server = way {
             let server = larder::Server::builder().compat(compat).start(&store).unwrap();
