@@ -5,6 +5,8 @@
 //! that is not much. The rest become values, and so does all where no buffer is lent: for a session of the library, within
 //! EXEC or a script.
 
+use std::iter;
+
 use smallvec::SmallVec;
 
 use super::call::{Answer, Call};
@@ -43,9 +45,6 @@ pub(super) struct Pieces {
     left: usize,
     /// What is not written there; one alone allocates nothing.
     values: SmallVec<[Reply; 1]>,
-    /// Without a buffer, those of a map, and the name of the next.
-    pairs: Vec<(Reply, Reply)>,
-    name: Option<Reply>,
 }
 
 impl Gather for Pieces {
@@ -62,12 +61,8 @@ impl Gather for Pieces {
 
     #[inline]
     fn take(&mut self, text: Text<'_>) {
-        match &mut self.out {
-            Some(out) if out.len().saturating_add(text.len()) <= self.end => {
-                resp::encode_bulk(&text, out);
-                self.left = self.left.saturating_sub(1);
-            }
-            _ => self.push(Reply::Bulk(text.into())),
+        if !self.write(&text) {
+            self.push(Reply::Bulk(text.into()));
         }
     }
 
@@ -83,41 +78,74 @@ impl Gather for Pieces {
 }
 
 impl Pieces {
+    /// [`take`](Gather::take) of one that nobody else wants.
+    pub(super) fn give(&mut self, string: Bytes) {
+        if !self.write(&string) {
+            self.push(Reply::Bulk(string));
+        }
+    }
+
+    /// Writes a string, if there is a buffer and it takes no more than it may.
+    #[inline]
+    fn write(&mut self, string: &[u8]) -> bool {
+        match &mut self.out {
+            Some(out) if out.len().saturating_add(string.len()) <= self.end => {
+                resp::encode_bulk(string, out);
+                self.left = self.left.saturating_sub(1);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn push(&mut self, value: Reply) {
         // All that follow are behind it.
         self.end = 0;
-        let left = std::mem::take(&mut self.left);
-        if self.form == Form::Map && self.out.is_none() {
-            self.pairs.reserve_exact(left / 2);
-            match self.name.take() {
-                Some(name) => self.pairs.push((name, value)),
-                None => self.name = Some(value),
-            }
-        } else {
-            self.values.reserve_exact(left);
-            self.values.push(value);
-        }
+        self.values.reserve_exact(std::mem::take(&mut self.left));
+        self.values.push(value);
     }
 
     /// What is left to be said, and the buffer.
     fn finish(mut self, is_error: bool) -> (Reply, Option<Vec<u8>>) {
-        if let Some(out) = &mut self.out {
-            if is_error {
-                out.truncate(self.begin);
-            }
-            return (Reply::Several(self.values.into_vec()), self.out);
-        }
-        let reply = match self.form {
-            Form::Single => self.values.into_iter().next().unwrap_or(Reply::Nil),
-            Form::Array => Reply::Array(self.values.into_vec()),
-            Form::Set => Reply::Set(self.values.into_vec()),
-            Form::Map => Reply::Map(self.pairs),
+        let Some(out) = &mut self.out else {
+            let reply = match self.form {
+                Form::Array => Reply::Array(self.values.into_vec()),
+                form => form.reply(self.values.len(), self.values.into_iter()),
+            };
+            return (reply, None);
         };
-        (reply, None)
+        if is_error {
+            out.truncate(self.begin);
+        }
+        (Reply::Several(self.values.into_vec()), self.out)
     }
 }
 
+impl Form {
+    /// Of so many values.
+    fn reply(self, count: usize, mut values: impl Iterator<Item = Reply>) -> Reply {
+        match self {
+            Form::Single => values.next().unwrap_or(Reply::Nil),
+            Form::Array => Reply::Array(collected(count, values)),
+            Form::Set => Reply::Set(collected(count, values)),
+            Form::Map => Reply::Map(collected(count / 2, iter::from_fn(|| values.next().zip(values.next())))),
+        }
+    }
+}
+
+fn collected<T>(count: usize, values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(count);
+    all.extend(values);
+    all
+}
+
 impl Call<'_> {
+    /// Whether what is [gathered](Self::gather) can be written at once.
+    #[inline]
+    pub(super) fn is_lent_a_buffer(&self) -> bool {
+        self.session.lent.is_some()
+    }
+
     /// The reply of what an operation gathers.
     pub(super) fn gather(
         &mut self,
@@ -127,17 +155,8 @@ impl Call<'_> {
         let out = self.session.lent.take();
         let begin = out.as_ref().map_or(0, Vec::len);
         let end = begin.saturating_add(ROOM);
-        let mut pieces = Pieces {
-            form,
-            dialect: self.session.dialect(),
-            out,
-            begin,
-            end,
-            left: 0,
-            values: SmallVec::new(),
-            pairs: Vec::new(),
-            name: None,
-        };
+        let dialect = self.session.dialect();
+        let mut pieces = Pieces { form, dialect, out, begin, end, left: 0, values: SmallVec::new() };
         let filled = fill(self, &mut pieces);
         let (reply, out) = pieces.finish(filled.is_err());
         self.session.lent = out;
@@ -151,11 +170,14 @@ impl Call<'_> {
         count: usize,
         strings: impl IntoIterator<Item = Option<Bytes>>,
     ) -> Answer {
+        if !self.is_lent_a_buffer() {
+            return Ok(form.reply(count, strings.into_iter().map(Reply::bulk_or_nil)));
+        }
         self.gather(form, |_, pieces| {
             pieces.expect(count);
             for string in strings {
-                match &string {
-                    Some(string) => pieces.take(Text::Shared(string)),
+                match string {
+                    Some(string) => pieces.give(string),
                     None => pieces.nothing(),
                 }
             }

@@ -48,6 +48,9 @@ pub(super) const ROWS: &[Row] = &[
 
 fn get(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
+    if !call.is_lent_a_buffer() {
+        return Ok(Reply::bulk_or_nil(call.read(key, string::get)?));
+    }
     call.gather(Form::Single, |call, into| Ok(call.read(key, |view, key| string::get_to(view, key, into))?))
 }
 

@@ -9,8 +9,8 @@ use super::pieces::Form;
 use super::row::flag::{DENYOOM, FAST, READONLY, WRITE};
 use super::row::{Keys, Row, row};
 use crate::Bytes;
-use crate::command::Draw;
 use crate::command::hash::{self, FieldsIf, Pair};
+use crate::command::{Draw, Gather};
 use crate::key::KeyRef;
 use crate::keyspace::writer::Deadline;
 use crate::reply::{ErrorReply, Reply};
@@ -96,25 +96,44 @@ fn get_many(call: &mut Call<'_>) -> Answer {
 }
 
 fn get_all(call: &mut Call<'_>) -> Answer {
-    fields(call, Form::Map, |Field { name, value }| [name, value])
+    let Some(fields) = snapshot(call)? else { return call.strings(Form::Map, 0, []) };
+    if !call.is_lent_a_buffer() {
+        let mut pairs = Vec::with_capacity(fields.hash.len(fields.now));
+        pairs.extend(live(&fields).map(|Field { name, value }| (Reply::Bulk(name), Reply::Bulk(value))));
+        return Ok(Reply::Map(pairs));
+    }
+    call.gather(Form::Map, |_, pieces| {
+        pieces.expect(2 * fields.hash.len(fields.now));
+        for Field { name, value } in live(&fields) {
+            pieces.give(name);
+            pieces.give(value);
+        }
+        Ok(())
+    })
 }
 
 fn keys(call: &mut Call<'_>) -> Answer {
-    fields(call, Form::Array, |field| [field.name])
+    part(call, |field| field.name)
 }
 
 fn values(call: &mut Call<'_>) -> Answer {
-    fields(call, Form::Array, |field| [field.value])
+    part(call, |field| field.value)
+}
+
+/// A part of each field.
+fn part(call: &mut Call<'_>, part: impl Fn(Field) -> Bytes) -> Answer {
+    let Some(fields) = snapshot(call)? else { return call.strings(Form::Array, 0, []) };
+    call.strings(Form::Array, fields.hash.len(fields.now), live(&fields).map(part).map(Some))
 }
 
 /// All fields of a hash, as they were at one instant: no lock is held while the reply is made of them.
-fn fields<const N: usize>(call: &mut Call<'_>, form: Form, parts: impl Fn(Field) -> [Bytes; N]) -> Answer {
+fn snapshot(call: &mut Call<'_>) -> Result<Option<hash::Snapshot>, ErrorReply> {
     let key = call.key()?;
-    let Some(hash::Snapshot { hash, now }) = call.read(key, hash::snapshot)? else {
-        return call.strings(form, 0, []);
-    };
-    let fields = (0..hash.positions()).filter_map(|at| hash.at(at, now));
-    call.strings(form, N * hash.len(now), fields.flat_map(parts).map(Some))
+    Ok(call.read(key, hash::snapshot)?)
+}
+
+fn live(hash::Snapshot { hash, now }: &hash::Snapshot) -> impl Iterator<Item = Field> {
+    (0..hash.positions()).filter_map(|at| hash.at(at, *now))
 }
 
 fn delete(call: &mut Call<'_>) -> Answer {
