@@ -32,6 +32,14 @@ fn compare_clients_with(
             return;
         }
         redis[0].ask(&words!["FLUSHALL"]);
+        // It may not have noticed yet that those of the round before have gone, and tell of their channels.
+        until("connections to be gone", || {
+            let list = redis[0].ask(&words!["CLIENT", "LIST"]);
+            list.split(|byte| *byte == b'\n')
+                .filter(|line| line.windows(4).any(|part| part == b" fd="))
+                .count()
+                == CLIENTS
+        });
         let store = Store::new();
         let mut sessions = [(); CLIENTS].map(|()| store.session().compat(redis[0].compat));
         for (session, protocol) in sessions.iter_mut().zip(protocols) {
