@@ -169,7 +169,7 @@ impl Database {
         let op =
             |writer: &mut Writer<'_>, key: KeyRef<'_>| op(writer.leaving_no_trace(self.leaves_no_trace), key);
         match &self.transaction {
-            None => self.space.write_one(self.index, key, op)?,
+            None => self.space.write_one(self.index, key, op),
             Some(transaction) => transaction.write(self.index, &[key], |writer| op(writer, key))?,
         }
     }

@@ -503,6 +503,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         if let Some(deadline) = self.policy.used(&entry.life, now) {
             self.space.write_one(self.db, name, |writer, name| {
                 writer.put_off(name, |native| native.is(entry), deadline);
+                Ok(())
             })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::second::Removal;
 use super::{Cache, Inner};
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
-use crate::keyspace::writer::Deadline;
+use crate::keyspace::writer::{Deadline, Writer};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::value::Value;
 use crate::value::native::Held;
@@ -138,8 +138,8 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
         self.0.space.write_one(self.0.db, name, |writer, name| {
             self.0.removed_below(name.bytes);
             writer.discard(name, KeyEvent::Del);
-        })?;
-        Ok(had)
+            Ok(had)
+        })
     }
 
     /// Removes all values that have a tag, in every cache of the store. Loads under way that give values with it are
@@ -179,6 +179,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
                 if is_gone {
                     writer.discard(name, KeyEvent::Del);
                 }
+                Ok(())
             })?;
         }
         Ok(())
@@ -226,7 +227,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
             let record = if stays { self.record(&entry, began) } else { None };
             (second, record)
         });
-        let outcome = self.space.write_one(self.db, name, |writer, name| {
+        let put = |writer: &mut Writer<'_>, name: KeyRef<'_>| {
             let found = writer.native(name).and_then(|native| native.downcast::<Entry<K, V>>());
             let found = found.filter(|entry| entry.stamp.is_of(&self.tag));
             if !may_go(found.as_ref()) {
@@ -244,7 +245,8 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
                 None => {}
             }
             Ok(true)
-        })?;
+        };
+        let outcome = self.space.write_one(self.db, name, |writer, name| Ok(put(writer, name)))?;
         match outcome {
             Ok(true) if stays => self.near.put(key.to_owned(), &entry),
             _ => entry.never_stood(),

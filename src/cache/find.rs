@@ -127,7 +127,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let native = Value::Native(Held::new(Arc::<Entry<K, V>>::clone(&entry)));
         let deadline = entry.deadline();
         let stands = self.space.write_one(self.db, name, |writer, name| {
-            writer.put_in_form(name, |value| *value == *text, native, deadline)
+            Ok(writer.put_in_form(name, |value| *value == *text, native, deadline))
         })?;
         if stands {
             self.near.put(key.to_owned(), &entry);

@@ -15,7 +15,7 @@ use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Absent, Deadline, Step, Writer};
 use crate::text::long_double::LongDouble;
-use crate::text::number;
+use crate::text::number::{self, IntegerBuffer};
 use crate::value::{Kind, StringRef, Value};
 use crate::{Bytes, Error, Result};
 
@@ -184,17 +184,16 @@ pub(crate) fn get_and_expire(
 
 /// INCR, INCRBY, DECR, DECRBY: the new value. A missing key counts as 0, an empty string as no number.
 pub(crate) fn increase(writer: &mut Writer<'_>, key: KeyRef<'_>, by: i64) -> Result<i64> {
-    let increased = writer.update(key, Absent::Skip, |string: &mut Bytes| {
-        let Some(old) = number::parse_i64(string) else { return Err(Error::NotAnInteger) };
-        let Some(new) = old.checked_add(by) else { return Err(Error::Overflow) };
-        *string = number::decimal(new.into());
-        Ok((new, Some(KeyEvent::IncrBy)))
-    })?;
-    if increased.is_none() {
-        let value = Value::String(number::decimal(by.into()));
+    let mut buffer = IntegerBuffer::default();
+    let Some((at, old)) = writer.find_at::<Bytes>(key)? else {
+        let value = Value::String(Bytes::from(number::format_i64(by, &mut buffer)));
         writer.set(key, value, Deadline::Clear, KeyEvent::IncrBy)?;
-    }
-    Ok(increased.unwrap_or(by))
+        return Ok(by);
+    };
+    let Some(old) = number::parse_i64(&old) else { return Err(Error::NotAnInteger) };
+    let Some(new) = old.checked_add(by) else { return Err(Error::Overflow) };
+    writer.rewrite(key, at, number::format_i64(new, &mut buffer), KeyEvent::IncrBy);
+    Ok(new)
 }
 
 /// INCRBYFLOAT: the new value, as it is stored.
@@ -203,15 +202,13 @@ pub(crate) fn increase_float(writer: &mut Writer<'_>, key: KeyRef<'_>, by: LongD
         let old = LongDouble::parse(old).ok_or(Error::NotAFloat)?;
         old.checked_add(&by).map(|sum| Bytes::from(sum.to_human())).ok_or(Error::NanOrInfinity)
     };
-    let increased = writer.update(key, Absent::Skip, |string: &mut Bytes| {
-        *string = add(string)?;
-        Ok((string.clone(), Some(KeyEvent::IncrByFloat)))
-    })?;
-    if let Some(new) = increased {
+    let Some((at, old)) = writer.find_at::<Bytes>(key)? else {
+        let new = add(b"0")?;
+        writer.set(key, Value::String(new.clone()), Deadline::Clear, KeyEvent::IncrByFloat)?;
         return Ok(new);
-    }
-    let new = add(b"0")?;
-    writer.set(key, Value::String(new.clone()), Deadline::Clear, KeyEvent::IncrByFloat)?;
+    };
+    let new = add(&old)?;
+    writer.rewrite(key, at, &new, KeyEvent::IncrByFloat);
     Ok(new)
 }
 

@@ -42,13 +42,14 @@ impl Keyspace {
     /// wait for it, lets the lock go, and does what had to wait for that.
     ///
     /// # Errors
-    /// [`Error::InTransaction`](crate::Error::InTransaction)
+    /// Those of the operation; [`Error::InTransaction`](crate::Error::InTransaction), and
+    /// [`Error::Journal`](crate::Error::Journal) of what was done and is not written down.
     #[inline]
     pub(crate) fn write_one<R>(
         &self,
         db: u16,
         key: KeyRef<'_>,
-        op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> R,
+        op: impl FnOnce(&mut Writer<'_>, KeyRef<'_>) -> Result<R>,
     ) -> Result<R> {
         self.check_may_write()?;
         let mut effects = Effects::new();
@@ -65,10 +66,10 @@ impl Keyspace {
             result
         };
         self.settle(&mut effects)?;
-        Ok(result)
+        result
     }
 
-    /// The same for several keys.
+    /// The same for several keys, with whatever the operation gives.
     ///
     /// # Errors
     /// [`Error::InTransaction`](crate::Error::InTransaction)

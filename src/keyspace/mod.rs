@@ -375,6 +375,7 @@ impl Keyspace {
             if let Some(shard) = writer.shard_mut(key) {
                 shard.watches.hold(db, key.bytes);
             }
+            Ok(())
         })
     }
 
@@ -386,6 +387,7 @@ impl Keyspace {
             if let Some(shard) = writer.shard_mut(key) {
                 shard.watches.let_go(db, key.bytes);
             }
+            Ok(())
         });
     }
 

@@ -69,10 +69,15 @@ impl Shard {
     pub(crate) fn table_mut(&mut self, db: u16) -> &mut Table {
         let db = usize::from(db);
         if self.tables.len() <= db {
-            self.tables.resize_with(db + 1, || None);
+            self.make_room_for(db);
         }
         let notes = self.notes;
-        self.tables[db].get_or_insert_with(|| Box::new(Table::with(notes)))
+        self.tables[db].get_or_insert_with(|| empty_table(notes))
+    }
+
+    #[cold]
+    fn make_room_for(&mut self, db: usize) {
+        self.tables.resize_with(db + 1, || None);
     }
 
     /// Asks for the page of a key that is going to be written to: see [`Table::ask`].
@@ -146,6 +151,11 @@ impl Shard {
         self.table_mut(db);
         self.tables[usize::from(db)] = table;
     }
+}
+
+#[cold]
+fn empty_table(notes: Notes) -> Box<Table> {
+    Box::new(Table::with(notes))
 }
 
 /// Somebody who waits for a key to hold what they want.

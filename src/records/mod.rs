@@ -203,12 +203,9 @@ impl Records {
     /// The body of the record at a position, to be written without changing its length, if it is not a
     /// long one. O(1).
     pub(crate) fn body_mut(&mut self, at: u32) -> Option<&mut [u8]> {
-        let length = *self.raw(at)?.get(HEAD - 1)?;
-        if length & LONG_BODY != 0 {
-            return None;
-        }
-        let start = body_start(length);
-        self.pages.get_mut(at as usize / RECORDS)?.get_mut(at as usize % RECORDS)?.get_mut(start..)
+        let record = self.pages.get_mut(at as usize / RECORDS)?.get_mut(at as usize % RECORDS)?;
+        let length = *record.get(HEAD - 1)?;
+        if length & LONG_BODY == 0 { record.get_mut(body_start(length)..) } else { None }
     }
 
     /// Gives the record at a position another body; gives the old one back if it was long. O(page),

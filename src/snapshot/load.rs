@@ -208,13 +208,12 @@ fn place(space: &Keyspace, found: Found) -> Result<(), Fault> {
     let Found { entry: Entry { db, key, value, deadline }, hash, at } = found;
     let key = KeyRef { bytes: &key, hash };
     let deadline = if deadline == NEVER { Deadline::Clear } else { Deadline::At(deadline) };
-    let placed = space.write_one(db, key, |writer, key| {
+    space.write_one(db, key, |writer, key| {
         if writer.value(key).is_some() {
-            return Err(Fault::Damaged { at, what: "a key occurs twice" });
+            return Ok(Err(Fault::Damaged { at, what: "a key occurs twice" }));
         }
-        Ok(writer.set(key, value, deadline, KeyEvent::Restore)?)
-    });
-    placed.map_err(Fault::Store)?
+        writer.set(key, value, deadline, KeyEvent::Restore).map(Ok)
+    })?
 }
 
 #[cfg(all(test, not(shuttle)))]

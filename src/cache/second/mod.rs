@@ -310,6 +310,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> FirstLevel for Inner<K,
             Removal::Key(name) => {
                 let discarded = self.space.write_one(self.db, self.space.key_ref(name), |writer, name| {
                     writer.discard(name, KeyEvent::Del);
+                    Ok(())
                 });
                 discarded.is_ok()
             }

@@ -91,7 +91,10 @@ impl Entry<'_> {
     /// matters, and not for an entry that has no deadline.
     #[inline]
     pub(crate) fn is_expired(&self, now: impl FnOnce(u64) -> u64) -> bool {
-        let parts = self.value.next_deadline();
+        let parts = match self.value {
+            ValueRef::Short(_) => NEVER,
+            ValueRef::Whole(value) => value.next_deadline(),
+        };
         let first = self.deadline.min(parts);
         if first == NEVER {
             return false;
@@ -389,16 +392,33 @@ impl Table {
     /// Gives the key at a position another value, and another deadline or none; gives the old value back
     /// if it stood aside. O(1).
     pub(crate) fn replace(&mut self, at: u32, value: Value, deadline: u64) -> Option<Value> {
+        // Most often it is like the old one, which has a deadline then if it has.
+        if self.put_same_length(at, &value, deadline) {
+            self.note_deadline(at, deadline, deadline);
+            self.touches.touched(at);
+            return None;
+        }
         let (kind, before, rest) = parse(self.contents.records.get(at)?.body)?;
         let old = number_of(kind, rest).and_then(|number| self.forget(number, at));
         let parts = value.next_deadline();
         if parts != NEVER {
             self.parts.insert(parts, self.contents.records.name(at)?);
         }
-        self.put(at, value, deadline);
+        self.put_anew(at, value, deadline);
         self.note_deadline(at, before, deadline);
         self.touches.touched(at);
         old
+    }
+
+    /// Gives the key at a position another string, and leaves it its deadline; gives the old value back if it stood aside.
+    /// O(1).
+    pub(crate) fn rewrite(&mut self, at: u32, string: &[u8]) -> Option<Value> {
+        match self.short_mut(at) {
+            Some((_, own)) if own.len() == string.len() => own.copy_from_slice(string),
+            _ => return self.replace(at, Value::String(Bytes::from(string)), self.deadline_at(at)),
+        }
+        self.touches.touched(at);
+        None
     }
 
     /// Takes a key out; gives its value and deadline. O(1).
@@ -528,25 +548,36 @@ impl Table {
     #[inline]
     fn put(&mut self, at: u32, value: Value, deadline: u64) {
         if !self.put_same_length(at, &value, deadline) {
-            let body = self.body_of(value, deadline);
-            self.contents.records.set_body(at, Text::Slice(&body));
+            self.put_anew(at, value, deadline);
         }
+    }
+
+    fn put_anew(&mut self, at: u32, value: Value, deadline: u64) {
+        let body = self.body_of(value, deadline);
+        self.contents.records.set_body(at, Text::Slice(&body));
     }
 
     /// Writes a short string over another one of the same length, deadline or not; false if it is anything else.
     #[inline]
     fn put_same_length(&mut self, at: u32, value: &Value, deadline: u64) -> bool {
         let Value::String(string) = value else { return false };
-        let body = self.contents.records.body_mut(at);
-        let Some((kind, rest)) = body.and_then(|body| body.split_first_mut()) else { return false };
-        let time = if deadline == NEVER { 0 } else { size_of::<u64>() };
-        let is_like = *kind == if time == 0 { 0 } else { TIMED } && rest.len() == time + string.len();
+        let Some((time, own)) = self.short_mut(at) else { return false };
+        let is_like = time.is_empty() == (deadline == NEVER) && own.len() == string.len();
         if is_like {
-            let (own, rest) = rest.split_at_mut(time);
-            own.copy_from_slice(&deadline.to_le_bytes()[..time]);
-            rest.copy_from_slice(string);
+            time.copy_from_slice(&deadline.to_le_bytes()[..time.len()]);
+            own.copy_from_slice(string);
         }
         is_like
+    }
+
+    /// The deadline, of no bytes if there is none, and the string of the key at a position, if that is a short one.
+    #[inline]
+    fn short_mut(&mut self, at: u32) -> Option<(&mut [u8], &mut [u8])> {
+        match self.contents.records.body_mut(at)?.split_first_mut()? {
+            (&mut 0, own) => Some((&mut [], own)),
+            (&mut TIMED, rest) => rest.split_at_mut_checked(size_of::<u64>()),
+            _ => None,
+        }
     }
 
     /// Takes out the value of the key at a position that stands aside.

@@ -253,9 +253,19 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// [`Error::WrongType`] if it holds another.
     pub(crate) fn find<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<K::Ref<'_>>> {
-        match self.value(key) {
-            Some(value) => K::of(value).map(Some).ok_or(Error::WrongType),
-            None => Ok(None),
+        Ok(self.find_at::<K>(key)?.map(|(_, value)| value))
+    }
+
+    /// The same, and its position, for an operation that goes on to [`rewrite`](Self::rewrite) it.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it holds another.
+    pub(crate) fn find_at<K: Kind>(&mut self, key: KeyRef<'_>) -> Result<Option<(u32, K::Ref<'_>)>> {
+        let Some(at) = self.live(key) else { return Ok(None) };
+        let Some(entry) = self.table(key).and_then(|table| table.get(at)) else { return Ok(None) };
+        match K::of(entry.value) {
+            Some(value) => Ok(Some((at, value))),
+            None => Err(Error::WrongType),
         }
     }
 
@@ -425,6 +435,15 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
+    /// Gives a key that [was found](Self::find_at) another string, and leaves it its deadline.
+    pub(crate) fn rewrite(&mut self, key: KeyRef<'_>, at: u32, string: &[u8], event: KeyEvent) {
+        self.remember(key);
+        if let Some(old) = self.table_mut(key).and_then(|table| table.rewrite(at, string)) {
+            self.effects.garbage.push(old);
+        }
+        self.changed(key, event);
+    }
+
     /// A value has taken the place of another one, and somebody is told so.
     #[cold]
     fn replaced(&mut self, key: KeyRef<'_>, event: KeyEvent, comes_first: bool, changes_type: bool) {
@@ -546,8 +565,7 @@ impl<'w> Writer<'w> {
     /// The same for what is none. One that has expired is removed on the way.
     #[inline]
     pub(super) fn glance(&mut self, key: KeyRef<'_>) -> Option<u32> {
-        let clock = self.space.clock();
-        let mut now = self.now;
+        let (clock, mut now) = (self.space.clock(), self.now);
         let (at, entry) = self.table(key)?.seek(key.hash, key.bytes)?;
         let expired = entry.is_expired(|moment| {
             if now == UNREAD {
