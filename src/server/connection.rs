@@ -20,6 +20,8 @@ use crate::clock::millis;
 use crate::journal::deferred::deferring;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Requests, Style};
+#[cfg(feature = "lua")]
+use crate::script::Held;
 use crate::table::{Outcome, Waiting, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
@@ -186,15 +188,17 @@ impl Connection<'_> {
             if self.session.is_killed() {
                 return Err(Gone);
             }
-            let reply = match self.execute(&words).await? {
-                #[cfg(feature = "lua")]
-                Outcome::Held(_) => Reply::Nil,
-                Outcome::Reply(reply) => reply,
-                Outcome::Waits(waiting) => {
-                    self.flush().await?;
-                    let reply = self.wait(*waiting).await?;
-                    self.note_served(&reply);
-                    reply
+            let reply = loop {
+                match self.execute(&words) {
+                    Outcome::Reply(reply) => break reply,
+                    Outcome::Waits(waiting) => {
+                        self.flush().await?;
+                        let reply = self.wait(*waiting).await?;
+                        self.note_served(&reply);
+                        break reply;
+                    }
+                    #[cfg(feature = "lua")]
+                    Outcome::Held(held) => self.give_way(held).await?,
                 }
             };
             if let Some(how) = self.session.shuts_down() {
@@ -249,12 +253,16 @@ impl Connection<'_> {
         if self.stopped.has_changed().unwrap_or(true) { Err(Gone) } else { Ok(()) }
     }
 
-    #[cfg(not(feature = "lua"))]
-    async fn execute(&mut self, words: &[Bytes]) -> Result<Outcome, Gone> {
-        Ok(self.run(words))
+    /// Runs a command. A script has this thread for itself: another takes over the clients that it serves.
+    fn execute(&mut self, words: &[Bytes]) -> Outcome {
+        #[cfg(feature = "lua")]
+        if self.session.runs_scripts(words) {
+            return tokio::task::block_in_place(|| self.run(words));
+        }
+        self.run(words)
     }
 
-    /// Runs a command. Where that is to be on the disk before it is answered, the replies wait for it together.
+    /// The same here. Where what it does is to be on the disk before it is answered, the replies wait for it together.
     fn run(&mut self, words: &[Bytes]) -> Outcome {
         self.told = self.out.len();
         #[cfg(feature = "journal")]
@@ -268,26 +276,18 @@ impl Connection<'_> {
         self.session.execute_to(words, &mut self.out)
     }
 
-    /// Runs a command, when no script keeps it from it. A script has this thread for itself: another takes over
-    /// the clients that it serves.
+    /// Waits until a command may be tried that somebody's script has kept from being carried out.
     #[cfg(feature = "lua")]
-    async fn execute(&mut self, words: &[Bytes]) -> Result<Outcome, Gone> {
-        loop {
-            let outcome = match self.session.runs_scripts(words) {
-                true => tokio::task::block_in_place(|| self.run(words)),
-                false => self.run(words),
-            };
-            let Outcome::Held(held) = outcome else { return Ok(outcome) };
-            self.session.stop_watch();
-            self.flush().await?;
-            let clock = self.shared.store.space().clock();
-            let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
-            tokio::select! {
-                biased;
-                () = hold(held, clock) => {}
-                _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
-                gone = leaves(stream, requests) => return Err(gone),
-            }
+    async fn give_way(&mut self, held: Held) -> Result<(), Gone> {
+        self.session.stop_watch();
+        self.flush().await?;
+        let clock = self.shared.store.space().clock();
+        let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
+        tokio::select! {
+            biased;
+            () = hold(held, clock) => Ok(()),
+            _ = stopped.wait_for(|stopped| *stopped) => Err(Gone),
+            gone = leaves(stream, requests) => Err(gone),
         }
     }
 

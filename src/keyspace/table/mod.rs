@@ -415,7 +415,10 @@ impl Table {
     pub(crate) fn rewrite(&mut self, at: u32, string: &[u8]) -> Option<Value> {
         match self.short_mut(at) {
             Some((_, own)) if own.len() == string.len() => own.copy_from_slice(string),
-            _ => return self.replace(at, Value::String(Bytes::from(string)), self.deadline_at(at)),
+            _ => {
+                let deadline = self.get(at)?.deadline;
+                return self.replace(at, Value::String(Bytes::from(string)), deadline);
+            }
         }
         self.touches.touched(at);
         None

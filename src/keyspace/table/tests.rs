@@ -11,7 +11,9 @@ use crate::value::set::Set;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Set(u8, usize, u64),
+    /// A string of that byte, so many times.
+    Set(u8, (u8, usize), u64),
+    Rewrite(u8, (u8, usize)),
     SetMember(u8, u8),
     Append(u8, usize),
     Remove(u8),
@@ -23,11 +25,13 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let deadline = || prop_oneof![2 => Just(NEVER), 3 => 0u64..200];
-    let length = prop_oneof![4 => 0usize..20, 1 => SHORT - 1..SHORT + 2, 1 => Just(1_000)];
+    let length = || prop_oneof![4 => 0usize..20, 4 => 0usize..3, 1 => SHORT - 1..SHORT + 2, 1 => Just(1_000)];
+    let text = || (any::<u8>(), length());
     prop_oneof![
-        4 => (0u8..40, length.clone(), deadline()).prop_map(|(key, len, at)| Step::Set(key, len, at)),
+        4 => (0u8..40, text(), deadline()).prop_map(|(key, text, at)| Step::Set(key, text, at)),
+        2 => (0u8..40, text()).prop_map(|(key, text)| Step::Rewrite(key, text)),
         2 => (0u8..40, any::<u8>()).prop_map(|(key, member)| Step::SetMember(key, member)),
-        2 => (0u8..40, length).prop_map(|(key, len)| Step::Append(key, len)),
+        2 => (0u8..40, length()).prop_map(|(key, len)| Step::Append(key, len)),
         4 => (0u8..40).prop_map(Step::Remove),
         1 => prop::collection::vec(0u8..40, 1..10).prop_map(Step::Undo),
         3 => (0u8..40, deadline()).prop_map(|(key, at)| Step::SetDeadline(key, at)),
@@ -43,8 +47,8 @@ fn hash(key: u8) -> u64 {
     u64::from(key % 7) << 13
 }
 
-fn string(key: u8, len: usize) -> Value {
-    Value::String(Bytes::from(vec![key; len]))
+fn string(byte: u8, len: usize) -> Value {
+    Value::String(Bytes::from(vec![byte; len]))
 }
 
 /// What a key holds, in words.
@@ -97,13 +101,21 @@ fn run(steps: Vec<Step>) {
 fn apply(table: &mut Table, model: &mut Model, now: &mut u64, step: Step) {
     let find = |table: &Table, key: u8| table.find(hash(key), &name(key));
     match step {
-        Step::Set(key, len, deadline) => {
-            let value = string(key, len);
+        Step::Set(key, (byte, len), deadline) => {
+            let value = string(byte, len);
             match find(table, key) {
                 Some(at) => drop(table.replace(at, value.clone(), deadline)),
                 None => table.insert(hash(key), &name(key), value.clone(), deadline).unwrap(),
             }
             model.insert(key, (value, deadline));
+        }
+        Step::Rewrite(key, (byte, len)) => {
+            let Some(at) = find(table, key) else { return };
+            let text = vec![byte; len];
+            let old = table.rewrite(at, &text);
+            let before = &mut model.get_mut(&key).unwrap().0;
+            assert!(old.is_none_or(|old| told(&old) == told(before)));
+            *before = Value::String(Bytes::from(text));
         }
         Step::SetMember(key, member) => {
             let mut set = Set::default();

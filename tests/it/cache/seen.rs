@@ -48,6 +48,20 @@ fn what_others_write_is_taken_up() {
 }
 
 #[test]
+fn a_shared_number_is_counted_on_and_lives_as_long_as_it_was_shown() {
+    let (clock, store) = manual_store();
+    let numbers: Cache<u64, u64> =
+        store.cache("numbers").shared().ttl(MINUTE).stale_for(MINUTE * 60).build().unwrap();
+    numbers.insert(&7, 41).unwrap();
+    assert_eq!(store.get::<u64>("numbers:7").unwrap(), Some(41));
+    assert_eq!(store.counter("numbers:7").incr().unwrap(), 42);
+    assert_eq!(store.ttl("numbers:7").unwrap(), Ttl::Left(MINUTE));
+    assert_eq!(numbers.peek(&7).unwrap().as_deref(), Some(&42));
+    clock.advance(MINUTE);
+    assert!(!store.contains("numbers:7").unwrap());
+}
+
+#[test]
 fn a_value_that_is_there_as_bytes_is_not_absent() {
     let m = manual(|names| names.shared());
     m.store.insert("names:7", "by hand").unwrap();
