@@ -1,5 +1,6 @@
 //! Sets: what SADD and its kin mean.
 
+use std::borrow::Borrow;
 use std::mem;
 
 use super::{Draw, Taken};
@@ -15,15 +16,15 @@ use crate::{Bytes, Error, Result};
 pub(crate) fn insert(
     writer: &mut Writer<'_>,
     key: KeyRef<'_>,
-    members: impl IntoIterator<Item = Bytes>,
+    members: impl IntoIterator<Item: Borrow<Bytes>>,
 ) -> Result<usize> {
     let mut named = writer.named();
     let inserted = writer.update(key, Absent::Create, |set: &mut Set| {
-        let insert = |member: Bytes| {
-            named.add(&member);
-            usize::from(set.insert(&member))
+        let mut insert = |member: &Bytes| {
+            named.add(member);
+            usize::from(set.insert(member))
         };
-        let inserted = members.into_iter().map(insert).sum();
+        let inserted = members.into_iter().map(|member| insert(member.borrow())).sum();
         Ok((inserted, (inserted > 0).then_some(KeyEvent::SAdd)))
     })?;
     writer.note_named(key, &named);

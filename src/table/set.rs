@@ -38,7 +38,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn add(call: &mut Call<'_>) -> Answer {
     let (key, members) = (call.key()?, call.args.take_rest());
-    Ok(Reply::count(call.write(key, |writer, key| set::insert(writer, key, members.iter().cloned()))?))
+    Ok(Reply::count(call.write(key, |writer, key| set::insert(writer, key, members))?))
 }
 
 fn remove(call: &mut Call<'_>) -> Answer {
