@@ -43,7 +43,7 @@ impl Keyspace {
     ///
     /// # Errors
     /// Those of the operation; [`Error::InTransaction`](crate::Error::InTransaction), and
-    /// [`Error::Journal`](crate::Error::Journal) of what was done and is not written down.
+    /// [`Error::Journal`](crate::Error::Journal) if nothing can be written down any more, or what was done was not.
     #[inline]
     pub(crate) fn write_one<R>(
         &self,

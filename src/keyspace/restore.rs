@@ -42,7 +42,10 @@ impl Keyspace {
                 named.map(|(db, entry)| (db, Bytes::from(entry.key))).collect()
             })?;
             for (db, name) in names {
-                self.write_one(db, self.key_ref(&name), |writer, key| Ok(writer.note_unchanged(key)))?;
+                self.write_one(db, self.key_ref(&name), |writer, key| {
+                    writer.note_unchanged(key);
+                    Ok(())
+                })?;
             }
         }
         self.make_room(&mut Vec::new());

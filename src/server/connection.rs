@@ -188,6 +188,7 @@ impl Connection<'_> {
             if self.session.is_killed() {
                 return Err(Gone);
             }
+            #[cfg_attr(not(feature = "lua"), allow(clippy::never_loop))]
             let reply = loop {
                 match self.execute(&words) {
                     Outcome::Reply(reply) => break reply,
@@ -262,7 +263,7 @@ impl Connection<'_> {
         self.run(words)
     }
 
-    /// The same here. Where what it does is to be on the disk before it is answered, the replies wait for it together.
+    /// The same on this thread. Where what it does is to be on the disk before it is answered, the replies wait for it together.
     fn run(&mut self, words: &[Bytes]) -> Outcome {
         self.told = self.out.len();
         #[cfg(feature = "journal")]

@@ -392,7 +392,7 @@ impl Table {
     /// Gives the key at a position another value, and another deadline or none; gives the old value back
     /// if it stood aside. O(1).
     pub(crate) fn replace(&mut self, at: u32, value: Value, deadline: u64) -> Option<Value> {
-        // Most often it is like the old one, which has a deadline then if it has.
+        // Most often both are short and as long, and both have a deadline or neither has.
         if self.put_same_length(at, &value, deadline) {
             self.note_deadline(at, deadline, deadline);
             self.touches.touched(at);

@@ -366,6 +366,7 @@ impl<'w> Writer<'w> {
         let deadline = entry.deadline;
         let old = self.table_mut(key).and_then(|table| table.replace(at, Value::String(bytes), deadline));
         self.effects.garbage.extend(old);
+        self.wake_for(key, at);
         if self.is_journaled() {
             self.journal_whole(key);
         }
@@ -422,9 +423,7 @@ impl<'w> Writer<'w> {
                 self.used = key.hash;
             }
         }
-        if let Deadline::At(at) = deadline {
-            self.effects.wake_at = self.effects.wake_at.min(at);
-        }
+        self.effects.wake_at = self.effects.wake_at.min(at_time);
         match (was, event.replaces()) {
             (Some(was), Some(comes_first)) => self.replaced(key, event, comes_first, was != kind),
             _ => self.changed(key, event),
@@ -440,8 +439,16 @@ impl<'w> Writer<'w> {
         self.remember(key);
         if let Some(old) = self.table_mut(key).and_then(|table| table.rewrite(at, string)) {
             self.effects.garbage.push(old);
+            self.wake_for(key, at);
         }
         self.changed(key, event);
+    }
+
+    /// Has the sweeper come for a key that may be gone earlier than its value was: one of a cache, which that keeps for longer
+    /// than it shows it.
+    fn wake_for(&mut self, key: KeyRef<'_>, at: u32) {
+        let deadline = self.table(key).map_or(NEVER, |table| table.deadline_at(at));
+        self.effects.wake_at = self.effects.wake_at.min(deadline);
     }
 
     /// A value has taken the place of another one, and somebody is told so.

@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use larder::{Bytes, Cache, Decode, DecodeError, Encode, Load, ManualClock, Store, Ttl};
+use larder::{Bytes, Cache, Decode, DecodeError, Encode, InsertOptions, Load, ManualClock, Store, Ttl};
 
 use super::{MINUTE, cache, gives, manual, text, unasked};
-use crate::support::manual_store;
+use crate::support::{manual_store, until};
 
 #[test]
 fn a_cache_that_is_not_shared_is_seen_by_nobody() {
@@ -48,17 +48,24 @@ fn what_others_write_is_taken_up() {
 }
 
 #[test]
-fn a_shared_number_is_counted_on_and_lives_as_long_as_it_was_shown() {
-    let (clock, store) = manual_store();
-    let numbers: Cache<u64, u64> =
-        store.cache("numbers").shared().ttl(MINUTE).stale_for(MINUTE * 60).build().unwrap();
-    numbers.insert(&7, 41).unwrap();
-    assert_eq!(store.get::<u64>("numbers:7").unwrap(), Some(41));
-    assert_eq!(store.counter("numbers:7").incr().unwrap(), 42);
-    assert_eq!(store.ttl("numbers:7").unwrap(), Ttl::Left(MINUTE));
-    assert_eq!(numbers.peek(&7).unwrap().as_deref(), Some(&42));
-    clock.advance(MINUTE);
-    assert!(!store.contains("numbers:7").unwrap());
+fn a_shared_value_that_is_written_on_lives_as_long_as_it_was_shown() {
+    let ways: [fn(&Store); 3] = [
+        |store| _ = store.counter("numbers:7").incr().unwrap(),
+        |store| _ = store.string("numbers:7").append("2").unwrap(),
+        |store| _ = store.insert_with("numbers:7", 43, InsertOptions::new().keep_ttl()).unwrap(),
+    ];
+    for (write, value) in ways.into_iter().zip([42, 412, 43]) {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).build();
+        let numbers = store.cache::<u64, u64>("numbers").shared().ttl(MINUTE).stale_for(MINUTE * 60);
+        numbers.build().unwrap().insert(&7, 41).unwrap();
+        assert_eq!(store.get::<u64>("numbers:7").unwrap(), Some(41));
+        write(&store);
+        assert_eq!(store.get_with_ttl::<u64>("numbers:7").unwrap(), Some((value, Ttl::Left(MINUTE))));
+        clock.advance(MINUTE);
+        assert!(!store.contains("numbers:7").unwrap());
+        until("sweep", || store.stats().unwrap().expirations == 1);
+    }
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Client {
         }
     }
 
-    /// A round of the former takes five times as long.
+    /// A round of redis-benchmark takes five times as long.
     fn rounds(self) -> usize {
         match self {
             Client::RedisBenchmark => 5,
