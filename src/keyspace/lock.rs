@@ -159,8 +159,9 @@ impl Keyspace {
     /// Those of the journal: what was done is there, and is not written down.
     #[inline]
     pub(super) fn settle(&self, effects: &mut Effects) -> Result<()> {
-        // Most often nothing had to.
+        // Most often nothing else had to.
         if effects.is_nothing() && !self.is_bounded() {
+            self.sweeper.arm(&self.clock, &self.me, effects.wake_at);
             return Ok(());
         }
         self.settle_all(effects)

@@ -107,14 +107,14 @@ impl Effects {
         Effects { wake_at: NEVER, ..Effects::default() }
     }
 
-    /// Whether there is nothing to be done.
+    /// Whether there is nothing to be done but to tell the sweeper of a deadline.
     #[inline]
     pub(super) fn is_nothing(&self) -> bool {
         #[cfg(feature = "journal")]
         if self.sealed > 0 {
             return false;
         }
-        self.garbage.is_empty() && self.wake_at == NEVER && self.others.is_none()
+        self.garbage.is_empty() && self.others.is_none()
     }
 
     /// What was sealed is nobody's to wait for.
@@ -219,6 +219,12 @@ impl<'w> Writer<'w> {
             self.now = self.space.clock().now();
         }
         self.now
+    }
+
+    /// The time, or one that lies before it if the moment is a while ahead anyway.
+    #[inline]
+    fn now_before(&mut self, moment: u64) -> u64 {
+        if self.now == UNREAD && self.space.clock().is_far(moment) { 0 } else { self.now() }
     }
 
     /// The number of the database.
@@ -386,7 +392,7 @@ impl<'w> Writer<'w> {
         event: KeyEvent,
     ) -> Result<()> {
         if let Deadline::At(at) = deadline {
-            if at <= self.now() {
+            if self.now_before(at) >= at {
                 // It is over before it has begun: what was there is gone all the same.
                 self.discard(key, KeyEvent::Del);
                 value.retire();
