@@ -39,6 +39,8 @@
 //! - [`ManualClock`] and [`StoreBuilder`]: for tests, and for all that is not the default, a limit
 //!   ([`StoreBuilder::max_bytes`]) and what goes when it is reached ([`Eviction`]) among it.
 //! - [`FixedWindow`], [`Gcra`] and [`Lock`]: rate limits and locks.
+//! - With features: `Session` (commands as a client sends them), `RedisConnection` (redis-rs without a socket), `Server` (a
+//!   socket for clients in any language), and the module `testing` (faults, the log of commands, strict modes).
 //! - [`Subscription`]: messages, and the news of changed keys ([`KeyEvents`]). [`Stats`]: what a store
 //!   counts. [`Error`] and [`LoadError`]: what can go wrong.
 //!
@@ -132,6 +134,7 @@
 //! | `tracing` | spans around loads, events for sweeps and snapshots |
 //! | `metrics` | [`Store::report_metrics`] for the `metrics` facade |
 //! | `commands` | `Store::session`: Redis's commands by name, as a client sends them |
+//! | `lua` | `EVAL`, `FCALL` and their kin for those commands, and [`Store::script`](crate::Store): Redis's Lua, built from source |
 //! | `redis` | `Store::redis_connection`: redis-rs's connection trait, with no socket |
 //! | `redis-aio` | `Store::redis_async_connection`: the same for redis-rs's async commands |
 //! | `redis-tier` | `RedisTier`: Redis, Valkey or a cluster as the second level of caches, shared with other processes |

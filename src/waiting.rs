@@ -21,9 +21,9 @@ pub(crate) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate
         let over = over.as_mut().poll(context);
         // What is got is waited for, until it is on the disk, before it is told.
         #[cfg(feature = "journal")]
-        let (end, _) = crate::journal::deferred::deferring(ticket.space(), || ticket.poll(context));
+        let (end, _) = crate::journal::deferred::deferring(ticket.space(), || ticket.poll(deadline, context));
         #[cfg(not(feature = "journal"))]
-        let end = ticket.poll(context);
+        let end = ticket.poll(deadline, context);
         match end {
             Poll::Ready(end) => Poll::Ready(end),
             Poll::Pending => over.map(|()| Ok(None)),

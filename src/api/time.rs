@@ -15,7 +15,7 @@ impl Store {
     ///
     /// A client counts once its timeout can be found: after this,
     /// [`advance_to_next_deadline`](ManualClock::advance_to_next_deadline) knows of it. One that has been served counts
-    /// no more.
+    /// no more, nor does one whose time is over, whether it has noticed or not.
     ///
     /// ```
     /// use std::time::Duration;
@@ -34,7 +34,7 @@ impl Store {
     /// ```
     #[must_use = "whether they are blocked"]
     pub fn wait_for_blocked(&self, count: usize, limit: Duration) -> bool {
-        self.space().blocked().wait(count, limit)
+        self.space().blocked().wait(self.space().clock(), count, limit)
     }
 
     /// The same for a task, of any runtime, and without a limit: that is the runtime's.
@@ -54,8 +54,8 @@ impl Store {
     /// assert!(blocked.as_mut().poll(context).is_ready());
     /// ```
     pub fn wait_for_blocked_async(&self, count: usize) -> impl Future<Output = ()> + Send + use<> {
-        let blocked = Arc::clone(self.space().blocked());
-        poll_fn(move |context| blocked.poll(count, context))
+        let (blocked, clock) = (Arc::clone(self.space().blocked()), self.space().clock().clone());
+        poll_fn(move |context| blocked.poll(&clock, count, context))
     }
 
     /// How many clients are blocked at this moment. O(1)
@@ -64,7 +64,7 @@ impl Store {
     /// assert_eq!(larder::Store::new().blocked(), 0);
     /// ```
     pub fn blocked(&self) -> usize {
-        self.space().blocked().count()
+        self.space().blocked().count(self.space().clock())
     }
 }
 

@@ -302,7 +302,7 @@ impl Ticket {
         let alarm: Arc<dyn Alarm> = Arc::<Waiter>::clone(&self.waiter);
         clock.set_alarm(deadline, Arc::downgrade(&alarm));
         let mut state = self.waiter.state.lock();
-        if state.is_first_wait(&self.space) {
+        if state.is_first_wait(&self.space, deadline) {
             // Counted once its alarm is set: whoever moves the clock on then finds it.
             drop(state);
             self.space.blocked().tell();
@@ -323,8 +323,9 @@ impl Ticket {
         }
     }
 
-    /// Gives what it was served, nothing if it was [roused](Rouse), or has the task woken when it is.
-    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Option<Served>>> {
+    /// Gives what it was served, nothing if it was [roused](Rouse), or has the task woken when it is. The deadline is the
+    /// caller's to look after.
+    pub(crate) fn poll(&self, deadline: u64, context: &mut Context<'_>) -> Poll<Result<Option<Served>>> {
         // A waker's clone and drop are the executor's code: not under a lock.
         let waker = context.waker().clone();
         let mut state = self.waiter.state.lock();
@@ -335,7 +336,7 @@ impl Ticket {
             }
             None => {
                 let replaced = state.task.replace(waker);
-                let is_first = state.is_first_wait(&self.space);
+                let is_first = state.is_first_wait(&self.space, deadline);
                 drop(state);
                 drop(replaced);
                 if is_first {
@@ -382,10 +383,8 @@ impl Rouse {
         if !matches!(state.phase, Phase::Waiting) {
             return false;
         }
-        if matches!(phase, Phase::Served(_)) {
-            state.place = None;
-        }
         state.phase = phase;
+        state.place = None;
         let task = state.task.take();
         drop(state);
         waiter.woken.notify_all();
@@ -398,10 +397,10 @@ impl Rouse {
 
 impl State {
     /// Counts it as blocked, if it waits and is not counted yet; true then.
-    fn is_first_wait(&mut self, space: &Keyspace) -> bool {
+    fn is_first_wait(&mut self, space: &Keyspace, deadline: u64) -> bool {
         let is_first = matches!(self.phase, Phase::Waiting) && self.place.is_none();
         if is_first {
-            self.place = Some(space.blocked().take_place());
+            self.place = Some(space.blocked().take_place(deadline));
         }
         is_first
     }
@@ -429,7 +428,7 @@ impl Drop for Ticket {
             (left, state.task.take())
         };
         let waiter = Arc::clone(&self.waiter);
-        self.space.when_free(move |space| waiter.leave(space, left));
+        self.space.when_open(move |space| waiter.leave(space, left));
         // The executor's code: not under the guard, and after all that must not be missed.
         drop(task);
     }

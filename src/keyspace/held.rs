@@ -54,6 +54,20 @@ impl Keyspace {
         let space = Arc::clone(self);
         PUT_OFF.with(|jobs| jobs.borrow_mut().push_back(Box::new(move || job(&space))));
     }
+
+    /// The same for what a client's task does: while another thread runs a script it is put off to the end of that, so that the
+    /// task does not wait. It is what others do not see.
+    pub(crate) fn when_open(self: &Arc<Self>, job: impl FnOnce(&Keyspace) + Send + 'static) {
+        self.when_free(move |space| {
+            #[cfg(feature = "lua")]
+            {
+                let of = Arc::clone(space);
+                space.shared().scripts.gate.when_open(move || job(&of));
+            }
+            #[cfg(not(feature = "lua"))]
+            job(space);
+        });
+    }
 }
 
 /// Runs the jobs that were put off when it is dropped, unless an outer transaction still holds

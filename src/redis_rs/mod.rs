@@ -8,7 +8,7 @@ pub use aio::RedisAsyncConnection;
 
 use redis::{Arg, Cmd, ConnectionLike, PushKind, RedisError, RedisResult, Value, VerbatimFormat};
 
-use crate::reply::Reply;
+use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Dialect, Protocol, Requests, coordinate, double};
 use crate::{Bytes, Session, Store};
 
@@ -178,18 +178,30 @@ fn replies(all: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Val
     lost.map_or(Ok(values), Err)
 }
 
-/// What comes before the offset only tells that commands were queued. The first that was not says why the
-/// transaction did not happen.
+/// What comes before the offset only tells that commands were queued. Where one was not, the transaction did not happen, and
+/// that is redis-rs's error: by its kind and code `EXECABORT`, with all the reasons.
 fn wanted(values: Vec<Value>, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-    let mut wanted = Vec::new();
+    let (mut wanted, mut reasons) = (Vec::new(), String::new());
     for (at, value) in values.into_iter().enumerate().take(offset.saturating_add(count)) {
         match value {
-            Value::ServerError(error) if at < offset => return Err(error.into()),
+            Value::ServerError(error) if at < offset => {
+                let before = if reasons.is_empty() { "" } else { ", " };
+                // The first is MULTI's own.
+                reasons += &format!("{before}(Index {}, error: {error})", at.saturating_sub(1));
+            }
             value if at >= offset => wanted.push(value),
             _ => {}
         }
     }
-    Ok(wanted)
+    if reasons.is_empty() {
+        return Ok(wanted);
+    }
+    // redis-rs alone makes its errors, from what a server sends.
+    let line = ErrorReply::new(format!("EXECABORT Transaction aborted: [{reasons}]"));
+    match to_value(line.into(), Dialect::default())? {
+        Value::ServerError(error) => Err(error.into()),
+        _ => Err(io_error("the transaction was aborted")),
+    }
 }
 
 /// What a connection gives that a fault has hit.

@@ -208,11 +208,18 @@ impl Gate {
         Kill::Done
     }
 
-    /// Does something that takes locks: now, or when the script of another thread has ended.
+    /// Does something that takes locks: now, or when the script of another thread has ended. Nothing waits.
     pub(crate) fn when_open(&self, job: impl FnOnce() + Send + 'static) {
+        // A script that begins now waits for the job, as for a command.
+        let stripe = self.stripe(0);
+        stripe.0.fetch_add(1, Ordering::SeqCst);
+        let inside = Inside(stripe);
         let mut state = self.state.lock();
         match &state.turn {
-            Some(turn) if turn.by != thread::current().id() => state.afterwards.push(Box::new(job)),
+            Some(turn) if turn.by != thread::current().id() => {
+                drop(inside);
+                state.afterwards.push(Box::new(job));
+            }
             _ => {
                 drop(state);
                 job();

@@ -179,6 +179,11 @@ impl Connection<'_> {
                     return Err(Gone);
                 }
             };
+            if self.check_stop().is_err() {
+                // What comes after the stop is nobody's any more; what was answered before it is told.
+                self.flush().await?;
+                return Err(Gone);
+            }
             #[cfg(feature = "testing")]
             self.endure(&words).await?;
             while let Some(until) = self.session.held_back(&words) {
@@ -238,10 +243,9 @@ impl Connection<'_> {
         }
     }
 
-    /// Lets others have their turn in the midst of many requests. A stop does not wait for all of them.
+    /// Lets others have their turn in the midst of many requests.
     async fn pause(&mut self) -> Result<(), Gone> {
         tokio::task::yield_now().await;
-        self.check_stop()?;
         tell_requests(&self.session, &self.requests);
         self.session.stop_watch();
         // What is left may be much, and all of it be for a `MULTI`.

@@ -21,7 +21,12 @@ impl Connection<'_> {
     /// # Errors
     /// [`Gone`] if it is not to be, for the connection is closed.
     pub(super) async fn endure(&mut self, words: &[Bytes]) -> Result<(), Gone> {
-        let Some(Ahead { until, loss }) = self.session.receive(words) else { return Ok(()) };
+        // A closure may take its time, or drop the server: others serve the clients meanwhile.
+        let ahead = match self.session.asks_closures() {
+            true => tokio::task::block_in_place(|| self.session.receive(words)),
+            false => self.session.receive(words),
+        };
+        let Some(Ahead { until, loss }) = ahead else { return Ok(()) };
         self.pass_until(until).await?;
         match loss {
             None => Ok(()),

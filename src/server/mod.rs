@@ -43,7 +43,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 const GREETING: Duration = Duration::from_secs(30);
 
 /// A server on a store, for clients in other processes and other languages: redis-cli, redis-py, ioredis, any
-/// that speaks RESP2 or RESP3. It serves until it is dropped, and then its port is free.
+/// that speaks RESP2 or RESP3. It serves until it is dropped, and then its port is free: a command that is sent after that is
+/// not carried out, one that is under way at that moment is; who waits for those takes [`stop`](Self::stop).
+///
+/// All servers of a process share a few threads, and each client waits for nobody but who holds its keys. A
+/// [`transaction`](Store::transaction) in Rust holds those until its closure ends, and a thread with them for each client
+/// that wants one: keep it short, and ask no server of the same process from within.
 ///
 /// ```
 /// use larder::Store;
@@ -196,7 +201,7 @@ impl Server {
         let Some(addr) = self.doors.tcp else { return self.unix_url().unwrap_or_default() };
         let scheme = if self.doors.is_tls { "rediss" } else { "redis" };
         match &self.shared.options.password {
-            Some(password) => format!("{scheme}://:{password}@{addr}"),
+            Some(password) => format!("{scheme}://:{}@{addr}", escaped(password, b"")),
             None => format!("{scheme}://{addr}"),
         }
     }
@@ -207,8 +212,10 @@ impl Server {
         let path = self.unix_socket()?.to_string_lossy();
         let password = self.shared.options.password.as_ref();
         Some(match password {
-            Some(password) => format!("redis+unix://{}?pass={}", escaped(&path), escaped(password)),
-            None => format!("redis+unix://{}", escaped(&path)),
+            Some(password) => {
+                format!("redis+unix://{}?pass={}", escaped(&path, b"/"), escaped(password, b""))
+            }
+            None => format!("redis+unix://{}", escaped(&path, b"/")),
         })
     }
 
@@ -404,16 +411,18 @@ async fn save_at_points(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>)
             _ = stopped.wait_for(|stopped| *stopped) => return,
             () = crate::waiting::reach(space.clock(), next) => {}
         }
-        if saving.is_due(space) {
+        // A script or a transaction may hold the store for long: others serve the clients meanwhile.
+        if tokio::task::block_in_place(|| saving.is_due(space)) {
             // It goes on where one is under way already; INFO tells of one that fails.
             let _ = saving.save_in_background(shared.store.clone());
         }
     }
 }
 
-/// As it stands in a URL.
-fn escaped(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+/// As it stands in a URL, where these bytes stand for themselves too.
+fn escaped(text: &str, plain: &[u8]) -> String {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || plain.contains(&byte);
     let escape = |byte: u8| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
     text.bytes().map(escape).collect()
 }

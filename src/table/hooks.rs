@@ -8,6 +8,7 @@ use super::args::is;
 use super::command::{CATEGORIES, categories};
 use super::row::{Row, Run, flag};
 use super::session::{Outcome, Session};
+use super::transaction::Queue;
 use super::{Compat, find};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -118,6 +119,12 @@ impl Session {
         self.link.loss.take()
     }
 
+    /// Whether the test's own code is asked of a command that comes.
+    #[cfg(feature = "server")]
+    pub(crate) fn asks_closures(&self) -> bool {
+        self.shared().hooks.asks_closures()
+    }
+
     /// A command has come: it is logged, and what it will meet is settled. `None` if that is nothing.
     pub(crate) fn receive(&mut self, words: &[Bytes]) -> Option<Ahead> {
         if let Some(loss) = self.link.lost {
@@ -131,17 +138,7 @@ impl Session {
         if std::mem::take(&mut self.link.begins_trip) || self.link.trip == 0 {
             self.link.trip = hooks.next_trip();
         }
-        let (name, row) = resolve(words, self.compat);
-        let facts = self.client.facts();
-        let received = Received {
-            name,
-            row,
-            words,
-            db: self.db().index(),
-            client: self.client.id,
-            client_name: facts.name,
-            client_addr: facts.peer,
-        };
+        let received = self.received(words);
         let plan = hooks.receive(&received, self.db().space().clock(), self.link.trip);
         let ahead = Ahead { until: plan.until, loss: plan.loss };
         self.link.delay = plan.delay;
@@ -152,6 +149,21 @@ impl Session {
             self.link.plan = Some(Box::new(plan));
         }
         Some(ahead)
+    }
+
+    /// A command as tests are shown it.
+    pub(in crate::table) fn received<'w>(&self, words: &'w [Bytes]) -> Received<'w> {
+        let (name, row) = resolve(words, self.compat);
+        let facts = self.client.facts();
+        Received {
+            name,
+            row,
+            words,
+            db: self.queue.as_ref().and_then(Queue::db).unwrap_or(self.db().index()),
+            client: self.client.id,
+            client_name: facts.name,
+            client_addr: facts.peer,
+        }
     }
 
     /// What takes the place of the command that has been received: an error, as if the server had refused it.

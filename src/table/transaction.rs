@@ -8,9 +8,10 @@ use super::row::flag::{
 use super::row::{Keys, Row, row};
 use super::session::{Outcome, Session};
 use crate::Bytes;
-use crate::keyspace::Keyspace;
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
+#[cfg(feature = "testing")]
+use crate::text::number;
 
 const PART: u32 = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | RUNS_IN_MULTI;
 
@@ -30,6 +31,9 @@ pub(super) struct Queue {
     bytes: usize,
     /// One of them was no command: `EXEC` will do nothing.
     pub is_broken: bool,
+    /// The database that the last `SELECT` of them selects.
+    #[cfg(feature = "testing")]
+    db: Option<u16>,
 }
 
 impl Queue {
@@ -48,38 +52,38 @@ impl Queue {
         self.bytes
     }
 
+    /// In which database the next of them is going to be carried out, if that is not the session's.
+    #[cfg(feature = "testing")]
+    pub(super) fn db(&self) -> Option<u16> {
+        self.db
+    }
+
     /// Keeps a command for `EXEC`.
     pub(super) fn add(&mut self, row: &'static Row, words: &[Bytes]) -> Reply {
         const COMMAND: usize = size_of::<(&Row, Vec<Bytes>)>();
         self.bytes +=
             words.iter().map(|word| size_of::<Bytes>() + word.heap_bytes()).sum::<usize>() + COMMAND;
+        #[cfg(feature = "testing")]
+        if let ("select", [_, index]) = (row.name, words) {
+            self.db = number::parse_u64(index).and_then(|index| index.try_into().ok());
+        }
         self.commands.push((row, words.to_vec()));
         Reply::Status("QUEUED".into())
     }
 }
 
 impl Session {
-    /// Watches nothing any more. Within a transaction of the store on the same thread that is put off to its
-    /// end, as it takes locks.
+    /// Watches nothing any more.
     pub(super) fn forget_watched(&mut self) {
         let watched = std::mem::take(&mut self.watched);
         if watched.is_empty() {
             return;
         }
-        self.db().space().when_free(move |space| {
-            let unwatch = |space: &Keyspace, watched| {
-                for Watched { db, names, watch } in watched {
-                    let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
-                    space.unwatch(db, &keys, &watch);
-                }
-            };
-            #[cfg(feature = "lua")]
-            {
-                let of = std::sync::Arc::clone(space);
-                space.shared().scripts.gate.when_open(move || unwatch(&of, watched));
+        self.db().space().when_open(move |space| {
+            for Watched { db, names, watch } in watched {
+                let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
+                space.unwatch(db, &keys, &watch);
             }
-            #[cfg(not(feature = "lua"))]
-            unwatch(space, watched);
         });
     }
 }

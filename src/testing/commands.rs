@@ -85,6 +85,20 @@ impl From<&str> for Commands {
     }
 }
 
+impl From<&String> for Commands {
+    #[track_caller]
+    fn from(name: &String) -> Self {
+        Commands::new([name])
+    }
+}
+
+impl From<String> for Commands {
+    #[track_caller]
+    fn from(name: String) -> Self {
+        Commands::new([name])
+    }
+}
+
 impl<S: AsRef<str>, const N: usize> From<[S; N]> for Commands {
     #[track_caller]
     fn from(names: [S; N]) -> Self {

@@ -23,6 +23,8 @@ const SPARE: usize = 20;
 /// and version. A string of more than 240 bytes is shown by its start, its length and a checksum; of a collection of
 /// more than 120 elements the first 100 are shown, and a checksum of the others: texts are the same if the data is.
 ///
+/// A time to live is told as it is at that instant: with a [`ManualClock`](crate::ManualClock) that is the same each time.
+///
 /// It is printed so by `{}` and `{:?}`, equal to its text, and to another dump if the [`Difference`] is empty.
 ///
 /// ```

@@ -3,8 +3,9 @@
 //!
 //! All of it is set up on a [`Store`], holds for whoever comes to that store by commands (a
 //! [`Session`](crate::Session), redis-rs in the same process, a client of [`Store::serve`](crate::Store)), and ends
-//! when the guard that it gave is dropped. The store's own Rust methods are left alone: a test reads and writes its
-//! data directly, whatever goes wrong around it.
+//! when the guard that it gave is dropped. The store's own Rust methods are left alone (but for
+//! [`Script`](crate::Store::script), which sends commands): a test reads and writes its data directly, whatever goes
+//! wrong around it.
 //!
 //! ```
 //! use larder::{Reply, Store, testing::{Fault, Strict}};
@@ -110,8 +111,9 @@ pub use fault::{Fault, FaultGuard};
 pub use log::{Answered, CommandLog, Logged};
 pub use strict::{Strict, StrictGuard, Violation};
 
-use fault::{Effect, Rule};
+use fault::{Asked, Effect, Rule};
 use log::Recorder;
+use pause::Awaited;
 pub(crate) use strict::Watcher;
 
 impl Store {
@@ -206,6 +208,8 @@ pub(crate) struct Plan {
     /// When the reply goes, if that is above 0.
     pub until_reply: u64,
     pub end: Option<End>,
+    /// Both moments, for who moves the clock on before anybody has come to wait for them.
+    awaited: Vec<Awaited>,
     /// Who wants to know of the reply, and by which number the command is known there.
     logs: Vec<(Arc<Recorder>, u64)>,
 }
@@ -240,26 +244,32 @@ impl Hooks {
         self.is_active() && self.set().rules.iter().any(|rule| rule.refuses())
     }
 
-    /// Who wants to know which keys a script touches.
+    /// Whether code of the caller's is asked of a command that comes.
+    #[cfg(feature = "server")]
+    pub(crate) fn asks_closures(&self) -> bool {
+        self.is_active() && self.set().rules.iter().any(|rule| rule.asks_closure())
+    }
+
+    /// Who wants to know what a script does.
     #[cfg(feature = "lua")]
-    pub(crate) fn watchers_of_scripts(&self) -> Vec<Arc<Watcher>> {
-        if !self.is_active() {
-            return Vec::new();
-        }
-        self.set().watchers.iter().filter(|watcher| watcher.watches_scripts()).map(Arc::clone).collect()
+    pub(crate) fn watchers(&self) -> Vec<Arc<Watcher>> {
+        if self.is_active() { self.set().watchers.clone() } else { Vec::new() }
     }
 
     /// A command has come: notes it, and settles what it meets. No lock is held while a rule's closure is asked.
     pub(crate) fn receive(&self, received: &Received<'_>, clock: &Clock, trip: u64) -> Plan {
         let set = self.set();
-        // Before anything strikes: who has seen that may advance the clock to what is waited for then.
         let now = clock.now();
         let logs = set.logs.iter().map(|log| (Arc::clone(log), log.note(received, clock.wall_of(now), trip)));
         let mut plan = Plan { logs: logs.collect(), ..Plan::default() };
         set.watchers.iter().for_each(|watcher| watcher.see(received));
         let (mut before, mut behind, mut takes) = (0_u64, 0_u64, 0_u64);
-        for effect in set.rules.iter().filter_map(|rule| rule.strike(received)) {
-            match effect {
+        let mut struck = Vec::new();
+        // A closure that runs a command is not asked of that.
+        let rules = if Asked::is_now() { &[][..] } else { &set.rules };
+        for rule in rules.iter().filter(|rule| rule.strikes(received)) {
+            struck.push(rule);
+            match rule.effect() {
                 Effect::Delay(time) => before = before.saturating_add(*time),
                 Effect::DelayReply(time) => behind = behind.saturating_add(*time),
                 Effect::Takes(time) => takes = takes.saturating_add(*time),
@@ -274,6 +284,10 @@ impl Hooks {
         plan.until = until(plan.delay);
         plan.until_reply =
             until(if behind == 0 { 0 } else { behind.saturating_add(before).saturating_add(takes) });
+        let moments = [plan.until, plan.until_reply].into_iter().filter(|moment| *moment > 0);
+        plan.awaited = moments.map(|moment| Awaited::new(clock, moment)).collect();
+        // Who is told may move the clock on to what is waited for.
+        struck.iter().for_each(|rule| rule.tell());
         if let (Clock::Manual(clock), 1..) = (clock, takes) {
             clock.advance(std::time::Duration::from_millis(takes));
         }

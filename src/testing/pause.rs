@@ -26,6 +26,24 @@ pub(crate) fn until(clock: &Clock, moment: u64) {
     }
 }
 
+/// A moment for which somebody is about to wait: a manual clock knows of it until this is dropped.
+pub(crate) struct Awaited(#[expect(dead_code, reason = "kept for the clock")] Arc<dyn Alarm>);
+
+impl Awaited {
+    pub(crate) fn new(clock: &Clock, moment: u64) -> Self {
+        let alarm: Arc<dyn Alarm> = Arc::new(Nobody);
+        clock.set_alarm(moment, Arc::downgrade(&alarm));
+        Awaited(alarm)
+    }
+}
+
+/// Who waits sets an alarm of their own.
+struct Nobody;
+
+impl Alarm for Nobody {
+    fn ring(&self) {}
+}
+
 #[derive(Default)]
 struct Bell {
     lock: Mutex<()>,

@@ -39,7 +39,7 @@ impl Strict {
     }
 
     /// A command that the server has not got, or a subcommand: a slip of the pen, or a newer version than the one that
-    /// [`Compat`](crate::Compat) names.
+    /// [`Compat`](crate::Compat) names. Scripts' commands are looked at too.
     ///
     /// ```should_panic
     /// # use larder::{Store, testing::Strict};
@@ -52,7 +52,8 @@ impl Strict {
         self
     }
 
-    /// These commands, by name or category: `KEYS`, `@dangerous` (which `KEYS`, `FLUSHALL` and `CONFIG` are).
+    /// These commands, by name or category: `KEYS`, `@dangerous` (which `KEYS`, `FLUSHALL` and `CONFIG` are). Scripts' commands
+    /// are looked at too.
     ///
     /// ```should_panic
     /// # use larder::{Store, testing::Strict};
@@ -73,7 +74,7 @@ impl Strict {
     /// Redis lets it pass on a single node; a cluster refuses it, or, worse, runs the script on the wrong node.
     ///
     /// It is what the command names that counts: what `SORT` finds by a pattern is not looked at, nor what `KEYS` or
-    /// `SCAN` tell. The same key is told once for each command of each script.
+    /// `SCAN` tell. The same key is told once for each command of each script. Takes the feature `lua`.
     ///
     /// ```should_panic
     /// # use larder::{Store, testing::Strict};
@@ -153,7 +154,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Watches for what [`Strict`] says, until it is dropped; made by [`Store::strict`](crate::Store::strict).
+/// Watches for what [`Strict`] says, until it is dropped; made by [`Store::strict`](crate::Store::strict). In a test that gives
+/// back an error by `?` its panic is what is seen, and not that error.
 ///
 /// # Panics
 /// When it is dropped, if there was any; unless its thread panics already.
@@ -275,37 +277,43 @@ impl Watcher {
 
     /// A command has come.
     pub(crate) fn see(&self, received: &Received<'_>) {
-        if self.strict.unknown && received.row.is_none() {
-            self.find(Violation::UnknownCommand(line(received.words)));
-        }
-        if self.strict.forbidden.iter().any(|commands| received.is(commands)) {
-            self.find(Violation::Forbidden(line(received.words)));
-        }
-        if !self.strict.with_ttl.is_empty() && received.writes() {
-            for key in received.keys() {
-                if self.strict.with_ttl.iter().any(|glob| Pattern::new(glob).matches(key)) {
-                    let mut watched = self.lock();
-                    if watched.writers.len() < KEYS {
-                        watched.writers.insert((received.db, key.clone()), line(received.words));
-                    }
-                }
+        self.look(received, || line(received.words), |violation| self.find(violation));
+    }
+
+    /// A script calls a command, and has declared these keys. The same is told once, however often it does.
+    #[cfg(feature = "lua")]
+    pub(crate) fn see_in_script(&self, received: &Received<'_>, script: &[Bytes], declared: &[Bytes]) {
+        let find_once = |violation: Violation| {
+            if !self.lock().found.contains(&violation) {
+                self.find(violation);
+            }
+        };
+        self.look(received, || format!("{}, in: {}", line(received.words), line(script)), find_once);
+        if self.strict.undeclared {
+            for key in received.keys().into_iter().filter(|key| !declared.contains(key)) {
+                let (script, command, key) = (line(script), line(received.words), key.clone());
+                find_once(Violation::UndeclaredKey { script, command, key });
             }
         }
     }
 
-    /// Whether what scripts do is of interest.
-    #[cfg(feature = "lua")]
-    pub(crate) fn watches_scripts(&self) -> bool {
-        self.strict.undeclared
-    }
-
-    /// A script has touched a key that it has not declared.
-    #[cfg(feature = "lua")]
-    pub(crate) fn see_undeclared(&self, script: &[Bytes], command: &[Bytes], key: &Bytes) {
-        let (script, command, key) = (line(script), line(command), key.clone());
-        let violation = Violation::UndeclaredKey { script, command, key };
-        if self.strict.undeclared && !self.lock().found.contains(&violation) {
-            self.find(violation);
+    /// Finds what a command is by itself, and notes which keys it may write.
+    fn look(&self, received: &Received<'_>, shown: impl Fn() -> String, find: impl Fn(Violation)) {
+        if self.strict.unknown && received.row.is_none() {
+            find(Violation::UnknownCommand(shown()));
+        }
+        if self.strict.forbidden.iter().any(|commands| received.is(commands)) {
+            find(Violation::Forbidden(shown()));
+        }
+        if !self.strict.with_ttl.is_empty() && received.writes() {
+            for key in received.keys() {
+                if self.strict.with_ttl.iter().any(|glob| Pattern::new(glob).matches(key)) {
+                    let (place, mut watched) = ((received.db, key.clone()), self.lock());
+                    if watched.writers.len() < KEYS || watched.writers.contains_key(&place) {
+                        watched.writers.insert(place, shown());
+                    }
+                }
+            }
         }
     }
 

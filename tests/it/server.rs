@@ -280,3 +280,27 @@ fn a_command_that_waits_needs_no_thread_and_follows_the_clock() {
     assert_eq!(replies.iter().filter(|reply| *reply == "*-1").count(), 39, "{replies:?}");
     assert!(store.list::<String>("jobs").is_empty().unwrap());
 }
+
+#[test]
+fn nothing_that_is_sent_behind_its_drop_is_carried_out() {
+    let store = Store::new();
+    for _ in 0..100 {
+        let server = store.serve().unwrap();
+        let mut client = Client::connect(server.addr());
+        assert_eq!(client.ask("SET a 0"), "+OK");
+        drop(server);
+        let _ = client.0.get_mut().write_all(b"INCR a\r\nINCR a\r\n");
+        assert_eq!(client.line(), "");
+        assert_eq!(store.get::<u32>("a").unwrap(), Some(0));
+    }
+}
+
+#[test]
+fn its_url_names_any_password() {
+    for password in ["a/b", "a#b?c", "100%41", "ü:@ +&="] {
+        let server = Server::builder().password(password).start(&Store::new()).unwrap();
+        let client = redis::Client::open(server.url()).unwrap();
+        let mut con = client.get_connection().unwrap();
+        assert_eq!(redis::cmd("PING").query::<String>(&mut con).unwrap(), "PONG", "{password}");
+    }
+}

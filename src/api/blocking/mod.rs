@@ -44,7 +44,7 @@ impl Database {
         match blocking::start(self.space(), (self.index(), false), keys, attempt, Patience::Waits, || None)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
-            Start::Waits(ticket) => poll_fn(|context| ticket.poll(context)).await,
+            Start::Waits(ticket) => poll_fn(|context| ticket.poll(NEVER, context)).await,
         }
     }
 

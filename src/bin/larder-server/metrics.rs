@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
-use larder::{Compat, Reply, Store};
+use larder::{Bytes, Compat, ErrorReply, Reply, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -60,7 +60,11 @@ async fn answer(
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (status, body) = match path.split('?').next().unwrap_or_default() {
         _ if method != "GET" && method != "HEAD" => ("405 Method Not Allowed", "GET or HEAD\n".into()),
-        "/metrics" => ("200 OK", metrics(store, compat, password)),
+        // It waits for a script that runs, as long as clients do.
+        "/metrics" => match tokio::task::block_in_place(|| metrics(store, compat, password)) {
+            Ok(text) => ("200 OK", text),
+            Err(why) => ("503 Service Unavailable", format!("{why}\n")),
+        },
         "/health" => ("200 OK", "ok\n".into()),
         _ => ("404 Not Found", "/metrics or /health\n".into()),
     };
@@ -77,7 +81,19 @@ async fn answer(
 }
 
 /// The store's counters, and each number of INFO as `redis_<its name>`.
-fn metrics(store: &Store, compat: Compat, password: Option<String>) -> String {
+///
+/// # Errors
+/// What INFO says in place of numbers: `BUSY`, while somebody's script runs.
+fn metrics(store: &Store, compat: Compat, password: Option<String>) -> Result<String, ErrorReply> {
+    let mut session = store.session().compat(compat);
+    if let Some(password) = password {
+        session.call(["AUTH", &password]);
+    }
+    let info = match session.call(["INFO", "everything"]) {
+        Reply::Verbatim(_, info) => info,
+        Reply::Error(why) => return Err(why),
+        _ => Bytes::default(),
+    };
     let mut text = String::new();
     if let Ok(stats) = store.stats() {
         let counters = [
@@ -97,11 +113,6 @@ fn metrics(store: &Store, compat: Compat, password: Option<String>) -> String {
             let _ = writeln!(text, "# TYPE larder_{name} gauge\nlarder_{name} {value}");
         }
     }
-    let mut session = store.session().compat(compat);
-    if let Some(password) = password {
-        session.call(["AUTH", &password]);
-    }
-    let Reply::Verbatim(_, info) = session.call(["INFO", "everything"]) else { return text };
     for (name, fact) in String::from_utf8_lossy(&info).lines().filter_map(|line| line.split_once(':')) {
         if fact.parse::<f64>().is_ok_and(f64::is_finite) {
             let _ = writeln!(text, "# TYPE redis_{name} untyped\nredis_{name} {fact}");
@@ -114,5 +125,5 @@ fn metrics(store: &Store, compat: Compat, password: Option<String>) -> String {
             }
         }
     }
-    text
+    Ok(text)
 }

@@ -47,7 +47,9 @@ impl Subscription {
     /// The next message, waited for at most so long (a zero timeout means now); `None` if none came, or
     /// once the store is gone and all is read. O(1).
     ///
-    /// The time is the store's clock's, in milliseconds, rounded up.
+    /// The time is the store's clock's, in milliseconds, rounded up. Who waits here is not counted by
+    /// [`Store::wait_for_blocked`](crate::Store::wait_for_blocked): a test that moves a manual clock on has the message published
+    /// first, or asks with no time to wait ([`try_recv`](Self::try_recv)).
     ///
     /// ```
     /// use std::time::Duration;

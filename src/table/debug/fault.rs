@@ -71,7 +71,10 @@ fn add(call: &Call<'_>, words: &[Bytes]) -> Answer {
         let count = || positive(value);
         fault = match &*word.to_ascii_uppercase() {
             b"AFTER" => fault.after(count()?),
-            b"EVERY" => fault.every(count()?),
+            b"EVERY" => match count()? {
+                0 => return Err(ErrorReply::known("ERR value is out of range, must be positive")),
+                n => fault.every(n),
+            },
             b"TIMES" => fault.times(count()?),
             b"CHANCE" => fault.chance(chance(value)?),
             whom => {

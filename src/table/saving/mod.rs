@@ -263,20 +263,20 @@ impl Saving {
         spawned.map(drop).map_err(|error| ErrorReply::new(format!("ERR no thread to save in: {error}")))
     }
 
-    /// Whether a save point has been reached: so many changes in at least so many seconds.
+    /// Whether a save point has been reached: so many changes in at least so many seconds. Waits for whoever holds the store,
+    /// if that many seconds have passed.
     #[cfg(feature = "server")]
     pub(crate) fn is_due(&self, space: &Keyspace) -> bool {
-        let Ok(stats) = Stats::of(space, None) else { return false };
-        let state = *self.state.lock();
-        let now = space.clock().now();
-        let changes = stats.writes.saturating_sub(state.changes);
+        let (state, now) = (*self.state.lock(), space.clock().now());
+        if state.in_background || !(state.is_ok || now.saturating_sub(state.tried) > RETRY) {
+            return false;
+        }
         let since = now.saturating_sub(state.at);
-        let reached =
-            |(seconds, least): (u64, u64)| changes >= least && since > seconds.saturating_mul(1_000);
-        !state.in_background
-            && (state.is_ok || now.saturating_sub(state.tried) > RETRY)
-            && changes > 0
-            && points(space).into_iter().any(reached)
+        let mut points = points(space);
+        points.retain(|(seconds, _)| since > seconds.saturating_mul(1_000));
+        let Some(least) = points.into_iter().map(|(_, least)| least).min() else { return false };
+        let Ok(stats) = Stats::of(space, None) else { return false };
+        stats.writes.saturating_sub(state.changes) >= least.max(1)
     }
 
     /// Saves as a server that ends does.

@@ -113,7 +113,7 @@ impl Session {
     /// The script that it will run has declared these keys.
     #[cfg(feature = "testing")]
     pub(super) fn declare(&mut self, keys: &[Bytes], script: &[Bytes]) {
-        let watchers = self.shared().hooks.watchers_of_scripts();
+        let watchers = self.shared().hooks.watchers();
         if !watchers.is_empty() {
             let (name, rest) =
                 script.split_first().map_or((&[][..], &[][..]), |(name, rest)| (&name[..], rest));
@@ -123,14 +123,12 @@ impl Session {
         }
     }
 
-    /// Tells of keys that its script touches and has not declared.
+    /// Tells of a command that its script calls.
     #[cfg(feature = "testing")]
-    fn check_declared(&self, row: &Row, words: &[Bytes]) {
-        let Some(Declared { keys, script, watchers }) = &self.scripting.declared else { return };
-        for key in row.keys.of(words).into_iter().filter_map(|at| words.get(at)) {
-            if !keys.contains(key) {
-                watchers.iter().for_each(|watcher| watcher.see_undeclared(script, words, key));
-            }
+    fn tell_watchers(&self, words: &[Bytes]) {
+        if let Some(Declared { keys, script, watchers }) = &self.scripting.declared {
+            let received = self.received(words);
+            watchers.iter().for_each(|watcher| watcher.see_in_script(&received, script, keys));
         }
     }
 
@@ -149,6 +147,8 @@ impl Session {
         let or = |redis, valkey| {
             Reply::from(ErrorReply::known(if self.compat == Compat::Valkey9 { valkey } else { redis }))
         };
+        #[cfg(feature = "testing")]
+        self.tell_watchers(words);
         let row = match self.look_up(words) {
             Ok(row) => row,
             Err(error) if self.compat == Compat::Valkey9 && error.as_bytes().starts_with(SUBCOMMAND) => {
@@ -184,8 +184,6 @@ impl Session {
         }
         // The script has done its own meanwhile.
         self.stop_watch();
-        #[cfg(feature = "testing")]
-        self.check_declared(row, words);
         match self.run(row, words) {
             Outcome::Reply(reply) => reply,
             // Nothing waits within a transaction.

@@ -1,5 +1,6 @@
 //! Whom a fault is for, and how often.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,7 +96,8 @@ impl Fault {
         self
     }
 
-    /// Commands for which this is true. It may read the store, but not run commands of its own.
+    /// Commands for which this is true. It may read the store; a command that it runs by a session of its own thread meets no
+    /// fault. On a server it holds up the client that has sent the command, and nobody else.
     ///
     /// ```
     /// # use larder::{Reply, Store, testing::Fault};
@@ -135,6 +137,9 @@ impl Fault {
 
     /// At the n-th alone; the first is 1.
     ///
+    /// # Panics
+    /// On 0, as it would never strike.
+    ///
     /// ```
     /// # use larder::{Reply, Store, testing::Fault};
     /// # let store = Store::new();
@@ -143,7 +148,9 @@ impl Fault {
     /// let struck = [(); 3].map(|()| matches!(session.call(["GET", "a"]), Reply::Error(_)));
     /// assert_eq!(struck, [false, true, false]);
     /// ```
+    #[track_caller]
     pub fn nth(self, n: u64) -> Self {
+        assert!(n > 0, "the first is 1");
         self.after(n.saturating_sub(1)).once()
     }
 
@@ -164,6 +171,9 @@ impl Fault {
 
     /// At each n-th: `every(3)` at the third, the sixth, and so on.
     ///
+    /// # Panics
+    /// On 0.
+    ///
     /// ```
     /// # use larder::{Reply, Store, testing::Fault};
     /// # let store = Store::new();
@@ -172,13 +182,18 @@ impl Fault {
     /// let struck = [(); 5].map(|()| matches!(session.call(["GET", "a"]), Reply::Error(_)));
     /// assert_eq!(struck, [false, true, false, true, false]);
     /// ```
+    #[track_caller]
     pub fn every(mut self, n: u64) -> Self {
-        self.every = n.max(1);
+        assert!(n > 0, "each is 1");
+        self.every = n;
         self
     }
 
     /// At each with this probability, from 0 to 1. It is drawn from the store's
     /// [`seed`](crate::StoreBuilder::seed), so a run with one thread repeats.
+    ///
+    /// # Panics
+    /// On what is no probability: percents, or a NaN.
     ///
     /// ```
     /// # use larder::{Reply, Store, testing::Fault};
@@ -190,7 +205,9 @@ impl Fault {
     /// };
     /// assert_eq!(run(), run());
     /// ```
+    #[track_caller]
     pub fn chance(mut self, probability: f64) -> Self {
+        assert!((0.0..=1.0).contains(&probability), "{probability} is not from 0 to 1");
         self.chance = Some(probability);
         self
     }
@@ -241,7 +258,40 @@ impl Fault {
             && self.client_name.as_ref().is_none_or(|glob| matches(glob, &received.client_name))
             && self.client_addr.as_ref().is_none_or(|glob| matches(glob, received.client_addr.as_bytes()))
             && (self.keys.is_empty() || is_key())
-            && self.when.as_ref().is_none_or(|when| when(received))
+            && self.when.as_ref().is_none_or(|when| {
+                let _asked = Asked::new();
+                when(received)
+            })
+    }
+
+    /// Whether code of the caller's is asked.
+    #[cfg(feature = "server")]
+    pub(crate) fn asks_closure(&self) -> bool {
+        self.when.is_some()
+    }
+}
+
+/// A closure is being asked on this thread, until this is dropped.
+pub(crate) struct Asked(());
+
+thread_local! {
+    static IS_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Asked {
+    fn new() -> Self {
+        IS_ASKED.set(true);
+        Asked(())
+    }
+
+    pub(crate) fn is_now() -> bool {
+        IS_ASKED.get()
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        IS_ASKED.set(false);
     }
 }
 
@@ -274,14 +324,18 @@ impl fmt::Display for Fault {
         if self.when.is_some() {
             f.write_str(" when a closure says so")?;
         }
-        match (self.after, self.times) {
-            (0, u64::MAX) => {}
-            (0, times) => write!(f, ", {times} times")?,
-            (after, u64::MAX) => write!(f, ", after {after} calls")?,
-            (after, times) => write!(f, ", after {after} calls, {times} times")?,
+        match self.after {
+            0 => {}
+            1 => f.write_str(", after 1 call")?,
+            after => write!(f, ", after {after} calls")?,
+        }
+        match self.times {
+            u64::MAX => {}
+            1 => f.write_str(", once")?,
+            times => write!(f, ", {times} times")?,
         }
         if self.every > 1 {
-            write!(f, ", at each {}-th", self.every)?;
+            write!(f, ", every {} calls", self.every)?;
         }
         self.chance.map_or(Ok(()), |chance| write!(f, ", with probability {chance}"))
     }

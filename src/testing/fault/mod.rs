@@ -12,6 +12,7 @@ use crate::Bytes;
 use crate::clock::millis;
 use crate::reply::ErrorReply;
 
+pub(crate) use aim::Asked;
 pub use rule::FaultGuard;
 pub(crate) use rule::Rule;
 

@@ -22,6 +22,8 @@ pub(crate) struct Rule {
 struct Count {
     calls: u64,
     hits: u64,
+    /// Of how many hits those who wait for them know.
+    told: u64,
 }
 
 impl Rule {
@@ -29,15 +31,35 @@ impl Rule {
         Rule { fault, rng, count: Mutex::default(), struck: Condvar::new() }
     }
 
-    /// Counts a command that has come; what happens to it, if the fault strikes.
-    pub(crate) fn strike(&self, received: &Received<'_>) -> Option<&Effect> {
-        (self.fault.effect != Effect::Refuse && self.fault.means(received) && self.is_next())
-            .then_some(&self.fault.effect)
+    /// Counts a command that has come; whether the fault strikes it, of which others are [told](Self::tell) when all is set
+    /// up that it does.
+    pub(crate) fn strikes(&self, received: &Received<'_>) -> bool {
+        self.fault.effect != Effect::Refuse && self.fault.means(received) && self.is_next()
+    }
+
+    /// Whether it asks code of the caller's.
+    #[cfg(feature = "server")]
+    pub(crate) fn asks_closure(&self) -> bool {
+        self.fault.asks_closure()
+    }
+
+    pub(crate) fn effect(&self) -> &Effect {
+        &self.fault.effect
     }
 
     /// Counts a client that has come, and tells whether it is turned away.
     pub(crate) fn refuses(&self) -> bool {
-        self.fault.effect == Effect::Refuse && self.is_next()
+        let refuses = self.fault.effect == Effect::Refuse && self.is_next();
+        if refuses {
+            self.tell();
+        }
+        refuses
+    }
+
+    /// Wakes those who wait for a hit.
+    pub(crate) fn tell(&self) {
+        self.count().told += 1;
+        self.struck.notify_all();
     }
 
     fn is_next(&self) -> bool {
@@ -50,7 +72,6 @@ impl Rule {
             && self.fault.chance.zip(self.rng.as_ref()).is_none_or(|(chance, rng)| fraction(rng) < chance);
         if strikes {
             count.hits += 1;
-            self.struck.notify_all();
         }
         strikes
     }
@@ -109,18 +130,18 @@ impl FaultGuard {
         self.rule.count().calls
     }
 
-    /// Has the thread wait until it has struck so often: then what it delays waits already, and a
-    /// [`ManualClock`](crate::ManualClock) can be advanced; see [`Fault::delay`] for an example.
+    /// Has the thread wait until it has struck so often: then a [`ManualClock`](crate::ManualClock) knows when what it delays is
+    /// to go on, and can be advanced; see [`Fault::delay`] for an example.
     ///
     /// # Panics
     /// If that takes more than ten seconds of real time.
     #[track_caller]
     pub fn wait_for_hits(&self, hits: u64) {
         let waited =
-            self.rule.struck.wait_timeout_while(self.rule.count(), PATIENCE, |count| count.hits < hits);
+            self.rule.struck.wait_timeout_while(self.rule.count(), PATIENCE, |count| count.told < hits);
         let count = *waited.unwrap_or_else(PoisonError::into_inner).0;
         assert!(
-            count.hits >= hits,
+            count.told >= hits,
             "\"{}\" has struck {} of {hits} times in {} s ({} calls matched)",
             self.rule.fault,
             count.hits,

@@ -76,7 +76,7 @@ async fn an_atomic_pipeline_is_a_transaction() {
         redis::pipe().atomic().decr("ann", 30).incr("bob", 30).query_async(&mut con).await.unwrap();
     assert_eq!(both, (-30, 30));
     let nothing = redis::pipe().atomic().cmd("SET").arg("ann").get("bob").query_async::<()>(&mut con).await;
-    assert_eq!(nothing.unwrap_err().code(), Some("ERR"));
+    assert_eq!(nothing.unwrap_err().code(), Some("EXECABORT"));
     // Nothing of it is left on the connection.
     assert_eq!(con.get("ann").await, Ok(-30));
 }

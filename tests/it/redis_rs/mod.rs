@@ -49,7 +49,7 @@ fn an_atomic_pipeline_is_a_transaction() {
         redis::pipe().atomic().decr("ann", 30).incr("bob", 30).query(&mut con).unwrap();
     assert_eq!((ann, bob), (-30, 30));
     let nothing = redis::pipe().atomic().cmd("SET").arg("ann").get("bob").query::<()>(&mut con);
-    assert_eq!(nothing.unwrap_err().code(), Some("ERR"));
+    assert_eq!(nothing.unwrap_err().code(), Some("EXECABORT"));
     assert_eq!(store.get("ann").unwrap(), Some(-30));
 }
 

@@ -241,6 +241,11 @@ fn transactions<C: ConnectionLike>(con: &mut C) {
     // What cannot be queued ends all; what fails when it runs ends nothing.
     let refused = redis::pipe().atomic().cmd("SET").arg("a").set("b", 1).query::<()>(con).unwrap_err();
     assert_eq!(con.exists("b"), Ok(false), "{refused}");
+    assert_eq!(
+        (refused.code(), refused.kind()),
+        (Some("EXECABORT"), ErrorKind::Server(ServerErrorKind::ExecAbort))
+    );
+    assert!(refused.to_string().contains("wrong number of arguments for 'set' command"), "{refused}");
     let failed = redis::pipe().atomic().lpush("stock", 1).set("b", 1).query::<()>(con).unwrap_err();
     assert_eq!(con.exists("b"), Ok(true), "{failed}");
     let all = redis::pipe().atomic().set("n", 1).incr("n", 1).ignore().get("n").query(con);

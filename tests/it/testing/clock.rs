@@ -292,3 +292,20 @@ fn nobody_is_left_behind() {
         mover.join().unwrap();
     });
 }
+
+#[test]
+fn who_is_past_its_time_is_blocked_no_more() {
+    for _ in 0..100 {
+        let clock = ManualClock::new();
+        let store = store_of(&clock);
+        let worker = thread::spawn({
+            let store = store.clone();
+            move || [0; 3].map(|_| store.list::<u32>("jobs").pop_front_wait(millis(5_000)).unwrap())
+        });
+        for _ in 0..3 {
+            assert!(store.wait_for_blocked(1, LIMIT));
+            assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), Some(millis(5_000)));
+        }
+        assert_eq!((end(worker), store.blocked()), ([None; 3], 0));
+    }
+}

@@ -171,3 +171,41 @@ fn the_test_fails_with_all_that_was_found() {
     });
     assert_eq!(first, "the first");
 }
+
+#[cfg(feature = "lua")]
+#[test]
+fn what_scripts_do_is_seen() {
+    let strict = Strict::new().unknown_commands().forbid("KEYS").keys_without_ttl("s:*");
+    let found = found(strict, |store| {
+        let mut session = store.session();
+        let call = |session: &mut larder::Session, script: &str| session.call(["EVAL", script, "1", "s:2"]);
+        call(&mut session, "for _ = 1, 3 do redis.call('KEYS', 'x') end");
+        call(&mut session, "return redis.pcall('GTE', 'a')");
+        call(&mut session, "redis.call('SET', KEYS[1], 'x')");
+        for command in ["MULTI", "SELECT 3", "SET s:1 x", "EXEC"] {
+            ask(&mut session, command);
+        }
+    });
+    assert_eq!(
+        found,
+        [
+            "forbidden command: KEYS x, in: EVAL \"for _ = 1, 3 do redis.call('KEYS', 'x') end\" 1 s:2",
+            "unknown command: GTE a, in: EVAL \"return redis.pcall('GTE', 'a')\" 1 s:2",
+            "no time to live: s:2, last written by: SET s:2 x, in: EVAL \"redis.call('SET', KEYS[1], 'x')\" 1 s:2",
+            "no time to live: s:1 in database 3, last written by: SET s:1 x",
+        ]
+    );
+}
+
+#[test]
+fn of_many_keys_the_last_writer_is_told() {
+    let store = Store::new();
+    let strict = store.strict(Strict::new().keys_without_ttl("s:*"));
+    let mut session = store.session();
+    for n in 0..=10_000 {
+        session.call(["SET", &format!("s:{n}"), "x", "EX", "10"]);
+    }
+    ask(&mut session, "PERSIST s:0");
+    assert_eq!(strict.violations()[0].to_string(), "no time to live: s:0, last written by: PERSIST s:0");
+    store.clear().unwrap();
+}

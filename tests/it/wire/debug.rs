@@ -253,6 +253,8 @@ mod faults {
         assert_eq!(call("DEBUG FAULT DEL 2"), Reply::OK);
         assert_eq!(call("GET user:1"), Reply::Bulk("a".into()));
         assert_eq!(error(&call("DEBUG FAULT DEL 2")), "ERR there is no fault of that number");
+        let never = call("DEBUG FAULT ADD BUSY EVERY 0");
+        assert_eq!(error(&never), "ERR value is out of range, must be positive");
 
         // It strikes all but what takes it away.
         call("DEBUG FAULT ADD READONLY");

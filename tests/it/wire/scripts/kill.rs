@@ -200,3 +200,39 @@ fn a_server_answers_while_a_script_runs() {
         assert_eq!(client.join().unwrap(), b"$-1\r\n");
     }
 }
+
+/// What clients leave behind, and what a server does by itself, takes locks that the script holds.
+#[cfg(feature = "server")]
+#[test]
+fn a_server_answers_whatever_ends_while_a_script_runs() {
+    use crate::support::{Folder, until};
+    use crate::wire::redis::Redis;
+    use crate::wire::words;
+    use larder::{Protocol, SaveFile, Server};
+
+    let (clock, folder) = (ManualClock::new(), Folder::new());
+    let store = Store::builder().clock(&clock).build();
+    let server = Server::builder().save_to(SaveFile::Snapshot(folder.join("file"))).start(&store).unwrap();
+    let [mut leaves, mut waits, mut watches, mut runs, mut kills] =
+        [(); 5].map(|()| Redis::connect(server.port(), Protocol::Resp2));
+    assert_eq!(kills.ask(&words!["CONFIG", "SET", "save", "5 1"]), b"+OK\r\n");
+    kills.ask(&words!["SET", "a", "1"]);
+    leaves.send(&words!["BLPOP", "queue", "0"]);
+    waits.send(&words!["BLPOP", "queue", "5"]);
+    assert!(store.wait_for_blocked(2, Duration::from_secs(60)));
+    watches.ask(&words!["WATCH", "a"]);
+    runs.send(&words!["EVAL", "while true do end", "0"]);
+    while !kills.ask(&words!["FUNCTION", "STATS"]).windows(4).any(|part| part == b"EVAL" || part == b"eval") {
+        thread::yield_now();
+    }
+    let clients = server.clients();
+    drop((leaves, watches));
+    until("end of those who have left", || server.clients() == clients - 2);
+    // A save point is reached too.
+    clock.advance(Duration::from_secs(6));
+    assert_eq!(waits.next(), b"*-1\r\n");
+    assert!(kills.ask(&words!["GET", "a"]).starts_with(b"-BUSY"));
+    assert_eq!(kills.ask(&words!["SCRIPT", "KILL"]), b"+OK\r\n");
+    assert!(runs.next().starts_with(b"-ERR Script killed"));
+    assert_eq!(kills.ask(&words!["LPUSH", "queue", "x"]), b":1\r\n");
+}
