@@ -12,7 +12,7 @@ use crate::reply::ErrorReply;
 #[derive(Default)]
 pub(super) struct Libraries {
     pub by_name: BTreeMap<String, Library>,
-    /// To the library that has it, and what is known of it.
+    /// By what they are [`found_by`].
     pub functions: BTreeMap<String, Function>,
 }
 
@@ -26,6 +26,8 @@ pub(crate) struct Library {
 
 #[derive(Clone)]
 pub(crate) struct Function {
+    /// As it was registered.
+    pub name: String,
     pub library: String,
     pub description: Option<Bytes>,
     pub flags: Flags,
@@ -42,7 +44,16 @@ pub(crate) enum Restoring {
     Replace,
 }
 
+/// What a function is found by: names of functions are the same in any case, those of libraries are not.
+pub(super) fn found_by(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
 impl Libraries {
+    pub(super) fn function(&self, name: &[u8]) -> Option<&Function> {
+        self.functions.get(&found_by(std::str::from_utf8(name).ok()?))
+    }
+
     /// Whether a library of that name may take these functions.
     ///
     /// # Errors
@@ -51,7 +62,8 @@ impl Libraries {
         if registered.is_empty() {
             return Err(ErrorReply::known("ERR No functions registered"));
         }
-        let is_others = |function: &str| self.functions.get(function).is_some_and(|of| of.library != name);
+        let is_others =
+            |function: &str| self.function(function.as_bytes()).is_some_and(|of| of.library != name);
         match registered.iter().find(|registered| is_others(&registered.name)) {
             Some(taken) => Err(ErrorReply::new(format!("ERR Function {} already exists", taken.name))),
             None => Ok(()),
@@ -62,9 +74,13 @@ impl Libraries {
     pub(super) fn insert(&mut self, name: &str, text: &Bytes, registered: &[Registered]) {
         self.remove(name);
         for of in registered {
-            let function =
-                Function { library: name.to_owned(), description: of.description.clone(), flags: of.flags };
-            self.functions.insert(of.name.clone(), function);
+            let function = Function {
+                name: of.name.clone(),
+                library: name.to_owned(),
+                description: of.description.clone(),
+                flags: of.flags,
+            };
+            self.functions.insert(found_by(&of.name), function);
         }
         let functions = registered.iter().map(|of| of.name.clone()).collect();
         self.by_name.insert(name.to_owned(), Library { text: text.clone(), functions });
@@ -82,16 +98,17 @@ impl Libraries {
         self.by_name.values().map(|library| library.text.clone()).collect()
     }
 
-    /// Gives the functions that go with it; nothing if there is no such library.
+    /// Gives what the functions that go with it were found by; nothing if there is no such library.
     pub(super) fn remove(&mut self, name: &str) -> Option<Vec<String>> {
         let library = self.by_name.remove(name)?;
-        for function in &library.functions {
+        let gone: Vec<String> = library.functions.iter().map(|name| found_by(name)).collect();
+        for function in &gone {
             self.functions.remove(function);
         }
-        Some(library.functions)
+        Some(gone)
     }
 
-    /// Takes in all of the others, or none; gives the functions that go for them.
+    /// Takes in all of the others, or none; gives what the functions that go for them were found by.
     ///
     /// # Errors
     /// Redis's, for names that are taken.
@@ -110,9 +127,9 @@ impl Libraries {
             }
         }
         let stays = |of: &Function| !others.by_name.contains_key(&of.library);
-        let is_taken = |name: &&String| self.functions.get(*name).is_some_and(stays);
-        if let Some(name) = others.functions.keys().find(is_taken) {
-            return Err(ErrorReply::new(format!("ERR Function {name} already exists")));
+        let is_taken = |(name, _): &(&String, &Function)| self.functions.get(*name).is_some_and(stays);
+        if let Some((_, taken)) = others.functions.iter().find(is_taken) {
+            return Err(ErrorReply::new(format!("ERR Function {} already exists", taken.name)));
         }
         let gone = others.by_name.keys().filter_map(|name| self.remove(name)).flatten().collect();
         self.by_name.extend(others.by_name);

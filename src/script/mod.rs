@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use ahash::RandomState;
 use cache::Cache;
 use engine::{Engine, Job};
-use library::Libraries;
+use library::{Libraries, found_by};
 
 use crate::Bytes;
 use crate::keyspace::Keyspace;
@@ -169,24 +169,22 @@ impl Scripts {
     /// Redis's, of the function, and if there is none of that name.
     pub(crate) fn call(&self, part: Session, name: &[u8], given: Given<'_>) -> Result<Reply, ErrorReply> {
         let mut state = self.up_to_date(Of::session(&part));
-        let name = std::str::from_utf8(name).unwrap_or_default();
-        let flags = state.libraries.functions.get(name).map(|function| function.flags);
-        let flags = flags.ok_or(NO_FUNCTION)?;
+        let library::Function { name, flags, .. } =
+            state.libraries.function(name).cloned().ok_or(NO_FUNCTION)?;
         if !flags.no_writes() {
             check_may_write(&part, &given)?;
         }
-        let function =
-            state.engine(Of::session(&part), &self.gate)?.functions.get(name).cloned().ok_or(NO_FUNCTION)?;
+        let engine = state.engine(Of::session(&part), &self.gate)?;
+        let function = engine.functions.get(&found_by(&name)).cloned().ok_or(NO_FUNCTION)?;
         let (keys, args) = (given.keys, given.args);
         let read_only = flags.no_writes();
-        let job = Job { function: &function, name, is_function: true, read_only, keys, args };
+        let job = Job { function: &function, name: &name, is_function: true, read_only, keys, args };
         self.run(&mut state, part, &job, given.words)
     }
 
     /// Whether there is a function of that name, which is looked at before the other arguments.
     pub(crate) fn has_function(&self, session: &Session, name: &[u8]) -> bool {
-        let state = self.up_to_date(Of::session(session));
-        std::str::from_utf8(name).is_ok_and(|name| state.libraries.functions.contains_key(name))
+        self.up_to_date(Of::session(session)).libraries.function(name).is_some()
     }
 
     fn run(
@@ -343,7 +341,7 @@ impl Scripts {
             let registered = state.engine(Of::session(session), &self.gate)?.load(code)?;
             restored.check(&name, &registered)?;
             restored.insert(&name, &text, &registered);
-            callbacks.extend(registered.into_iter().map(|of| (of.name, of.callback)));
+            callbacks.extend(registered.into_iter().map(|of| (found_by(&of.name), of.callback)));
         }
         let gone = state.libraries.join(restored, restoring)?;
         state.forget(&gone);
@@ -357,7 +355,7 @@ impl Scripts {
     pub(crate) fn all_libraries(&self, session: &Session) -> Vec<(String, Library, Functions)> {
         let state = self.up_to_date(Of::session(session));
         let functions = |library: &Library| {
-            let of = |name: &String| Some((name.clone(), state.libraries.functions.get(name)?.clone()));
+            let of = |name: &String| Some((name.clone(), state.libraries.function(name.as_bytes())?.clone()));
             library.functions.iter().filter_map(of).collect()
         };
         let libraries = state.libraries.by_name.iter();
@@ -378,7 +376,8 @@ impl Scripts {
     }
 
     fn count(&self, state: &State) {
-        let of = [state.cache.len(), state.libraries.by_name.len(), state.libraries.functions.len()];
+        let functions = state.libraries.by_name.values().map(|library| library.functions.len()).sum();
+        let of = [state.cache.len(), state.libraries.by_name.len(), functions];
         self.counts.iter().zip(of).for_each(|(count, of)| count.store(of, Ordering::Relaxed));
     }
 
@@ -474,7 +473,7 @@ impl State {
         self.libraries.insert(&name, text, &registered);
         self.forget(&gone);
         if let Some(engine) = &mut self.engine {
-            engine.functions.extend(registered.into_iter().map(|of| (of.name, of.callback)));
+            engine.functions.extend(registered.into_iter().map(|of| (found_by(&of.name), of.callback)));
         }
         Ok(name)
     }
@@ -498,7 +497,7 @@ impl State {
                 // What one kind of server can load another may not: it has no such functions.
                 let loaded = shebang::of_library(&library.text).and_then(|(_, code)| engine.load(code));
                 let loaded = loaded.unwrap_or_default();
-                engine.functions.extend(loaded.into_iter().map(|of| (of.name, of.callback)));
+                engine.functions.extend(loaded.into_iter().map(|of| (found_by(&of.name), of.callback)));
             }
             self.engine = Some(engine);
         }

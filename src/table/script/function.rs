@@ -68,13 +68,15 @@ pub(super) fn list(call: &mut Call<'_>) -> Answer {
             with_code = true;
         } else if pattern.is_none() && is(option, "LIBRARYNAME") {
             let missing = ErrorReply::known("ERR library name argument was not given");
-            pattern = Some(Pattern::new(call.args.take().ok_or(missing)?));
+            pattern = Some(call.args.take().ok_or(missing)?.to_ascii_lowercase());
         } else {
             return Err(unknown("Unknown argument ", option));
         }
     }
     let mut libraries = call.shared().scripts.all_libraries(call.session);
-    libraries.retain(|(name, ..)| pattern.as_ref().is_none_or(|pattern| pattern.matches(name.as_bytes())));
+    // In any case, though the names of libraries are not the same in any.
+    let fits = |name: &str, glob: &[u8]| Pattern::new(glob).matches(name.to_ascii_lowercase().as_bytes());
+    libraries.retain(|(name, ..)| pattern.as_ref().is_none_or(|pattern| fits(name, pattern)));
     let told = libraries.into_iter().map(|(name, library, functions)| {
         let functions = functions.into_iter().map(|(name, function)| told(name, function)).collect();
         let mut facts = vec![

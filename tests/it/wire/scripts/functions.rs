@@ -116,6 +116,32 @@ fn libraries_are_loaded_and_told_as_redis_does() {
 }
 
 #[test]
+fn names_of_functions_are_the_same_in_any_case_and_those_of_libraries_are_not() {
+    let registers =
+        |library: &str, what: &str| format!("#!lua name={library}\nredis.register_function({what})");
+    compare_all(&[
+        load(&registers("lib", "'Foo', function() return 1 end")),
+        words!["FCALL", "foo", "0"],
+        words!["FCALL_RO", "FOO", "0"],
+        load(&registers("other", "'foo', function() return 2 end")),
+        load(&registers("Other", "'FOO', function() return 2 end")),
+        load(&registers("Other", "'Bar', function() error('x') end")),
+        words!["FCALL", "bAR", "0"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "other"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "L*"],
+        words!["FUNCTION", "LOAD", "REPLACE", registers("lib", "'FOO', function() return 3 end")],
+        words!["FCALL", "foo", "0"],
+        words!["FUNCTION", "LIST", "LIBRARYNAME", "lib"],
+        words!["FUNCTION", "STATS"],
+        words!["FUNCTION", "DELETE", "LIB"],
+        load(&registers("LIB", "'lib', function() return 4 end")),
+        words!["FUNCTION", "DELETE", "lib"],
+        words!["FCALL", "LIB", "0"],
+        words!["FCALL", "foo", "0"],
+    ]);
+}
+
+#[test]
 fn functions_are_called_as_redis_does() {
     let library = "#!lua name=lib\n\
         local count = 0\n\
