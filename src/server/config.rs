@@ -10,6 +10,7 @@ use super::ServerBuilder;
 use crate::SyncPolicy;
 use crate::resp::{Style, split_words};
 use crate::table::{check_user, eviction_of, is_passed_over, names, plain, read_at_start};
+use crate::text::glob::Pattern;
 use crate::{Bytes, Compat, ManualClock, SaveFile, Server, Store, StoreBuilder};
 
 /// Files may include each other so deep.
@@ -164,7 +165,7 @@ impl ServerConfig {
 
     /// Reads lines as those of `redis.conf`: a name and words behind it, quoted or not; a line that begins
     /// with `#` says nothing;
-    /// `include` names further files. What is read later holds, but that save points are gathered. O(text)
+    /// `include` names further files, by wildcards too: those of them that there are, in the order of their names. What is read later holds, but that save points are gathered. O(text)
     ///
     /// ```
     /// use larder::{Compat, ServerConfig};
@@ -215,10 +216,13 @@ impl ServerConfig {
         if depth == DEPTH {
             return Err(Included::Not("too many files that include each other".into()));
         }
-        let text = std::fs::read(path);
-        let text = text
-            .map_err(|error| Included::Not(format!("can't open config file '{path}': {}", plain(&error))))?;
-        self.read_lines(&text, depth + 1).map_err(Included::Broken)
+        for path in files_named(path) {
+            let text = std::fs::read(&path).map_err(|error| {
+                Included::Not(format!("can't open config file '{}': {}", path.display(), plain(&error)))
+            })?;
+            self.read_lines(&text, depth + 1).map_err(Included::Broken)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: &[u8], words: &[Bytes]) -> Result<(), String> {
@@ -409,4 +413,32 @@ impl ServerConfig {
 enum Included {
     Not(String),
     Broken(ConfigError),
+}
+
+/// The file of that path, or those that its wildcards fit, in the order of their names. O(files in its folders)
+fn files_named(path: &str) -> Vec<PathBuf> {
+    let has_wildcards = |text: &str| text.contains(['*', '?', '[']);
+    if !has_wildcards(path) {
+        return vec![path.into()];
+    }
+    let mut found = vec![PathBuf::new()];
+    for part in Path::new(path) {
+        match part.to_str().filter(|part| has_wildcards(part)) {
+            Some(pattern) => found = found.iter().flat_map(|folder| entries(folder, pattern)).collect(),
+            None => found.iter_mut().for_each(|path| path.push(part)),
+        }
+    }
+    found.retain(|path| path.exists());
+    found.sort();
+    found
+}
+
+/// What is in the folder, by names that fit; those that begin with a dot only if the pattern does.
+fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let place = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let glob = Pattern::new(pattern.as_bytes());
+    let fits = |name: &[u8]| glob.matches(name) && (!name.starts_with(b".") || pattern.starts_with('.'));
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names.filter(|name| fits(name.as_encoded_bytes())).map(|name| folder.join(name)).collect()
 }

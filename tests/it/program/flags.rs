@@ -94,6 +94,32 @@ fn flags_go_over_the_file_and_the_file_over_the_environment() {
     assert_eq!(client.info("maxmemory_human"), "3.00M");
 }
 
+/// Those whose names fit, in their order, and none is no error; but one that is named has to be there.
+#[test]
+fn files_are_included_by_wildcards() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    for (name, hz) in [("conf.d/b.conf", 30), ("conf.d/a.conf", 20), ("conf.d/.c.conf", 40), ("d.conf", 50)] {
+        fs::write(folder.path().join(name), format!("hz {hz}\n")).unwrap();
+    }
+    let path = folder.path().display();
+    for (include, hz) in [
+        ("conf.d/*.conf".into(), "30"),
+        ("conf.?/[ax].conf".into(), "20"),
+        ("conf.d/.*.conf".into(), "40"),
+        (format!("\"{path}/conf.d/*.conf\""), "30"),
+        ("no*.conf".into(), "10"),
+        ("*/no.conf".into(), "10"),
+    ] {
+        fs::write(folder.path().join("redis.conf"), format!("include {include}\n")).unwrap();
+        let server = Program::spawn(program(folder.path(), &["redis.conf", "--port", "0"]));
+        assert_eq!(server.client().config("hz"), hz, "{include}");
+    }
+    fs::write(folder.path().join("redis.conf"), "include no.conf\n").unwrap();
+    let output = program(folder.path(), &["redis.conf", "--port", "0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
 /// As the `command` of a compose file for an image of Redis does.
 #[test]
 fn the_program_may_be_named_once_more() {
