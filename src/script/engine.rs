@@ -49,7 +49,7 @@ pub(super) struct Engine {
     lua: Lua,
     pub compat: Compat,
     running: Arc<Mutex<Running>>,
-    /// By their SHA1, and by their name: what is compiled.
+    /// By their SHA1, and by what functions are found by: what is compiled.
     pub scripts: HashMap<String, Function, RandomState>,
     pub functions: HashMap<String, Function, RandomState>,
     registry: register::Registry,
@@ -106,7 +106,7 @@ impl Engine {
         let (globals, library_globals, run_script, run_function, run_library) =
             sandbox.call::<(Table, Table, Function, Function, Function)>((native, libraries))?;
         lua.set_globals(globals)?;
-        watch_for_kill(&lua, signals)?;
+        watch_for_kill(&lua, compat, signals)?;
         Ok(Engine {
             lua,
             compat,
@@ -244,7 +244,7 @@ const OUT_OF_MEMORY: &str = "ERR not enough memory: the scripts of a store have 
 
 /// Has a script that is killed end, at the next look and, lest it catches that, at every line after it; and a library that
 /// takes too long to load, which cannot catch anything.
-fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
+fn watch_for_kill(lua: &Lua, compat: Compat, signals: &Arc<Signals>) -> mlua::Result<()> {
     let signals = Arc::clone(signals);
     let triggers = HookTriggers::new().every_nth_instruction(STEP);
     // The sandbox's own code is to go on: it ends the run.
@@ -257,9 +257,11 @@ fn watch_for_kill(lua: &Lua, signals: &Arc<Signals>) -> mlua::Result<()> {
         if !signals.kill.load(Ordering::Relaxed) {
             return Ok(VmState::Continue);
         }
-        let text = match signals.is_function.load(Ordering::Relaxed) {
-            true => "ERR Script killed by user with FUNCTION KILL.",
-            false => "ERR Script killed by user with SCRIPT KILL.",
+        // Redis knows of no difference.
+        let text = match (compat, signals.is_function.load(Ordering::Relaxed)) {
+            (Compat::Valkey9, true) => "ERR Script killed by user with FUNCTION KILL.",
+            (Compat::Valkey9, false) => "ERR Script killed by user with SCRIPT KILL.",
+            _ => "ERR Script killed by user with SCRIPT KILL...",
         };
         lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, debug| {
             if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }

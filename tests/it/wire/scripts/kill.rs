@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use larder::{ManualClock, Reply, Session, Store};
+use larder::{Compat, ManualClock, Reply, Session, Store};
 
 const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 const FUNCTION: &str =
@@ -53,11 +53,41 @@ fn a_script_without_an_end_is_killed_even_if_it_catches_errors() {
         assert_eq!(other.call(["SCRIPT", "KILL"]), Reply::OK, "{script}");
         let error = text(runs.join().unwrap());
         assert!(
-            error.starts_with("ERR Script killed by user with SCRIPT KILL. script: "),
+            error.starts_with("ERR Script killed by user with SCRIPT KILL... script: "),
             "{script}: {error}"
         );
         assert_eq!(text(other.call(["SCRIPT", "KILL"])), "NOTBUSY No scripts in execution right now.");
         assert_eq!(other.call(["EVAL", "return 5", "0"]), Reply::Integer(5));
+    }
+}
+
+/// The texts are those of the live servers.
+#[test]
+fn who_was_killed_is_told_as_that_server_does() {
+    for compat in [Compat::Redis70, Compat::Redis82, Compat::Valkey9] {
+        for (words, kill) in
+            [(vec!["EVAL", "while true do end", "0"], "SCRIPT"), (vec!["FCALL", "loops", "0"], "FUNCTION")]
+        {
+            let store = Store::new();
+            let mut session = store.session().compat(compat);
+            session.call([
+                "FUNCTION",
+                "LOAD",
+                "#!lua name=lib\nredis.register_function('loops', function() while true do end end)",
+            ]);
+            let runs = thread::spawn(move || session.call(words));
+            let mut other = store.session().compat(compat);
+            while !running(&mut other) {
+                thread::yield_now();
+            }
+            assert_eq!(other.call([kill, "KILL"]), Reply::OK);
+            let expected = match compat {
+                Compat::Valkey9 => format!("ERR Script killed by user with {kill} KILL. script: on @user_"),
+                _ => "ERR Script killed by user with SCRIPT KILL... script: ".into(),
+            };
+            let error = text(runs.join().unwrap());
+            assert!(error.starts_with(&expected), "{compat:?}: {error}");
+        }
     }
 }
 
@@ -93,7 +123,7 @@ fn others_wait_until_it_is_late_and_then_are_told() {
         assert_eq!(text(session.call(["GET", "a"])), busy);
         assert_eq!(session.call(["DISCARD"]), Reply::OK);
         assert_eq!(session.call([kill, "KILL"]), Reply::OK);
-        assert!(text(runs.join().unwrap()).contains(&format!("with {kill} KILL.")));
+        assert!(text(runs.join().unwrap()).contains("with SCRIPT KILL... script: "));
         assert_eq!(session.call(["GET", "a"]), Reply::Nil);
     }
     // It takes a lock to forget what it watches, which must not keep who drops it.
