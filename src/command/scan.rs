@@ -4,7 +4,7 @@
 //! and the walk goes there too. A small collection comes whole, in one turn: so Redis does, and a small
 //! sorted set has its entries by score and not where they were.
 
-use super::object::{is_of_integers, is_small_hash, is_small_set, is_small_sorted_set};
+use super::object::{Limits, is_of_integers, is_small_hash, is_small_set, is_small_sorted_set};
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::value::hash::{Field, Hash};
@@ -47,7 +47,7 @@ pub(crate) fn hash(
 ) -> Result<Option<Turn<Field>>> {
     let Some(hash) = view.find::<Hash>(key)? else { return Ok(None) };
     let (len, now) = (hash.positions() as usize, view.now());
-    if len <= PACKED || is_small_hash(hash, view.now()) {
+    if len <= PACKED || is_small_hash(hash, view.now(), Limits::DEFAULT.hash) {
         let field = |(name, value)| Field { name: Bytes::from(name), value: Bytes::from(value) };
         return Ok(Some(Turn::whole(hash.iter(now).map(field).collect())));
     }
@@ -65,7 +65,10 @@ pub(crate) fn set(
     count: usize,
 ) -> Result<Option<Turn<Bytes>>> {
     let Some(set) = view.find::<Set>(key)? else { return Ok(None) };
-    if set.len() <= PACKED || is_small_set(set) || is_of_integers(set) {
+    if set.len() <= PACKED
+        || is_small_set(set, Limits::DEFAULT.set)
+        || is_of_integers(set, Limits::DEFAULT.integers)
+    {
         return Ok(Some(Turn::whole(set.iter().map(Bytes::from).collect())));
     }
     Ok(Some(Turn::page(set.len(), cursor, count, |at| set.get_at(at))))
@@ -82,7 +85,7 @@ pub(crate) fn sorted_set(
     count: usize,
 ) -> Result<Option<Turn<Scored>>> {
     let Some(set) = view.find::<SortedSet>(key)? else { return Ok(None) };
-    if set.len() <= PACKED || is_small_sorted_set(set) {
+    if set.len() <= PACKED || is_small_sorted_set(set, Limits::DEFAULT.sorted_set) {
         return Ok(Some(Turn::whole(set.scored(0..set.len()))));
     }
     Ok(Some(Turn::page(set.len(), cursor, count, |at| set.at(at))))

@@ -6,7 +6,7 @@ use super::kind::*;
 use super::listpack::Builder;
 use super::{Version, intset, lzf, stream};
 use crate::clock::{Clock, NEVER};
-use crate::command::object::{is_of_integers, is_small_hash, is_small_set, is_small_sorted_set};
+use crate::command::object::{Limits, is_of_integers, is_small_hash, is_small_set, is_small_sorted_set};
 use crate::text::number::{IntegerBuffer, format_general, format_score, parse_i64};
 use crate::value::hash::Hash;
 use crate::value::list::List;
@@ -208,17 +208,20 @@ pub(super) fn nodes(
     if node.is_empty() { Ok(()) } else { each(NODE_PACKED, &node.finish()) }
 }
 
+/// Which collections are written in small forms, whatever is configured: a server reads either.
+const LIMITS: Limits = Limits::DEFAULT;
+
 fn kind(value: &Value, version: Version, now: u64) -> Result<u8, &'static str> {
     Ok(match value {
         Value::String(_) | Value::Native(_) => STRING,
         Value::List(_) => LIST_QUICKLIST_2,
-        Value::Set(set) if is_of_integers(set) => SET_INTSET,
-        Value::Set(set) if version.0 > 10 && is_small_set(set) => SET_LISTPACK,
+        Value::Set(set) if is_of_integers(set, LIMITS.integers) => SET_INTSET,
+        Value::Set(set) if version.0 > 10 && is_small_set(set, LIMITS.set) => SET_LISTPACK,
         Value::Set(_) => SET,
         Value::Hash(hash) => {
             let expires = hash.next_deadline() != NEVER
                 && hash.iter(now).any(|(name, _)| hash.deadline(name, now).is_some_and(|at| at != NEVER));
-            match (expires, is_small_hash(hash, now)) {
+            match (expires, is_small_hash(hash, now, LIMITS.hash)) {
                 (true, _) if version.0 < 12 => return Err("a hash with fields that expire"),
                 (true, _) if version.is_valkey() => HASH_22,
                 (true, true) => HASH_LISTPACK_EX,
@@ -227,7 +230,7 @@ fn kind(value: &Value, version: Version, now: u64) -> Result<u8, &'static str> {
                 (false, false) => HASH,
             }
         }
-        Value::SortedSet(set) if is_small_sorted_set(set) => ZSET_LISTPACK,
+        Value::SortedSet(set) if is_small_sorted_set(set, LIMITS.sorted_set) => ZSET_LISTPACK,
         Value::SortedSet(_) => ZSET_2,
         Value::Stream(_) if version.0 >= 14 && !version.is_valkey() => STREAM_5,
         Value::Stream(stream) if stream::has_unowned(stream) => {

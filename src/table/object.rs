@@ -1,9 +1,10 @@
 //! OBJECT: what a server tells of how it keeps a key.
 
 use super::call::{Answer, Call};
+use super::config;
 use super::row::flag::{LOADING, READONLY, STALE};
 use super::row::{Compat, Keys, Row, container, row};
-use crate::command::object::{self, Manner};
+use crate::command::object::{self, Limits, Manner, Small};
 use crate::key::KeyRef;
 use crate::keyspace::view::View;
 use crate::reply::{ErrorReply, Reply};
@@ -49,21 +50,46 @@ fn tell<T>(
 }
 
 /// How that server keeps values.
-pub(super) fn manner(compat: Compat) -> Manner {
+pub(super) fn manner(call: &Call<'_>) -> Manner {
+    let compat = call.compat();
     let with_key = match compat {
         Compat::Valkey9 => Some(113),
         _ => (compat.redis() >= (8, 2)).then_some(41),
     };
-    Manner { version: compat.redis(), with_key }
+    let small_that_expires = match compat {
+        Compat::Valkey9 => "hashtable",
+        _ if compat.redis() >= (7, 4) => "listpackex",
+        _ => "listpack",
+    };
+    Manner { version: compat.redis(), with_key, small_that_expires, limits: limits(call) }
+}
+
+/// Those that are configured.
+fn limits(call: &Call<'_>) -> Limits {
+    let set = |name| config::number_set(call.space(), name);
+    let size =
+        |name, default| set(name).map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX));
+    let Limits { hash, set: members, sorted_set, integers, list } = Limits::DEFAULT;
+    let small = |elements, longest, default: Small| Small {
+        elements: size(elements, default.elements),
+        longest: size(longest, default.longest),
+    };
+    Limits {
+        hash: small("hash-max-listpack-entries", "hash-max-listpack-value", hash),
+        set: small("set-max-listpack-entries", "set-max-listpack-value", members),
+        sorted_set: small("zset-max-listpack-entries", "zset-max-listpack-value", sorted_set),
+        integers: size("set-max-intset-entries", integers),
+        list: set("list-max-listpack-size").unwrap_or(list),
+    }
 }
 
 fn encoding(call: &mut Call<'_>) -> Answer {
-    let manner = manner(call.compat());
+    let manner = manner(call);
     tell(call, |view, key| object::encoding(view, key, manner), |name| Ok(Reply::text(name)))
 }
 
 fn references(call: &mut Call<'_>) -> Answer {
-    let manner = manner(call.compat());
+    let manner = manner(call);
     tell(call, |view, key| object::references(view, key, manner), |count| Ok(Reply::Integer(count)))
 }
 

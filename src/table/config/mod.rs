@@ -161,6 +161,11 @@ pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
     own_value(space, name).unwrap_or_else(|| Bytes::from(default_of(name)))
 }
 
+/// The number that a parameter has been set to, if it has.
+pub(super) fn number_set(space: &Keyspace, name: &str) -> Option<i64> {
+    number::parse_i64(&space.shared().settings.changed(name)?)
+}
+
 /// What it is by default in Redis.
 fn default_of(name: &str) -> &'static str {
     let known = PARAMETERS.iter().find(|parameter| parameter.name == name);

@@ -22,7 +22,7 @@ pub(super) fn takes(words: &[Bytes], compat: Compat) -> bool {
 pub(super) fn describe(call: &Call<'_>, name: &Bytes, words: &[Bytes]) -> Answer {
     let (clock, compat) = (call.space().clock(), call.compat());
     call.space().encode_natives(call.db().index(), std::iter::once(&name[..]));
-    let how = manner(compat);
+    let how = manner(call);
     // Shared, so that it is measured without a lock.
     let found = call.read(call.db().key_ref(name), |view, key| {
         let kept = encoding(view, key, how).zip(references(view, key, how));

@@ -3,6 +3,7 @@
 use larder::{Compat, Reply, Store};
 
 use super::redis::Redis;
+use super::value::Value;
 use super::{Words, compare, fill, words};
 use crate::differential::chance::Chance;
 use crate::differential::server::Server;
@@ -78,6 +79,67 @@ fn contents_are_kept_as_redis_keeps_them() {
     }
 }
 
+/// Each in a store of its own, since what was once large stays so in Redis.
+#[test]
+fn the_limits_that_are_configured_hold() {
+    let text = |length: usize| "x".repeat(length);
+    let cases = [
+        ("hash-max-listpack-entries", "2", vec![words!["HSET", "key", "a", "1", "b", "2"]]),
+        ("hash-max-ziplist-entries", "1", vec![words!["HSET", "key", "a", "1", "b", "2"]]),
+        ("hash-max-listpack-value", "3", vec![words!["HSET", "key", "a", "123"]]),
+        ("hash-max-ziplist-value", "2", vec![words!["HSET", "key", "a", "123"]]),
+        ("hash-max-listpack-entries", "1000", vec![hash_of(513)]),
+        ("set-max-intset-entries", "2", vec![words!["SADD", "key", "1", "2", "3"]]),
+        ("set-max-intset-entries", "0", vec![words!["SADD", "key", "1"]]),
+        ("set-max-listpack-entries", "1", vec![words!["SADD", "key", "a", "b"]]),
+        ("set-max-listpack-value", "2", vec![words!["SADD", "key", "abc"]]),
+        ("set-max-listpack-value", "100", vec![words!["SADD", "key", text(100)]]),
+        ("zset-max-listpack-entries", "0", vec![words!["ZADD", "key", "1", "a"]]),
+        (
+            "zset-max-ziplist-entries",
+            "1",
+            vec![words!["ZADD", "key", "1", "a"], words!["ZADD", "key", "1", "b"]],
+        ),
+        ("zset-max-listpack-value", "2", vec![words!["ZADD", "key", "1", "abc"]]),
+        ("list-max-listpack-size", "2", vec![words!["RPUSH", "key", "a"], words!["RPUSH", "key", "b"]]),
+        ("list-max-listpack-size", "2", vec![words!["RPUSH", "key", "a", "b"], words!["RPUSH", "key", "c"]]),
+        ("list-max-listpack-size", "0", vec![words!["RPUSH", "key", "a"], words!["RPUSH", "key", "b"]]),
+        ("list-max-listpack-size", "9", vec![words!["RPUSH", "key", text(8_185)]]),
+        ("list-max-listpack-size", "9", vec![words!["RPUSH", "key", text(8_186)]]),
+        ("list-max-ziplist-size", "-1", vec![words!["RPUSH", "key", text(4_089)]]),
+        ("list-max-ziplist-size", "-1", vec![words!["RPUSH", "key", text(4_090)]]),
+        ("list-max-listpack-size", "-5", vec![words!["RPUSH", "key", text(65_000)]]),
+        ("list-max-listpack-size", "-7", vec![words!["RPUSH", "key", text(65_530)]]),
+    ];
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), larder::Protocol::Resp2);
+        for (name, value, commands) in &cases {
+            let store = Store::new();
+            let mut session = store.session().compat(redis.compat);
+            let before = Value::parse(&redis.ask(&words!["CONFIG", "GET", *name])).unwrap().texts();
+            let set = words!["CONFIG", "SET", *name, *value];
+            let all = [vec![words!["DEL", "key"], set], commands.clone()].concat();
+            for words in &all {
+                redis.ask(words);
+                super::answer(&mut session, words);
+            }
+            let question = words!["OBJECT", "ENCODING", "key"];
+            let reply = super::answer(&mut session, &question);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(&question));
+            before
+                .get(1)
+                .into_iter()
+                .for_each(|was| drop(redis.ask(&words!["CONFIG", "SET", *name, was.clone()])));
+            assert_eq!(ours, theirs, "{:?}, {name} {value}, {} commands", redis.compat, commands.len());
+        }
+    }
+}
+
+fn hash_of(fields: usize) -> Words {
+    let pairs = (0..fields).flat_map(|number| [number.to_string().into_bytes(), b"x".to_vec()]);
+    [words!["HSET", "key"], pairs.collect()].concat()
+}
+
 #[test]
 fn newer_servers_keep_more_in_small_forms() {
     use std::time::Duration;
@@ -92,6 +154,7 @@ fn newer_servers_keep_more_in_small_forms() {
         (Compat::Redis70, ["quicklist", "hashtable", "listpack", "listpack"]),
         (Compat::Redis72, ["listpack", "listpack", "listpack", "listpack"]),
         (Compat::Redis810, ["listpack", "listpack", "listpack", "listpackex"]),
+        (Compat::Valkey9, ["listpack", "listpack", "listpack", "hashtable"]),
     ];
     for (compat, names) in expected {
         let mut session = store.session().compat(compat);
