@@ -162,7 +162,11 @@ fn check_count(op: BitOp, sources: usize) -> Result<()> {
 }
 
 fn check_steps(steps: &[FieldOp], limits: Limits) -> Result<()> {
-    steps.iter().map(FieldOp::place).try_for_each(|(int, offset)| check(offset, int.bits(), limits))
+    steps.iter().try_for_each(|step| {
+        let (int, offset) = step.place();
+        // What is only read may end where no string can.
+        check(offset, if step.reads() { 1 } else { int.bits() }, limits)
+    })
 }
 
 /// Refuses bits that lie beyond what a string may hold.

@@ -235,6 +235,8 @@ fn get_ex(call: &mut Call<'_>) -> Answer {
     let mut deadline = Deadline::Keep;
     if let Some(word) = call.args.take() {
         if is(word, "PERSIST") {
+            // As often as one likes.
+            while call.args.keyword("PERSIST") {}
             deadline = Deadline::Clear;
         } else {
             let unit = Unit::from_keyword(word).ok_or(ErrorReply::SYNTAX)?;
