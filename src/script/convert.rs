@@ -202,6 +202,9 @@ pub(super) fn to_word(value: &Value, dialect: Dialect) -> Option<Bytes> {
         Value::Number(value) => *value,
         _ => return None,
     };
+    if number.is_nan() && number.is_sign_negative() {
+        return Some(Bytes::from("-nan"));
+    }
     let is_old = dialect.compat.redis() < (7, 2);
     let cut = whole(number);
     if !is_old && cut as f64 == number && cut != i64::MIN {

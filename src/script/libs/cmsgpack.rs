@@ -212,11 +212,11 @@ fn single(lua: &Lua, tag: u8, left: &mut &[u8]) -> Result<Value, Bad> {
         0xcc => number(f64::from(u8::from_be_bytes(*fixed(left)?))),
         0xcd => number(f64::from(u16::from_be_bytes(*fixed(left)?))),
         0xce => number(f64::from(u32::from_be_bytes(*fixed(left)?))),
-        0xcf => number(u64::from_be_bytes(*fixed(left)?) as f64),
         0xd0 => number(f64::from(i8::from_be_bytes(*fixed(left)?))),
         0xd1 => number(f64::from(i16::from_be_bytes(*fixed(left)?))),
         0xd2 => number(f64::from(i32::from_be_bytes(*fixed(left)?))),
-        0xd3 => number(i64::from_be_bytes(*fixed(left)?) as f64),
+        // With a sign or without: Redis reads either as if it had one.
+        0xcf | 0xd3 => number(i64::from_be_bytes(*fixed(left)?) as f64),
         0xa0..=0xbf => text(lua, usize::from(tag & 31), left),
         0xd9 => text(lua, usize::from(u8::from_be_bytes(*fixed(left)?)), left),
         0xda => text(lua, usize::from(u16::from_be_bytes(*fixed(left)?)), left),

@@ -107,6 +107,18 @@ pub(super) fn read(call: &mut Call<'_>, by_group: bool) -> Result<Blocked, Error
     }
 }
 
+/// Up to 7.0 a script's command may not even ask for it; later it does not wait.
+fn check_may_block(call: &Call<'_>) -> Result<(), ErrorReply> {
+    #[cfg(feature = "lua")]
+    if call.compat() == Compat::Redis70 && call.session.scripting.is_part {
+        let why = b" command is not allowed with BLOCK option from scripts";
+        return Err(ErrorReply::of_bytes([b"ERR ", call.said, why].concat()));
+    }
+    #[cfg(not(feature = "lua"))]
+    let _ = call;
+    Ok(())
+}
+
 fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
     const GROUP: ErrorReply =
         ErrorReply::known("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
@@ -120,6 +132,7 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
     while let Some(word) = call.args.take() {
         let more = call.args.len();
         if is(word, "BLOCK") && more > 0 {
+            check_may_block(call)?;
             options.block = Some(timeout(call)?);
         } else if is(word, "COUNT") && more > 0 {
             options.count = usize::try_from(call.args.integer()?).unwrap_or(0);

@@ -493,6 +493,19 @@ fn arguments_are_read_as_redis_does() {
         words!["EVAL", "redis.call('incr', 'left') error('x')", "0"],
         words!["GET", "left"],
     ];
+    for script in [
+        "return redis.call('set', 'a', 0/0)",
+        "return redis.call('get', 'a')",
+        "return redis.call('set', 'a', -(0/0))",
+        "return redis.call('get', 'a')",
+        "return redis.call('set', 'a', -1/0)",
+        "return redis.call('get', 'a')",
+        "return redis.call('xread', 'block', 0, 'streams', 's', '$')",
+        "return redis.call('XREAD', 'BLOCK', 'x', 'streams', 's', '$')",
+        "return redis.pcall('xreadgroup', 'group', 'g', 'c', 'block', 0, 'streams', 's', '>')",
+    ] {
+        commands.push(words!["EVAL", script, "0"]);
+    }
     for shebang in [
         "#!lua",
         "#!lua\n",

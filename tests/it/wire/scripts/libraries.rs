@@ -136,6 +136,8 @@ fn packed_messages_are_as_redis_has_them() {
         "local t = {} for i = 1, 20 do t[i] = i end return cmsgpack.pack(t)",
         "return cmsgpack.pack(string.rep('x', 31), string.rep('y', 32), string.rep('z', 256))",
         "return #cmsgpack.pack(string.rep('x', 70000))",
+        "return tostring(cmsgpack.unpack('\\207\\255\\255\\255\\255\\255\\255\\255\\255'))",
+        "return tostring(cmsgpack.unpack('\\207\\127\\255\\255\\255\\255\\255\\255\\255'))",
         "return {cmsgpack.unpack(cmsgpack.pack(1, 'x', {a = {1, 2}}, true))}",
         "return cmsgpack.unpack('')",
         "return cmsgpack.unpack()",
