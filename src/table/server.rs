@@ -164,5 +164,6 @@ fn wait_aof(call: &mut Call<'_>) -> Answer {
 fn lolwut(call: &mut Call<'_>) -> Answer {
     let shelves = "  _______\n |o|#|U|8|\n |=======|\n |8|o|_|#|\n |=======|\n";
     let version = call.compat().version();
-    Ok(Reply::Verbatim("txt", Bytes::from(format!("{shelves}\nRedis ver. {version}\n"))))
+    let name = if call.compat() == Compat::Valkey9 { "Valkey ver." } else { "Redis ver. " };
+    Ok(Reply::Verbatim("txt", Bytes::from(format!("{shelves}\n{name}{version}\n"))))
 }

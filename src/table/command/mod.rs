@@ -104,7 +104,11 @@ fn info(call: &Call<'_>, row: &'static Row) -> Reply {
         statuses(categories),
         Reply::Set(tips(row, compat).iter().map(Reply::text).collect()),
         key_specs::reply(row.name, compat),
-        if subcommands.is_empty() { Reply::Set(subcommands) } else { Reply::Array(subcommands) },
+        match compat {
+            Compat::Valkey9 => Reply::Array(subcommands),
+            _ if subcommands.is_empty() => Reply::Set(subcommands),
+            _ => Reply::Array(subcommands),
+        },
     ]);
     Reply::Array(facts)
 }
