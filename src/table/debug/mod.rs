@@ -9,6 +9,7 @@ mod object;
 mod samples;
 mod sha1;
 mod state;
+mod tuning;
 
 use std::sync::Arc;
 
@@ -133,6 +134,7 @@ fn debug(call: &mut Call<'_>) -> Answer {
         words if is(sub, "FAULT") => fault::fault(call, words),
         options if is(sub, "RELOAD") => reload(call, options),
         [] if is(sub, "ROLLBACK") => state::roll_back(call),
+        words if tuning::is_known(sub, words, call.compat()) => tuning::tune(sub, words),
         _ => Err(ErrorReply::new(format!(
             "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
             String::from_utf8_lossy(sub)

@@ -17,6 +17,44 @@ fn session(store: &Store, compat: Compat) -> (Session, larder::Server) {
     (store.session().compat(compat), server)
 }
 
+#[test]
+fn what_tests_tune_is_taken_as_redis_takes_it() {
+    let mut commands: Vec<Words> = ["0", "1k", "3gb", "4gb", "x"]
+        .into_iter()
+        .map(|bytes| words!["DEBUG", "QUICKLIST-PACKED-THRESHOLD", bytes])
+        .collect();
+    commands.extend(
+        ["10", "never", "RESET", "x"].map(|time| words!["DEBUG", "replybuffer", "PEAK-RESET-TIME", time]),
+    );
+    commands.extend([
+        words!["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "1gb"],
+        words!["DEBUG", "QUICKLIST-PACKED-THRESHOLD"],
+        words!["DEBUG", "REPLYBUFFER", "RESIZING", "1"],
+        words!["DEBUG", "REPLYBUFFER", "x", "y"],
+        words!["DEBUG", "REPLYBUFFER", "RESIZING"],
+        words!["DEBUG", "PAUSE-CRON", "0"],
+        words!["DEBUG", "DICT-RESIZING", "1"],
+        words!["DEBUG", "SET-DISABLE-DENY-SCRIPTS", "0"],
+        words!["DEBUG", "LOG", "text"],
+        words!["DEBUG", "LOG", "text", "x"],
+    ]);
+    each_round(1, |server, _| {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let (mut session, _server) = session(&store, redis.compat);
+        for words in &commands {
+            let reply = answer(&mut session, words);
+            let (ours, theirs) = (session.encode(&reply), redis.ask(words));
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "{:?}, {words:?}",
+                redis.compat
+            );
+        }
+    });
+}
+
 fn draw(chance: &mut Chance) -> Words {
     let key = chance.key();
     let member =
