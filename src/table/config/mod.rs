@@ -38,9 +38,9 @@ pub(crate) use output::{OutputLimit, output_limit};
 use parameters::{PARAMETERS, Parameter};
 #[cfg(feature = "server")]
 pub(crate) use start::{is_passed_over, names, read_at_start, start};
-pub(super) use value::Kind;
 #[cfg(feature = "server")]
 pub(crate) use value::plain;
+pub(super) use value::{Kind, memory};
 
 const SETTING: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
 
@@ -306,6 +306,9 @@ fn set(call: &mut Call<'_>) -> Answer {
         }
         values.push((parameter.name, read));
     }
+    if values.iter().any(|(name, _)| *name == "rdma-bind") {
+        return Err(failed("rdma-bind", "No RDMA building support."));
+    }
     // A limit is set by the policy that comes with it.
     values.sort_by_key(|(name, _)| *name == "maxmemory");
     let looks_again = values.iter().any(|(name, _)| ["timeout", output::NAME].contains(name));
@@ -328,11 +331,11 @@ fn find(name: &[u8], compat: Compat) -> Result<(&'static str, &'static Parameter
     })
 }
 
-/// Whether the store was built with it, and cannot change it any more.
+/// Whether the store was built with it, or its server started, and cannot change it any more.
 fn is_built_in(space: &Keyspace, name: &str) -> bool {
     match name {
         "maxmemory" => !space.may_limit_bytes(),
-        "proto-max-bulk-len" => true,
+        "bind" | "port" | "proto-max-bulk-len" | "tls-port" => true,
         #[cfg(feature = "journal")]
         "appendonly" | "appendfsync" => space.journal().is_some(),
         _ => false,

@@ -2,8 +2,8 @@
 
 use super::Compat;
 use super::Kind::{
-    self, Choice, Events, FileName, Fixed, Flag, Folder, Memory, MemorySize, Number, Output, Password, Save,
-    Size, Text,
+    self, Choice, Events, FileName, Fixed, Flag, Folder, Memory, MemorySize, Number, Output, Password,
+    Percentiles, Save, Size, Text, Within,
 };
 
 /// A line of `redis.conf`.
@@ -94,7 +94,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("auto-aof-rewrite-percentage", Number(0, INT), "100"),
     parameter("availability-zone", Text, "").only(VALKEY),
     parameter("bgsave_cpulist", Fixed, "").or_since_72("bgsave-cpulist"),
-    parameter("bind", Fixed, ""),
+    parameter("bind", Text, ""),
     parameter("bind-source-addr", Text, ""),
     parameter("bio_cpulist", Fixed, "").or_since_72("bio-cpulist"),
     parameter("busy-reply-threshold", Number(0, LONG), "5000").or("lua-time-limit"),
@@ -154,7 +154,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("hash-seed", Fixed, "").only(VALKEY),
     parameter("hide-user-data-from-log", Flag, "no").only(SINCE_74).in_valkey("yes"),
     parameter("hll-sparse-max-bytes", MemorySize(0, SIZE), "3000"),
-    parameter("hz", Number(0, INT), "10"),
+    parameter("hz", Within(1, 500), "10"),
     parameter("ignore-warnings", Text, ""),
     parameter("import-mode", Flag, "no").only(VALKEY),
     parameter("io-threads", Fixed, "1").only(REDIS),
@@ -163,7 +163,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("jemalloc-bg-thread", Flag, "yes"),
     parameter("latency-monitor-threshold", Number(0, LONG), "0"),
     parameter("latency-tracking", Flag, "yes"),
-    parameter("latency-tracking-info-percentiles", Text, "50 99 99.9"),
+    parameter("latency-tracking-info-percentiles", Percentiles, "50 99 99.9"),
     parameter("lazyfree-lazy-eviction", Flag, "no").in_valkey("yes"),
     parameter("lazyfree-lazy-expire", Flag, "no").in_valkey("yes"),
     parameter("lazyfree-lazy-server-del", Flag, "no").in_valkey("yes"),
@@ -199,7 +199,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("oom-score-adj", Choice(&["no", "yes", "relative", "absolute"]), "no"),
     parameter("oom-score-adj-values", Text, "0 200 800"),
     parameter("pidfile", Fixed, ""),
-    parameter("port", Fixed, "0"),
+    parameter("port", Number(0, 65535), "0"),
     parameter("prefetch-batch-max-size", Number(0, 128), "16").only(VALKEY),
     parameter("primaryauth", Text, "").or("masterauth").only(VALKEY),
     parameter("primaryuser", Text, "").or("masteruser").only(VALKEY),
@@ -282,7 +282,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("tls-dh-params-file", Text, ""),
     parameter("tls-key-file", Text, ""),
     parameter("tls-key-file-pass", Text, ""),
-    parameter("tls-port", Fixed, "0"),
+    parameter("tls-port", Number(0, 65535), "0"),
     parameter("tls-prefer-server-ciphers", Flag, "no"),
     parameter("tls-protocols", Text, ""),
     parameter("tls-replication", Flag, "no"),

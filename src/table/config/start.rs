@@ -21,7 +21,7 @@ const LISTS: [&str; 9] = [
 ];
 
 /// What values those take that cannot be changed later.
-const FIXED: [(&str, Kind); 20] = [
+const FIXED: [(&str, Kind); 18] = [
     ("always-show-logo", Kind::Flag),
     ("appenddirname", Kind::Text),
     ("cluster-enabled", Kind::Flag),
@@ -34,13 +34,11 @@ const FIXED: [(&str, Kind); 20] = [
     ("enable-protected-configs", PERMISSION),
     ("io-threads", Kind::Number(1, 128)),
     ("io-threads-do-reads", Kind::Flag),
-    ("port", PORT),
     ("rdbchecksum", Kind::Flag),
     ("set-proc-title", Kind::Flag),
     ("supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"])),
     ("syslog-enabled", Kind::Flag),
     ("tcp-backlog", Kind::Number(0, i32::MAX as i64)),
-    ("tls-port", PORT),
     ("unixsocketperm", Kind::Text),
 ];
 

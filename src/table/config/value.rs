@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Number(i64, i64),
     /// The same without a sign, as the server keeps it.
     Size(i64, i64),
+    /// A whole number, in the place of which stands what comes closest between two.
+    Within(i64, i64),
     /// A number of bytes between two, perhaps with a unit.
     Memory(u64, u64),
     /// The same without a sign, as the server keeps it.
@@ -34,6 +36,8 @@ pub(crate) enum Kind {
     Output,
     /// Whatever one likes.
     Text,
+    /// Shares of a hundred.
+    Percentiles,
     /// Told, but not to be changed while the server runs.
     Fixed,
     /// A folder that there is: changed by clients where `enable-protected-configs` allows it, since they could do harm.
@@ -65,6 +69,11 @@ impl Kind {
                 }
                 within(value, least, most)
             }
+            Kind::Within(least, most) => {
+                let value = number::parse_i64(text).ok_or("argument couldn't be parsed into an integer")?;
+                within(value, 0, i64::from(i32::MAX))?;
+                Ok(Bytes::from(value.clamp(least, most).to_string()))
+            }
             Kind::Memory(least, most) | Kind::MemorySize(least, most) => {
                 let no_memory = "argument must be a memory value";
                 let (value, overflows) = memory(&lower).ok_or(no_memory)?;
@@ -87,6 +96,7 @@ impl Kind {
                 _ => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
             },
             Kind::Output => super::output::read(text).map_err(Into::into),
+            Kind::Percentiles => percentiles(text),
             Kind::Folder | Kind::FileName if text.is_empty() && compat == Compat::Valkey9 => {
                 let name = if matches!(self, Kind::Folder) { "dir" } else { "dbfilename" };
                 Err(format!("{name} can't be empty"))
@@ -109,7 +119,7 @@ fn within<T: PartialOrd + ToString>(value: T, least: T, most: T) -> Result<Bytes
 }
 
 /// A number of bytes: `100`, `100mb` (of 1024 * 1024), `100m` (of 1000 * 1000); and whether it was too large.
-pub(super) fn memory(text: &str) -> Option<(u64, bool)> {
+pub(in crate::table) fn memory(text: &str) -> Option<(u64, bool)> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits);
     let unit = match unit {
@@ -125,6 +135,24 @@ pub(super) fn memory(text: &str) -> Option<(u64, bool)> {
     // As C reads numbers: none is 0, and one too large the largest.
     let number = if digits.is_empty() { Some(0) } else { digits.parse::<u64>().ok() };
     Some((number.unwrap_or(u64::MAX).saturating_mul(unit), number.is_none()))
+}
+
+/// Numbers between 0 and 100, a space between two.
+fn percentiles(text: &[u8]) -> Result<Bytes, String> {
+    const NAME: &str = "latency-tracking-info-percentiles";
+    if text.is_empty() {
+        return Ok(Bytes::new());
+    }
+    let read = |word: &[u8]| {
+        let number = number::parse_f64(word).filter(|number| !number.is_nan());
+        let number = number.ok_or_else(|| format!("Invalid {NAME} parameters"))?;
+        match (0.0..=100.0).contains(&number) {
+            true => Ok(number::format_digits(number, 10)),
+            false => Err(format!("{NAME} parameters should sit between [0.0,100.0]")),
+        }
+    };
+    let numbers = text.split(|byte| *byte == b' ').map(read).collect::<Result<Vec<_>, String>>()?;
+    Ok(Bytes::from(numbers.join(&b' ')))
 }
 
 /// Pairs of seconds and changes, or nothing.

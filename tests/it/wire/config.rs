@@ -34,8 +34,6 @@ const APART: &[&str] = &[
     "cluster-announce-ip",
     "dir",
     "enable-debug-command",
-    "hz",
-    "latency-tracking-info-percentiles",
     "locale-collate",
     "masteruser",
     "maxclients",
@@ -51,7 +49,6 @@ const APART: &[&str] = &[
     "primaryauth",
     "primaryuser",
     "proto-max-bulk-len",
-    "rdma-bind",
     "rdma-port",
     "repl-backlog-size",
     "requirepass",
@@ -114,12 +111,43 @@ fn check(redis: &mut Redis) {
     }
 }
 
+/// What only a start can change takes what it is already.
+#[cfg(feature = "server")]
+#[test]
+fn a_server_listens_where_it_does() {
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let larder = larder::Server::builder().compat(redis.compat).start(&store).unwrap();
+        let mut client = Redis::connect(larder.port(), Protocol::Resp2);
+        for (name, value) in
+            [("port", None), ("port", Some("70000")), ("port", Some("x")), ("tls-port", Some("0"))]
+        {
+            let ask = |redis: &mut Redis, port: u16| {
+                redis.ask(&words!["CONFIG", "SET", name, value.map_or(port.to_string(), str::to_owned)])
+            };
+            let (ours, theirs) = (ask(&mut client, larder.port()), ask(&mut redis, server.port()));
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "{name} {value:?}"
+            );
+        }
+        assert_eq!(client.ask(&words!["CONFIG", "SET", "bind", "127.0.0.1"]), b"+OK\r\n");
+        let other = client.ask(&words!["CONFIG", "SET", "port", "1"]);
+        assert!(other.ends_with(b"can't set immutable config\r\n"), "{}", other.escape_ascii());
+    }
+}
+
 fn may_do_harm(name: &str) -> bool {
     APART.contains(&name) || (name.starts_with("tls-") && !name.starts_with("tls-session"))
 }
 
 fn value(chance: &mut Chance) -> String {
-    const VALUES: [&str; 36] = [
+    const VALUES: [&str; 39] = [
+        "50 99.90 100",
+        "50 200",
+        "50 nan",
         "yes",
         "no",
         "YES",
