@@ -46,8 +46,8 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     }
 }
 
-/// Waits for the command's end. A signal to end is the command's to follow: Ctrl-C has reached it already, and
-/// SIGTERM is passed on.
+/// Waits for the command's end. A signal to end is the command's to follow, so it is passed on. Ctrl-C reaches both by
+/// itself, and the command twice.
 async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
     let id = child.id();
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
@@ -55,10 +55,9 @@ async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
         tokio::select! {
             ended = &mut ended => return ended.map_err(io::Error::other)?,
             name = signals.next() => {
-                if name == "SIGTERM" {
-                    // Without unsafe code, a signal is sent by who can.
-                    let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status();
-                }
+                let option = if name == "SIGINT" { "-INT" } else { "-TERM" };
+                // Without unsafe code, a signal is sent by who can.
+                let _ = Command::new("kill").args([option, &id.to_string()]).status();
             }
         }
     }

@@ -130,8 +130,14 @@ fn run_serves_the_command_and_ends_with_it() {
 
 #[test]
 fn run_hands_a_signal_to_the_command() {
+    for (name, code) in [("-TERM", 5), ("-INT", 6)] {
+        hands(name, code);
+    }
+}
+
+fn hands(signal: &str, code: i32) {
     let folder = Folder::new();
-    let script = "trap 'exit 5' TERM; echo ready; while :; do read line || sleep 1; done";
+    let script = "trap 'exit 5' TERM; trap 'exit 6' INT; echo ready; while :; do read line || sleep 1; done";
     let mut child = program(folder.path(), &["run", "--", "sh", "-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -141,8 +147,8 @@ fn run_hands_a_signal_to_the_command() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
     let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
     // The shell looks at signals between its commands.
     drop(child.stdin.take());
-    assert_eq!(ended(&mut child).code(), Some(5));
+    assert_eq!(ended(&mut child).code(), Some(code));
 }
