@@ -426,7 +426,10 @@ impl ServerBuilder {
         (doors.is_tls = !tcp.is_empty() && acceptor.is_some());
         #[cfg(unix)]
         let socket = match &self.socket {
-            Some((path, permissions)) => Some(socket_file::listen(path, *permissions)?),
+            Some((path, permissions)) => Some(
+                socket_file::listen(path, *permissions)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
+            ),
             None => None,
         };
         #[cfg(unix)]

@@ -83,8 +83,16 @@ pub fn start(
         builder = builder.config_file(path);
     }
     let port = settings.get("port").unwrap_or_default();
+    let socket = settings.get("unixsocket").filter(|path| !path.is_empty());
     let server = builder.start(&store).map_err(|error| {
-        format!("Failed listening on port {port} (tcp), aborting: Could not create server TCP listening socket: {error}")
+        let error = error.to_string();
+        // What could not be listened on stands in front.
+        match socket.filter(|path| error.starts_with(&format!("{path}: "))) {
+            Some(_) => format!("Failed opening Unix socket: bind: {error}"),
+            None => format!(
+                "Failed listening on port {port} (tcp), aborting: Could not create server TCP listening socket: {error}"
+            ),
+        }
     })?;
     if let Some(address) = &settings.metrics {
         let _entered = runtime.enter();

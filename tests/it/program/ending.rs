@@ -112,6 +112,17 @@ fn a_port_that_is_taken_ends_the_start() {
     assert!(said.contains("Failed listening on port"), "{said}");
 }
 
+#[test]
+fn a_socket_that_cannot_be_made_ends_the_start() {
+    let folder = Folder::new();
+    let path = folder.path().join("no/such.sock");
+    let output =
+        program(folder.path(), &["--port", "0", "--unixsocket", &path.to_string_lossy()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(&format!("Failed opening Unix socket: bind: {}: ", path.display())), "{said}");
+}
+
 /// A store that is kept in a folder: what was acknowledged is there again, however it ended.
 #[cfg(feature = "journal")]
 mod kept {
