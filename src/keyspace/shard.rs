@@ -232,6 +232,19 @@ impl Waiters {
         self.queues.iter().filter(|((of, _), _)| *of == db).map(|(_, queue)| queue.len()).sum()
     }
 
+    /// How many keys somebody waits for.
+    #[cfg(feature = "commands")]
+    pub(crate) fn keys_waited_for(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// How many of them somebody waits for who minds that they go.
+    #[cfg(feature = "commands")]
+    pub(crate) fn keys_minded(&self) -> usize {
+        let minds = |queue: &&VecDeque<Arc<dyn Waiting>>| queue.iter().any(|waiter| waiter.minds_absence());
+        if self.mind_absence() { self.queues.values().filter(minds).count() } else { 0 }
+    }
+
     /// The keys that somebody waits for, in order, with their database.
     pub(crate) fn keys(&self) -> Vec<(u16, Bytes)> {
         let mut keys: Vec<_> = self.queues.keys().cloned().collect();

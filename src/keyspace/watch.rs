@@ -54,6 +54,12 @@ impl Watches {
         self.watches.is_empty() && self.held.is_empty()
     }
 
+    /// How many keys are watched.
+    #[cfg(feature = "commands")]
+    pub(crate) fn len(&self) -> usize {
+        self.watches.len()
+    }
+
     pub(crate) fn add(&mut self, db: u16, key: &[u8], watch: &Arc<Watch>) {
         let id = (db, Bytes::from(key));
         if self.held.contains_key(&id) {

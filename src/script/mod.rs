@@ -42,14 +42,15 @@ pub(crate) struct Scripts {
     /// The libraries that the state has, as the store keeps them.
     known: Mutex<Codes>,
     /// For who asks while a script runs.
-    counts: [AtomicUsize; 3],
+    counts: [AtomicUsize; 4],
 }
 
-/// How many scripts are kept, and libraries and functions are there.
+/// How many scripts are kept, libraries and functions are there, and scripts have made room for others.
 pub(crate) struct Counts {
     pub scripts: usize,
     pub libraries: usize,
     pub functions: usize,
+    pub evicted: usize,
 }
 
 /// Which store's Lua state is meant, and whom it is like.
@@ -69,6 +70,8 @@ impl<'o> Of<'o> {
 struct State {
     engine: Option<Engine>,
     cache: Cache,
+    /// How many scripts have gone from it to make room for others.
+    evicted: usize,
     libraries: Libraries,
     /// The SHA1 of texts that came by `EVAL`: to look one up is a small part of the work of computing it.
     digests: HashMap<Bytes, String, RandomState>,
@@ -114,7 +117,7 @@ impl Scripts {
             gate: Gate::new(),
             state: Mutex::default(),
             known: Mutex::default(),
-            counts: [0, 0, 0].map(AtomicUsize::new),
+            counts: [0, 0, 0, 0].map(AtomicUsize::new),
         }
     }
 
@@ -369,15 +372,22 @@ impl Scripts {
         if !self.is_up_to_date(session.db().space()) && is_idle() {
             drop(self.up_to_date(Of::session(session)));
         }
-        let [scripts, libraries, functions] = &self.counts;
-        let [scripts, libraries, functions] =
-            [scripts, libraries, functions].map(|count| count.load(Ordering::Relaxed));
-        Counts { scripts, libraries, functions }
+        let [scripts, libraries, functions, evicted] = &self.counts;
+        let [scripts, libraries, functions, evicted] =
+            [scripts, libraries, functions, evicted].map(|count| count.load(Ordering::Relaxed));
+        Counts { scripts, libraries, functions, evicted }
+    }
+
+    /// Counts the scripts that make room for others from 0 on.
+    pub(crate) fn count_evicted_anew(&self) {
+        let mut state = self.state.lock();
+        state.evicted = 0;
+        self.count(&state);
     }
 
     fn count(&self, state: &State) {
         let functions = state.libraries.by_name.values().map(|library| library.functions.len()).sum();
-        let of = [state.cache.len(), state.libraries.by_name.len(), functions];
+        let of = [state.cache.len(), state.libraries.by_name.len(), functions, state.evicted];
         self.counts.iter().zip(of).for_each(|(count, of)| count.store(of, Ordering::Relaxed));
     }
 
@@ -517,6 +527,7 @@ impl State {
         let function = engine.compile(code)?;
         engine.scripts.insert(sha.to_owned(), function.clone());
         if let Some(gone) = self.cache.insert(sha, text, flags, stays) {
+            self.evicted += 1;
             if let Some(engine) = &mut self.engine {
                 engine.scripts.remove(&gone);
             }

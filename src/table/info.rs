@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::acl::Reason;
 use super::args::is;
 use super::call::{Answer, Call};
+use super::clients::Facts;
 use super::config;
 use super::measure;
 use super::memory;
@@ -85,6 +86,8 @@ pub(super) fn reset(call: &Call<'_>) -> Result<(), ErrorReply> {
     *call.shared().counted.lock() = now;
     call.shared().saving.count_anew();
     call.shared().reset_measures();
+    #[cfg(feature = "lua")]
+    call.shared().scripts.count_evicted_anew();
     Ok(())
 }
 
@@ -97,18 +100,22 @@ fn server(call: &Call<'_>, _: &Stats) -> Vec<Line> {
             line("server_name", compat.server()),
             line("valkey_version", compat.version()),
             line("valkey_release_stage", "ga"),
-            line("server_mode", "standalone"),
         ],
-        _ => vec![line("redis_version", compat.version()), line("redis_mode", "standalone")],
+        _ => vec![line("redis_version", compat.version())],
     };
     lines.extend([
         line("redis_git_sha1", "00000000"),
         line("redis_git_dirty", 0),
         line("redis_build_id", "0000000000000000"),
+        line(if compat == Compat::Valkey9 { "server_mode" } else { "redis_mode" }, "standalone"),
         line("os", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         line("arch_bits", usize::BITS),
         line("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" }),
-        line("atomicvar_api", "c11-builtin"),
+    ]);
+    if compat != Compat::Valkey9 {
+        lines.push(line("atomicvar_api", "c11-builtin"));
+    }
+    lines.extend([
         line("gcc_version", "0.0.0"),
         line("process_id", std::process::id()),
         line("run_id", &shared.run_id),
@@ -123,7 +130,24 @@ fn server(call: &Call<'_>, _: &Stats) -> Vec<Line> {
         line("config_file", shared.settings.file().unwrap_or_default().display()),
         line("io_threads_active", 0),
     ]);
+    if compat.has_since(7, 2) {
+        lines.extend(listeners(call));
+    }
     lines
+}
+
+/// Where a server listens: each way has its number.
+fn listeners(call: &Call<'_>) -> Vec<Line> {
+    let binds = setting(call, "bind").split_whitespace().map(|at| format!(",bind={at}")).collect::<String>();
+    let open = |name: &str| Some(setting(call, name)).filter(|value| !value.is_empty() && value != "0");
+    let tcp = |name, port| Some(format!("name={name}{binds},port={}", open(port)?));
+    let ways = [
+        tcp("tcp", "port"),
+        open("unixsocket").map(|path| format!("name=unix,bind={path}")),
+        tcp("tls", "tls-port"),
+    ];
+    let numbered = ways.into_iter().enumerate();
+    numbered.filter_map(|(at, way)| Some((format!("listener{at}").into(), way?))).collect()
 }
 
 fn setting(call: &Call<'_>, name: &str) -> String {
@@ -131,15 +155,53 @@ fn setting(call: &Call<'_>, name: &str) -> String {
 }
 
 fn clients(call: &Call<'_>, _: &Stats) -> Vec<Line> {
+    let compat = call.compat();
     let all = call.shared().clients.all();
     let facts: Vec<_> = all.iter().map(|client| client.facts()).collect();
-    vec![
+    let count = |is: fn(&Facts) -> bool| facts.iter().filter(|facts| is(facts)).count();
+    let mut lines = vec![
         line("connected_clients", all.len()),
         line("cluster_connections", 0),
         line("maxclients", setting(call, "maxclients")),
-        line("blocked_clients", facts.iter().filter(|facts| facts.waits).count()),
+        line("blocked_clients", count(|facts| facts.waits)),
         line("tracking_clients", call.space().tracking().counts().clients),
-    ]
+    ];
+    let keys = Attended::of(call);
+    if compat.has_since(7, 4) {
+        lines.extend([
+            line("pubsub_clients", count(|facts| facts.channels + facts.patterns + facts.shards > 0)),
+            line("watching_clients", count(|facts| facts.watched > 0)),
+            line("total_watched_keys", keys.watched),
+        ]);
+    }
+    if compat.has_since(7, 2) {
+        lines.extend([
+            line("total_blocking_keys", keys.waited_for),
+            line("total_blocking_keys_on_nokey", keys.minded),
+        ]);
+    }
+    lines
+}
+
+/// How many keys somebody watches, waits for, and waits for so that he minds when they go.
+#[derive(Default)]
+struct Attended {
+    watched: usize,
+    waited_for: usize,
+    minded: usize,
+}
+
+impl Attended {
+    /// None are told by who holds but some of them.
+    fn of(call: &Call<'_>) -> Attended {
+        let mut keys = Attended::default();
+        let _ = call.space().look_at_all(call.held(), |shard| {
+            keys.watched += shard.watches.len();
+            keys.waited_for += shard.waiters.keys_waited_for();
+            keys.minded += shard.waiters.keys_minded();
+        });
+        keys
+    }
 }
 
 fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
@@ -148,7 +210,7 @@ fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     let peak = memory::peak(call, used);
     let rss = memory::resident().unwrap_or(used);
     let system = memory::installed().unwrap_or(0);
-    let [scripts, functions, libraries] = scripts(call);
+    let [scripts, functions, libraries, _] = scripts(call);
     vec![
         line("used_memory", used),
         line("used_memory_human", human(used)),
@@ -182,17 +244,17 @@ fn of_memory(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
     ]
 }
 
-/// How many scripts are kept, and functions and libraries are there.
-fn scripts(call: &Call<'_>) -> [usize; 3] {
+/// How many scripts are kept, functions and libraries are there, and scripts have made room for others.
+fn scripts(call: &Call<'_>) -> [usize; 4] {
     #[cfg(feature = "lua")]
     {
         let counts = call.shared().scripts.counts(call.session);
-        [counts.scripts, counts.functions, counts.libraries]
+        [counts.scripts, counts.functions, counts.libraries, counts.evicted]
     }
     #[cfg(not(feature = "lua"))]
     {
         let _ = call;
-        [0; 3]
+        [0; 4]
     }
 }
 
@@ -285,6 +347,13 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("sync_partial_err", 0),
         line("expired_keys", counted.expirations),
         line("evicted_keys", counted.evictions),
+        line("evicted_clients", 0),
+    ];
+    if call.compat().has_since(7, 4) {
+        let [.., evicted] = scripts(call);
+        lines.push(line("evicted_scripts", evicted));
+    }
+    lines.extend([
         line("keyspace_hits", counted.hits),
         line("keyspace_misses", counted.misses),
         line("pubsub_channels", hub.channels(b"*").len()),
@@ -296,8 +365,9 @@ fn stats(call: &Call<'_>, counted: &Stats) -> Vec<Line> {
         line("tracking_total_keys", tracked.keys),
         line("tracking_total_items", tracked.items),
         line("tracking_total_prefixes", tracked.prefixes),
+        line("unexpected_error_replies", 0),
         line("total_error_replies", errors),
-    ];
+    ]);
     lines.extend(denials(call));
     lines
 }

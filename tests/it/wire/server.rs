@@ -1,10 +1,12 @@
 //! INFO, SLOWLOG, LATENCY, ACL and what else a server says of itself.
 
+use std::thread;
 use std::time::Duration;
 
 use larder::{Bytes, Compat, ManualClock, Protocol, Reply, Store};
 
 use super::redis::Redis;
+use super::value::Value;
 use super::{Words, answer, compare, words};
 use crate::differential::chance::Chance;
 use crate::differential::server::Server;
@@ -94,6 +96,121 @@ fn info(store: &Store, compat: Compat, section: &str) -> Vec<(String, String)> {
 fn fact(store: &Store, name: &str) -> String {
     let all = info(store, Compat::default(), "everything");
     all.into_iter().find(|(field, _)| field == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+/// In their order. Of what larder has not, it says nothing.
+#[cfg(feature = "server")]
+#[test]
+fn info_has_the_fields_of_that_server() {
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let store = Store::new();
+        let larder = larder::Server::builder().compat(redis.compat).start(&store).unwrap();
+        let mut client = Redis::connect(larder.port(), Protocol::Resp2);
+        for section in ["server", "clients", "stats"] {
+            let names = |redis: &mut Redis| {
+                let text = Value::parse(&redis.ask(&words!["INFO", section])).unwrap().texts().concat();
+                let text = String::from_utf8(text).unwrap();
+                let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned()));
+                names.collect::<Vec<_>>()
+            };
+            let (ours, theirs) = (names(&mut client), names(&mut redis));
+            let shared: Vec<_> = theirs.into_iter().filter(|name| ours.contains(name)).collect();
+            assert_eq!(ours, shared, "{:?}, {section}", redis.compat);
+        }
+        assert_eq!(
+            info(&store, redis.compat, "server").into_iter().find(|(name, _)| name == "listener0"),
+            (redis.compat != Compat::Redis70)
+                .then(|| ("listener0".into(), format!("name=tcp,bind=127.0.0.1,port={}", larder.port())))
+        );
+    }
+}
+
+#[test]
+fn others_are_told_as_that_server_tells_them() {
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp3);
+        let store = Store::new();
+        let mut session = store.session().compat(redis.compat);
+        session.call(["HELLO", "3"]);
+        let mut both = |words: &Words| {
+            let reply = answer(&mut session, words);
+            (session.encode(&reply).to_vec(), redis.ask(words))
+        };
+        both(&words!["SET", "a", "1"]);
+        for words in [
+            words!["GETEX", "a", "PERSIST", "PERSIST"],
+            words!["GETEX", "a", "PERSIST", "persist", "EX", "10"],
+            words!["BITFIELD", "a", "GET", "u8", "4294967295"],
+            words!["BITFIELD", "a", "GET", "u8", "4294967296"],
+            words!["BITFIELD_RO", "a", "GET", "i64", "4294967290"],
+            words!["SETRANGE", "a", "3", "x"],
+            words!["COMMAND", "INFO", "GET"],
+        ] {
+            let (ours, theirs) = both(&words);
+            assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string(), "{words:?}");
+        }
+        let last = |reply: Vec<u8>| {
+            String::from_utf8(reply).unwrap().lines().rfind(|line| !line.is_empty()).map(str::to_owned)
+        };
+        let (ours, theirs) = both(&words!["LOLWUT", "VERSION", "1", "2", "3"]);
+        let (ours, theirs) = (last(ours).unwrap(), last(theirs).unwrap());
+        let theirs = theirs.trim_start_matches("txt:");
+        let name = |line: &str| line.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').to_owned();
+        assert_eq!(name(&ours), name(theirs));
+    }
+}
+
+#[test]
+fn info_tells_who_watches_listens_and_waits() {
+    let store = Store::new();
+    let mut others: Vec<_> = (0..4).map(|_| store.session()).collect();
+    others[0].call(["WATCH", "a", "b"]);
+    others[1].call(["WATCH", "b", "c"]);
+    others[2].call(["SUBSCRIBE", "channel"]);
+    others[3].call(["XGROUP", "CREATE", "stream", "group", "$", "MKSTREAM"]);
+    let waiting: Vec<_> = [
+        vec!["BLPOP", "list", "other", "0"],
+        vec!["XREADGROUP", "GROUP", "group", "me", "BLOCK", "0", "STREAMS", "stream", ">"],
+    ]
+    .into_iter()
+    .map(|words| {
+        let mut session = store.session();
+        thread::spawn(move || session.call(words))
+    })
+    .collect();
+    assert!(store.wait_for_blocked(2, Duration::from_secs(60)));
+    let expected = [
+        ("pubsub_clients", "1"),
+        ("watching_clients", "2"),
+        ("total_watched_keys", "3"),
+        ("total_blocking_keys", "3"),
+        ("total_blocking_keys_on_nokey", "1"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(fact(&store, name), value, "{name}");
+    }
+    for (name, _) in expected {
+        assert!(info(&store, Compat::Redis70, "clients").iter().all(|(field, _)| field != name));
+    }
+    others[3].call(["XADD", "stream", "*", "a", "b"]);
+    others[3].call(["RPUSH", "other", "a"]);
+    waiting.into_iter().for_each(|thread| drop(thread.join()));
+    others.drain(..3);
+    for (name, _) in expected {
+        assert_eq!(fact(&store, name), "0", "{name}");
+    }
+}
+
+#[cfg(feature = "lua")]
+#[test]
+fn info_counts_scripts_that_make_room() {
+    let store = Store::new();
+    let mut session = store.session();
+    (0..503).for_each(|number| drop(session.call(["EVAL", &format!("return {number}"), "0"])));
+    assert_eq!(fact(&store, "evicted_scripts"), "3");
+    session.call(["CONFIG", "RESETSTAT"]);
+    assert_eq!(fact(&store, "evicted_scripts"), "0");
 }
 
 #[test]
