@@ -159,6 +159,22 @@ pub(crate) enum Patience {
     Leaves,
 }
 
+/// Which of the keys that hold something serves one who has waited for several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The first that was named, as for one who does not wait.
+    AsNamed,
+    /// The first that was filled.
+    AsFilled,
+}
+
+/// For whom an attempt is made.
+pub(crate) struct Asker {
+    pub db: u16,
+    pub leaves_no_trace: bool,
+    pub order: Order,
+}
+
 /// Asked when a waiter is to be served, since much may have happened since it began to wait.
 pub(crate) trait Permit: Send + Sync {
     /// Whether it may still have what has come. Shards are locked: only leaves may be, for an instant.
@@ -176,6 +192,7 @@ pub(crate) struct Ticket {
 pub(crate) struct Waiter {
     db: u16,
     keys: Vec<Bytes>,
+    order: Order,
     attempt: Attempt,
     state: Mutex<State>,
     woken: Arc<Condvar>,
@@ -205,7 +222,7 @@ enum Phase {
 /// anything, with the permit that is made for it then.
 pub(crate) fn start(
     space: &Arc<Keyspace>,
-    (db, leaves_no_trace): (u16, bool),
+    Asker { db, leaves_no_trace, order }: Asker,
     mut keys: Vec<Bytes>,
     attempt: Attempt,
     patience: Patience,
@@ -217,7 +234,7 @@ pub(crate) fn start(
         keys.retain(|key| seen.insert(key.clone()));
     }
     let waiter =
-        Arc::new(Waiter { db, keys, attempt, state: Mutex::new(State::default()), woken: Arc::default() });
+        Arc::new(Waiter { db, keys, order, attempt, state: Mutex::default(), woken: Arc::default() });
     let names: Vec<KeyRef<'_>> =
         waiter.keys.iter().chain(waiter.attempt.destination()).map(|key| space.key_ref(key)).collect();
     let served = space.write(db, &names, |writer| {
@@ -284,8 +301,9 @@ impl Ticket {
         let waiter = Arc::new(Waiter {
             db: 0,
             keys: Vec::new(),
+            order: Order::AsNamed,
             attempt: Attempt::Pop(End::Front, 1),
-            state: Mutex::new(State::default()),
+            state: Mutex::default(),
             woken: Arc::default(),
         });
         Ticket { space: Arc::clone(space), waiter }
@@ -435,6 +453,23 @@ impl Drop for Ticket {
 }
 
 impl Waiter {
+    /// Tries the attempt on the key that has changed, and if that is the order on those that were named before it. One of those
+    /// that is not held has nothing for it: whoever filled it serves those who wait for it.
+    fn try_until(&self, writer: &mut Writer<'_>, changed: KeyRef<'_>) -> Result<Option<Served>> {
+        let before = if self.order == Order::AsNamed { &self.keys[..] } else { &[] };
+        for name in before.iter().take_while(|name| name.as_slice() != changed.bytes) {
+            let key = writer.space().key_ref(name);
+            if !writer.holds(key) || writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind())
+            {
+                continue;
+            }
+            if let Some(served) = self.attempt.run(writer, key)? {
+                return Ok(Some(served));
+            }
+        }
+        self.attempt.run(writer, changed)
+    }
+
     /// Hands over what was served.
     fn wake(
         &self,
@@ -514,7 +549,7 @@ impl Waiting for Waiter {
             Attempt::Read(reads) => {
                 reads.serve(writer, &self.keys, key).map(|found| found.map(Served::Entries))
             }
-            attempt => attempt.run(writer, key),
+            _ => self.try_until(writer, key),
         };
         match served.transpose() {
             None => Serve::Nothing,

@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::transaction::Queue;
 use crate::api::{Database, Store};
 use crate::clock::{NEVER, millis};
-use crate::command::blocking::{self, Patience, Permit, Start, Ticket};
+use crate::command::blocking::{self, Asker, Order, Patience, Permit, Start, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
@@ -554,14 +554,10 @@ impl Session {
             claim = Claim::new(&self.account, row, words, self.compat, self.db.index()).map(Arc::new);
             claim.clone().map(|claim| claim as Arc<dyn Permit>)
         };
-        let started = blocking::start(
-            space,
-            (self.db.index(), self.db.leaves_no_trace()),
-            keys,
-            attempt,
-            patience,
-            permit,
-        )?;
+        // Since 7.2 Redis runs the command again.
+        let order = if self.compat.redis() < (7, 2) { Order::AsFilled } else { Order::AsNamed };
+        let asker = Asker { db: self.db.index(), leaves_no_trace: self.db.leaves_no_trace(), order };
+        let started = blocking::start(space, asker, keys, attempt, patience, permit)?;
         self.claim = claim;
         Ok(match started {
             Start::Served(got) => Outcome::Reply(served(got)),

@@ -91,6 +91,28 @@ fn several_keys_are_tried_in_order_and_the_first_to_be_filled_serves() {
 }
 
 #[test]
+fn of_several_keys_that_are_filled_together_the_first_that_was_named_serves() {
+    for shards in [1, 64] {
+        let store = Store::builder().shards(shards).build();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| store.pop_front_of_wait::<i32>(["a", "b"], LONG).unwrap());
+            until_waiting(&store, 2);
+            let behind = scope.spawn(|| store.list::<i32>("b").pop_front_wait(LONG).unwrap());
+            until_waiting(&store, 3);
+            store
+                .transaction(["a", "b"], |tx| {
+                    tx.list::<i32>("b").push_back(2)?;
+                    tx.list::<i32>("a").push_back(1)
+                })
+                .unwrap();
+            assert_eq!(waiter.join().unwrap(), Some(("a".into(), 1)));
+            assert_eq!(behind.join().unwrap(), Some(2));
+        });
+        assert_eq!((store.len().unwrap(), store.waiting().unwrap()), (0, 0));
+    }
+}
+
+#[test]
 fn a_move_serves_those_who_wait_at_its_destination() {
     // With one shard and with many: where the keys lie must not matter.
     for shards in [1, 64] {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Database;
 
 use crate::clock::{NEVER, millis};
-use crate::command::blocking::{self, Attempt, Patience, Served, Start};
+use crate::command::blocking::{self, Asker, Attempt, Order, Patience, Served, Start};
 use crate::{Bytes, Error, Result};
 
 impl Database {
@@ -29,7 +29,7 @@ impl Database {
             Some(timeout) => self.space().clock().now().saturating_add(millis_up(timeout)).min(NEVER - 1),
         };
         let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
-        match blocking::start(self.space(), (self.index(), false), keys, attempt, patience, || None)? {
+        match blocking::start(self.space(), self.asker(), keys, attempt, patience, || None)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
             Start::Waits(ticket) => ticket.wait(self.space().clock(), deadline),
@@ -41,11 +41,15 @@ impl Database {
         if self.in_transaction() {
             return self.try_once(&keys, &attempt);
         }
-        match blocking::start(self.space(), (self.index(), false), keys, attempt, Patience::Waits, || None)? {
+        match blocking::start(self.space(), self.asker(), keys, attempt, Patience::Waits, || None)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
             Start::Waits(ticket) => poll_fn(|context| ticket.poll(NEVER, context)).await,
         }
+    }
+
+    fn asker(&self) -> Asker {
+        Asker { db: self.index(), leaves_no_trace: false, order: Order::AsNamed }
     }
 
     /// Within a transaction nobody else can add anything: one try tells.

@@ -8,7 +8,7 @@ use larder::{Compat, Protocol, Reply, Store};
 
 use super::lists::{counted, end_word, multi};
 use super::redis::Redis;
-use super::{COMMANDS, Server, Way, Words, common, compare_runs, run, spoil, word, words};
+use super::{COMMANDS, Server, Way, Words, answer, common, compare_runs, run, spoil, word, words};
 use crate::differential::chance::Chance;
 use crate::support::{manual_store, until};
 
@@ -240,4 +240,51 @@ fn members_come_with_their_scores() {
         assert_eq!(waiter.join().unwrap(), Reply::Array(vec![Reply::Bulk("z".into()), both]));
     });
     assert_eq!(set.len().unwrap(), 1);
+}
+
+/// What waits for several keys, and what fills them the other way round.
+const REVERSED: [(&[&str], [&[&str]; 2]); 5] = [
+    (&["BLPOP", "k", "l", "0"], [&["RPUSH", "l", "1", "2"], &["RPUSH", "k", "3", "4"]]),
+    (&["BRPOP", "k", "none", "l", "0"], [&["RPUSH", "l", "1", "2"], &["RPUSH", "k", "3", "4"]]),
+    (
+        &["BLMPOP", "0", "2", "k", "l", "LEFT", "COUNT", "2"],
+        [&["RPUSH", "l", "1", "2"], &["RPUSH", "k", "3", "4"]],
+    ),
+    (&["BZPOPMAX", "k", "l", "0"], [&["ZADD", "l", "1", "a", "2", "b"], &["ZADD", "k", "3", "c"]]),
+    (&["BZMPOP", "0", "2", "k", "l", "MIN"], [&["ZADD", "l", "1", "a"], &["ZADD", "k", "3", "c", "4", "d"]]),
+];
+
+#[test]
+fn which_of_several_keys_serves_one_who_waits_is_as_in_redis() {
+    for server in Server::each() {
+        let connect = || Redis::connect(server.port(), Protocol::Resp2);
+        let (mut asks, mut waits) = (connect(), connect());
+        let compat = asks.compat;
+        for (waiting, filling) in REVERSED {
+            let waiting: Words = waiting.iter().map(word).collect();
+            let filling = filling.map(|words| -> Words { words.iter().map(word).collect() });
+            let fill = [words!["MULTI"], filling[0].clone(), filling[1].clone(), words!["EXEC"]];
+            asks.ask(&words!["FLUSHALL"]);
+            waits.send(&waiting);
+            until("waiter", || {
+                String::from_utf8_lossy(&asks.ask(&words!["INFO", "clients"])).contains("blocked_clients:1")
+            });
+            fill.iter().for_each(|words| _ = asks.ask(words));
+            let theirs = waits.next();
+            // Where the keys lie must not matter.
+            for shards in [1, 64] {
+                let store = Store::builder().shards(shards).build();
+                let mut session = store.session().compat(compat);
+                let ours = thread::scope(|scope| {
+                    let waiter = scope.spawn(|| answer(&mut store.session().compat(compat), &waiting));
+                    until_waiting(&store, 2);
+                    fill.iter().for_each(|words| _ = answer(&mut session, words));
+                    waiter.join().unwrap()
+                });
+                let ours = ours.to_bytes(Protocol::Resp2);
+                let [ours, theirs] = [&ours[..], &theirs].map(|reply| reply.escape_ascii().to_string());
+                assert_eq!(ours, theirs, "{compat:?} {waiting:?}");
+            }
+        }
+    }
 }
