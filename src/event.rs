@@ -72,6 +72,8 @@ pub enum KeyEvent {
     XGroupDestroy,
     /// What a stream knows of those who read it and of those who write to it has changed: Redis tells nobody.
     XPending,
+    /// The key is a new one.
+    New,
     /// A value took the place of another one.
     Overwritten,
     /// That had another type.
@@ -155,6 +157,7 @@ impl KeyEvent {
             XGroupDelConsumer => "xgroup-delconsumer",
             XGroupDestroy => "xgroup-destroy",
             XPending => "xpending",
+            New => "new",
             Overwritten => "overwritten",
             TypeChanged => "type_changed",
         }
@@ -173,7 +176,12 @@ impl KeyEvent {
 
     /// Whether it is a remark on another event of the same change: subscribers alone are told.
     pub(crate) const fn is_remark(self) -> bool {
-        matches!(self, KeyEvent::Overwritten | KeyEvent::TypeChanged)
+        matches!(self, KeyEvent::New | KeyEvent::Overwritten | KeyEvent::TypeChanged)
+    }
+
+    /// Whether it says that a value has come from another key. That its key is new is told before that one goes.
+    pub(crate) const fn is_arrival(self) -> bool {
+        matches!(self, KeyEvent::RenameTo | KeyEvent::MoveTo)
     }
 
     /// Whether it says that a value took the place of what was there, and if so, whether it is told of before that

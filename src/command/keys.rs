@@ -122,6 +122,7 @@ pub(crate) fn rename(
     }
     to.check(writer.space().limits().value)?;
     writer.admit_all();
+    writer.tell_new(to);
     let Some((value, deadline)) = writer.remove(from, KeyEvent::RenameFrom) else {
         return Err(Error::NoSuchKey);
     };
@@ -167,6 +168,7 @@ pub(crate) fn move_to(writer: &mut Writer<'_>, key: KeyRef<'_>, db: u16) -> Resu
         return Ok(false);
     }
     writer.admit_all();
+    writer.in_db(db, |writer| writer.tell_new(key));
     let Some((value, deadline)) = writer.remove(key, KeyEvent::MoveFrom) else { return Ok(false) };
     writer.in_db(db, |writer| put(writer, key, value, deadline, KeyEvent::MoveTo))?;
     Ok(true)

@@ -13,6 +13,8 @@ const CLASSES: u32 = (1 << 10) - 1;
 /// Those that are not told when there is an `A`.
 #[cfg(feature = "commands")]
 const HIDDEN: u32 = (1 << 13) - 1;
+/// Those that are told.
+const TOLD: u32 = CLASSES | OVERWRITING | letter(b'n');
 /// Those of a value that took another one's place.
 const OVERWRITING: u32 = letter(b'o') | letter(b'c');
 
@@ -68,13 +70,19 @@ impl Told {
 
     /// Whether anything is told at all.
     pub(crate) fn is_any(self) -> bool {
-        self.0 & (CLASSES | OVERWRITING) != 0 && self.0 & (letter(b'K') | letter(b'E')) != 0
+        self.0 & TOLD != 0 && self.0 & (letter(b'K') | letter(b'E')) != 0
     }
 
     /// Whether somebody is told of a value that took another one's place.
     #[inline]
     pub(super) fn has_overwriting(self) -> bool {
         self.0 & OVERWRITING != 0
+    }
+
+    /// Whether somebody is told of new keys.
+    #[inline]
+    pub(super) fn has_new(self) -> bool {
+        self.has(KeyEvent::New)
     }
 
     pub(super) fn has(self, event: KeyEvent) -> bool {
@@ -117,6 +125,7 @@ fn class(event: KeyEvent) -> u8 {
         | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore | GeoRadiusStore | GeoSearchStore => b'z',
         XAdd | XDel | XTrim | XSetId | XGroupCreate | XGroupCreateConsumer | XGroupSetId
         | XGroupDelConsumer | XGroupDestroy => b't',
+        New => b'n',
         Overwritten => b'o',
         TypeChanged => b'c',
         PfCount | XPending => b' ',

@@ -33,7 +33,7 @@ pub(super) struct Change {
     pub db: u16,
     pub key: Bytes,
     pub event: KeyEvent,
-    /// Whether this is a change by itself, and not another event of the one before.
+    /// Whether this is a change by itself, and not another event of one.
     pub counts: bool,
 }
 
@@ -51,7 +51,7 @@ impl Undo {
         self.changes.push(Change { db, key: Bytes::from(key), event, counts: true });
     }
 
-    /// Another event of the last change.
+    /// Another event of the last change, or of the next.
     pub(super) fn told_too(&mut self, db: u16, key: &[u8], event: KeyEvent) {
         self.changes.push(Change { db, key: Bytes::from(key), event, counts: false });
     }

@@ -82,6 +82,43 @@ impl Writer<'_> {
         space.publish_event(db, key.bytes, event, &mut others.wakes);
     }
 
+    /// A value has taken the place of another one, and somebody is told so.
+    #[cold]
+    pub(super) fn replaced(
+        &mut self,
+        key: KeyRef<'_>,
+        event: KeyEvent,
+        comes_first: bool,
+        changes_type: bool,
+    ) {
+        if comes_first {
+            self.changed(key, event);
+        }
+        self.told_too(key, KeyEvent::Overwritten);
+        if changes_type {
+            self.told_too(key, KeyEvent::TypeChanged);
+        }
+        if !comes_first {
+            self.changed(key, event);
+        }
+    }
+
+    /// Tells those who want to know that a key is a new one, before anything else is told of it.
+    #[inline]
+    pub(crate) fn tell_new(&mut self, key: KeyRef<'_>) {
+        if self.space.told().has_new() {
+            self.told_too(key, KeyEvent::New);
+        }
+    }
+
+    /// One change, and another event.
+    pub(super) fn told_too(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+        match &mut self.effects.undo {
+            Some(undo) => undo.told_too(self.db, key.bytes, event),
+            None => self.announce(key, event),
+        }
+    }
+
     /// Ends what is done under the locks that are held: who waits for it is served, the store is kept within its limit, and the
     /// journal is told.
     #[inline]

@@ -430,6 +430,9 @@ impl<'w> Writer<'w> {
             }
         }
         self.effects.wake_at = self.effects.wake_at.min(at_time);
+        if !event.is_arrival() && (found.is_none() || event.replaces() == Some(true)) {
+            self.tell_new(key);
+        }
         match (was, event.replaces()) {
             (Some(was), Some(comes_first)) => self.replaced(key, event, comes_first, was != kind),
             _ => self.changed(key, event),
@@ -455,29 +458,6 @@ impl<'w> Writer<'w> {
     fn wake_for(&mut self, key: KeyRef<'_>, at: u32) {
         let deadline = self.table(key).map_or(NEVER, |table| table.deadline_at(at));
         self.effects.wake_at = self.effects.wake_at.min(deadline);
-    }
-
-    /// A value has taken the place of another one, and somebody is told so.
-    #[cold]
-    fn replaced(&mut self, key: KeyRef<'_>, event: KeyEvent, comes_first: bool, changes_type: bool) {
-        if comes_first {
-            self.changed(key, event);
-        }
-        self.told_too(key, KeyEvent::Overwritten);
-        if changes_type {
-            self.told_too(key, KeyEvent::TypeChanged);
-        }
-        if !comes_first {
-            self.changed(key, event);
-        }
-    }
-
-    /// One change, and another event.
-    fn told_too(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        match &mut self.effects.undo {
-            Some(undo) => undo.told_too(self.db, key.bytes, event),
-            None => self.announce(key, event),
-        }
     }
 
     /// Removes a key; gives back its value and deadline. One that is missing is still fenced: who

@@ -1,5 +1,5 @@
-//! Key events, as subscribers of a real server are told of them: those of values that take the place of others too,
-//! which Redis has since 8.2.
+//! Key events, as subscribers of a real server are told of them: those of new keys too, and of values that take the place of
+//! others, which Redis has since 8.2.
 
 use larder::{Compat, Protocol, Session, Store};
 
@@ -10,7 +10,7 @@ use crate::differential::chance::Chance;
 
 /// Events of all classes that the server has, by their events alone: the other channels tell the same.
 fn classes(compat: Compat) -> &'static str {
-    if compat == Compat::Redis82 { "EAoc" } else { "EA" }
+    if compat == Compat::Redis82 { "EAnoc" } else { "EAn" }
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn message(bytes: &[u8]) -> Option<(String, String)> {
 
 fn draw(chance: &mut Chance) -> Words {
     let (key, other) = (chance.pick(&["a", "b", "c", "d"]), chance.pick(&["a", "b", "c", "d"]));
-    match chance.below(22) {
+    match chance.below(30) {
         0 | 1 => words!["SET", key, "1"],
         2 => words!["SET", key, "1", chance.pick(&["GET", "XX", "NX", "KEEPTTL"])],
         3 => words!["SETEX", key, "100", "1"],
@@ -100,6 +100,13 @@ fn draw(chance: &mut Chance) -> Words {
         18 => words!["BITOP", "OR", other, key],
         19 => words!["RESTORE", key, other],
         20 => words!["GEOSEARCHSTORE", other, key, "FROMLONLAT", "0", "0", "BYRADIUS", "9000", "km"],
+        21 => words!["MOVE", key, "1"],
+        22 => words!["RENAMENX", key, other],
+        23 => words!["LMOVE", key, other, "LEFT", "RIGHT"],
+        24 => words!["SMOVE", key, other, "1"],
+        25 => words!["XGROUP", "CREATE", key, chance.pick(&["g", "h"]), "$", "MKSTREAM"],
+        26 => words![chance.pick(&["PFADD", "INCRBY", "INCRBYFLOAT"]), key, "1"],
+        27 => words!["SETBIT", key, "1", "1"],
         _ => words!["DEL", key],
     }
 }
