@@ -72,6 +72,12 @@ pub enum KeyEvent {
     XGroupDestroy,
     /// What a stream knows of those who read it and of those who write to it has changed: Redis tells nobody.
     XPending,
+    /// The key got a deadline that had passed already, and is gone: to Redis it was deleted, to Valkey it has expired.
+    Overdue,
+    /// The same of fields of a hash.
+    HOverdue,
+    /// The last fields of a hash have expired, and with them the key.
+    Emptied,
     /// The key is a new one.
     New,
     /// A value took the place of another one.
@@ -157,6 +163,8 @@ impl KeyEvent {
             XGroupDelConsumer => "xgroup-delconsumer",
             XGroupDestroy => "xgroup-destroy",
             XPending => "xpending",
+            Overdue | Emptied => "del",
+            HOverdue => "hdel",
             New => "new",
             Overwritten => "overwritten",
             TypeChanged => "type_changed",
@@ -166,7 +174,7 @@ impl KeyEvent {
     /// Whether this is the store forgetting a value by itself. Such a loss stops no load that is
     /// under way (a refresh that outlives the old value must be kept); every other change does.
     pub(crate) const fn is_loss(self) -> bool {
-        matches!(self, KeyEvent::Expired | KeyEvent::Evicted | KeyEvent::HExpired)
+        matches!(self, KeyEvent::Expired | KeyEvent::Evicted | KeyEvent::HExpired | KeyEvent::Emptied)
     }
 
     /// Whether nobody is told: neither those who watch the key, nor those who wait for it, nor subscribers.

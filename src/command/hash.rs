@@ -164,6 +164,10 @@ pub(crate) fn insert<'p>(
     replaced.into_iter().for_each(|old| writer.discard_value(Value::String(old)));
     let inserted = inserted.flatten();
     if let (Some(_), Deadline::At(at)) = (inserted, deadline) {
+        // To Valkey they had it and have expired.
+        if at <= writer.now() && writer.space().told().is_valkey() {
+            writer.told_too(key, KeyEvent::HExpire);
+        }
         expire(writer, key, &timed, at, &[])?;
     }
     Ok(inserted)
@@ -368,7 +372,7 @@ fn expire_one(hash: &mut Hash, name: &[u8], deadline: u64, now: u64, conditions:
 fn event_of(expired: FieldExpiry) -> Option<KeyEvent> {
     match expired {
         FieldExpiry::Set => Some(KeyEvent::HExpire),
-        FieldExpiry::Removed => Some(KeyEvent::HDel),
+        FieldExpiry::Removed => Some(KeyEvent::HOverdue),
         FieldExpiry::Missing | FieldExpiry::ConditionNotMet => None,
     }
 }
@@ -451,7 +455,7 @@ mod tests {
         set(&store, "ab", Deadline::At(120));
         clock.advance(Duration::from_millis(10));
         store.sweep().unwrap();
-        assert_eq!(events(), "hset hexpire expired ");
+        assert_eq!(events(), "hset hexpire hexpired del ");
     }
 
     #[test]

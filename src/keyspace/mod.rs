@@ -411,6 +411,7 @@ impl Keyspace {
     /// lock, and only puts messages into their buffers.
     pub(crate) fn publish_event(&self, db: u16, key: &[u8], event: KeyEvent, wakes: &mut Wakes) {
         let told = self.told();
+        let event = told.word(event);
         if !told.has(event) || !self.hub.has_listeners() {
             return;
         }

@@ -2,7 +2,7 @@
 
 use crate::{KeyEvent, KeyEvents};
 
-/// A set of Redis's letters: `K` and `E` for the channels, the others for classes of events.
+/// A set of Redis's letters: `K` and `E` for the channels, the others for classes of events; and whose words they are told in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told(u32);
 
@@ -15,6 +15,8 @@ const CLASSES: u32 = (1 << 10) - 1;
 const HIDDEN: u32 = (1 << 13) - 1;
 /// Those that are told.
 const TOLD: u32 = CLASSES | OVERWRITING | letter(b'n');
+/// What is gone by a deadline that had passed already is told of in Valkey's words.
+const VALKEY: u32 = 1 << 16;
 /// Those of a value that took another one's place.
 const OVERWRITING: u32 = letter(b'o') | letter(b'c');
 
@@ -40,6 +42,12 @@ impl Told {
     #[cfg(feature = "commands")]
     pub(crate) fn is_new(self) -> bool {
         self.0 & OVERWRITING != 0
+    }
+
+    /// The same in the words of Valkey, or in those of Redis.
+    #[cfg(feature = "commands")]
+    pub(crate) fn in_words_of(self, valkey: bool) -> Self {
+        Told(if valkey { self.0 | VALKEY } else { self.0 & !VALKEY })
     }
 
     /// The set that is written so; `None` if one of the letters has no meaning.
@@ -79,6 +87,20 @@ impl Told {
         self.0 & OVERWRITING != 0
     }
 
+    /// What subscribers are told of an event.
+    pub(super) fn word(self, event: KeyEvent) -> KeyEvent {
+        match event {
+            KeyEvent::Overdue if self.is_valkey() => KeyEvent::Expired,
+            KeyEvent::HOverdue if self.is_valkey() => KeyEvent::HExpired,
+            event => event,
+        }
+    }
+
+    /// Whether it is told in the words of Valkey.
+    pub(crate) fn is_valkey(self) -> bool {
+        self.0 & VALKEY != 0
+    }
+
     /// Whether somebody is told of new keys.
     #[inline]
     pub(super) fn has_new(self) -> bool {
@@ -116,11 +138,12 @@ fn class(event: KeyEvent) -> u8 {
     match event {
         Expired => b'x',
         Evicted => b'e',
-        Del | Expire | Persist | RenameFrom | RenameTo | MoveFrom | MoveTo | CopyTo | Restore => b'g',
+        Del | Overdue | Emptied | Expire | Persist | RenameFrom | RenameTo | MoveFrom | MoveTo | CopyTo
+        | Restore => b'g',
         Set | Append | SetRange | SetBit | IncrBy | IncrByFloat | PfAdd => b'$',
         LPush | RPush | LPop | RPop | LInsert | LSet | LRem | LTrim | SortStore => b'l',
         SAdd | SRem | SPop | SInterStore | SUnionStore | SDiffStore => b's',
-        HSet | HDel | HIncrBy | HIncrByFloat | HExpire | HExpired | HPersist => b'h',
+        HSet | HDel | HOverdue | HIncrBy | HIncrByFloat | HExpire | HExpired | HPersist => b'h',
         ZAdd | ZIncr | ZRem | ZRemRangeByRank | ZRemRangeByScore | ZRemRangeByLex | ZPopMin | ZPopMax
         | ZRangeStore | ZInterStore | ZUnionStore | ZDiffStore | GeoRadiusStore | GeoSearchStore => b'z',
         XAdd | XDel | XTrim | XSetId | XGroupCreate | XGroupCreateConsumer | XGroupSetId

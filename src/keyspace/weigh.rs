@@ -169,8 +169,8 @@ impl Unweighed {
 impl Writer<'_> {
     /// Notes a key that is to be weighed after this event.
     pub(super) fn note_to_weigh(&mut self, key: KeyRef<'_>, event: KeyEvent) {
-        use KeyEvent::{Del, Evicted, Expire, Expired, Persist};
-        if !matches!(event, Del | Evicted | Expire | Expired | Persist) {
+        use KeyEvent::{Del, Emptied, Evicted, Expire, Expired, Overdue, Persist};
+        if !matches!(event, Del | Overdue | Evicted | Expire | Expired | Emptied | Persist) {
             self.note_unchanged(key);
         }
     }

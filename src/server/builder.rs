@@ -400,7 +400,7 @@ impl ServerBuilder {
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{addr}: {error}"))),
             }
         }
-        start(store.space(), self.parameters.into_iter())
+        start(store.space(), self.parameters.into_iter(), self.options.compat)
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
         load_users(store.space(), self.options.compat).map_err(invalid)?;
         for (name, words) in &self.users {

@@ -33,7 +33,7 @@ impl Writer<'_> {
     pub(super) fn count(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         if let Some(table) = self.table_mut(key) {
             match event {
-                KeyEvent::Expired => table.counters.expired += 1,
+                KeyEvent::Expired | KeyEvent::Emptied => table.counters.expired += 1,
                 KeyEvent::Evicted => table.counters.evicted += 1,
                 KeyEvent::HExpired => {}
                 _ => table.counters.writes += 1,
@@ -79,6 +79,9 @@ impl Writer<'_> {
             space.tracking().changed(&name, &mut others.wakes);
             others.touched.push(name);
         }
+        if event == KeyEvent::Emptied {
+            space.publish_event(db, key.bytes, KeyEvent::HExpired, &mut others.wakes);
+        }
         space.publish_event(db, key.bytes, event, &mut others.wakes);
     }
 
@@ -112,7 +115,7 @@ impl Writer<'_> {
     }
 
     /// One change, and another event.
-    pub(super) fn told_too(&mut self, key: KeyRef<'_>, event: KeyEvent) {
+    pub(crate) fn told_too(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         match &mut self.effects.undo {
             Some(undo) => undo.told_too(self.db, key.bytes, event),
             None => self.announce(key, event),

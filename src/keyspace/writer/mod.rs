@@ -394,7 +394,7 @@ impl<'w> Writer<'w> {
         if let Deadline::At(at) = deadline {
             if self.now_before(at) >= at {
                 // It is over before it has begun: what was there is gone all the same.
-                self.discard(key, KeyEvent::Del);
+                self.discard(key, KeyEvent::Overdue);
                 value.retire();
                 self.discard_value(value);
                 return Ok(());
@@ -490,7 +490,7 @@ impl<'w> Writer<'w> {
     /// is missing.
     pub(crate) fn set_deadline(&mut self, key: KeyRef<'_>, deadline: u64) -> bool {
         if deadline <= self.now() {
-            return self.discard(key, KeyEvent::Del);
+            return self.discard(key, KeyEvent::Overdue);
         }
         let Some(at) = self.live(key) else { return false };
         self.remember(key);
@@ -569,9 +569,11 @@ impl<'w> Writer<'w> {
             }
             now
         });
+        let deadline = entry.deadline;
         self.now = now;
         if expired {
-            self.discard_at(key, at, KeyEvent::Expired);
+            let event = if deadline <= now { KeyEvent::Expired } else { KeyEvent::Emptied };
+            self.discard_at(key, at, event);
             return None;
         }
         Some(at)

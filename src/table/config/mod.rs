@@ -345,7 +345,10 @@ fn is_built_in(space: &Keyspace, name: &str) -> bool {
 fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorReply> {
     let space = call.space();
     match name {
-        "notify-keyspace-events" => space.tell_of(Told::parse(&value).unwrap_or_else(|| space.told())),
+        "notify-keyspace-events" => {
+            let told = Told::parse(&value).unwrap_or_else(|| space.told());
+            space.tell_of(told.in_words_of(call.compat() == Compat::Valkey9));
+        }
         "requirepass" => space.shared().require_password(value),
         "maxmemory" => {
             let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());

@@ -177,11 +177,14 @@ fn buffer_limits(before: &[u8], text: &[u8], compat: Compat) -> Result<Bytes, St
 pub(crate) fn start(
     space: &Keyspace,
     values: impl Iterator<Item = (&'static str, Bytes)>,
+    compat: Compat,
 ) -> Result<(), &'static str> {
+    let words_of = |told: Told| told.in_words_of(compat == Compat::Valkey9);
+    space.tell_of(words_of(space.told()));
     for (name, value_asked) in values {
         match name {
             "notify-keyspace-events" => {
-                space.tell_of(Told::parse(&value_asked).unwrap_or_else(|| space.told()));
+                space.tell_of(Told::parse(&value_asked).map_or_else(|| space.told(), words_of));
             }
             "appendonly" | "databases" | "maxmemory" | "proto-max-bulk-len"
                 if value(space, name) != value_asked =>

@@ -1,12 +1,13 @@
 //! Key events, as subscribers of a real server are told of them: those of new keys too, and of values that take the place of
 //! others, which Redis has since 8.2.
 
-use larder::{Compat, Protocol, Session, Store};
+use larder::{Compat, Protocol, Session, Store, Subscription};
 
 use super::redis::Redis;
 use super::value::Value;
-use super::{Words, again, answer, each_round, script, words};
+use super::{Server, Words, again, answer, each_round, script, words};
 use crate::differential::chance::Chance;
+use crate::support::{manual_store, until};
 
 /// Events of all classes that the server has, by their events alone: the other channels tell the same.
 fn classes(compat: Compat) -> &'static str {
@@ -36,10 +37,7 @@ fn those_of_values_that_take_the_place_of_others_are_redis_s() {
             run(&mut redis, &mut session, &words);
             redis.ask(&words!["PUBLISH", "__keyevent@end", "x"]);
             let theirs: Vec<_> = std::iter::from_fn(|| message(&hears.next())).collect();
-            let ours: Vec<_> = std::iter::from_fn(|| heard.try_recv())
-                .map(|message| (text(&message.channel), text(&message.payload)))
-                .collect();
-            assert_eq!(ours, theirs, "{:?}; {}\n{}", redis.compat, again(seed), script(&said));
+            assert_eq!(messages(&heard), theirs, "{:?}; {}\n{}", redis.compat, again(seed), script(&said));
         }
         redis.ask(&words!["CONFIG", "SET", "notify-keyspace-events", ""]);
     });
@@ -109,4 +107,52 @@ fn draw(chance: &mut Chance) -> Words {
         27 => words!["SETBIT", key, "1", "1"],
         _ => words!["DEL", key],
     }
+}
+
+/// Deadlines that come, and those that have passed already. Fields have them in all but the oldest servers.
+#[test]
+fn what_is_gone_by_its_deadline_is_told_of_as_by_redis() {
+    const PASSED: &[&[&str]] = &[
+        &["SET", "a", "1"],
+        &["EXPIRE", "a", "-1"],
+        &["SET", "a", "1"],
+        &["GETEX", "a", "PXAT", "1"],
+        &["HSET", "h", "a", "1", "b", "2", "c", "3"],
+        &["HEXPIRE", "h", "0", "FIELDS", "1", "a"],
+        &["HGETEX", "h", "PXAT", "1", "FIELDS", "1", "b"],
+        &["HSETEX", "h", "PXAT", "1", "FIELDS", "1", "d", "4"],
+        &["HPEXPIREAT", "h", "1", "FIELDS", "2", "c", "none"],
+        &["HSETEX", "h", "PXAT", "1", "FIELDS", "1", "e", "5"],
+        &["HSET", "h", "a", "1"],
+        &["HPEXPIRE", "h", "1", "FIELDS", "1", "a"],
+    ];
+    for server in Server::each() {
+        let mut redis = Redis::connect(server.port(), Protocol::Resp2);
+        let mut hears = Redis::connect(server.port(), Protocol::Resp2);
+        let (clock, store) = manual_store();
+        let mut session = store.session().compat(redis.compat);
+        let is_old = matches!(redis.compat, Compat::Redis70 | Compat::Redis72);
+        redis.ask(&words!["CONFIG", "SET", "notify-keyspace-events", "EA"]);
+        answer(&mut session, &words!["CONFIG", "SET", "notify-keyspace-events", "EA"]);
+        hears.ask(&words!["PSUBSCRIBE", "__keyevent@*"]);
+        let heard = store.psubscribe(["__keyevent@*"]);
+        for words in PASSED.iter().filter(|words| !(is_old && words[1] == "h")) {
+            let words: Words = words.iter().map(|word| super::word(*word)).collect();
+            redis.ask(&words);
+            answer(&mut session, &words);
+        }
+        if !is_old {
+            clock.advance(std::time::Duration::from_millis(2));
+            store.sweep().unwrap();
+            until("field to expire", || redis.ask(&words!["EXISTS", "h"]) == b":0\r\n");
+        }
+        redis.ask(&words!["PUBLISH", "__keyevent@end", "x"]);
+        let theirs: Vec<_> = std::iter::from_fn(|| message(&hears.next())).collect();
+        assert_eq!(messages(&heard), theirs, "{:?}", redis.compat);
+    }
+}
+
+fn messages(heard: &Subscription) -> Vec<(String, String)> {
+    let all = std::iter::from_fn(|| heard.try_recv());
+    all.map(|message| (text(&message.channel), text(&message.payload))).collect()
 }
