@@ -94,7 +94,7 @@ fn an_expired_key_is_told_once() {
     assert_eq!(store.sweep().unwrap(), 3);
     let mut swept = told();
     swept.sort();
-    assert_eq!(swept, ["parts expired", "read expired", "swept expired"]);
+    assert_eq!(swept, ["parts del", "parts hexpired", "read expired", "swept expired"]);
     assert_eq!(store.stats().unwrap().expirations, 6);
     store.sweep().unwrap();
     assert!(told().is_empty());
