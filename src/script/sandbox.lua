@@ -90,8 +90,15 @@ end
 local function failed(caught, ...)
   if hidden[caught] then
     return native.failed({}, ...)
+  elseif type(caught) == 'string' then
+    return native.failed(value_of(caught), ...)
   end
   return native.failed(caught, ...)
+end
+
+-- A script's reply is the first of its values. They do not go through xpcall, for the same reason.
+local function first(...)
+  return (...)
 end
 
 local base = {
@@ -338,16 +345,16 @@ return script_globals, library_globals,
     rawset(script_all, 'KEYS', keys)
     rawset(script_all, 'ARGV', argv)
     function_meta.__index = missing
-    local ok, result = xpcall(body, failed)
+    local ok, result = xpcall(function() return first(body()) end, failed)
     return ok, result
   end,
   function(body, keys, args)
     function_meta.__index = function_all
-    local ok, result = xpcall(function() return body(keys, args) end, failed)
+    local ok, result = xpcall(function() return first(body(keys, args)) end, failed)
     return ok, result
   end,
   function(body)
     function_meta.__index = load_all
-    local ok, result = xpcall(body, failed)
+    local ok, result = xpcall(function() return first(body()) end, failed)
     return ok, result
   end
