@@ -51,12 +51,14 @@ impl Queues {
         Some((list, self.lists[list].pop_front()?))
     }
 
-    /// Hands elements of a list to those who wait for them.
+    /// Serves those who wait for a list while it has elements: each from the first of its lists that has any.
     fn serve(&mut self, list: usize) {
-        while let Some(at) = self.waiting.iter().position(|(_, lists)| lists.contains(&list)) {
-            let Some(element) = self.pop(list) else { return };
-            let (who, _) = self.waiting.remove(at);
-            self.served.insert(who, element);
+        while !self.lists[list].is_empty() {
+            let waits = |(_, lists): &(usize, Vec<usize>)| lists.contains(&list);
+            let Some(at) = self.waiting.iter().position(waits) else { return };
+            let (who, lists) = self.waiting.remove(at);
+            let element = lists.into_iter().find_map(|list| self.pop(list));
+            self.served.extend(element.map(|element| (who, element)));
         }
     }
 }
