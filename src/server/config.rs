@@ -165,7 +165,8 @@ impl ServerConfig {
 
     /// Reads lines as those of `redis.conf`: a name and words behind it, quoted or not; a line that begins
     /// with `#` says nothing;
-    /// `include` names further files, by wildcards too: those of them that there are, in the order of their names. What is read later holds, but that save points are gathered. O(text)
+    /// `include` names further files, by wildcards too: those that there are, in the order of their names. What is read later
+    /// holds, but that save points are gathered. O(text)
     ///
     /// ```
     /// use larder::{Compat, ServerConfig};
