@@ -5,6 +5,8 @@ mod diff;
 mod dump;
 #[cfg(all(feature = "redis", feature = "server"))]
 mod fault;
+#[cfg(all(feature = "redis", feature = "server"))]
+mod fault_edges;
 mod fork;
 #[cfg(all(feature = "redis", feature = "server"))]
 mod helpers;

@@ -1,0 +1,68 @@
+//! Faults beside a clock that is moved, with closures that do more than look, and with counts that make no sense.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use larder::testing::Fault;
+use larder::{ManualClock, Reply, Store};
+
+use super::helpers::{ask, panic_of};
+use crate::server::Client;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_clock_knows_of_a_delay_when_the_hit_is_told() {
+    for _ in 0..100 {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).build();
+        store.insert_ex("later", 1, SECOND * 60).unwrap();
+        let before = store.fault(Fault::delay(SECOND * 3).on("SET"));
+        let behind = store.fault(Fault::delay_reply(SECOND * 2).on("GET"));
+        let mut session = store.session();
+        let asked = thread::spawn(move || [session.call(["SET", "a", "1"]), session.call(["GET", "a"])]);
+        let step = || clock.advance_to_next_deadline(&store).unwrap();
+        before.wait_for_hits(1);
+        assert_eq!(step(), Some(SECOND * 3));
+        behind.wait_for_hits(1);
+        assert_eq!(step(), Some(SECOND * 2));
+        assert_eq!(asked.join().unwrap(), [Reply::OK, Reply::Bulk("1".into())]);
+    }
+}
+
+#[test]
+fn a_closure_may_ask_the_store_and_drop_the_server() {
+    let store = Store::new();
+    let _fault = store.fault(Fault::busy().on(["GET", "SET"]).when({
+        let store = store.clone();
+        move |_| store.session().call(["GET", "is slow"]) != Reply::Nil
+    }));
+    assert_eq!(ask(&mut store.session(), "SET a 1"), "OK");
+    ask(&mut store.session(), "LPUSH other 1");
+    store.insert("is slow", "yes").unwrap();
+    assert!(ask(&mut store.session(), "GET a").starts_with("BUSY"));
+
+    let server = Arc::new(Mutex::new(Some(Store::new().serve().unwrap())));
+    let (addr, served) = server.lock().unwrap().as_ref().map(|on| (on.addr(), on.store().clone())).unwrap();
+    let _fault = served.fault(Fault::busy().on("GET").when(move |_| {
+        drop(server.lock().unwrap().take());
+        false
+    }));
+    let mut client = Client::connect(addr);
+    assert_eq!(client.ask("GET a"), "$-1");
+    assert!(client.is_closed());
+    // Others go on.
+    let server = Store::new().serve().unwrap();
+    assert_eq!(Client::connect(server.addr()).ask("PING"), "+PONG");
+}
+
+#[test]
+fn what_can_never_strike_is_refused() {
+    let told = |fault: fn() -> Fault| panic_of(|| drop(fault()));
+    assert_eq!(told(|| Fault::busy().chance(50.0)), "50 is not from 0 to 1");
+    assert_eq!(told(|| Fault::busy().chance(-0.1)), "-0.1 is not from 0 to 1");
+    assert_eq!(told(|| Fault::busy().chance(f64::NAN)), "NaN is not from 0 to 1");
+    assert_eq!(told(|| Fault::busy().nth(0)), "the first is 1");
+    assert_eq!(told(|| Fault::busy().every(0)), "each is 1");
+}
