@@ -12,7 +12,8 @@ use super::transaction::Queue;
 use super::{Compat, find};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
-use crate::testing::{Hooks, Plan, Received, pause};
+use crate::testing::pause::{self, Awaited};
+use crate::testing::{Hooks, Plan, Received};
 
 /// What faults have made of a session's connection.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Link {
     lost: Option<Loss>,
     /// What the command that is under way meets.
     plan: Option<Box<Plan>>,
+    /// Its moments, until the next command: its reply may still be waiting for them.
+    awaited: Vec<Awaited>,
     /// Why the last command got no reply.
     #[cfg(feature = "redis")]
     loss: Option<Loss>,
@@ -197,7 +200,8 @@ impl Session {
 
     /// The reply to the command that was received is about to go. `None` if it goes as it is, now.
     pub(crate) fn reply(&mut self, reply: &Reply) -> Option<Behind> {
-        let plan = self.link.plan.take()?;
+        let mut plan = self.link.plan.take()?;
+        self.link.awaited = std::mem::take(&mut plan.awaited);
         match plan.end {
             Some(_) => plan.tell_lost(),
             None => plan.tell(reply),

@@ -209,7 +209,7 @@ pub(crate) struct Plan {
     pub until_reply: u64,
     pub end: Option<End>,
     /// Both moments, for who moves the clock on before anybody has come to wait for them.
-    awaited: Vec<Awaited>,
+    pub awaited: Vec<Awaited>,
     /// Who wants to know of the reply, and by which number the command is known there.
     logs: Vec<(Arc<Recorder>, u64)>,
 }

@@ -522,7 +522,8 @@ fn what_takes_time_moves_the_clock() {
     let _fault = store.fault(Fault::takes(Duration::from_millis(5)));
     let start = std::time::Instant::now();
     assert_eq!(ask(&mut store.session(), "PING"), "PONG");
-    assert!(start.elapsed() >= Duration::from_millis(5));
+    // Its moments are whole milliseconds: the first of the five may have begun before.
+    assert!(start.elapsed() >= Duration::from_millis(4));
 }
 
 #[test]
