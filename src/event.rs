@@ -84,6 +84,8 @@ pub enum KeyEvent {
     Overwritten,
     /// That had another type.
     TypeChanged,
+    /// A command that reads has found no such key.
+    KeyMiss,
 }
 
 impl KeyEvent {
@@ -168,6 +170,7 @@ impl KeyEvent {
             New => "new",
             Overwritten => "overwritten",
             TypeChanged => "type_changed",
+            KeyMiss => "keymiss",
         }
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::clock::Time;
 use crate::key::KeyRef;
-use crate::keyspace::Keyspace;
 use crate::keyspace::transaction::Transaction;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Writer;
+use crate::keyspace::{Keyspace, Missed};
 use crate::{Bytes, Error, Result};
 
 /// The keys of a numbered database, as a [`Store`](crate::Store) or a transaction's
@@ -142,8 +142,9 @@ impl Database {
         let op = |view: &View<'_>, key: KeyRef<'_>| op(view.leaving_no_trace(self.leaves_no_trace), key);
         match &self.transaction {
             None => {
+                let missed = Missed::default();
                 let guard = self.space.reading(key)?;
-                op(&View::of_one(&self.space, self.index, &guard), key)
+                op(&View::of_one(&self.space, self.index, &guard).telling(&missed), key)
             }
             Some(transaction) => transaction.read(self.index, &[key], |view| op(view, key))?,
         }

@@ -9,6 +9,7 @@ use crate::clock::millis;
 use crate::codec::encode;
 use crate::command::string::{self, Condition};
 use crate::key::KeyRef;
+use crate::keyspace::Missed;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::Deadline;
 use crate::{Bytes, Decode, Error, IntoValue, Key, Result};
@@ -49,8 +50,9 @@ impl Database {
         }
         let space = self.space();
         let found = {
+            let missed = Missed::default();
             let guard = space.reading(key)?;
-            string::get(&View::of_one(space, self.index(), &guard), key)
+            string::get(&View::of_one(space, self.index(), &guard).telling(&missed), key)
         };
         match found {
             Err(Error::WrongType) => self.found_encoded(key),

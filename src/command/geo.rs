@@ -137,7 +137,7 @@ pub(crate) fn search_into(
     stored: Stored,
     event: KeyEvent,
 ) -> Result<usize> {
-    let found = query.arrange(search(&writer.view(), key, query)?);
+    let found = query.arrange(search(writer.view().quiet(), key, query)?);
     let score = |found: &Found| match stored {
         Stored::Positions => found.score,
         Stored::Distances(unit) => found.meters / unit,

@@ -145,6 +145,7 @@ pub(crate) fn copy(
     if db == writer.db() && from.bytes == to.bytes {
         return Err(Error::SameKey);
     }
+    writer.tell_missing(from);
     let Some(deadline) = writer.deadline(from) else { return Ok(false) };
     let Some(value) = writer.value(from).map(ValueRef::to_value) else { return Ok(false) };
     writer.in_db(db, |writer| {

@@ -72,7 +72,7 @@ pub(crate) struct Manner {
 /// OBJECT ENCODING
 pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Option<&'static str> {
     let Manner { version, with_key, small_that_expires, limits } = manner;
-    let entry = view.glance(key)?;
+    let entry = view.quiet().glance(key)?;
     if let Some(string) = Bytes::of(entry.value) {
         let most = with_key.map_or(Some(EMBEDDED), |room| {
             let deadline = if entry.deadline == NEVER { 0 } else { size_of::<u64>() };
@@ -100,7 +100,7 @@ pub(crate) fn encoding(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Opti
 
 /// OBJECT REFCOUNT
 pub(crate) fn references(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Option<i64> {
-    let entry = view.glance(key)?;
+    let entry = view.quiet().glance(key)?;
     let number = Bytes::of(entry.value).and_then(|string| parse_i64(&string));
     // What stands with its key is nobody else's.
     let is_shared = manner.with_key.is_none() && number.is_some_and(|number| (0..SHARED).contains(&number));
@@ -111,7 +111,7 @@ pub(crate) fn references(view: &View<'_>, key: KeyRef<'_>, manner: Manner) -> Op
 pub(crate) fn bytes(view: &View<'_>, key: KeyRef<'_>) -> Option<usize> {
     /// A record's length, hash and deadline, and its place in the index.
     const RECORD: usize = 24;
-    let entry = view.glance(key)?;
+    let entry = view.quiet().glance(key)?;
     let value = match entry.value {
         ValueRef::Short(bytes) => bytes.len(),
         ValueRef::Whole(value) => size_of::<Value>() + value.heap_bytes(),

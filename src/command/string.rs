@@ -127,6 +127,7 @@ pub(crate) fn swap(
     condition: &Condition,
     deadline: Deadline,
 ) -> Result<Option<Bytes>> {
+    writer.tell_missing(key);
     let old = writer.find::<Bytes>(key)?.map(StringRef::to_bytes);
     set_if(writer, key, value, condition, deadline)?;
     Ok(old)
@@ -162,6 +163,7 @@ pub(crate) fn remove_if(writer: &mut Writer<'_>, key: KeyRef<'_>, condition: &Co
 
 /// GETDEL
 pub(crate) fn take(writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Bytes>> {
+    writer.tell_missing(key);
     let old = writer.find::<Bytes>(key)?.map(StringRef::to_bytes);
     keys::remove(writer, key);
     Ok(old)
@@ -173,6 +175,7 @@ pub(crate) fn get_and_expire(
     key: KeyRef<'_>,
     deadline: Deadline,
 ) -> Result<Option<Bytes>> {
+    writer.tell_missing(key);
     let value = writer.find::<Bytes>(key)?.map(StringRef::to_bytes);
     match deadline {
         Deadline::Keep => false,
@@ -294,8 +297,9 @@ pub(crate) fn set_range(
 
 /// Two strings at one instant, missing ones as empty: what LCS compares when the locks are free.
 pub(crate) fn get_two(view: &View<'_>, keys: [KeyRef<'_>; 2]) -> Result<[Bytes; 2]> {
-    let [a, b] = keys;
-    Ok([get(view, a)?.unwrap_or_default(), get(view, b)?.unwrap_or_default()])
+    // Both are looked at before either is of the wrong type.
+    let [a, b] = keys.map(|key| get(view, key));
+    Ok([a?.unwrap_or_default(), b?.unwrap_or_default()])
 }
 
 /// Writes into a string's bytes; a short string is kept inline again.

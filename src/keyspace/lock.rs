@@ -8,7 +8,7 @@ use super::evicted::Evicted;
 use super::shard::Shard;
 use super::view::View;
 use super::writer::{Effects, Writer};
-use super::{Keyspace, Parts};
+use super::{Keyspace, Missed, Parts};
 use crate::Result;
 use crate::key::KeyRef;
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -33,9 +33,11 @@ impl Keyspace {
     /// [`Error::InTransaction`](crate::Error::InTransaction)
     pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
         self.check_not_in_transaction()?;
+        let missed = Missed::default();
         let guards: Parts<RwLockReadGuard<'_, Shard>> =
             self.indexes(keys).into_iter().map(|at| (at, self.shards[at as usize].0.read())).collect();
-        Ok(op(&View::new(self, db, guards.iter().map(|(index, guard)| (*index, &**guard)).collect())))
+        let shards = guards.iter().map(|(index, guard)| (*index, &**guard)).collect();
+        Ok(op(&View::new(self, db, shards).telling(&missed)))
     }
 
     /// Runs an operation that may change one key, under its shard's write lock; then serves those who

@@ -19,6 +19,7 @@ mod journaling;
 pub(crate) mod libraries;
 mod lock;
 mod lookups;
+mod missed;
 mod natives;
 mod recency;
 #[cfg(feature = "journal")]
@@ -72,6 +73,7 @@ use bound::Bound;
 pub(crate) use bound::Limit;
 use hasher::Hasher;
 pub(crate) use lookups::{Lookups, Tally};
+pub(crate) use missed::Missed;
 use shard::{Notes, Shard};
 use sweep::Sweeper;
 use uses::Noting;

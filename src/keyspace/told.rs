@@ -14,7 +14,7 @@ const CLASSES: u32 = (1 << 10) - 1;
 #[cfg(feature = "commands")]
 const HIDDEN: u32 = (1 << 13) - 1;
 /// Those that are told.
-const TOLD: u32 = CLASSES | OVERWRITING | letter(b'n');
+const TOLD: u32 = CLASSES | OVERWRITING | letter(b'n') | letter(b'm');
 /// What is gone by a deadline that had passed already is told of in Valkey's words.
 const VALKEY: u32 = 1 << 16;
 /// Those of a value that took another one's place.
@@ -107,6 +107,12 @@ impl Told {
         self.has(KeyEvent::New)
     }
 
+    /// Whether somebody is told of reads that have found no key.
+    #[inline]
+    pub(super) fn has_misses(self) -> bool {
+        self.has(KeyEvent::KeyMiss)
+    }
+
     pub(super) fn has(self, event: KeyEvent) -> bool {
         self.0 & letter(class(event)) != 0
     }
@@ -149,6 +155,7 @@ fn class(event: KeyEvent) -> u8 {
         XAdd | XDel | XTrim | XSetId | XGroupCreate | XGroupCreateConsumer | XGroupSetId
         | XGroupDelConsumer | XGroupDestroy => b't',
         New => b'n',
+        KeyMiss => b'm',
         Overwritten => b'o',
         TypeChanged => b'c',
         PfCount | XPending => b' ',

@@ -119,8 +119,8 @@ impl Transaction {
     /// [`Error::Undeclared`]; [`Error::InTransaction`] if the transaction has ended.
     pub(crate) fn read<R>(&self, db: u16, keys: &[KeyRef<'_>], op: impl FnOnce(&View<'_>) -> R) -> Result<R> {
         self.check_declared(db, keys)?;
-        let held = self.held.lock();
-        let held = held.as_ref().ok_or(Error::InTransaction)?;
+        let mut held = self.held.lock();
+        let held = held.as_mut().ok_or(Error::InTransaction)?;
         Ok(op(&held.view_of(&self.space, db, keys).at(self.still.now())))
     }
 
@@ -173,11 +173,12 @@ impl Declared {
 
 impl Held {
     /// Read access to some keys.
-    fn view_of<'v>(&'v self, space: &'v Keyspace, db: u16, keys: &[KeyRef<'_>]) -> View<'v> {
-        match keys {
+    fn view_of<'v>(&'v mut self, space: &'v Keyspace, db: u16, keys: &[KeyRef<'_>]) -> View<'v> {
+        let view = match keys {
             [key] => View::of_one(space, db, &self.shards[self.place(space, *key)].1),
             _ => View::new(space, db, self.shards.iter().map(|(index, shard)| (*index, shard)).collect()),
-        }
+        };
+        self.effects.have_told(view)
     }
 
     /// Write access to some keys. Where they have to make room for each other it is to all that is held.

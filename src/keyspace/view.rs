@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::shard::Shard;
 use super::table::{Entry, Table};
-use super::{Keyspace, Parts};
+use super::{Keyspace, Missed, Parts};
 use crate::clock::NEVER;
 use crate::key::KeyRef;
 use crate::value::Kind;
@@ -27,6 +27,8 @@ pub(crate) struct View<'v> {
     now: Cell<u64>,
     /// Nothing that is read is a use.
     leaves_no_trace: Cell<bool>,
+    /// Where it is to tell of keys that it does not find.
+    missed: Cell<Option<&'v Missed>>,
 }
 
 impl<'v> View<'v> {
@@ -37,13 +39,27 @@ impl<'v> View<'v> {
 
     #[inline]
     fn of(space: &'v Keyspace, db: u16, shards: Held<'v>) -> Self {
-        View { space, db, shards, now: Cell::new(UNREAD), leaves_no_trace: Cell::new(false) }
+        let (now, leaves_no_trace) = (Cell::new(UNREAD), Cell::new(false));
+        View { space, db, shards, now, leaves_no_trace, missed: Cell::new(None) }
     }
 
     /// The same, of which nothing that is read is a use, or all.
     #[inline]
     pub(crate) fn leaving_no_trace(&self, leaves_no_trace: bool) -> &Self {
         self.leaves_no_trace.set(leaves_no_trace);
+        self
+    }
+
+    /// The same, whose reads are those of a command: who wants to know is told of keys that are not found.
+    #[inline]
+    pub(crate) fn telling(self, missed: &'v Missed) -> Self {
+        self.missed.set(Some(missed));
+        self
+    }
+
+    /// The same for what is none of a command's reads, from now on: nobody is told.
+    pub(crate) fn quiet(&self) -> &Self {
+        self.missed.set(None);
         self
     }
 
@@ -77,7 +93,7 @@ impl<'v> View<'v> {
         self.space
     }
 
-    /// The entry of a key, if it has one that has not expired. Counts a hit or a miss, and as a use.
+    /// The entry of a key, if it has one that has not expired. Counts a hit or a miss, of which it tells, and as a use.
     #[inline(always)]
     pub(crate) fn entry(&self, key: KeyRef<'_>) -> Option<Entry<'v>> {
         let (table, at, entry) = self.look(key)?;
@@ -100,9 +116,14 @@ impl<'v> View<'v> {
 
     #[inline(always)]
     fn look(&self, key: KeyRef<'_>) -> Option<(&'v Table, u32, Entry<'v>)> {
-        let live = self.live(key);
-        self.space.lookups().count(self.db, live.is_some());
-        live
+        let found = self.live(key);
+        self.space.lookups().count(self.db, found.is_some());
+        if found.is_none() && self.space.told().has_misses() {
+            if let Some(missed) = self.missed.get() {
+                missed.tell(self.space, self.db, key);
+            }
+        }
+        found
     }
 
     #[inline(always)]

@@ -4,6 +4,8 @@
 use std::ops::Range;
 
 use super::Keyspace;
+#[cfg(feature = "commands")]
+use super::Missed;
 use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::transaction::Transaction;
@@ -190,10 +192,13 @@ impl Keyspace {
     ) -> Result<R> {
         match held {
             Some(held) => held.read(db, &[], op),
-            None => self.read_all(|guards| {
-                let shards = (0..).zip(guards).map(|(index, guard)| (index, &**guard)).collect();
-                op(&View::new(self, db, shards))
-            }),
+            None => {
+                let missed = Missed::default();
+                self.read_all(|guards| {
+                    let shards = (0..).zip(guards).map(|(index, guard)| (index, &**guard)).collect();
+                    op(&View::new(self, db, shards).telling(&missed))
+                })
+            }
         }
     }
 

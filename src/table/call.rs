@@ -109,6 +109,15 @@ impl<'c> Call<'c> {
         self.db().read_one(key, op)
     }
 
+    /// The same for a look that Redis takes without counting it as a read: nobody is told if the key is missing.
+    pub(super) fn look<R>(
+        &self,
+        key: KeyRef<'_>,
+        op: impl FnOnce(&View<'_>, KeyRef<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.read(key, |view, key| op(view.quiet(), key))
+    }
+
     /// Runs an operation that may change a key.
     pub(crate) fn write<R>(
         &self,

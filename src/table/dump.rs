@@ -55,7 +55,7 @@ fn restore(call: &mut Call<'_>) -> Answer {
             return Err(ErrorReply::SYNTAX);
         }
     }
-    if !replaces && call.read(key, |view, key| Ok(command::keys::exists(view, key)))? {
+    if !replaces && call.look(key, |view, key| Ok(command::keys::exists(view, key)))? {
         return Err(BUSY);
     }
     let ttl = ttl.integer()?;

@@ -58,20 +58,20 @@ fn debug(call: &mut Call<'_>) -> Answer {
             _ => Err(ErrorReply::known("ERR Argument must be ON or OFF")),
         };
     }
-    let form = call.read(key, |view, key| hyperloglog::inspect(view, key, |log| Ok(log.form())))?;
+    let form = call.look(key, |view, key| hyperloglog::inspect(view, key, |log| Ok(log.form())))?;
     let form = form.ok_or(MISSING)?;
     if is(command, "ENCODING") {
         let name = if form == Form::Dense { "dense" } else { "sparse" };
         Ok(Reply::Status(name.into()))
     } else if is(command, "DECODE") {
-        let text = call.read(key, |view, key| hyperloglog::inspect(view, key, |log| Ok(log.describe())))?;
+        let text = call.look(key, |view, key| hyperloglog::inspect(view, key, |log| Ok(log.describe())))?;
         let text = text.ok_or(MISSING)?.ok_or(ErrorReply::known("ERR HLL encoding is not sparse"))?;
         Ok(Reply::text(text))
     } else if is(command, "TODENSE") {
         Ok(Reply::flag(call.write(key, hyperloglog::make_dense)?.ok_or(MISSING)?))
     } else if is(command, "GETREG") {
         call.write(key, hyperloglog::make_dense)?;
-        let registers = call.read(key, |view, key| {
+        let registers = call.look(key, |view, key| {
             hyperloglog::inspect(view, key, |log| {
                 let mut registers = Registers::new();
                 log.raise_into(&mut registers)?;

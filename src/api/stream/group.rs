@@ -187,7 +187,7 @@ impl<'a, F, V> StreamGroup<'a, F, V> {
     #[doc(alias = "XGROUP DESTROY")]
     pub fn destroy(&self) -> Result<bool> {
         self.stream.handle.write(|writer, key| {
-            if stream::look(&writer.view(), key, |_| ())?.is_none() {
+            if writer.value(key).is_none() {
                 return Ok(false);
             }
             stream::destroy_group(writer, key, &self.name)

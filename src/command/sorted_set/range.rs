@@ -83,6 +83,7 @@ pub(crate) fn range_into(
     window: Window,
 ) -> Result<usize> {
     select.check()?;
+    writer.tell_missing(source);
     let members = match writer.find::<SortedSet>(source)? {
         Some(set) => set.scored(select.ranks(set, window)),
         None => Vec::new(),

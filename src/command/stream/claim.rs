@@ -37,6 +37,7 @@ pub(crate) fn claim(
     name: &[u8],
     claim: &Claim<'_>,
 ) -> Result<Vec<Item>> {
+    writer.tell_missing(key);
     let now = wall(writer);
     let time =
         claim.time.and_then(|time| u64::try_from(time).ok()).filter(|time| *time <= now).unwrap_or(now);
@@ -102,6 +103,7 @@ pub(crate) fn auto_claim(
     name: &[u8],
     claim: &AutoClaim<'_>,
 ) -> Result<Claimed> {
+    writer.tell_missing(key);
     let now = wall(writer);
     let claimed = change(writer, key, name, |stream| {
         let mut asked = Asking::new(stream, name, claim.consumer, now, claim.version);

@@ -147,6 +147,7 @@ pub(crate) fn acknowledge(
     name: &[u8],
     ids: &[StreamId],
 ) -> Result<usize> {
+    writer.tell_missing(key);
     let acknowledged = writer.update(key, Absent::Skip, |stream: &mut Stream| {
         let all = |group: &mut Group| ids.iter().filter(|id| group.acknowledge(**id)).count();
         let count = stream.change_group(name, all).unwrap_or(0);
@@ -164,6 +165,7 @@ pub(crate) fn acknowledge_and_delete(
     ids: &[StreamId],
     references: References,
 ) -> Result<Vec<Removal>> {
+    writer.tell_missing(key);
     let removed = writer.update(key, Absent::Skip, |stream: &mut Stream| {
         let one = |id: &StreamId| {
             if stream.change_group(name, |group| group.acknowledge(*id)) != Some(true) {

@@ -144,6 +144,7 @@ impl Reads {
 
     /// Whether a key can be read; and behind which id.
     fn check(&self, writer: &mut Writer<'_>, key: KeyRef<'_>, from: ReadFrom) -> Result<StreamId> {
+        writer.tell_missing(key);
         let stream = writer.find::<Stream>(key)?;
         if let Some(GroupRead { group, .. }) = &self.group {
             if stream.and_then(|stream| stream.group(group)).is_none() {

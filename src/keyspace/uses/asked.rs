@@ -80,7 +80,7 @@ impl Keyspace {
 impl View<'_> {
     /// What is known of a key's use, if it is there. This is none.
     pub(crate) fn last_use(&self, key: KeyRef<'_>) -> Option<Use> {
-        let (table, at) = self.position(key)?;
+        let (table, at) = self.quiet().position(key)?;
         let seen = table.uses().and_then(|uses| uses.get(at, self.now(), self.space().uses.counting()));
         Some(seen.unwrap_or(Use { idle: 0, count: FRESH }))
     }

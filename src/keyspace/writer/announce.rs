@@ -114,6 +114,22 @@ impl Writer<'_> {
         }
     }
 
+    /// Tells those who want to know that a command has read a key, if it is missing.
+    #[inline]
+    pub(crate) fn tell_missing(&mut self, key: KeyRef<'_>) {
+        if self.space.told().has_misses() {
+            self.look_and_tell(key);
+        }
+    }
+
+    #[cold]
+    fn look_and_tell(&mut self, key: KeyRef<'_>) {
+        if self.glance(key).is_none() {
+            let (space, db) = (self.space, self.db);
+            space.publish_event(db, key.bytes, KeyEvent::KeyMiss, self.wakes());
+        }
+    }
+
     /// One change, and another event.
     pub(crate) fn told_too(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         match &mut self.effects.undo {

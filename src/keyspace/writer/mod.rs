@@ -18,7 +18,7 @@ use super::table::Table;
 use super::undo::Undo;
 use super::view::{UNREAD, View};
 use super::weigh::ToWeigh;
-use super::{Evicted, Keyspace, Parts};
+use super::{Evicted, Keyspace, Missed, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
@@ -90,6 +90,7 @@ pub(crate) struct Effects {
 #[derive(Default)]
 pub(crate) struct Others {
     pub wakes: Wakes,
+    missed: Missed,
     /// Keys that hold something new for those who wait for them.
     ready: Vec<(u16, Bytes)>,
     /// Ready keys whose first waiter needs another key of their database too.
@@ -128,6 +129,12 @@ impl Effects {
     #[cfg(feature = "journal")]
     pub(super) fn draft(&mut self) -> &mut Draft {
         self.draft.get_or_insert_with(Draft::take)
+    }
+
+    /// The view, which tells of the keys that it does not find, if somebody wants to know.
+    #[inline]
+    pub(super) fn have_told<'v>(&'v mut self, view: View<'v>) -> View<'v> {
+        if view.space().told().has_misses() { view.telling(&self.others().missed) } else { view }
     }
 
     pub(super) fn others(&mut self) -> &mut Others {
@@ -241,11 +248,11 @@ impl<'w> Writer<'w> {
     }
 
     /// The same keys, for an operation that only reads.
-    pub(crate) fn view(&self) -> View<'_> {
+    pub(crate) fn view(&mut self) -> View<'_> {
         let shards = self.shards.parts().iter().map(|(index, shard)| (*index, &**shard)).collect();
         let view = View::new(self.space, self.db, shards).at(self.now);
         view.leaving_no_trace(self.leaves_no_trace);
-        view
+        self.effects.have_told(view)
     }
 
     /// The key's value, if it is there.

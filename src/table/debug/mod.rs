@@ -110,7 +110,9 @@ fn debug(call: &mut Call<'_>) -> Answer {
         names if is(sub, "DIGEST-VALUE") => {
             let digest = |name| {
                 let key = call.key_ref(name);
-                call.read(key, |view, key| Ok(digest::of_value(view.glance(key), view.now(), call.compat())))
+                call.read(key, |view, key| {
+                    Ok(digest::of_value(view.quiet().glance(key), view.now(), call.compat()))
+                })
             };
             let digests = names.iter().map(|name| digest(name)).collect::<crate::Result<Vec<String>>>()?;
             Ok(Reply::Array(digests.into_iter().map(|digest| Reply::Status(digest.into())).collect()))

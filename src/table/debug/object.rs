@@ -26,7 +26,7 @@ pub(super) fn describe(call: &Call<'_>, name: &Bytes, words: &[Bytes]) -> Answer
     // Shared, so that it is measured without a lock.
     let found = call.read(call.db().key_ref(name), |view, key| {
         let kept = encoding(view, key, how).zip(references(view, key, how));
-        let found = kept.zip(view.glance(key).map(|entry| entry.value.to_value()));
+        let found = kept.zip(view.quiet().glance(key).map(|entry| entry.value.to_value()));
         Ok(found.zip(view.last_use(key)))
     })?;
     let (((encoding, references), value), seen) = found.ok_or(ErrorReply::known("ERR no such key"))?;

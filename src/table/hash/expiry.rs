@@ -15,6 +15,7 @@ use crate::table::call::{Answer, Call, Unit};
 use crate::table::pieces::Form;
 use crate::table::row::Compat;
 use crate::text::number;
+use crate::value::hash::Hash;
 
 const MISPLACED: ErrorReply =
     ErrorReply::known("ERR Mandatory argument FIELDS is missing or not at the right position");
@@ -178,7 +179,7 @@ pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
     };
     let deadline = match deadline {
         Deadline::Keep => {
-            let values = call.read(key, |view, key| hash::get_many(view, key, fields))?;
+            let values = call.look(key, |view, key| hash::get_many(view, key, fields))?;
             return call.strings(Form::Array, values.len(), values);
         }
         Deadline::Clear => NEVER,
@@ -196,7 +197,7 @@ pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
         let deadline = options.deadline(call, true);
         // The key comes first, and a time is read last.
         let new = call.write(key, |writer, key| {
-            let exists = hash::len(&writer.view(), key)? > 0;
+            let exists = writer.find::<Hash>(key)?.is_some();
             if options.key_exists.is_some_and(|wanted| wanted != exists) {
                 return Ok(Ok(None));
             }
@@ -343,7 +344,7 @@ fn finds_fields(call: &Call<'_>) -> bool {
 
 /// The error in a command's words, if the key holds what it should: Redis looks at it before.
 fn type_first(call: &Call<'_>, key: KeyRef<'_>, error: ErrorReply) -> ErrorReply {
-    call.read(key, hash::len).err().map_or(error, ErrorReply::from)
+    call.look(key, hash::len).err().map_or(error, ErrorReply::from)
 }
 
 fn several_times(sets: bool) -> ErrorReply {

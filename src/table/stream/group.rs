@@ -5,6 +5,7 @@ use super::{Absent, Answer, Bytes, Call, ErrorReply, Reply, StreamId, is, number
 use crate::Error;
 use crate::command::stream::{self, AutoClaim, Claim, GroupStart, Item, Negate, Recount, Sought};
 use crate::key::KeyRef;
+use crate::keyspace::view::View;
 use crate::text::number::parse_i64;
 
 /// XGROUP CREATE and SETID behind the key and the group's name.
@@ -43,7 +44,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
     if options.absent == Absent::Skip {
         check_stream(call, key)?;
     } else {
-        call.read(key, |view, key| stream::look(view, key, |_| ()))?;
+        call.look(key, |view, key| stream::look(view, key, |_| ()))?;
     }
     let start = start(&options.start)?;
     let version = call.compat().streams();
@@ -292,17 +293,21 @@ fn claimed(items: Vec<Item>, just_id: bool) -> Reply {
 
 /// Whether a stream has the group; `None` without a stream.
 fn has_group(call: &Call<'_>, key: KeyRef<'_>, name: &[u8]) -> Result<Option<bool>, ErrorReply> {
-    Ok(call.read(key, |view, key| stream::look(view, key, |stream| stream.group(name).is_some()))?)
+    Ok(call.read(key, |view, key| knows(view, key, name))?)
 }
 
 fn check_stream(call: &Call<'_>, key: KeyRef<'_>) -> Result<(), ErrorReply> {
-    let found = call.read(key, |view, key| stream::look(view, key, |_| ()))?;
+    let found = call.look(key, |view, key| stream::look(view, key, |_| ()))?;
     found.ok_or_else(|| stream::NO_STREAM.into())
+}
+
+fn knows(view: &View<'_>, key: KeyRef<'_>, name: &[u8]) -> crate::Result<Option<bool>> {
+    stream::look(view, key, |stream| stream.group(name).is_some())
 }
 
 /// What XGROUP says where there is no group.
 fn check_group(call: &Call<'_>, key: KeyRef<'_>, name: &[u8]) -> Result<(), ErrorReply> {
-    match has_group(call, key, name)? {
+    match call.look(key, |view, key| knows(view, key, name))? {
         None => Err(stream::NO_STREAM.into()),
         Some(true) => Ok(()),
         Some(false) => Err(no_such_group(key.bytes, name)),

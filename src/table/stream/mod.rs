@@ -121,8 +121,9 @@ fn range(call: &mut Call<'_>, back: bool) -> Answer {
         count = usize::try_from(given).unwrap_or(0);
     }
     let found = call.read(key, |view, key| {
-        if none && stream::look(view, key, |_| ())?.is_some() {
-            return Ok(None);
+        if none {
+            let found = stream::look(view, key, |_| ())?;
+            return Ok(if found.is_some() { None } else { Some(Vec::new()) });
         }
         let items = if back { stream::range_back } else { stream::range };
         items(view, key, start, end, count).map(Some)
@@ -134,7 +135,7 @@ fn range(call: &mut Call<'_>, back: bool) -> Answer {
 fn delete(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
     let ids = call.args.take_rest();
-    if call.read(key, |view, key| stream::look(view, key, |_| ()))?.is_none() {
+    if call.look(key, |view, key| stream::look(view, key, |_| ()))?.is_none() {
         return Ok(Reply::Integer(0));
     }
     let ids = parse::ids(ids)?;
@@ -144,7 +145,7 @@ fn delete(call: &mut Call<'_>) -> Answer {
 /// XDELEX: another type comes before what is wrong with the words, and a missing key before the ids.
 fn delete_with(call: &mut Call<'_>) -> Answer {
     let key = call.key()?;
-    let found = call.read(key, |view, key| stream::look(view, key, |_| ()))?;
+    let found = call.look(key, |view, key| stream::look(view, key, |_| ()))?;
     let (references, words) = parse::references_and_ids(&mut call.args)?;
     let Some(()) = found else {
         return Ok(removals(vec![Removal::Missing; words.len()]));

@@ -16,14 +16,35 @@ fn classes(compat: Compat) -> &'static str {
 
 #[test]
 fn those_of_values_that_take_the_place_of_others_are_redis_s() {
-    each_round(6, |server, seed| {
+    check(6, |compat| classes(compat).to_owned(), |chance, _| draw(chance));
+}
+
+/// Each command that reads, by itself, within a transaction and by a script; and those that seem to.
+#[test]
+fn those_of_keys_that_are_not_found_are_redis_s() {
+    let classes = |compat| format!("{}m", classes(compat));
+    check(12, classes, |chance, compat| match chance.below(8) {
+        0 | 1 => draw(chance),
+        2 => words![chance.pick(&["MULTI", "EXEC", "DISCARD"])],
+        3 if cfg!(feature = "lua") => {
+            let script = "return {redis.pcall('get', KEYS[1]), redis.pcall('set', KEYS[1], 'v', 'GET')}";
+            words!["EVAL", script, "1", chance.pick(&["a", "b", "c", "d"])]
+        }
+        _ => draw_read(chance, compat),
+    });
+}
+
+/// Events of these classes, while random commands are run.
+fn check(rounds: u64, classes: impl Fn(Compat) -> String, draw: impl Fn(&mut Chance, Compat) -> Words) {
+    each_round(rounds, |server, seed| {
         let mut redis = Redis::connect(server.port(), Protocol::Resp2);
         let mut hears = Redis::connect(server.port(), Protocol::Resp2);
+        // The other one may be within a transaction.
+        let mut says = Redis::connect(server.port(), Protocol::Resp2);
         let store = Store::new();
         let mut session = store.session().compat(redis.compat);
-        for words in
-            [words!["FLUSHALL"], words!["CONFIG", "SET", "notify-keyspace-events", classes(redis.compat)]]
-        {
+        let classes = classes(redis.compat);
+        for words in [words!["FLUSHALL"], words!["CONFIG", "SET", "notify-keyspace-events", classes]] {
             redis.ask(&words);
             answer(&mut session, &words);
         }
@@ -32,14 +53,14 @@ fn those_of_values_that_take_the_place_of_others_are_redis_s() {
 
         let (mut chance, mut said) = (Chance::new(seed), Vec::new());
         for _ in 0..150 {
-            let words = draw(&mut chance);
+            let words = draw(&mut chance, redis.compat);
             said.push(words.clone());
             run(&mut redis, &mut session, &words);
-            redis.ask(&words!["PUBLISH", "__keyevent@end", "x"]);
+            says.ask(&words!["PUBLISH", "__keyevent@end", "x"]);
             let theirs: Vec<_> = std::iter::from_fn(|| message(&hears.next())).collect();
             assert_eq!(messages(&heard), theirs, "{:?}; {}\n{}", redis.compat, again(seed), script(&said));
         }
-        redis.ask(&words!["CONFIG", "SET", "notify-keyspace-events", ""]);
+        says.ask(&words!["CONFIG", "SET", "notify-keyspace-events", ""]);
     });
 }
 
@@ -107,6 +128,133 @@ fn draw(chance: &mut Chance) -> Words {
         27 => words!["SETBIT", key, "1", "1"],
         _ => words!["DEL", key],
     }
+}
+
+/// One of what reads keys, and of what looks at them without counting as a read.
+fn draw_read(chance: &mut Chance, compat: Compat) -> Words {
+    /// `K` and `L` stand for two keys, `D` for one more, which none of the others is.
+    const READS: &[&str] = &[
+        "GET K",
+        "STRLEN K",
+        "GETRANGE K 0 1",
+        "GETRANGE K x 1",
+        "MGET K L K",
+        "GETDEL K",
+        "GETEX K",
+        "GETEX K PERSIST",
+        "GETSET K 1",
+        "SET K 1 GET",
+        "SET K 1 XX GET",
+        "SET K 1 NX",
+        "LCS K L",
+        "GETBIT K 0",
+        "BITCOUNT K",
+        "BITPOS K 1",
+        "BITOP AND D K L",
+        "BITFIELD K GET u8 0",
+        "BITFIELD_RO K GET u8 0",
+        "LLEN K",
+        "LRANGE K 0 1",
+        "LINDEX K 0",
+        "LPOS K 1",
+        "LPOP K",
+        "LREM K 0 x",
+        "LMPOP 2 K L LEFT",
+        "BLPOP K L 0.001",
+        "SCARD K",
+        "SISMEMBER K 1",
+        "SMEMBERS K",
+        "SRANDMEMBER K 2",
+        "SPOP K",
+        "SINTER K L",
+        "SINTERCARD 2 K L",
+        "SUNION K L",
+        "SDIFF K L",
+        "SINTERSTORE D K L",
+        "SUNIONSTORE D K L",
+        "SDIFFSTORE D K L",
+        "SSCAN K 0",
+        "HGET K f",
+        "HMGET K f",
+        "HGETALL K",
+        "HLEN K",
+        "HEXISTS K f",
+        "HRANDFIELD K",
+        "HSCAN K 0",
+        "HDEL K g",
+        "ZCARD K",
+        "ZCOUNT K 0 1",
+        "ZRANGE K 0 1",
+        "ZRANGESTORE D K 0 1",
+        "ZSCORE K 1",
+        "ZRANK K 1",
+        "ZRANDMEMBER K",
+        "ZREM K x",
+        "ZUNION 2 K L",
+        "ZINTER 2 K L",
+        "ZDIFF 2 K L",
+        "ZINTERCARD 2 K L",
+        "ZUNIONSTORE D 2 K L",
+        "ZINTERSTORE D 2 K L",
+        "ZDIFFSTORE D 2 K L",
+        "GEODIST K 1 2",
+        "GEOPOS K 1",
+        "GEORADIUS K 0 0 1 km",
+        "GEORADIUS K 0 0 1 km STORE D",
+        "GEOSEARCH K FROMLONLAT 0 0 BYRADIUS 1 km",
+        "GEOSEARCHSTORE D K FROMLONLAT 0 0 BYRADIUS 1 km",
+        "PFCOUNT K",
+        "PFCOUNT K L",
+        "PFMERGE D K L",
+        "XLEN K",
+        "XRANGE K - +",
+        "XREAD STREAMS K L 0 0",
+        "XREAD BLOCK 1 STREAMS K $",
+        "XREADGROUP GROUP g c STREAMS K >",
+        "XINFO STREAM K",
+        "XPENDING K g",
+        "XACK K g 1-1",
+        "XDEL K 1-1",
+        "XCLAIM K g c 0 1-1",
+        "XAUTOCLAIM K g c 0 0",
+        "XGROUP DESTROY K h",
+        "EXISTS K L",
+        "TYPE K",
+        "TTL K",
+        "PEXPIRETIME K",
+        "TOUCH K L",
+        "DUMP K",
+        "PERSIST K",
+        "COPY K D",
+        "COPY K D REPLACE",
+        "OBJECT ENCODING K",
+        "OBJECT REFCOUNT K",
+        "MEMORY USAGE K",
+        "SORT K ALPHA",
+        "SORT_RO K ALPHA",
+        "SORT K BY w_* GET g_* ALPHA",
+        "SORT K ALPHA STORE D",
+        "WATCH K",
+        "KEYS K",
+    ];
+    /// What not all of the servers have.
+    const NEWER: &[&str] = &[
+        "HTTL K FIELDS 1 f",
+        "HPERSIST K FIELDS 1 f",
+        "HGETEX K FIELDS 1 f",
+        "HGETEX K PERSIST FIELDS 1 f",
+        "HSETEX K FXX FIELDS 1 f 1",
+    ];
+    let all = READS.len() + if compat == Compat::Redis70 { 0 } else { NEWER.len() };
+    let read = READS.iter().chain(NEWER).nth(chance.below(all)).expect("is one of them");
+    let [key, other] = [chance.pick(&["a", "b", "c", "d"]), chance.pick(&["a", "b", "c", "d"])];
+    let word = |word| match word {
+        "K" => key,
+        "L" => other,
+        "D" => "e",
+        word => word,
+    };
+    read.split(' ').map(|part| super::word(word(part))).collect()
 }
 
 /// Deadlines that come, and those that have passed already. Fields have them in all but the oldest servers.
