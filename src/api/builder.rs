@@ -205,7 +205,7 @@ impl StoreBuilder {
         self
     }
 
-    /// The longest key, value or element, in bytes. `CONFIG SET proto-max-bulk-len`; default: 512 MB (2^29),
+    /// The longest key, value or element, in bytes. `proto-max-bulk-len`, which CONFIG SET changes; default: 512 MB (2^29),
     /// as in Redis.
     ///
     /// ```

@@ -68,7 +68,7 @@ impl Keyspace {
             hasher: self.hasher.clone(),
             is_seeded: self.is_seeded,
             clock: self.clock.clone(),
-            limits: self.limits,
+            limits: self.limits(),
             bound: self.bound().map(Bound::fork),
             listener: self.listener.clone(),
             told: self.told(),

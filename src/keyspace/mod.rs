@@ -54,7 +54,7 @@ use crate::key::KeyRef;
 use crate::load::Flights;
 use crate::pubsub::Hub;
 use crate::rng::{self, Rng};
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Padded, RwLock};
 use crate::wake::Wakes;
 use crate::{Bytes, Eviction, KeyEvents, Result};
@@ -134,7 +134,9 @@ pub(crate) struct Keyspace {
     hasher: Hasher,
     is_seeded: bool,
     clock: Clock,
-    limits: Limits,
+    /// See [`Limits`].
+    longest: AtomicUsize,
+    databases: u16,
     bound: OnceLock<Bound>,
     listener: Option<Listener>,
     /// What of them is told; see [`Told`].
@@ -198,7 +200,8 @@ impl Keyspace {
             hasher: parts.hasher,
             is_seeded: parts.is_seeded,
             clock: parts.clock,
-            limits: parts.limits,
+            longest: AtomicUsize::new(parts.limits.value),
+            databases: parts.limits.databases,
             bound: parts.bound.map_or_else(OnceLock::new, OnceLock::from),
             listener: parts.listener,
             told: AtomicU32::new(parts.told.bits()),
@@ -226,7 +229,13 @@ impl Keyspace {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        self.limits
+        Limits { value: self.longest.load(Ordering::Relaxed), databases: self.databases }
+    }
+
+    /// From now on a key, a value or an element has that many bytes at the most; what is longer stays.
+    #[cfg(feature = "commands")]
+    pub(crate) fn limit_values(&self, longest: usize) {
+        self.longest.store(longest, Ordering::Relaxed);
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {

@@ -56,7 +56,7 @@ pub(crate) struct Requests {
     /// That argument as far as it has arrived, if it is long; what arrives goes here until it is whole.
     long: Option<Vec<u8>>,
     /// The longest argument.
-    longest: usize,
+    pub longest: usize,
     /// Whether the client has still to say who it is.
     pub is_unknown: bool,
     /// How they may be written.

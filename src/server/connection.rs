@@ -167,6 +167,7 @@ impl Connection<'_> {
                 turn = 0;
             }
             self.requests.is_unknown = !self.session.may_call();
+            self.requests.longest = self.session.longest_argument();
             let words = match self.requests.next() {
                 Ok(Some(words)) => words,
                 Ok(None) => {

@@ -120,6 +120,26 @@ fn what_is_no_request_ends_the_connection_after_an_error() {
 }
 
 #[test]
+fn the_longest_argument_can_be_another_while_clients_are_connected() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let connect = || Client::connect(server.addr());
+    let (mut client, mut old) = (connect(), connect());
+    assert_eq!(old.ask("SET page x"), "+OK");
+    assert_eq!(client.ask("CONFIG SET proto-max-bulk-len 1mb"), "+OK");
+    assert_eq!(
+        client.ask("SETRANGE page 1048576 x"),
+        "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+    );
+    let announced = "*2\r\n$3\r\nGET\r\n$1048577\r\n";
+    assert_eq!(old.send(announced).line(), "-ERR Protocol error: invalid bulk length");
+    assert_eq!(client.ask("CONFIG SET proto-max-bulk-len 2mb"), "+OK");
+    assert_eq!(client.ask("SETRANGE page 1048576 x"), ":1048577");
+    let mut new = connect();
+    assert_eq!(new.send(announced).send("x".repeat(1_048_577)).send("\r\n").line(), "$-1");
+}
+
+#[test]
 fn one_client_too_many_is_told_so() {
     let server = Server::builder().max_clients(2).start(&Store::new()).unwrap();
     let mut clients: Vec<_> = (0..2).map(|_| Client::connect(server.addr())).collect();

@@ -335,7 +335,7 @@ fn find(name: &[u8], compat: Compat) -> Result<(&'static str, &'static Parameter
 fn is_built_in(space: &Keyspace, name: &str) -> bool {
     match name {
         "maxmemory" => !space.may_limit_bytes(),
-        "bind" | "port" | "proto-max-bulk-len" | "tls-port" => true,
+        "bind" | "port" | "tls-port" => true,
         #[cfg(feature = "journal")]
         "appendonly" | "appendfsync" => space.journal().is_some(),
         _ => false,
@@ -349,6 +349,7 @@ fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorR
             let told = Told::parse(&value).unwrap_or_else(|| space.told());
             space.tell_of(told.in_words_of(call.compat() == Compat::Valkey9));
         }
+        "proto-max-bulk-len" => limit_values(space, &value),
         "requirepass" => space.shared().require_password(value),
         "maxmemory" => {
             let most = number::parse_i64(&value).and_then(|most| usize::try_from(most).ok());
@@ -381,6 +382,12 @@ fn apply(call: &Call<'_>, name: &'static str, value: Bytes) -> Result<(), ErrorR
     }
     count_uses(space);
     Ok(())
+}
+
+fn limit_values(space: &Keyspace, longest: &[u8]) {
+    if let Some(longest) = number::parse_i64(longest) {
+        space.limit_values(usize::try_from(longest).unwrap_or(usize::MAX));
+    }
 }
 
 /// Has uses counted as the parameters say: by their number, where the policy goes by that.

@@ -186,11 +186,10 @@ pub(crate) fn start(
             "notify-keyspace-events" => {
                 space.tell_of(Told::parse(&value_asked).map_or_else(|| space.told(), words_of));
             }
-            "appendonly" | "databases" | "maxmemory" | "proto-max-bulk-len"
-                if value(space, name) != value_asked =>
-            {
+            "appendonly" | "databases" | "maxmemory" if value(space, name) != value_asked => {
                 return Err(name);
             }
+            "proto-max-bulk-len" => super::limit_values(space, &value_asked),
             "requirepass" => space.shared().require_password(value_asked),
             _ => space.shared().keep(name, value_asked),
         }
