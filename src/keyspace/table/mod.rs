@@ -3,12 +3,11 @@
 //! An entry is a record: the key is its name, and its body is what it holds. A short string stands in
 //! the record itself; a longer one and a collection stand aside, and the record knows where.
 
+mod contents;
 mod deadlines;
 mod leaving;
 #[cfg(test)]
 mod tests;
-
-use smallvec::SmallVec;
 
 use super::due::DuePages;
 use super::due_parts::DueParts;
@@ -18,31 +17,15 @@ use super::shard::Notes;
 use super::uses::Uses;
 use super::weigh::Weights;
 use crate::clock::NEVER;
-use crate::records::slab::Slab;
-use crate::records::{BODY, PLACES, POSITIONS, Record, Records, Text, page_of, page_range};
+use crate::records::{POSITIONS, Record, Text, page_of, page_range};
 use crate::sync::Arc;
-use crate::value::native::Held;
 use crate::value::{Value, ValueRef};
 use crate::{Bytes, Error, Result};
 
+use contents::{ASIDE, Body, SHORT, TIMED, body, number_of, parse};
+
+pub(crate) use contents::{Contents, Entry};
 pub(crate) use leaving::Leaving;
-
-/// A key with its value and deadline, as they stand in the table.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry<'t> {
-    pub key: &'t [u8],
-    pub value: ValueRef<'t>,
-    /// Milliseconds on the store's monotonic line, [`NEVER`] where there is none.
-    pub deadline: u64,
-}
-
-/// A body begins with a byte that says what follows: a deadline (u64) if it has one, and then the number
-/// of a value that stands aside (u32), or a string.
-type Body = SmallVec<[u8; 256]>;
-const TIMED: u8 = 1;
-const ASIDE: u8 = 2;
-/// The longest string that stands in a record.
-const SHORT: usize = BODY - 1 - size_of::<u64>();
 
 /// How many steps it counts for in a sweep to remove an entry where another has to take its place.
 const MOVE: usize = 4;
@@ -69,108 +52,12 @@ pub(crate) struct Table {
     pub counters: Counters,
 }
 
-/// The entries of a table, shared by clones.
-#[derive(Clone, Default)]
-pub(crate) struct Contents {
-    records: Records,
-    aside: Slab<Value>,
-    /// Until when the values of caches are shown, by their numbers, where that was [decided](Self::decide_natives) once.
-    shown_until: Option<Box<[u64]>>,
-}
-
 /// What the table counts.
 #[derive(Clone, Default)]
 pub(crate) struct Counters {
     pub writes: u64,
     pub expired: u64,
     pub evicted: u64,
-}
-
-impl Entry<'_> {
-    /// Whether the key counts as missing at the time that `now` gives: it is asked with the moment that
-    /// matters, and not for an entry that has no deadline.
-    #[inline]
-    pub(crate) fn is_expired(&self, now: impl FnOnce(u64) -> u64) -> bool {
-        let parts = match self.value {
-            ValueRef::Short(_) => NEVER,
-            ValueRef::Whole(value) => value.next_deadline(),
-        };
-        let first = self.deadline.min(parts);
-        if first == NEVER {
-            return false;
-        }
-        let now = now(first);
-        self.deadline <= now || (parts <= now && self.value.is_over(now))
-    }
-}
-
-impl Contents {
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// All entries, from the first position to the last.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.records.iter().filter_map(|record| self.entry(record))
-    }
-
-    pub(crate) fn pages(&self) -> usize {
-        self.len().div_ceil(PLACES as usize)
-    }
-
-    /// The name of the key at a position, shared if it is long. O(1).
-    pub(crate) fn name(&self, at: u32) -> Option<Bytes> {
-        self.records.name(at)
-    }
-
-    /// Has all native values encoded. Runs the caller's code: no lock may be held. O(n)
-    pub(crate) fn encode_natives(&self) {
-        let values = self.iter().map(|entry| entry.value);
-        values.for_each(|value| {
-            if let ValueRef::Whole(Value::Native(native)) = value {
-                native.encode();
-            }
-        });
-    }
-
-    /// The same, and decides until when each is shown: a tag that is removed later, or a value that goes stale, changes no more
-    /// what is read here. O(n)
-    pub(crate) fn decide_natives(&mut self) {
-        self.encode_natives();
-        let mut shown_until = Vec::new();
-        for record in self.records.iter() {
-            let number = parse(record.body).and_then(|(kind, _, rest)| number_of(kind, rest));
-            let Some(number) = number else { continue };
-            if let Some(Value::Native(native)) = self.aside.get(number) {
-                let number = number as usize;
-                shown_until.resize(shown_until.len().max(number + 1), 0);
-                shown_until[number] = native.shown_until();
-            }
-        }
-        self.shown_until = Some(shown_until.into());
-    }
-
-    #[inline]
-    fn entry<'t>(&'t self, record: Record<'t>) -> Option<Entry<'t>> {
-        let (kind, deadline, rest) = parse(record.body)?;
-        let Some(number) = number_of(kind, rest) else {
-            return Some(Entry { key: record.name, value: ValueRef::Short(rest), deadline });
-        };
-        let value = self.aside.get(number)?;
-        // What its cache keeps longer than it shows it to others.
-        let deadline = match value {
-            Value::Native(native) => deadline.min(self.shown_until(number, native)),
-            _ => deadline,
-        };
-        Some(Entry { key: record.name, value: ValueRef::Whole(value), deadline })
-    }
-
-    fn shown_until(&self, number: u32, native: &Held) -> u64 {
-        match &self.shown_until {
-            Some(decided) => decided.get(number as usize).copied().unwrap_or(0),
-            None => native.shown_until(),
-        }
-    }
 }
 
 impl Table {
@@ -278,8 +165,7 @@ impl Table {
 
     /// The entries, to be read in order: not by name. O(chunks), and for values that stand aside O(pages of them)
     pub(crate) fn picture(&self) -> Contents {
-        let Contents { records, aside, .. } = &self.contents;
-        Contents { records: records.without_index(), aside: aside.clone(), shown_until: None }
+        self.contents.picture()
     }
 
     /// Has the pages that are written to from now on handed over, as those of a table of this number.
@@ -594,32 +480,4 @@ impl Table {
         }
         Some(value)
     }
-}
-
-/// The kind, the deadline and the rest of a body.
-#[inline]
-fn parse(body: &[u8]) -> Option<(u8, u64, &[u8])> {
-    let (&kind, rest) = body.split_first()?;
-    if kind & TIMED == 0 {
-        return Some((kind, NEVER, rest));
-    }
-    let (deadline, rest) = rest.split_first_chunk()?;
-    Some((kind, u64::from_le_bytes(*deadline), rest))
-}
-
-/// The number of the value that stands aside.
-fn number_of(kind: u8, rest: &[u8]) -> Option<u32> {
-    if kind & ASIDE == 0 { None } else { rest.first_chunk().map(|number| u32::from_le_bytes(*number)) }
-}
-
-fn body(kind: u8, deadline: u64, rest: &[u8]) -> Body {
-    let mut body = Body::new();
-    if deadline == NEVER {
-        body.push(kind & !TIMED);
-    } else {
-        body.push(kind | TIMED);
-        body.extend_from_slice(&deadline.to_le_bytes());
-    }
-    body.extend_from_slice(rest);
-    body
 }

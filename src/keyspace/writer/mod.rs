@@ -1,6 +1,7 @@
 //! The road to a key for those who change it, and the one exit after a change.
 
 mod announce;
+mod effects;
 mod exchange;
 mod expire;
 mod native;
@@ -9,23 +10,18 @@ mod take_back;
 
 use std::{iter, mem};
 
-use smallvec::SmallVec;
-
-#[cfg(feature = "journal")]
-use super::journaling::Draft;
 use super::shard::Shard;
 use super::table::Table;
-use super::undo::Undo;
 use super::view::{UNREAD, View};
-use super::weigh::ToWeigh;
-use super::{Evicted, Keyspace, Missed, Parts};
+use super::{Keyspace, Parts};
 use crate::clock::NEVER;
 use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::value::{Kind, Value, ValueRef};
 use crate::wake::Wakes;
-use crate::{Bytes, Error, Result};
+use crate::{Error, Result};
 
+pub(crate) use effects::Effects;
 pub(crate) use note::Step;
 
 /// Write access to the keys of one database in the shards that are held: all that differs between
@@ -65,85 +61,6 @@ impl<'w> Held<'w> {
             Held::One(one) => one,
             Held::Several(several) => several,
         }
-    }
-}
-
-/// What a writer leaves to be done when its locks are free.
-#[derive(Default)]
-pub(crate) struct Effects {
-    /// Removed values: their memory is freed, and their `Drop` run, outside the lock.
-    pub(super) garbage: SmallVec<[Value; 2]>,
-    /// The earliest deadline that was set.
-    pub wake_at: u64,
-    /// In a transaction: how to take everything back, and what to announce at its end.
-    pub undo: Option<Box<Undo>>,
-    /// Most often nobody waits.
-    pub(super) others: Option<Box<Others>>,
-    /// What the journal is to be told, and the place behind what it was told.
-    #[cfg(feature = "journal")]
-    pub(super) draft: Option<Box<Draft>>,
-    #[cfg(feature = "journal")]
-    pub(super) sealed: u64,
-}
-
-/// What there is to do for others.
-#[derive(Default)]
-pub(crate) struct Others {
-    pub wakes: Wakes,
-    missed: Missed,
-    /// Keys that hold something new for those who wait for them.
-    ready: Vec<(u16, Bytes)>,
-    /// Ready keys whose first waiter needs another key of their database too.
-    pub across: Vec<(u16, Bytes, Bytes)>,
-    /// Keys of whose eviction somebody is to be told.
-    pub evicted: Vec<Evicted>,
-    /// Keys that have changed, while anybody is told of them.
-    #[cfg(feature = "commands")]
-    pub touched: Vec<Bytes>,
-    pub(super) to_weigh: ToWeigh,
-}
-
-impl Effects {
-    pub(crate) fn new() -> Self {
-        Effects { wake_at: NEVER, ..Effects::default() }
-    }
-
-    /// Whether there is nothing to be done but to tell the sweeper of a deadline.
-    #[inline]
-    pub(super) fn is_nothing(&self) -> bool {
-        #[cfg(feature = "journal")]
-        if self.sealed > 0 {
-            return false;
-        }
-        self.garbage.is_empty() && self.others.is_none()
-    }
-
-    /// What was sealed is nobody's to wait for.
-    pub(super) fn wait_for_nothing(&mut self) {
-        #[cfg(feature = "journal")]
-        {
-            self.sealed = 0;
-        }
-    }
-
-    #[cfg(feature = "journal")]
-    pub(super) fn draft(&mut self) -> &mut Draft {
-        self.draft.get_or_insert_with(Draft::take)
-    }
-
-    /// The view, which tells of the keys that it does not find, if somebody wants to know.
-    #[inline]
-    pub(super) fn have_told<'v>(&'v mut self, view: View<'v>) -> View<'v> {
-        if view.space().told().has_misses() { view.telling(&self.others().missed) } else { view }
-    }
-
-    pub(super) fn others(&mut self) -> &mut Others {
-        self.others.get_or_insert_default()
-    }
-
-    /// Effects that can be taken back until they are committed.
-    pub(super) fn undoable() -> Self {
-        Effects { undo: Some(Box::default()), ..Effects::new() }
     }
 }
 
