@@ -242,16 +242,24 @@ fn members_come_with_their_scores() {
     assert_eq!(set.len().unwrap(), 1);
 }
 
-/// What waits for several keys, and what fills them the other way round.
-const REVERSED: [(&[&str], [&[&str]; 2]); 5] = [
-    (&["BLPOP", "k", "l", "0"], [&["RPUSH", "l", "1", "2"], &["RPUSH", "k", "3", "4"]]),
-    (&["BRPOP", "k", "none", "l", "0"], [&["RPUSH", "l", "1", "2"], &["RPUSH", "k", "3", "4"]]),
-    (
-        &["BLMPOP", "0", "2", "k", "l", "LEFT", "COUNT", "2"],
-        [&["RPUSH", "l", "1", "2"], &["RPUSH", "k", "3", "4"]],
-    ),
-    (&["BZPOPMAX", "k", "l", "0"], [&["ZADD", "l", "1", "a", "2", "b"], &["ZADD", "k", "3", "c"]]),
-    (&["BZMPOP", "0", "2", "k", "l", "MIN"], [&["ZADD", "l", "1", "a"], &["ZADD", "k", "3", "c", "4", "d"]]),
+/// What waits for several keys, and what others do then: fill them the other way round, or put another type into one.
+const SEVERAL: &[(&str, &str)] = &[
+    ("BLPOP k l 0", "MULTI; RPUSH l 1 2; RPUSH k 3 4; EXEC"),
+    ("BRPOP k none l 0", "MULTI; RPUSH l 1 2; RPUSH k 3 4; EXEC"),
+    ("BLMPOP 0 2 k l LEFT COUNT 2", "MULTI; RPUSH l 1 2; RPUSH k 3 4; EXEC"),
+    ("BZPOPMAX k l 0", "MULTI; ZADD l 1 a 2 b; ZADD k 3 c; EXEC"),
+    ("BZMPOP 0 2 k l MIN", "MULTI; ZADD l 1 a; ZADD k 3 c 4 d; EXEC"),
+    ("BLPOP k l 0", "SET k x; RPUSH l 1"),
+    ("BLPOP k l 0", "SET l x; RPUSH k 1"),
+    ("BRPOP k l m 0", "SET k x; SET l x; DEL k l; RPUSH m 1"),
+    ("BRPOP k l m 0", "SET k x; SET l x; DEL k; RPUSH m 1"),
+    ("BLPOP k l m 0", "MULTI; RPUSH m 1; SET l x; RPUSH k 2; EXEC"),
+    ("BLPOP k l m 0", "MULTI; RPUSH m 1; SET k x; RPUSH l 2; EXEC"),
+    ("BLMPOP 0 2 k l RIGHT", "SADD k x; RPUSH l 1"),
+    ("BZPOPMIN k l 0", "RPUSH k x; ZADD l 1 a"),
+    ("XREAD BLOCK 0 STREAMS k l 0 0", "SET k x; XADD l 1-1 f v"),
+    ("XREAD BLOCK 0 STREAMS k l 0 0", "SET l x; XADD k 1-1 f v"),
+    ("XREAD BLOCK 0 STREAMS k l 0 0", "SET l x; DEL l; XADD k 1-1 f v"),
 ];
 
 #[test]
@@ -260,10 +268,9 @@ fn which_of_several_keys_serves_one_who_waits_is_as_in_redis() {
         let connect = || Redis::connect(server.port(), Protocol::Resp2);
         let (mut asks, mut waits) = (connect(), connect());
         let compat = asks.compat;
-        for (waiting, filling) in REVERSED {
-            let waiting: Words = waiting.iter().map(word).collect();
-            let filling = filling.map(|words| -> Words { words.iter().map(word).collect() });
-            let fill = [words!["MULTI"], filling[0].clone(), filling[1].clone(), words!["EXEC"]];
+        for (waiting, filling) in SEVERAL {
+            let words = |text: &str| -> Words { text.split(' ').map(word).collect() };
+            let (waiting, fill) = (words(waiting), filling.split("; ").map(words).collect::<Vec<_>>());
             asks.ask(&words!["FLUSHALL"]);
             waits.send(&waiting);
             until("waiter", || {
@@ -283,7 +290,7 @@ fn which_of_several_keys_serves_one_who_waits_is_as_in_redis() {
                 });
                 let ours = ours.to_bytes(Protocol::Resp2);
                 let [ours, theirs] = [&ours[..], &theirs].map(|reply| reply.escape_ascii().to_string());
-                assert_eq!(ours, theirs, "{compat:?} {waiting:?}");
+                assert_eq!(ours, theirs, "{compat:?} {waiting:?} {filling}");
             }
         }
     }

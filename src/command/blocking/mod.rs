@@ -11,12 +11,13 @@
 // Some of it is reached by commands alone.
 #![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
 
+mod attempt;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::stream::read::{Found, Gone, Reads};
-use super::{list, sorted_set};
+use super::stream::read::Reads;
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::key::KeyRef;
 use crate::keyspace::Keyspace;
@@ -28,119 +29,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::value::list::End;
 use crate::{Bytes, Error, Result, Type};
 
-/// What a waiter wants from one of its keys.
-pub(crate) enum Attempt {
-    /// BLPOP, BRPOP, BLMPOP: so many elements of a list, at most.
-    Pop(End, usize),
-    /// BLMOVE: an element of a list, which goes on to another.
-    Move { from: End, to: End, destination: Bytes },
-    /// BLMOVEM: several elements of a list, which go on to another.
-    #[cfg(feature = "commands")]
-    MoveSeveral { ends: [End; 2], several: list::Several, destination: Bytes },
-    /// BZPOPMIN, BZPOPMAX, BZMPOP: so many of the outermost members of a sorted set, at most.
-    PopScored(End, usize),
-    /// XREAD, XREADGROUP: what comes behind an id of each key, which is in the place of that id.
-    Read(Box<Reads>),
-}
-
-/// What a waiter got.
-pub(crate) enum Served {
-    /// These elements of the list at this key, which had this deadline.
-    Elements(Bytes, list::Popped, Option<u64>),
-    /// This element, which is in the destination now.
-    Moved(Bytes),
-    /// These elements, which are in the destination now.
-    #[cfg(feature = "commands")]
-    MovedSeveral(Vec<Bytes>),
-    /// These members, with their scores, of the sorted set at this key, which had this deadline.
-    Scored(Bytes, sorted_set::Popped, Option<u64>),
-    /// These entries.
-    Entries(Found),
-    /// Nothing, and nothing will come: the group has gone that was read for.
-    Gone(Gone),
-    /// Nothing: its [`Permit`] does not hold any more.
-    Refused,
-    /// Nothing: somebody else had it wait no longer, and fail.
-    #[cfg(feature = "commands")]
-    Unblocked,
-    /// What another thread has to say.
-    #[cfg(feature = "server")]
-    Told(crate::reply::Reply),
-}
-
-impl Attempt {
-    /// Tries it on a key; nothing if the key has nothing to give.
-    pub(crate) fn run(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Result<Option<Served>> {
-        match self {
-            Attempt::Pop(end, count) => {
-                let deadline = writer.deadline(key);
-                let popped = list::pop(writer, key, *end, *count)?;
-                Ok(popped.map(|popped| Served::Elements(Bytes::from(key.bytes), popped, deadline)))
-            }
-            Attempt::Move { from, to, destination } => {
-                let destination = writer.space().key_ref(destination);
-                Ok(list::move_(writer, key, destination, *from, *to)?.map(Served::Moved))
-            }
-            #[cfg(feature = "commands")]
-            Attempt::MoveSeveral { ends, several, destination } => {
-                let destination = writer.space().key_ref(destination);
-                Ok(list::move_several(writer, key, destination, *ends, *several)?.map(Served::MovedSeveral))
-            }
-            Attempt::PopScored(end, count) => {
-                let deadline = writer.deadline(key);
-                let popped = sorted_set::pop(writer, key, *end, *count)?;
-                Ok(popped.map(|popped| Served::Scored(Bytes::from(key.bytes), popped, deadline)))
-            }
-            Attempt::Read(reads) => Ok(reads.run(writer, &[Bytes::from(key.bytes)])?.map(Served::Entries)),
-        }
-    }
-
-    /// The other key that it needs.
-    pub(crate) fn destination(&self) -> Option<&Bytes> {
-        match self {
-            Attempt::Move { destination, .. } => Some(destination),
-            #[cfg(feature = "commands")]
-            Attempt::MoveSeveral { destination, .. } => Some(destination),
-            Attempt::Pop(..) | Attempt::PopScored(..) | Attempt::Read(_) => None,
-        }
-    }
-
-    fn kind(&self) -> Type {
-        match self {
-            Attempt::Pop(..) | Attempt::Move { .. } => Type::List,
-            #[cfg(feature = "commands")]
-            Attempt::MoveSeveral { .. } => Type::List,
-            Attempt::PopScored(..) => Type::SortedSet,
-            Attempt::Read(_) => Type::Stream,
-        }
-    }
-
-    /// Whether it may leave what there is to others, since it is too little.
-    fn is_choosy(&self) -> bool {
-        #[cfg(feature = "commands")]
-        if let Attempt::MoveSeveral { several, .. } = self {
-            return several.least > 1;
-        }
-        false
-    }
-
-    /// Puts back what was taken for a waiter who is no longer there, where it was taken.
-    fn put_back(&self, writer: &mut Writer<'_>, served: Served) -> Result<()> {
-        match (self, served) {
-            (Attempt::Pop(end, _), Served::Elements(key, popped, deadline)) => {
-                let key = writer.space().key_ref(&key);
-                list::put_back(writer, key, *end, popped.into_taken(), deadline)
-            }
-            (Attempt::PopScored(..), Served::Scored(key, popped, deadline)) => {
-                let key = writer.space().key_ref(&key);
-                sorted_set::put_back(writer, key, popped.into_vec(), deadline)
-            }
-            // What was moved is where it was meant to go, and what was read is still there: for a group it is
-            // pending.
-            _ => Ok(()),
-        }
-    }
-}
+pub(crate) use attempt::{Attempt, Patience, Served, try_each};
 
 /// How an attempt began.
 pub(crate) enum Start {
@@ -150,13 +39,6 @@ pub(crate) enum Start {
     Nothing,
     /// It waits.
     Waits(Ticket),
-}
-
-/// Whether an attempt that finds nothing waits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    Waits,
-    Leaves,
 }
 
 /// Which of the keys that hold something serves one who has waited for several.
@@ -206,6 +88,21 @@ struct State {
     permit: Option<Arc<dyn Permit>>,
     /// It is parked, and nothing has been served to it.
     place: Option<Place>,
+    /// Those of its keys that were seen to hold another type than it waits for, and may still.
+    mistyped: Vec<Bytes>,
+}
+
+/// Why one who waits is not served yet, or never.
+enum Halt {
+    /// It has to be known what this key holds.
+    Needs(Bytes),
+    Error(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Halt::Error(error)
+    }
 }
 
 #[derive(Default)]
@@ -258,40 +155,6 @@ pub(crate) fn start(
         (None, Patience::Leaves) => Start::Nothing,
         (None, Patience::Waits) => Start::Waits(Ticket { space: Arc::clone(space), waiter }),
     })
-}
-
-/// Tries an attempt on each key in turn. One who can wait leaves what others already wait for to them:
-/// whoever is about to serve those serves the rest of the queue too.
-///
-/// # Errors
-/// [`Error::Invalid`] if there is no key.
-pub(crate) fn try_each(
-    writer: &mut Writer<'_>,
-    keys: &[Bytes],
-    attempt: &Attempt,
-    patience: Patience,
-) -> Result<Option<Served>> {
-    if keys.is_empty() {
-        return Err(Error::Invalid("wrong number of arguments: there is no key to take from"));
-    }
-    // Who reads takes nothing away: those who wait already are left nothing.
-    if let Attempt::Read(reads) = attempt {
-        return Ok(reads.run(writer, keys)?.map(Served::Entries));
-    }
-    let (db, kind) = (writer.db(), attempt.kind());
-    for name in keys {
-        let key = writer.space().key_ref(name);
-        if patience == Patience::Waits
-            && writer.shard_mut(key).is_some_and(|shard| shard.waiters.want(db, name, kind))
-            && writer.value(key).is_some_and(|value| value.kind() == kind)
-        {
-            continue;
-        }
-        if let Some(served) = attempt.run(writer, key)? {
-            return Ok(Some(served));
-        }
-    }
-    Ok(None)
 }
 
 impl Ticket {
@@ -453,21 +316,61 @@ impl Drop for Ticket {
 }
 
 impl Waiter {
-    /// Tries the attempt on the key that has changed, and if that is the order on those that were named before it. One of those
-    /// that is not held has nothing for it: whoever filled it serves those who wait for it.
-    fn try_until(&self, writer: &mut Writer<'_>, changed: KeyRef<'_>) -> Result<Option<Served>> {
+    /// Tries the attempt on the key that has changed, and if that is the order on those that were named before it.
+    fn try_until(
+        &self,
+        mistyped: &mut Vec<Bytes>,
+        writer: &mut Writer<'_>,
+        changed: KeyRef<'_>,
+    ) -> Result<Option<Served>, Halt> {
         let before = if self.order == Order::AsNamed { &self.keys[..] } else { &[] };
         for name in before.iter().take_while(|name| name.as_slice() != changed.bytes) {
             let key = writer.space().key_ref(name);
-            if !writer.holds(key) || writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind())
-            {
-                continue;
-            }
-            if let Some(served) = self.attempt.run(writer, key)? {
-                return Ok(Some(served));
+            if self.looks_right(mistyped, writer, name)? {
+                if let Some(served) = self.attempt.run(writer, key)? {
+                    return Ok(Some(served));
+                }
             }
         }
-        self.attempt.run(writer, changed)
+        Ok(self.attempt.run(writer, changed)?)
+    }
+
+    /// The same of one who reads: before anything is, all of its keys are looked at.
+    fn read(
+        &self,
+        reads: &Reads,
+        mistyped: &mut Vec<Bytes>,
+        writer: &mut Writer<'_>,
+        changed: KeyRef<'_>,
+    ) -> Result<Option<Served>, Halt> {
+        if self.order == Order::AsNamed {
+            for name in &self.keys {
+                self.looks_right(mistyped, writer, name)?;
+            }
+        }
+        Ok(reads.serve(writer, &self.keys, changed)?.map(Served::Entries))
+    }
+
+    /// Whether a key holds what is waited for. One whose shard is not held has nothing of it: whoever fills it serves those who
+    /// wait for it. But if it was seen to hold another type it has to be known whether it still does: that is an error.
+    fn looks_right(
+        &self,
+        mistyped: &mut Vec<Bytes>,
+        writer: &mut Writer<'_>,
+        name: &Bytes,
+    ) -> Result<bool, Halt> {
+        let key = writer.space().key_ref(name);
+        let seen = mistyped.iter().position(|other| other == name);
+        if !writer.holds(key) {
+            return if seen.is_some() { Err(Halt::Needs(name.clone())) } else { Ok(false) };
+        }
+        match writer.value(key).map(|value| value.kind() == self.attempt.kind()) {
+            Some(false) => Err(Error::WrongType.into()),
+            held => {
+                seen.map(|at| mistyped.swap_remove(at));
+                Ok(held.is_some())
+            }
+        }
     }
 
     /// Hands over what was served.
@@ -523,7 +426,7 @@ impl Waiting for Waiter {
     }
 
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Waiting) {
             return Serve::Done;
         }
@@ -531,8 +434,17 @@ impl Waiting for Waiter {
             Attempt::Read(reads) => reads.gone(writer, key),
             _ => None,
         };
-        if gone.is_none() && writer.value(key).is_none_or(|value| value.kind() != self.attempt.kind()) {
-            return Serve::Nothing;
+        if gone.is_none() {
+            match writer.value(key).map(|value| value.kind() == self.attempt.kind()) {
+                Some(true) => {}
+                None => return Serve::Nothing,
+                Some(false) => {
+                    if self.keys.len() > 1 && !state.mistyped.iter().any(|name| *name == *key.bytes) {
+                        state.mistyped.push(Bytes::from(key.bytes));
+                    }
+                    return Serve::Nothing;
+                }
+            }
         }
         if state.permit.as_ref().is_some_and(|permit| !permit.holds()) {
             return self.wake(state, writer, Ok(Served::Refused));
@@ -546,14 +458,14 @@ impl Waiting for Waiter {
             }
         }
         let served = match &self.attempt {
-            Attempt::Read(reads) => {
-                reads.serve(writer, &self.keys, key).map(|found| found.map(Served::Entries))
-            }
-            _ => self.try_until(writer, key),
+            Attempt::Read(reads) => self.read(reads, &mut state.mistyped, writer, key),
+            _ => self.try_until(&mut state.mistyped, writer, key),
         };
-        match served.transpose() {
-            None => Serve::Nothing,
-            Some(served) => self.wake(state, writer, served),
+        match served {
+            Ok(None) => Serve::Nothing,
+            Ok(Some(served)) => self.wake(state, writer, Ok(served)),
+            Err(Halt::Needs(other)) => Serve::Needs(other),
+            Err(Halt::Error(error)) => self.wake(state, writer, Err(error)),
         }
     }
 }
