@@ -4,9 +4,9 @@
 //! keys serves the first in its queue whom it fits before the lock is let go, so nobody steals, and an
 //! element that a waiter gets is never seen by anybody else. One kind of waiter serves threads and tasks.
 //!
-//! The exception is a move to a key in a shard that the one who changed its key does not hold: it is made
-//! right after, under both locks. In between, those who would wait join the queue behind it, but who takes
-//! without waiting takes what is there.
+//! The exception is what needs a key in a shard that the one who changed its key does not hold (a move's destination, one of
+//! several keys that was seen to hold another type): it is made right after, under both locks. In between, those who would
+//! wait join the queue behind it, but who takes without waiting takes what is there.
 
 // Some of it is reached by commands alone.
 #![cfg_attr(not(feature = "commands"), allow(dead_code, unused_imports))]
