@@ -107,10 +107,10 @@ impl Told {
         self.has(KeyEvent::New)
     }
 
-    /// Whether somebody is told of reads that have found no key.
+    /// Whether somebody is told of reads that have found no key, which CONFIG SET alone can ask for: without it no read pays.
     #[inline]
     pub(super) fn has_misses(self) -> bool {
-        self.has(KeyEvent::KeyMiss)
+        cfg!(feature = "commands") && self.has(KeyEvent::KeyMiss)
     }
 
     pub(super) fn has(self, event: KeyEvent) -> bool {
