@@ -96,6 +96,11 @@ impl Told {
         }
     }
 
+    /// Whether subscribers are told that a key was set whose deadline had passed by then.
+    pub(super) fn tells_of_what_is_over(self) -> bool {
+        self.is_any() && !self.is_valkey()
+    }
+
     /// Whether it is told in the words of Valkey.
     pub(crate) fn is_valkey(self) -> bool {
         self.0 & VALKEY != 0

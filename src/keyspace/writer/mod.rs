@@ -315,14 +315,16 @@ impl<'w> Writer<'w> {
         deadline: Deadline,
         event: KeyEvent,
     ) -> Result<()> {
-        if let Deadline::At(at) = deadline {
-            if self.now_before(at) >= at {
-                // It is over before it has begun: what was there is gone all the same.
-                self.discard(key, KeyEvent::Overdue);
-                value.retire();
-                self.discard_value(value);
-                return Ok(());
-            }
+        let is_over = match deadline {
+            Deadline::At(at) => self.now_before(at) >= at,
+            _ => false,
+        };
+        // It is over before it has begun: what was there is gone all the same. Redis tells of it as of any other.
+        if is_over && !(event == KeyEvent::Set && self.space.told().tells_of_what_is_over()) {
+            self.discard(key, KeyEvent::Overdue);
+            value.retire();
+            self.discard_value(value);
+            return Ok(());
         }
         key.check(self.space.limits().value)?;
         self.admit(key, value.heap_bytes())?;
@@ -363,6 +365,9 @@ impl<'w> Writer<'w> {
         }
         if event == KeyEvent::Set && matches!(deadline, Deadline::At(_)) {
             self.told_too(key, KeyEvent::Expire);
+        }
+        if is_over {
+            self.glance(key);
         }
         Ok(())
     }
