@@ -19,6 +19,8 @@ pub struct Stats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
+    /// Fields of hashes whose time had come, likewise.
+    pub expired_fields: u64,
     /// Keys that were removed to keep within a limit.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
@@ -41,6 +43,9 @@ pub struct Stats {
     pub shared_loads: u64,
     /// The databases that hold or have held keys.
     pub databases: Vec<DatabaseStats>,
+    /// Hashes among the expirations that went since all their fields had expired: Redis does not count those.
+    #[cfg_attr(not(feature = "commands"), allow(dead_code))]
+    pub(crate) emptied: u64,
 }
 
 /// The counters of one database, as [`Stats`] has them of all.
@@ -57,6 +62,8 @@ pub struct DatabaseStats {
     pub writes: u64,
     /// Keys whose time had come, as their memory was given back.
     pub expirations: u64,
+    /// Fields of hashes whose time had come, likewise.
+    pub expired_fields: u64,
     /// Keys that were removed to keep within a limit.
     pub evictions: u64,
     /// Keys that are there, those counted whose memory is still to be given back.
@@ -95,6 +102,7 @@ impl Stats {
         space.look_at_all(held, |shard| {
             for (index, table) in shard.tables() {
                 stats.database(index).add(table);
+                stats.emptied += table.counters.emptied;
             }
         })?;
         for (index, hits, misses) in space.lookups().of_databases() {
@@ -127,6 +135,7 @@ impl Stats {
             self.misses += of.misses;
             self.writes += of.writes;
             self.expirations += of.expirations;
+            self.expired_fields += of.expired_fields;
             self.evictions += of.evictions;
             self.entries += of.entries;
             self.expiring += of.expiring;
@@ -142,6 +151,7 @@ impl DatabaseStats {
     fn add(&mut self, table: &Table) {
         self.writes += table.counters.writes;
         self.expirations += table.counters.expired;
+        self.expired_fields += table.counters.expired_parts;
         self.evictions += table.counters.evicted;
         self.entries += table.len();
         self.expiring += table.expiring();

@@ -271,6 +271,8 @@ pub(crate) fn expire(
             let event = expired.iter().find_map(|expired| event_of(*expired));
             Ok((expired, event))
         })?;
+    let removed = expired.iter().flatten().filter(|expired| **expired == FieldExpiry::Removed).count();
+    writer.count_expired_parts(key, removed);
     writer.note_names(key, fields.iter().map(|name| &name[..]));
     Ok(expired.unwrap_or_else(|| vec![FieldExpiry::Missing; fields.len()]))
 }

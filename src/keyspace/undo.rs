@@ -17,6 +17,8 @@ pub(crate) struct Undo {
     pub(super) states: HashMap<(u16, Bytes), State, ahash::RandomState>,
     pub(super) steps: Vec<Step>,
     pub(super) changes: Vec<Change>,
+    /// Of which keys how many parts have expired.
+    pub(super) expired_parts: Vec<(u16, Bytes, u64)>,
 }
 
 /// A key that was added to its table, or removed from it. Taken back in reverse order, all keys stand

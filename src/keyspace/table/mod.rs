@@ -57,6 +57,10 @@ pub(crate) struct Table {
 pub(crate) struct Counters {
     pub writes: u64,
     pub expired: u64,
+    /// Those of them of which all parts had expired.
+    pub emptied: u64,
+    /// Parts of values that have expired by themselves: fields of hashes.
+    pub expired_parts: u64,
     pub evicted: u64,
 }
 

@@ -33,7 +33,11 @@ impl Writer<'_> {
     pub(super) fn count(&mut self, key: KeyRef<'_>, event: KeyEvent) {
         if let Some(table) = self.table_mut(key) {
             match event {
-                KeyEvent::Expired | KeyEvent::Emptied => table.counters.expired += 1,
+                KeyEvent::Expired => table.counters.expired += 1,
+                KeyEvent::Emptied => {
+                    table.counters.expired += 1;
+                    table.counters.emptied += 1;
+                }
                 KeyEvent::Evicted => table.counters.evicted += 1,
                 KeyEvent::HExpired => {}
                 _ => table.counters.writes += 1,

@@ -109,7 +109,25 @@ impl Writer<'_> {
             .and_then(|table| table.update(at, |value| Some(K::of_mut(value)?.expire(now, named, limit)))?);
         self.note_parts(key, at);
         self.changed(key, KeyEvent::HExpired);
-        removed.unwrap_or(0)
+        let removed = removed.unwrap_or(0);
+        self.count_expired_parts(key, removed);
+        removed
+    }
+
+    /// Parts of a value have expired. They are counted here, or at the transaction's end.
+    pub(crate) fn count_expired_parts(&mut self, key: KeyRef<'_>, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let (db, count) = (self.db, count as u64);
+        match &mut self.effects.undo {
+            Some(undo) => undo.expired_parts.push((db, Bytes::from(key.bytes), count)),
+            None => {
+                if let Some(table) = self.table_mut(key) {
+                    table.counters.expired_parts += count;
+                }
+            }
+        }
     }
 
     /// Has the sweeper come for the parts of a value that expire by themselves.

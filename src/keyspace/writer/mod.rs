@@ -522,6 +522,10 @@ impl<'w> Writer<'w> {
         self.keep_what_goes(key);
         let value = self.table_mut(key).and_then(|table| table.remove(at));
         if let Some(value) = value {
+            if let (KeyEvent::Emptied, Value::Hash(hash)) = (event, &value) {
+                // None has expired at the line's start.
+                self.count_expired_parts(key, hash.len(0));
+            }
             self.effects.garbage.push(value);
         }
         self.changed(key, event);

@@ -50,7 +50,7 @@ impl Writer<'_> {
     /// Counts and announces all that a transaction has done.
     pub(crate) fn commit(&mut self) {
         let Some(undo) = self.effects.undo.take() else { return };
-        let Undo { states, changes, .. } = *undo;
+        let Undo { states, changes, expired_parts, .. } = *undo;
         for Change { db, key, event, counts } in changes {
             self.in_db(db, |writer| {
                 let key = writer.space.key_ref(&key);
@@ -59,6 +59,12 @@ impl Writer<'_> {
                 }
                 writer.announce(key, event);
             });
+        }
+        for (db, key, count) in expired_parts {
+            let key = self.space.key_ref(&key);
+            if let Some(shard) = self.shard_mut(key) {
+                shard.table_mut(db).counters.expired_parts += count;
+            }
         }
         for (value, _) in states.into_values().flatten() {
             self.discard_value(value);
