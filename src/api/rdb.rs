@@ -137,7 +137,7 @@ impl Store {
     /// holds; the old file is then there, whole, but for the last step as told at [`save`](Self::save).
     /// [`Error::InTransaction`](crate::Error::InTransaction) from inside a transaction of the same store.
     pub fn save_rdb(&self, path: impl AsRef<Path>, compat: Compat) -> Result<Progress> {
-        rdb::save(self.space(), path.as_ref(), compat)
+        rdb::save(self.space(), path.as_ref(), compat, |_| {})
     }
 }
 
@@ -218,6 +218,8 @@ impl StoreBuilder {
         let found = rdb::load(store.space(), input, options.loading())?;
         #[cfg(feature = "lua")]
         let found = hold_libraries(&store, found, options.loading())?;
+        #[cfg(feature = "commands")]
+        store.space().shared().saving.note_loaded(found.report.entries, found.report.expired);
         Ok((store, found.report))
     }
 }

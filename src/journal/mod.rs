@@ -270,6 +270,12 @@ impl Journal {
         begun.map(|rewriting| Self::rewrite_behind(rewriting, space)).is_some()
     }
 
+    /// What INFO tells of it beside that.
+    #[cfg(feature = "commands")]
+    pub(crate) fn told(&self) -> state::Told {
+        self.shared.told()
+    }
+
     pub(crate) fn stats(&self) -> JournalStats {
         self.shared.stats()
     }

@@ -84,6 +84,23 @@ struct State {
     rewriters: usize,
     rewrites: u64,
     rewrite_error: Option<String>,
+    /// How many have failed since one did not.
+    rewrite_failures: u64,
+    /// When the one that is under way began, and how long the last one took, in milliseconds.
+    rewrite_began: Option<u64>,
+    rewrite_took: Option<u64>,
+}
+
+/// What INFO tells of a journal beside its [`JournalStats`].
+#[cfg(feature = "commands")]
+pub(crate) struct Told {
+    pub buffered: usize,
+    /// What was written is still to be synced.
+    pub is_sync_due: bool,
+    pub failures: u64,
+    /// In milliseconds.
+    pub took: Option<u64>,
+    pub going: Option<u64>,
 }
 
 /// A place from which on records go to another file.
@@ -184,6 +201,9 @@ impl Shared {
                 rewriters: 0,
                 rewrites: 0,
                 rewrite_error: None,
+                rewrite_failures: 0,
+                rewrite_began: None,
+                rewrite_took: None,
             }),
             output: Mutex::new(output),
             work: Condvar::new(),
@@ -433,6 +453,7 @@ impl Shared {
 
     fn begin_counted(self: &Arc<Self>, state: &mut State) -> Rewriting {
         state.rewriters += 1;
+        state.rewrite_began.get_or_insert_with(|| self.clock.now());
         Rewriting { shared: Arc::clone(self), error: Some(PANICKED.into()) }
     }
 
@@ -473,7 +494,12 @@ impl Shared {
         // After a failure it has to grow by as much again.
         let grown = if error.is_none() { 0 } else { state.journal_bytes };
         state.rewrite_at = grown + state.snapshot_bytes.max(LEAST);
+        state.rewrite_failures = if error.is_none() { 0 } else { state.rewrite_failures + 1 };
         state.rewrite_error = error;
+        let now = self.clock.now();
+        state.rewrite_took = state.rewrite_began.map(|began| now.saturating_sub(began));
+        // The next one has waited for its turn.
+        state.rewrite_began = (state.rewriters > 0).then_some(now);
         // It may have grown by that meanwhile.
         self.work.notify_all();
     }
@@ -481,6 +507,18 @@ impl Shared {
     /// Why it could not be begun anew.
     pub(super) fn note_rewrite_error(&self, error: &Error) {
         self.state.lock().rewrite_error = Some(error.to_string());
+    }
+
+    #[cfg(feature = "commands")]
+    pub(super) fn told(&self) -> Told {
+        let state = self.state.lock();
+        Told {
+            buffered: state.buffer.len(),
+            is_sync_due: state.synced < state.written,
+            failures: state.rewrite_failures,
+            took: state.rewrite_took,
+            going: state.rewrite_began.map(|began| self.clock.now().saturating_sub(began)),
+        }
     }
 
     pub(super) fn stats(&self) -> JournalStats {

@@ -54,6 +54,9 @@ pub(super) struct Sweeper {
     next: AtomicU64,
     /// The thread leaves what is due where it is: DEBUG SET-ACTIVE-EXPIRE.
     rests: AtomicBool,
+    /// For how many nanoseconds it has been swept.
+    #[cfg(feature = "commands")]
+    nanos: AtomicU64,
     state: Mutex<State>,
     woken: Condvar,
 }
@@ -70,6 +73,8 @@ impl Sweeper {
             mode,
             next: AtomicU64::new(NEVER),
             rests: AtomicBool::new(false),
+            #[cfg(feature = "commands")]
+            nanos: AtomicU64::new(0),
             state: Mutex::new(State { next: NEVER, running: false, stopped: false }),
             woken: Condvar::new(),
         }
@@ -208,13 +213,23 @@ impl Keyspace {
         }
     }
 
+    /// How long it has been swept in all, in milliseconds.
+    #[cfg(feature = "commands")]
+    pub(crate) fn swept_for(&self) -> u64 {
+        self.sweeper.nanos.load(Ordering::Relaxed) / 1_000_000
+    }
+
     /// Removes all that is due; gives how many keys that were.
     fn sweep_all(&self, precision: Precision) -> usize {
+        #[cfg(feature = "commands")]
+        let began = self.clock.nanos();
         let tables = (0..).zip(&self.shards).flat_map(|(shard, state)| {
             let databases: Vec<u16> = state.0.read().tables().map(|(db, _)| db).collect();
             databases.into_iter().map(move |db| (shard, db))
         });
         let removed = self.sweep_tables(tables.collect(), precision);
+        #[cfg(feature = "commands")]
+        self.sweeper.nanos.fetch_add(self.clock.nanos().saturating_sub(began), Ordering::Relaxed);
         trace::swept(removed);
         removed
     }

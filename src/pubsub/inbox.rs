@@ -83,6 +83,8 @@ impl Default for Backlog {
 pub(crate) struct Bounds {
     pub listener: AtomicU64,
     pub other: AtomicU64,
+    /// How often an inbox was closed for that.
+    pub closed: AtomicU64,
 }
 
 /// What becomes of the messages that a reader leaves lying.
@@ -179,7 +181,10 @@ impl Inbox {
                 }
             }
             #[cfg(feature = "commands")]
-            Keeps::All(_) if state.bytes.saturating_add(size) > self.most() && !state.ring.is_empty() => {
+            Keeps::All(bounds)
+                if state.bytes.saturating_add(size) > self.most() && !state.ring.is_empty() =>
+            {
+                bounds.closed.fetch_add(1, Ordering::Relaxed);
                 state.end();
                 self.tell_closed(&mut state, wakes);
                 return false;
@@ -469,7 +474,11 @@ mod tests {
     #[cfg(feature = "commands")]
     fn who_must_miss_nothing_is_told_no_more_once_it_is_full() {
         let each = "c1".len() as u64 + size_of::<Message>() as u64;
-        let bounds = Bounds { listener: AtomicU64::new(2 * each), other: AtomicU64::new(3 * each) };
+        let bounds = Bounds {
+            listener: AtomicU64::new(2 * each),
+            other: AtomicU64::new(3 * each),
+            closed: AtomicU64::new(0),
+        };
         let bounds = Arc::new(bounds);
         let inbox = Inbox::new(Keeps::All(Arc::clone(&bounds)), false);
         let takes = |payload| inbox.push(message(payload), &mut Wakes::default());
@@ -483,6 +492,7 @@ mod tests {
         assert!(!takes("5"));
         assert!(inbox.is_closed());
         assert_eq!((inbox.pop(), inbox.waiting()), (None, (0, 0)));
+        assert_eq!(bounds.closed.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -10,14 +10,20 @@ use crate::clock::NEVER;
 use crate::disk::Real;
 use crate::keyspace::Keyspace;
 use crate::keyspace::table::Entry;
-use crate::snapshot::{Draft, Moment, Progress, collect};
+use crate::snapshot::{Draft, Moment, Progress, REPORT, collect};
 use crate::{Bytes, Compat, Result};
 
-/// Writes all keys of one instant as that server would. O(all data)
-pub(crate) fn save(space: &Keyspace, path: &Path, compat: Compat) -> Result<Progress> {
+/// Writes all keys of one instant as that server would, with a report now and then. O(all data)
+pub(crate) fn save(
+    space: &Keyspace,
+    path: &Path,
+    compat: Compat,
+    mut report: impl FnMut(Progress),
+) -> Result<Progress> {
     let picture = collect(space)?;
     let moment = picture.moment;
     let mut progress = Progress { total: picture.count(), ..Progress::default() };
+    report(progress);
     let mut draft = Draft::create(&Real, path).map_err(RdbError::from)?;
     let failed = |error| RdbError::io("write", path, error);
     let mut out = BufWriter::with_capacity(1 << 16, Summed { inner: &mut draft, crc: 0, bytes: 0 });
@@ -35,6 +41,9 @@ pub(crate) fn save(space: &Keyspace, path: &Path, compat: Compat) -> Result<Prog
         let encoding =
             encoding.map_err(|what| RdbError::Refused { what, db, key: Bytes::from(entry.key) })?;
         progress.entries += 1;
+        if progress.entries % REPORT == 0 {
+            report(progress);
+        }
         file.entry(&mut out, entry, &encoding).map_err(failed)
     })?;
     out.write_all(&[OP_EOF]).and_then(|()| out.flush()).map_err(failed)?;

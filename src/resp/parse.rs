@@ -61,8 +61,9 @@ pub(crate) struct Requests {
     pub is_unknown: bool,
     /// How they may be written.
     pub style: Style,
-    /// Bytes that have arrived so far.
+    /// Bytes that have arrived so far, and how often some have.
     pub received: u64,
+    pub reads: u64,
 }
 
 /// Bytes that are no request. The connection is of no more use, as nobody knows where the next one begins.
@@ -99,12 +100,14 @@ impl Requests {
             is_unknown: false,
             style: Style::default(),
             received: 0,
+            reads: 0,
         }
     }
 
     /// More bytes have arrived. O(n)
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.received = self.received.wrapping_add(bytes.len() as u64);
+        self.reads = self.reads.wrapping_add(1);
         if self.ahead.is_empty() && self.buffer.len() - self.start < ENOUGH {
             self.add(bytes);
         } else {

@@ -18,6 +18,7 @@ pub(super) struct Cache {
     uses: u64,
     /// How many of them may go.
     evictable: usize,
+    bytes: usize,
 }
 
 #[derive(Clone)]
@@ -29,6 +30,12 @@ pub(super) struct Script {
     stays: bool,
 }
 
+impl Script {
+    fn bytes(&self, sha: &str) -> usize {
+        size_of::<(String, Script)>() + sha.len() + self.text.len()
+    }
+}
+
 impl Cache {
     pub(super) fn has(&self, sha: &str) -> bool {
         self.scripts.contains_key(sha)
@@ -36,6 +43,11 @@ impl Cache {
 
     pub(super) fn len(&self) -> usize {
         self.scripts.len()
+    }
+
+    /// What they take, in bytes. O(1)
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// A script, which counts as a use. O(1)
@@ -62,6 +74,7 @@ impl Cache {
             return None;
         }
         let script = Script { text: Bytes::from(text), flags, used: self.uses, stays };
+        self.bytes += script.bytes(sha);
         self.scripts.insert(sha.to_owned(), script);
         self.evictable += usize::from(!stays);
         if self.evictable <= KEPT {
@@ -70,7 +83,9 @@ impl Cache {
         let oldest =
             self.scripts.iter().filter(|(_, script)| !script.stays).min_by_key(|(_, script)| script.used);
         let oldest = oldest.map(|(sha, _)| sha.clone())?;
-        self.scripts.remove(&oldest);
+        if let Some(script) = self.scripts.remove(&oldest) {
+            self.bytes -= script.bytes(&oldest);
+        }
         self.evictable -= 1;
         Some(oldest)
     }

@@ -1,5 +1,6 @@
 //! A Lua state, and running in it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -47,6 +48,8 @@ pub(super) struct Running {
 /// See the [module](self).
 pub(super) struct Engine {
     lua: Lua,
+    /// What it took when that was last looked at, in bytes.
+    pub used: Cell<usize>,
     pub compat: Compat,
     running: Arc<Mutex<Running>>,
     /// By their SHA1, and by what functions are found by: what is compiled.
@@ -108,6 +111,7 @@ impl Engine {
         lua.set_globals(globals)?;
         watch_for_kill(&lua, compat, signals)?;
         Ok(Engine {
+            used: Cell::new(0),
             lua,
             compat,
             running,
@@ -157,6 +161,13 @@ impl Engine {
         Err(ErrorReply::of_bytes(text))
     }
 
+    /// What it takes now, in bytes.
+    pub(super) fn look_at_memory(&self) -> usize {
+        let used = self.lua.used_memory();
+        self.used.set(used);
+        used
+    }
+
     /// Runs a script or a function, whose commands run in that session.
     pub(super) fn run(&self, job: &Job<'_>, part: Session) -> Ended {
         {
@@ -174,7 +185,7 @@ impl Engine {
             (running.part.take(), running.signals.kill.load(Ordering::Relaxed))
         };
         // A script may have stopped it, which matters once there is something to collect.
-        if self.lua.used_memory() > MEMORY / 8 {
+        if self.look_at_memory() > MEMORY / 8 {
             self.lua.gc_restart();
         }
         let out_of_memory =

@@ -98,6 +98,19 @@ impl Libraries {
         self.by_name.values().map(|library| library.text.clone()).collect()
     }
 
+    /// What they take, in bytes. O(functions)
+    pub(super) fn bytes(&self) -> usize {
+        let libraries = self.by_name.iter().map(|(name, library)| {
+            let names = library.functions.iter().map(|name| size_of::<String>() + name.len());
+            size_of::<(String, Library)>() + name.len() + library.text.len() + names.sum::<usize>()
+        });
+        let functions = self.functions.iter().map(|(name, of)| {
+            let description = of.description.as_ref().map_or(0, |text| text.len());
+            size_of::<(String, Function)>() + name.len() + of.name.len() + of.library.len() + description
+        });
+        libraries.sum::<usize>() + functions.sum::<usize>()
+    }
+
     /// Gives what the functions that go with it were found by; nothing if there is no such library.
     pub(super) fn remove(&mut self, name: &str) -> Option<Vec<String>> {
         let library = self.by_name.remove(name)?;

@@ -30,7 +30,7 @@ use crate::rdb;
 use crate::reply::{ErrorReply, Reply};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard};
-use crate::table::{Compat, Session, no_script};
+use crate::table::{Compat, ScriptCounts, Session, no_script};
 
 pub(crate) use gate::{Gate, Held, Inside, Kill, Running, Shut, Stripe, Turn};
 pub(crate) use library::{Function, Library, Restoring};
@@ -42,15 +42,9 @@ pub(crate) struct Scripts {
     /// The libraries that the state has, as the store keeps them.
     known: Mutex<Codes>,
     /// For who asks while a script runs.
-    counts: [AtomicUsize; 4],
-}
-
-/// How many scripts are kept, libraries and functions are there, and scripts have made room for others.
-pub(crate) struct Counts {
-    pub scripts: usize,
-    pub libraries: usize,
-    pub functions: usize,
-    pub evicted: usize,
+    counts: Mutex<ScriptCounts>,
+    /// What the Lua state takes.
+    memory: AtomicUsize,
 }
 
 /// Which store's Lua state is meant, and whom it is like.
@@ -117,7 +111,8 @@ impl Scripts {
             gate: Gate::new(),
             state: Mutex::default(),
             known: Mutex::default(),
-            counts: [0, 0, 0, 0].map(AtomicUsize::new),
+            counts: Mutex::default(),
+            memory: AtomicUsize::new(0),
         }
     }
 
@@ -206,6 +201,7 @@ impl Scripts {
         if ended.is_spoilt {
             state.engine = None;
         }
+        self.note_memory(state.engine.as_ref().map(|engine| engine.used.get()));
         Ok(ended.reply)
     }
 
@@ -366,16 +362,14 @@ impl Scripts {
     }
 
     /// How many there are of what; while a script runs, as it was when that began.
-    pub(crate) fn counts(&self, session: &Session) -> Counts {
+    pub(crate) fn counts(&self, session: &Session) -> ScriptCounts {
         // Who runs a script has the state's lock, and may be the one who asks.
         let is_idle = || self.gate.running().is_none();
         if !self.is_up_to_date(session.db().space()) && is_idle() {
             drop(self.up_to_date(Of::session(session)));
         }
-        let [scripts, libraries, functions, evicted] = &self.counts;
-        let [scripts, libraries, functions, evicted] =
-            [scripts, libraries, functions, evicted].map(|count| count.load(Ordering::Relaxed));
-        Counts { scripts, libraries, functions, evicted }
+        let (counts, memory) = (*self.counts.lock(), self.memory.load(Ordering::Relaxed));
+        ScriptCounts { memory, overhead: if memory > 0 { size_of::<Engine>() } else { 0 }, ..counts }
     }
 
     /// Counts the scripts that make room for others from 0 on.
@@ -386,9 +380,21 @@ impl Scripts {
     }
 
     fn count(&self, state: &State) {
-        let functions = state.libraries.by_name.values().map(|library| library.functions.len()).sum();
-        let of = [state.cache.len(), state.libraries.by_name.len(), functions, state.evicted];
-        self.counts.iter().zip(of).for_each(|(count, of)| count.store(of, Ordering::Relaxed));
+        let State { cache, libraries, evicted, .. } = state;
+        *self.counts.lock() = ScriptCounts {
+            scripts: cache.len(),
+            libraries: libraries.by_name.len(),
+            functions: libraries.by_name.values().map(|library| library.functions.len()).sum(),
+            evicted: *evicted,
+            script_bytes: cache.bytes(),
+            library_bytes: libraries.bytes(),
+            ..ScriptCounts::default()
+        };
+        self.note_memory(state.engine.as_ref().map(Engine::look_at_memory));
+    }
+
+    fn note_memory(&self, used: Option<usize>) {
+        self.memory.store(used.unwrap_or(0), Ordering::Relaxed);
     }
 
     fn is_up_to_date(&self, space: &Keyspace) -> bool {

@@ -358,7 +358,9 @@ impl Connection<'_> {
     }
 
     fn check_kept(&self, kept: usize) -> Result<(), Gone> {
-        if kept > MODEST && kept > query_limit(self.shared.store.space()) {
+        let space = self.shared.store.space();
+        if kept > MODEST && kept > query_limit(space) {
+            space.shared().clients.count_over_query();
             return Err(Gone);
         }
         Ok(())
@@ -436,6 +438,7 @@ pub(super) fn poll_arrive(
 pub(super) fn tell_requests(session: &Session, requests: &Requests) {
     let traffic = session.traffic();
     traffic.received.store(requests.received, Ordering::Relaxed);
+    traffic.reads.store(requests.reads, Ordering::Relaxed);
     traffic.query.store(requests.pending(), Ordering::Relaxed);
     traffic.query_room.store(requests.room(), Ordering::Relaxed);
 }

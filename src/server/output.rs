@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::journal::SyncPolicy;
 use crate::reply::Reply;
 use crate::resp::least_bytes;
-use crate::table::query_limit;
+use crate::table::{Traffic, query_limit};
 use crate::waiting::reach;
 
 /// Replies are written once there are so many bytes of them, or nothing is left to answer.
@@ -33,9 +33,7 @@ impl Connection<'_> {
     pub(super) fn tell(&mut self, reply: &Reply) -> Result<(), Gone> {
         let least = least_bytes(reply);
         let waiting = self.out.len().saturating_add(least);
-        if waiting > WRITE && waiting > self.session.most_output() {
-            return Err(Gone);
-        }
+        self.check_output(waiting)?;
         if least > WRITE {
             self.out.try_reserve_exact(least).map_err(|_| Gone)?;
         }
@@ -69,21 +67,33 @@ impl Connection<'_> {
             self.unsynced = 0;
         }
         let waiting = self.out.len();
-        if waiting > WRITE && waiting > self.session.most_output() {
-            return Err(Gone);
-        }
+        self.check_output(waiting)?;
         self.write().await?;
         let traffic = self.session.traffic();
-        let sent = traffic.sent.load(Ordering::Relaxed);
-        traffic.sent.store(sent.wrapping_add(waiting as u64), Ordering::Relaxed);
+        Traffic::count(&traffic.sent, waiting as u64);
+        Traffic::count(&traffic.writes, 1);
+        if self.out.capacity() > traffic.reply_room.load(Ordering::Relaxed) {
+            Traffic::count(&traffic.expands, 1);
+        }
         let peak = traffic.reply_peak.load(Ordering::Relaxed).max(waiting);
         traffic.reply_peak.store(peak, Ordering::Relaxed);
         self.out.clear();
         // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
         if self.out.capacity() > SPARE {
             self.out = Vec::new();
+            Traffic::count(&traffic.shrinks, 1);
         }
         traffic.reply_room.store(self.out.capacity(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Gone`] if so many bytes of replies are more than may wait for the client.
+    fn check_output(&self, waiting: usize) -> Result<(), Gone> {
+        if waiting > WRITE && waiting > self.session.most_output() {
+            self.shared.store.space().shared().clients.count_over_output();
+            return Err(Gone);
+        }
         Ok(())
     }
 
@@ -126,7 +136,12 @@ impl Connection<'_> {
             // A client that reads nothing must not hold the server up, nor one that sends without a pause.
             _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
             result = exchange => result?,
-            () = exceeds(session, out.len(), space.clock()) => return Err(Gone),
+            is_over = exceeds(session, out.len(), space.clock()) => {
+                if is_over {
+                    space.shared().clients.count_over_output();
+                }
+                return Err(Gone);
+            }
         }
         session.traffic().reply.store(0, Ordering::Relaxed);
         Ok(())
@@ -150,9 +165,9 @@ fn poll_write(
     Pin::new(stream).poll_flush(context)
 }
 
-/// Ends when a client that takes nothing has had too much waiting for it, or for too long, or was killed. How much it
-/// may be can be set meanwhile: who sets that has it look again.
-async fn exceeds(session: &Session, waiting: usize, clock: &Clock) {
+/// Ends when a client that takes nothing has had too much waiting for it, or for too long, or was killed, which is none of
+/// these: it is false then. How much it may be can be set meanwhile: who sets that has it look again.
+async fn exceeds(session: &Session, waiting: usize, clock: &Clock) -> bool {
     let (mail, waiting) = (session.mail(), waiting as u64);
     let mut since = None;
     let mut patience = Moment::new(clock);
@@ -161,8 +176,11 @@ async fn exceeds(session: &Session, waiting: usize, clock: &Clock) {
             let limit = session.output_limit();
             let kept = waiting.saturating_add(mail.waiting().1);
             let is_over = |most: &usize| kept > *most as u64;
-            if mail.is_closed() || limit.hard.as_ref().is_some_and(is_over) {
-                return Poll::Ready(());
+            if mail.is_closed() {
+                return Poll::Ready(false);
+            }
+            if limit.hard.as_ref().is_some_and(is_over) {
+                return Poll::Ready(true);
             }
             let soft = match limit.soft.filter(is_over) {
                 None => {
@@ -173,7 +191,7 @@ async fn exceeds(session: &Session, waiting: usize, clock: &Clock) {
                     let since = *since.get_or_insert_with(|| clock.now());
                     let until = u64::saturating_add(since, limit.seconds.saturating_mul(1000));
                     if patience.poll(until, context).is_ready() {
-                        return Poll::Ready(());
+                        return Poll::Ready(true);
                     }
                     None
                 }
@@ -185,7 +203,7 @@ async fn exceeds(session: &Session, waiting: usize, clock: &Clock) {
             }
         }
     })
-    .await;
+    .await
 }
 
 type Waited<'c> = Pin<Box<dyn Future<Output = ()> + Send + 'c>>;

@@ -38,13 +38,14 @@ pub(super) fn threads(space: &Keyspace) -> usize {
     if cores == 1 { 0 } else { cores.min(THREADS) }
 }
 
-/// Reads all entries into an empty store, with so many threads more, or fewer if there can be no more.
+/// Reads all entries into an empty store, with so many threads more, or fewer if there can be no more. Gives too how many of
+/// them have expired since.
 pub(super) fn read(
     space: &Keyspace,
     file: impl Read,
     threads: usize,
     report: &mut impl FnMut(Progress),
-) -> Result<Progress, Fault> {
+) -> Result<(Progress, u64), Fault> {
     let mut blocks = BlockReader::start(file)?;
     let total = u64::from_le_bytes(blocks.read_array()?);
     let threads = if total < FEW { 0 } else { threads };
@@ -54,12 +55,12 @@ pub(super) fn read(
         let decoded = decode(&mut blocks, total, &mut places, report);
         // What could not be put in place lies before what could not be decoded.
         places.finish()?;
-        let progress = decoded?;
+        let (progress, expired) = decoded?;
         let libraries = libraries(&mut blocks, space.limits())?;
         blocks.finish()?;
         space.put_libraries(libraries.into());
         report(progress);
-        Ok(progress)
+        Ok((progress, expired))
     })
 }
 
@@ -106,15 +107,15 @@ fn libraries(blocks: &mut BlockReader<impl Read>, limits: Limits) -> Result<Vec<
     if codes.is_empty() { Err(blocks.damaged(MORE)) } else { Ok(codes) }
 }
 
-/// Reads entries until the last, or until one could not be put in place.
+/// Reads entries until the last, or until one could not be put in place; gives how many of them have expired too.
 fn decode(
     blocks: &mut BlockReader<impl Read>,
     total: u64,
     places: &mut Places<'_, '_>,
     report: &mut impl FnMut(Progress),
-) -> Result<Progress, Fault> {
+) -> Result<(Progress, u64), Fault> {
     let space = places.space;
-    let mut progress = Progress { total, ..Progress::default() };
+    let (mut progress, mut expired) = (Progress { total, ..Progress::default() }, 0);
     let moment = Moment::of(space.clock());
     while progress.entries < progress.total {
         let entry = Entry::read(blocks, moment, space.limits())?;
@@ -123,6 +124,8 @@ fn decode(
             if !places.put(Found { entry, hash, at: blocks.at() })? {
                 break;
             }
+        } else {
+            expired += 1;
         }
         progress.entries += 1;
         progress.bytes = blocks.bytes();
@@ -130,7 +133,7 @@ fn decode(
             report(progress);
         }
     }
-    Ok(progress)
+    Ok((progress, expired))
 }
 
 /// An entry of a file.

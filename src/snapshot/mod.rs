@@ -61,7 +61,7 @@ pub struct Progress {
 }
 
 /// Entries between two reports of progress.
-const REPORT: u64 = 1024;
+pub(crate) const REPORT: u64 = 1024;
 
 /// Writes all keys of one instant to a file: the old file stays whole until the new one is.
 pub(crate) fn save(
@@ -134,7 +134,8 @@ pub(crate) fn to_bytes(space: &Keyspace) -> Result<Vec<u8>> {
 /// Reads the keys of a file's content into an empty store. O(bytes)
 #[cfg(feature = "commands")]
 pub(crate) fn from_bytes(space: &Keyspace, bytes: &[u8]) -> Result<Progress> {
-    load::read(space, bytes, 0, &mut |_| {}).map_err(|fault| SnapshotError::of(fault, Path::new(MEMORY)))
+    let read = load::read(space, bytes, 0, &mut |_| {});
+    read.map(|(progress, _)| progress).map_err(|fault| SnapshotError::of(fault, Path::new(MEMORY)))
 }
 
 /// A file of these entries, whatever they are, whose checksums are right.
@@ -160,8 +161,12 @@ pub(crate) fn load(
 ) -> Result<Progress> {
     file::collect_leftovers(disk, path);
     let file = disk.open(path).map_err(|error| SnapshotError::io("open", path, error))?;
-    let progress = load::read(space, file, load::threads(space), &mut report)
+    let (progress, expired) = load::read(space, file, load::threads(space), &mut report)
         .map_err(|fault| SnapshotError::of(fault, path))?;
+    #[cfg(feature = "commands")]
+    space.shared().saving.note_loaded(progress.entries - expired, expired);
+    #[cfg(not(feature = "commands"))]
+    let _ = expired;
     trace::snapshot("loaded", path, progress);
     Ok(progress)
 }

@@ -21,10 +21,27 @@ pub(crate) struct Clients {
     count: AtomicU64,
     /// Those that were not let in, as there were too many.
     rejected: AtomicU64,
-    /// Bytes that came from those that are gone, and went to them.
-    received: AtomicU64,
-    sent: AtomicU64,
+    /// Those that were disconnected, as they would have had the server keep too much of their requests, and of its replies.
+    over_query: AtomicU64,
+    over_output: AtomicU64,
+    /// What the connections have moved of those that are gone.
+    gone: Mutex<Sums>,
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+/// What clients have done and met with, all added up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sums {
+    pub connections: u64,
+    pub rejected: u64,
+    pub over_query: u64,
+    pub over_output: u64,
+    pub received: u64,
+    pub sent: u64,
+    pub reads: u64,
+    pub writes: u64,
+    pub shrinks: u64,
+    pub expands: u64,
 }
 
 /// One session. Its own thread writes here, others read.
@@ -51,6 +68,12 @@ pub(crate) struct Client {
 pub(crate) struct Traffic {
     pub received: AtomicU64,
     pub sent: AtomicU64,
+    /// In how many reads and writes.
+    pub reads: AtomicU64,
+    pub writes: AtomicU64,
+    /// How often the room for replies was given back, and had not been enough.
+    pub shrinks: AtomicU64,
+    pub expands: AtomicU64,
     /// Requests that have arrived and are not carried out, and the room behind them.
     pub query: AtomicUsize,
     pub query_room: AtomicUsize,
@@ -95,8 +118,9 @@ pub(super) struct Facts {
     pub monitors: bool,
     /// How many keys it watches.
     pub watched: usize,
-    /// It waits for a key to hold something.
+    /// It waits for a key to hold something, and no longer than until some time.
     pub waits: bool,
+    pub has_deadline: bool,
     /// It has said `CLIENT NO-EVICT ON`.
     pub stays: bool,
     /// It has said `CLIENT NO-TOUCH ON`.
@@ -124,9 +148,10 @@ impl Clients {
     }
 
     pub(super) fn disconnect(&self, client: &Client) {
-        if self.connected.lock().remove(&client.id).is_some() {
-            self.received.fetch_add(client.traffic.received.load(Ordering::Relaxed), Ordering::Relaxed);
-            self.sent.fetch_add(client.traffic.sent.load(Ordering::Relaxed), Ordering::Relaxed);
+        // Both locks at once: who adds up meets each once.
+        let mut connected = self.connected.lock();
+        if connected.remove(&client.id).is_some() {
+            self.gone.lock().add(&client.traffic);
         }
     }
 
@@ -146,24 +171,68 @@ impl Clients {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many were.
-    pub(super) fn rejected(&self) -> u64 {
-        self.rejected.load(Ordering::Relaxed)
+    /// One is disconnected, as it would have had the server keep more of its requests than it may.
+    #[cfg(feature = "server")]
+    pub(crate) fn count_over_query(&self) {
+        self.over_query.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Bytes that came from clients, and went to them. O(connected)
-    pub(super) fn traffic(&self) -> (u64, u64) {
+    /// The same, of replies to it.
+    #[cfg(feature = "server")]
+    pub(crate) fn count_over_output(&self) {
+        self.over_output.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What is kept for all of them, in bytes. O(connected)
+    pub(super) fn bytes(&self) -> u64 {
+        self.all().iter().map(|client| client.kept(&client.facts()).total).sum()
+    }
+
+    /// All added up. O(connected)
+    pub(super) fn sums(&self) -> Sums {
         let connected = self.connected.lock();
-        let of_all = |gone: &AtomicU64, of: fn(&Traffic) -> &AtomicU64| {
-            let there = connected.values().map(|client| of(&client.traffic).load(Ordering::Relaxed));
-            there.sum::<u64>() + gone.load(Ordering::Relaxed)
-        };
-        (of_all(&self.received, |traffic| &traffic.received), of_all(&self.sent, |traffic| &traffic.sent))
+        let mut sums = *self.gone.lock();
+        connected.values().for_each(|client| sums.add(&client.traffic));
+        let [connections, rejected, over_query, over_output] =
+            [&self.count, &self.rejected, &self.over_query, &self.over_output]
+                .map(|count| count.load(Ordering::Relaxed));
+        Sums { connections, rejected, over_query, over_output, ..sums }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, traffic: &Traffic) {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        self.received += of(&traffic.received);
+        self.sent += of(&traffic.sent);
+        self.reads += of(&traffic.reads);
+        self.writes += of(&traffic.writes);
+        self.shrinks += of(&traffic.shrinks);
+        self.expands += of(&traffic.expands);
     }
 
-    /// How many there have been.
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+    /// What has come since they were those.
+    pub(super) fn since(&self, before: &Sums) -> Sums {
+        Sums {
+            connections: self.connections.saturating_sub(before.connections),
+            rejected: self.rejected.saturating_sub(before.rejected),
+            over_query: self.over_query.saturating_sub(before.over_query),
+            over_output: self.over_output.saturating_sub(before.over_output),
+            received: self.received.saturating_sub(before.received),
+            sent: self.sent.saturating_sub(before.sent),
+            reads: self.reads.saturating_sub(before.reads),
+            writes: self.writes.saturating_sub(before.writes),
+            shrinks: self.shrinks.saturating_sub(before.shrinks),
+            expands: self.expands.saturating_sub(before.expands),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl Traffic {
+    /// Adds to one of the counts, which only the caller's task does.
+    pub(crate) fn count(count: &AtomicU64, by: u64) {
+        count.store(count.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     }
 }
 
@@ -279,11 +348,9 @@ impl Client {
         if version >= (7, 4) || is_valkey {
             add("watch", &facts.watched);
         }
-        let Traffic { received, sent, query, query_room, reply, reply_room, reply_peak } = &self.traffic;
+        let Traffic { received, sent, query, query_room, reply, reply_room, reply_peak, .. } = &self.traffic;
         let bytes = |of: &AtomicUsize| of.load(Ordering::Relaxed);
         let (messages, message_bytes) = self.ear.mail.waiting();
-        let kept = [query, query_room, reply_room].map(bytes).iter().sum::<usize>();
-        let total = kept + facts.words + facts.queued_bytes + size_of::<Self>();
         add("qbuf", &bytes(query));
         add("qbuf-free", &bytes(query_room));
         add("argv-mem", &facts.words);
@@ -293,7 +360,7 @@ impl Client {
         add("obl", &bytes(reply));
         add("oll", &messages);
         add("omem", &message_bytes);
-        add("tot-mem", &(total as u64).saturating_add(message_bytes));
+        add("tot-mem", &self.kept(facts).total);
         add("events", &if bytes(reply) > 0 { "rw" } else { "r" });
         add("cmd", &facts.command);
         add("user", &text(facts.user.name()));
@@ -316,7 +383,24 @@ impl Client {
     }
 }
 
+/// What is kept for a session, in bytes.
+pub(super) struct Kept {
+    pub input: u64,
+    pub output: u64,
+    pub total: u64,
+}
+
 impl Client {
+    /// What is kept for it, if these are the facts: of its requests, of what it has not taken, and in all.
+    pub(super) fn kept(&self, facts: &Facts) -> Kept {
+        let bytes = |of: &AtomicUsize| of.load(Ordering::Relaxed) as u64;
+        let Traffic { query, query_room, reply, reply_room, .. } = &self.traffic;
+        let input = bytes(query) + bytes(query_room) + (facts.words + facts.queued_bytes) as u64;
+        let (_, messages) = self.ear.mail.waiting();
+        let total = input + bytes(reply_room) + size_of::<Self>() as u64;
+        Kept { input, output: messages.saturating_add(bytes(reply)), total: total.saturating_add(messages) }
+    }
+
     /// Where its invalidations go: 0 for to itself, -1 if there are none.
     pub(super) fn redirect(&self) -> i64 {
         let tracker = self.known_tracker().filter(|tracker| tracker.is_on());
@@ -365,6 +449,7 @@ impl Facts {
             monitors: false,
             watched: 0,
             waits: false,
+            has_deadline: false,
             stays: false,
             leaves_no_trace: false,
             takes_redirects: false,

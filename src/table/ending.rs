@@ -54,7 +54,7 @@ impl Session {
     pub(crate) fn rest(&mut self) {
         self.claim = None;
         self.client.set_waits(None);
-        self.client.note(|facts| facts.waits = false);
+        self.client.note(|facts| (facts.waits, facts.has_deadline) = (false, false));
     }
 
     /// How a command that has waited ends.

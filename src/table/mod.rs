@@ -64,7 +64,11 @@ use std::sync::OnceLock;
 #[cfg(feature = "server")]
 pub(crate) use acl::{check_user, declare_user, load_users};
 #[cfg(feature = "server")]
+pub(crate) use clients::Traffic;
+#[cfg(feature = "server")]
 pub(crate) use config::{eviction_of, is_passed_over, names, plain, query_limit, read_at_start, start};
+#[cfg(feature = "lua")]
+pub(crate) use info::ScriptCounts;
 pub use row::Compat;
 #[cfg(feature = "server")]
 pub(crate) use saving::Listener as SaveListener;

@@ -57,6 +57,12 @@ impl Pause {
         (self.is_on() && (state.all || writes)).then_some(state.until)
     }
 
+    /// Until when it lasts, and whether reads wait too, if there is one.
+    pub(super) fn told(&self, clock: &Clock) -> Option<(u64, bool)> {
+        let state = self.state.lock();
+        (self.is_on() && clock.now() < state.until).then_some((state.until, state.all))
+    }
+
     /// Parks the thread until the time is over, the pause ends, or `is_gone`.
     pub(super) fn wait(self: &Arc<Self>, clock: &Clock, until: u64, is_gone: impl Fn() -> bool) {
         let alarm: Arc<dyn Alarm> = Arc::<Pause>::clone(self);

@@ -345,7 +345,9 @@ impl Session {
         self.client.note_command(done, &self.shared().measures, |facts| {
             self.tell(facts, row.name);
             facts.at = self.ended().unwrap_or_else(|| self.db.space().clock().about_now());
-            facts.waits = matches!(outcome, Outcome::Waits(_));
+            let waiting = if let Outcome::Waits(waiting) = &outcome { Some(waiting) } else { None };
+            facts.waits = waiting.is_some();
+            facts.has_deadline = waiting.is_some_and(|waiting| waiting.deadline != NEVER);
         });
         outcome
     }

@@ -3,17 +3,16 @@
 use super::acl::Users;
 use super::clients::{Client, Clients};
 use super::config::Settings;
-use super::info::Pace;
+use super::info::{Counted, Pace};
 use super::measure::{Measures, Tally};
+use super::memory::Seen;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::saving::Saving;
 use crate::Bytes;
-use crate::api::Stats;
 use crate::clock::Clock;
 use crate::rng::{self, Rng};
 use crate::sync::Mutex;
-use crate::sync::atomic::AtomicUsize;
 
 /// See the [module](self). The keyspace keeps it, and knows nothing of it.
 pub(crate) struct Shared {
@@ -35,9 +34,9 @@ pub(crate) struct Shared {
     #[cfg(feature = "lua")]
     pub scripts: crate::script::Scripts,
     /// What `INFO` has counted from since `CONFIG RESETSTAT`.
-    pub counted: Mutex<Stats>,
-    /// The highest number of bytes that the store was seen to take.
-    pub peak: AtomicUsize,
+    pub counted: Mutex<Counted>,
+    /// What the store was seen to take.
+    pub seen: Mutex<Seen>,
     pub pace: Mutex<Pace>,
     /// 40 hexadecimal digits that no other store has, but for forks and those of the same seed.
     pub run_id: String,
@@ -77,7 +76,7 @@ impl Shared {
             #[cfg(feature = "lua")]
             scripts: crate::script::Scripts::new(),
             counted: Mutex::default(),
-            peak: AtomicUsize::new(0),
+            seen: Mutex::default(),
             pace: Mutex::new(Pace::from(clock.now())),
             run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
             replication_id: Mutex::default(),

@@ -31,7 +31,8 @@ pub(super) struct Hard(pub Arc<Bounds>);
 
 impl Default for Hard {
     fn default() -> Self {
-        let bounds = Bounds { listener: AtomicU64::new(u64::MAX), other: AtomicU64::new(u64::MAX) };
+        let [listener, other] = [(); 2].map(|()| AtomicU64::new(u64::MAX));
+        let bounds = Bounds { listener, other, closed: AtomicU64::new(0) };
         let hard = Hard(Arc::new(bounds));
         hard.set(default_of(NAME).as_bytes());
         hard

@@ -29,7 +29,7 @@ use crate::sync::{Arc, Mutex};
 use histogram::Histogram;
 use latency::Events;
 use log::{Entry, Kind, Logs};
-pub(super) use tell::{commandstats, errorstats, latencystats};
+pub(super) use tell::{Line, commandstats, errorstats, latencystats};
 
 /// SLOWLOG and COMMANDLOG.
 pub(super) const LOG_ROWS: &[Row] = log::ROWS;
@@ -81,6 +81,13 @@ struct Stat {
     /// It ended with an error.
     failed: u64,
     times: Histogram,
+}
+
+/// How many commands there have been, how long they took, and how many errors there were.
+pub(super) struct Work {
+    pub commands: u64,
+    pub nanos: u64,
+    pub errors: u64,
 }
 
 /// A command that was carried out.
@@ -190,10 +197,14 @@ impl Measures {
         }
     }
 
-    /// How many commands there have been, of those that were collected, and how many errors.
-    pub(super) fn work(&self) -> (u64, u64) {
-        let commands = self.commands.lock().values().map(|stat| stat.calls).sum();
-        (commands, self.errors.lock().values().sum())
+    /// All that was collected, added up.
+    pub(super) fn work(&self) -> Work {
+        let mut work = Work { commands: 0, nanos: 0, errors: self.errors.lock().values().sum() };
+        for stat in self.commands.lock().values() {
+            work.commands += stat.calls;
+            work.nanos = work.nanos.saturating_add(stat.nanos);
+        }
+        work
     }
 
     /// Counts from now on; what is slow stays written down.

@@ -4,14 +4,14 @@ use super::super::call::Call;
 use super::super::config;
 use super::Stat;
 
-type Line = (std::borrow::Cow<'static, str>, String);
+/// A line of INFO: the name of a fact, and the fact.
+pub(in crate::table) type Line = (String, String);
 
 /// Lines of all commands in the order of their names.
 fn of_each(call: &Call<'_>, prefix: &str, tell: impl Fn(&Stat) -> Option<String>) -> Vec<Line> {
     call.shared().collect();
     let commands = call.shared().measures.commands.lock();
-    let lines =
-        commands.iter().filter_map(|(name, stat)| Some((format!("{prefix}_{name}").into(), tell(stat)?)));
+    let lines = commands.iter().filter_map(|(name, stat)| Some((format!("{prefix}_{name}"), tell(stat)?)));
     let mut lines: Vec<Line> = lines.collect();
     lines.sort_unstable();
     lines
@@ -53,8 +53,5 @@ fn short(percent: f64) -> String {
 /// How many errors there were of each code.
 pub(in crate::table) fn errorstats(call: &Call<'_>) -> Vec<Line> {
     let errors = call.shared().measures.errors.lock();
-    errors
-        .iter()
-        .map(|(code, count)| (format!("errorstat_{code}").into(), format!("count={count}")))
-        .collect()
+    errors.iter().map(|(code, count)| (format!("errorstat_{code}"), format!("count={count}"))).collect()
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Compat;
 use crate::Progress;
 use crate::api::{Store, StoreBuilder};
+use crate::rdb;
 
 /// Where a server loads its store from and saves it to, and in what format.
 ///
@@ -74,10 +75,15 @@ impl SaveFile {
         })
     }
 
-    pub(super) fn save(&self, store: &Store, compat: Compat) -> crate::Result<Progress> {
+    pub(super) fn save(
+        &self,
+        store: &Store,
+        compat: Compat,
+        report: impl FnMut(Progress),
+    ) -> crate::Result<Progress> {
         match self {
-            SaveFile::Snapshot(path) => store.save(path),
-            SaveFile::Rdb(path) => store.save_rdb(path, compat),
+            SaveFile::Snapshot(path) => store.save_with(path, report),
+            SaveFile::Rdb(path) => rdb::save(store.space(), path, compat, report),
         }
     }
 }

@@ -106,6 +106,11 @@ struct State {
     took: Option<u64>,
     /// How often it was tried.
     count: u64,
+    /// How far the one that is under way has come.
+    progress: Progress,
+    /// How many keys came from a file as the store was made, and had expired by then.
+    loaded: u64,
+    expired: u64,
 }
 
 /// What INFO tells of it.
@@ -118,6 +123,9 @@ pub(super) struct Told {
     /// For how long it has gone on.
     pub going: Option<u64>,
     pub count: u64,
+    pub progress: Progress,
+    pub loaded: u64,
+    pub expired: u64,
 }
 
 impl Saving {
@@ -131,6 +139,9 @@ impl Saving {
             in_background: false,
             took: None,
             count: 0,
+            progress: Progress::default(),
+            loaded: 0,
+            expired: 0,
         };
         Saving {
             file: Mutex::default(),
@@ -169,15 +180,23 @@ impl Saving {
         *path = folder.join(name);
     }
 
+    /// The store was made with so many keys of a file, where others had expired.
+    pub(crate) fn note_loaded(&self, loaded: u64, expired: u64) {
+        let mut state = self.state.lock();
+        (state.loaded, state.expired) = (loaded, expired);
+    }
+
     /// How often it was tried counts from now on.
     pub(super) fn count_anew(&self) {
         self.state.lock().count = 0;
     }
 
     pub(super) fn told(&self, clock: &Clock, changes: u64) -> Told {
-        let State { wall, is_ok, took, count, in_background, tried, changes: saved, .. } = *self.state.lock();
-        let going = in_background.then(|| clock.now().saturating_sub(tried));
-        Told { changes: changes.saturating_sub(saved), in_background, wall, is_ok, took, going, count }
+        let state = *self.state.lock();
+        let State { wall, is_ok, took, in_background, count, progress, loaded, expired, .. } = state;
+        let changes = changes.saturating_sub(state.changes);
+        let going = in_background.then(|| clock.now().saturating_sub(state.tried));
+        Told { changes, in_background, wall, is_ok, took, going, count, progress, loaded, expired }
     }
 
     /// Whether SHUTDOWN saves, if nothing is said.
@@ -220,9 +239,10 @@ impl Saving {
             state.tried = at;
             state.count += 1;
         }
-        let saved = file.save(store, compat);
+        let saved = file.save(store, compat, |so_far| self.state.lock().progress = so_far);
         {
             let mut state = self.state.lock();
+            state.progress = Progress::default();
             // As in Redis, one that a client waits for tells that client alone when it fails.
             state.is_ok = saved.is_ok() || state.is_ok && !state.in_background;
             self.has_failed.store(!state.is_ok, Ordering::Relaxed);
