@@ -46,6 +46,9 @@ pub struct Stats {
     /// Hashes among the expirations that went since all their fields had expired: Redis does not count those.
     #[cfg_attr(not(feature = "commands"), allow(dead_code))]
     pub(crate) emptied: u64,
+    /// Keys that were given a deadline which had passed: to Valkey they have expired.
+    #[cfg_attr(not(feature = "commands"), allow(dead_code))]
+    pub(crate) overdue: u64,
 }
 
 /// The counters of one database, as [`Stats`] has them of all.
@@ -103,6 +106,7 @@ impl Stats {
             for (index, table) in shard.tables() {
                 stats.database(index).add(table);
                 stats.emptied += table.counters.emptied;
+                stats.overdue += table.counters.overdue;
             }
         })?;
         for (index, hits, misses) in space.lookups().of_databases() {

@@ -235,9 +235,12 @@ pub(crate) fn get_and_expire(
                 }
                 Some(value)
             };
-            let got = fields.iter().map(get).collect();
+            let got: Vec<_> = fields.iter().map(get).collect();
             Ok((got, event))
         })?;
+    if deadline <= now {
+        writer.count_expired_parts(key, got.iter().flatten().flatten().count());
+    }
     writer.note_names(key, fields.iter().map(|name| &name[..]));
     Ok(got.unwrap_or_else(|| vec![None; fields.len()]))
 }

@@ -59,6 +59,8 @@ pub(crate) struct Counters {
     pub expired: u64,
     /// Those of them of which all parts had expired.
     pub emptied: u64,
+    /// Keys that were given a deadline which had passed: they are among the writes.
+    pub overdue: u64,
     /// Parts of values that have expired by themselves: fields of hashes.
     pub expired_parts: u64,
     pub evicted: u64,

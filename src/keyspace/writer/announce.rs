@@ -38,6 +38,10 @@ impl Writer<'_> {
                     table.counters.expired += 1;
                     table.counters.emptied += 1;
                 }
+                KeyEvent::Overdue => {
+                    table.counters.writes += 1;
+                    table.counters.overdue += 1;
+                }
                 KeyEvent::Evicted => table.counters.evicted += 1,
                 KeyEvent::HExpired => {}
                 _ => table.counters.writes += 1,

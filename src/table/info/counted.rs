@@ -39,6 +39,7 @@ impl Counted {
         now.misses = now.misses.saturating_sub(then.misses);
         now.expirations = now.expirations.saturating_sub(then.expirations);
         now.emptied = now.emptied.saturating_sub(then.emptied);
+        now.overdue = now.overdue.saturating_sub(then.overdue);
         now.expired_fields = now.expired_fields.saturating_sub(then.expired_fields);
         now.evictions = now.evictions.saturating_sub(then.evictions);
         self.sums = self.sums.since(&before.sums);

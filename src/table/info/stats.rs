@@ -60,7 +60,8 @@ fn of_keys(call: &Call<'_>, counted: &Counted, lines: &mut Lines) {
     if !is_valkey {
         lines.add_since((7, 4), "expired_subkeys", stats.expired_fields);
     }
-    lines.add("expired_keys", stats.expirations.saturating_sub(stats.emptied));
+    let expired = stats.expirations.saturating_sub(stats.emptied);
+    lines.add("expired_keys", if is_valkey { expired.saturating_add(stats.overdue) } else { expired });
     if is_valkey {
         lines.add("expired_fields", stats.expired_fields);
     }

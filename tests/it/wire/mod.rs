@@ -32,6 +32,10 @@ mod fill;
 mod geo;
 mod hashes;
 mod hyperloglogs;
+mod info;
+mod info_counts;
+#[cfg(feature = "server")]
+mod info_served;
 #[cfg(all(feature = "server", feature = "journal"))]
 mod journal;
 mod key_events;
