@@ -12,9 +12,9 @@ impl Store {
     /// [`stats`](Self::stats). Feature `metrics`.
     ///
     /// Counters: `larder_hits_total`, `larder_misses_total`, `larder_writes_total`,
-    /// `larder_expirations_total`, `larder_evictions_total`, `larder_loads_total`,
-    /// `larder_failed_loads_total`, `larder_fenced_loads_total`, `larder_shared_loads_total`. Gauges:
-    /// `larder_entries`, `larder_expiring`, `larder_bytes`, `larder_weight`.
+    /// `larder_expirations_total`, `larder_expired_fields_total`, `larder_evictions_total`,
+    /// `larder_loads_total`, `larder_failed_loads_total`, `larder_fenced_loads_total`,
+    /// `larder_shared_loads_total`. Gauges: `larder_entries`, `larder_expiring`, `larder_bytes`, `larder_weight`.
     ///
     /// ```
     /// let store = larder::Store::new();
@@ -31,6 +31,7 @@ impl Store {
             ("larder_misses_total", stats.misses, "Reads that did not"),
             ("larder_writes_total", stats.writes, "Changes of keys"),
             ("larder_expirations_total", stats.expirations, "Keys whose time had come"),
+            ("larder_expired_fields_total", stats.expired_fields, "Fields of hashes whose time had come"),
             ("larder_evictions_total", stats.evictions, "Keys removed to keep within a limit"),
             ("larder_loads_total", stats.loads, "Loaders run"),
             ("larder_failed_loads_total", stats.failed_loads, "Loaders that failed or panicked"),

@@ -211,7 +211,11 @@ impl StoreBuilder {
     /// Those of [`Store::load`].
     pub fn load_with(self, path: impl AsRef<Path>, report: impl FnMut(Progress)) -> Result<Store> {
         let store = self.build();
-        snapshot::load(&Real, store.space(), path.as_ref(), report)?;
+        let (progress, expired) = snapshot::load(&Real, store.space(), path.as_ref(), report)?;
+        #[cfg(feature = "commands")]
+        store.space().shared().saving.note_loaded(progress.entries - expired, expired);
+        #[cfg(not(feature = "commands"))]
+        let _ = (progress, expired);
         Ok(store)
     }
 }

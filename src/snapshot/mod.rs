@@ -152,23 +152,19 @@ pub(crate) fn sealed(entries: &[u8]) -> io::Result<Vec<u8>> {
 #[cfg(feature = "commands")]
 const MEMORY: &str = "memory";
 
-/// Reads the keys of a file into an empty store.
+/// Reads the keys of a file into an empty store; gives too how many of them have expired since.
 pub(crate) fn load(
     disk: &dyn Disk,
     space: &Keyspace,
     path: &Path,
     mut report: impl FnMut(Progress),
-) -> Result<Progress> {
+) -> Result<(Progress, u64)> {
     file::collect_leftovers(disk, path);
     let file = disk.open(path).map_err(|error| SnapshotError::io("open", path, error))?;
     let (progress, expired) = load::read(space, file, load::threads(space), &mut report)
         .map_err(|fault| SnapshotError::of(fault, path))?;
-    #[cfg(feature = "commands")]
-    space.shared().saving.note_loaded(progress.entries - expired, expired);
-    #[cfg(not(feature = "commands"))]
-    let _ = expired;
     trace::snapshot("loaded", path, progress);
-    Ok(progress)
+    Ok((progress, expired))
 }
 
 /// Writes a picture under an id of the caller's, for a journal to go on from.

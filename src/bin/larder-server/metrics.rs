@@ -101,6 +101,7 @@ fn metrics(store: &Store, compat: Compat, password: Option<String>) -> Result<St
             ("misses", stats.misses),
             ("writes", stats.writes),
             ("expirations", stats.expirations),
+            ("expired_fields", stats.expired_fields),
             ("evictions", stats.evictions),
             ("loads", stats.loads),
         ];
