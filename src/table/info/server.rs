@@ -57,7 +57,7 @@ pub(super) fn server(call: &Call<'_>, _: &Counted, lines: &mut Lines) {
 
 fn monotonic(clock: &Clock) -> &'static str {
     match clock {
-        Clock::Manual(_) => "set by hand",
+        Clock::Manual(_) => "ManualClock",
         Clock::System if cfg!(unix) => "POSIX clock_gettime",
         Clock::System => "the system's",
     }
