@@ -145,7 +145,9 @@ impl Connection<'_> {
                 Next::Message(Some(first)) => {
                     message.set(mail.recv_async());
                     self.tell(&self.session.told(first))?;
-                    while let Some(reply) = self.session.try_message().filter(|_| self.out.len() < WRITE) {
+                    // One that is taken is told: how much there is to write is asked first.
+                    while self.out.len() < WRITE {
+                        let Some(reply) = self.session.try_message() else { break };
                         self.tell(&reply)?;
                     }
                 }

@@ -104,6 +104,22 @@ fn messages_reach_who_listens() {
     assert_eq!(message, ["*3", "$7", "message", "$4", "news", "$5", "hello"]);
 }
 
+/// They come by one transaction, and are more than is written at a time.
+#[test]
+fn many_long_messages_at_once_all_reach_who_listens() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    let page = "x".repeat(20_000);
+    client.send("HELLO 3\r\nSUBSCRIBE news\r\nMULTI\r\n");
+    (0..12).for_each(|_| _ = client.send(format!("PUBLISH news {page}\r\n")));
+    client.send("EXEC\r\n");
+    assert!((0..200).any(|_| client.line() == "*12"));
+    store.publish("news", "over").unwrap();
+    let told: Vec<_> = (0..200).map(|_| client.line()).take_while(|line| line != "over").collect();
+    assert_eq!(told.iter().filter(|line| **line == page).count(), 12);
+}
+
 #[test]
 fn what_is_no_request_ends_the_connection_after_an_error() {
     let server = Store::new().serve().unwrap();
