@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Store, StoreBuilder};
 use crate::rdb::{self, Loading, RdbError, RdbReport};
-use crate::{Compat, Progress, Result};
+use crate::{Compat, Error, Progress, Result};
 
 /// What an RDB file is read into memory by, in bytes.
 const BUFFER: usize = 1 << 18;
@@ -179,7 +179,14 @@ impl StoreBuilder {
     pub fn load_rdb_with(self, path: impl AsRef<Path>, options: RdbOptions) -> Result<(Store, RdbReport)> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| RdbError::io("open", path, error))?;
-        self.read_rdb_with(file, options)
+        self.read_rdb_with(file, options).map_err(|error| match error {
+            // What reads does not know where from.
+            Error::Rdb(error) => match *error {
+                RdbError::Io { action, source, .. } => RdbError::io(action, path, source),
+                other => other.into(),
+            },
+            other => other,
+        })
     }
 
     /// The store, with the keys of an RDB file that comes from anywhere; see [`Store::load_rdb`]. It is read to

@@ -60,7 +60,8 @@ impl SaveFile {
     /// store cannot hold.
     pub fn load(&self, builder: StoreBuilder) -> crate::Result<Store> {
         match self {
-            _ if !self.path().exists() => Ok(builder.build()),
+            // One of which that cannot be told is read, and gives the error.
+            _ if self.path().try_exists().is_ok_and(|exists| !exists) => Ok(builder.build()),
             SaveFile::Snapshot(path) => builder.load(path),
             SaveFile::Rdb(path) => builder.load_rdb(path),
         }

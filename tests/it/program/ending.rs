@@ -99,6 +99,16 @@ fn a_file_that_cannot_be_loaded_ends_the_start_and_is_named() {
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(said.contains("Fatal error loading the DB") && said.contains(file[1]), "{said}");
         assert_eq!(fs::read(folder.path().join(file[1])).unwrap(), b"no such thing");
+        fs::remove_file(folder.path().join(file[1])).unwrap();
+        fs::create_dir(folder.path().join(file[1])).unwrap();
+        let output = program(folder.path(), &[&["--port", "0"], file].concat()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!(" {:?}: Is a directory", file[1])), "{said}");
+        fs::remove_dir(folder.path().join(file[1])).unwrap();
+        // A link to itself: nobody can tell what is there.
+        std::os::unix::fs::symlink(file[1], folder.path().join(file[1])).unwrap();
+        let output = program(folder.path(), &[&["--port", "0"], file].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
     }
 }
 
