@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use crate::{Compat, Shutdown, Store};
+use crate::{Bytes, Compat, Session, Shutdown, Store};
 
 pub use builder::ServerBuilder;
 pub use config::{ConfigError, ServerConfig};
@@ -227,6 +227,20 @@ impl Server {
     /// The store that it serves. O(1)
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// A session of the store for who runs the server: it may do everything, whatever users and passwords there are. O(1)
+    ///
+    /// ```
+    /// use larder::{Reply, Server, Store};
+    ///
+    /// let server = Server::builder().password("secret").start(&Store::new())?;
+    /// assert!(matches!(server.store().session().call(["DBSIZE"]), Reply::Error(_)));
+    /// assert_eq!(server.session().call(["DBSIZE"]), Reply::Integer(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn session(&self) -> Session {
+        self.store().session().compat(self.shared.options.compat).trusted()
     }
 
     /// How many clients are connected. O(1)

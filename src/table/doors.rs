@@ -1,6 +1,8 @@
 //! What those who bring a session its commands, and take its replies away, ask of it.
 
 #[cfg(feature = "server")]
+use super::acl::Account;
+#[cfg(feature = "server")]
 use super::clients::Traffic;
 #[cfg(feature = "server")]
 use super::saving::Shutdown;
@@ -60,6 +62,13 @@ impl Session {
     #[cfg(feature = "server")]
     pub(crate) fn served(mut self) -> Self {
         self.is_served = true;
+        self
+    }
+
+    /// The same session as that of who runs the server, and may do everything.
+    #[cfg(feature = "server")]
+    pub(crate) fn trusted(mut self) -> Self {
+        self.become_user(Some(Account::trusted()));
         self
     }
 

@@ -1,10 +1,12 @@
 //! What the server counts, over HTTP: `/metrics` for Prometheus, `/health` for who asks whether it lives.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use larder::{Bytes, Compat, ErrorReply, Reply, Store};
+use larder::{Bytes, ErrorReply, Reply, Session, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -17,33 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Those of the system where it cannot listen there.
-pub fn serve(address: &str, store: Store, compat: Compat, password: Option<String>) -> io::Result<()> {
+pub fn serve(address: &str, store: Store, session: Session) -> io::Result<()> {
     let address = if address.starts_with(':') { format!("127.0.0.1{address}") } else { address.into() };
     let listener = std::net::TcpListener::bind(&*address)?;
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
+    let session = Arc::new(Mutex::new(session));
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            let (store, password) = (store.clone(), password.clone());
+            let (store, session) = (store.clone(), Arc::clone(&session));
             tokio::spawn(async move {
                 // Who leaves or says nothing gets nothing.
-                let _ = tokio::time::timeout(PATIENCE, answer(stream, &store, compat, password)).await;
+                let _ = tokio::time::timeout(PATIENCE, answer(stream, &store, &session)).await;
             });
         }
     });
     Ok(())
 }
 
-async fn answer(
-    mut stream: TcpStream,
-    store: &Store,
-    compat: Compat,
-    password: Option<String>,
-) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, store: &Store, session: &Mutex<Session>) -> io::Result<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut bytes = [0; 1 << 10];
@@ -61,7 +59,7 @@ async fn answer(
     let (status, body) = match path.split('?').next().unwrap_or_default() {
         _ if method != "GET" && method != "HEAD" => ("405 Method Not Allowed", "GET or HEAD\n".into()),
         // It waits for a script that runs, as long as clients do.
-        "/metrics" => match tokio::task::block_in_place(|| metrics(store, compat, password)) {
+        "/metrics" => match tokio::task::block_in_place(|| metrics(store, session)) {
             Ok(text) => ("200 OK", text),
             Err(why) => ("503 Service Unavailable", format!("{why}\n")),
         },
@@ -84,12 +82,9 @@ async fn answer(
 ///
 /// # Errors
 /// What INFO says in place of numbers: `BUSY`, while somebody's script runs.
-fn metrics(store: &Store, compat: Compat, password: Option<String>) -> Result<String, ErrorReply> {
-    let mut session = store.session().compat(compat);
-    if let Some(password) = password {
-        session.call(["AUTH", &password]);
-    }
-    let info = match session.call(["INFO", "everything"]) {
+fn metrics(store: &Store, session: &Mutex<Session>) -> Result<String, ErrorReply> {
+    let info = session.lock().unwrap_or_else(PoisonError::into_inner).call(["INFO", "everything"]);
+    let info = match info {
         Reply::Verbatim(_, info) => info,
         Reply::Error(why) => return Err(why),
         _ => Bytes::default(),
@@ -114,6 +109,8 @@ fn metrics(store: &Store, compat: Compat, password: Option<String>) -> Result<St
             let _ = writeln!(text, "# TYPE larder_{name} gauge\nlarder_{name} {value}");
         }
     }
+    // A metric's lines stand together, whatever database they are of.
+    let mut of_databases = BTreeMap::<String, String>::new();
     for (name, fact) in String::from_utf8_lossy(&info).lines().filter_map(|line| line.split_once(':')) {
         if fact.parse::<f64>().is_ok_and(f64::is_finite) {
             let _ = writeln!(text, "# TYPE redis_{name} untyped\nredis_{name} {fact}");
@@ -122,9 +119,13 @@ fn metrics(store: &Store, compat: Compat, password: Option<String>) -> Result<St
             let _ = writeln!(text, "# TYPE redis_{name} gauge\nredis_{name} {is_ok}");
         } else if let Some(index) = name.strip_prefix("db").filter(|_| fact.starts_with("keys=")) {
             for (part, value) in fact.split(',').filter_map(|part| part.split_once('=')) {
-                let _ = writeln!(text, "redis_db_{part}{{db=\"db{index}\"}} {value}");
+                let lines = of_databases.entry(format!("redis_db_{part}")).or_default();
+                let _ = writeln!(lines, "redis_db_{part}{{db=\"db{index}\"}} {value}");
             }
         }
+    }
+    for (name, lines) in of_databases {
+        let _ = write!(text, "# TYPE {name} gauge\n{lines}");
     }
     Ok(text)
 }

@@ -96,7 +96,7 @@ pub fn start(
     })?;
     if let Some(address) = &settings.metrics {
         let _entered = runtime.enter();
-        metrics::serve(address, store, settings.compat, settings.get("requirepass"))
+        metrics::serve(address, store, server.session())
             .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
     }
     Ok(Started { server, runtime, signals })

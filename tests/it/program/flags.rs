@@ -319,6 +319,17 @@ fn metrics_and_health_are_told_over_http() {
     {
         assert!(metrics.contains(&format!("\n{line}")), "no {line} in {metrics}");
     }
+    // All of one metric stand together.
+    client.ask("SELECT 1");
+    client.ask("SET a 1");
+    assert!(get("/metrics").contains("redis_db_keys{db=\"db0\"} 1\nredis_db_keys{db=\"db1\"} 1\n"));
+    // Whoever may do what.
+    assert_eq!(client.ask("ACL SETUSER ann on nopass +@all"), "OK");
+    assert_eq!(client.ask("AUTH ann x"), "OK");
+    for command in ["CONFIG SET requirepass other", "ACL SETUSER default -@all", "ACL SETUSER default off"] {
+        assert_eq!(client.ask(command), "OK");
+        assert!(get("/metrics").starts_with("HTTP/1.1 200 OK\r\n"), "{command}");
+    }
     assert!(get("/health").ends_with("\r\n\r\nok\n"));
     assert!(get("/what").starts_with("HTTP/1.1 404"));
     let _: &mut Client = &mut client;
