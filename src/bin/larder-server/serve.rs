@@ -85,10 +85,13 @@ pub fn start(
     let port = settings.get("port").unwrap_or_default();
     let socket = settings.get("unixsocket").filter(|path| !path.is_empty());
     let server = builder.start(&store).map_err(|error| {
+        // Of what was asked for, such as the ACL file, all is said already.
+        let is_asked = error.kind() == io::ErrorKind::InvalidInput;
         let error = error.to_string();
         // What could not be listened on stands in front.
         match socket.filter(|path| error.starts_with(&format!("{path}: "))) {
             Some(_) => format!("Failed opening Unix socket: bind: {error}"),
+            None if is_asked => error,
             None => format!(
                 "Failed listening on port {port} (tcp), aborting: Could not create server TCP listening socket: {error}"
             ),

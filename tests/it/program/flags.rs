@@ -120,6 +120,24 @@ fn files_are_included_by_wildcards() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[test]
+fn what_is_wrong_with_the_acl_file_is_told() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("users.acl"), "user ann +nothing\n").unwrap();
+    for (name, why) in [
+        (
+            "users.acl",
+            "users.acl:1: Error in applying operation '+nothing': Unknown command or category name",
+        ),
+        ("none.acl", "Error loading ACLs, opening file 'none.acl': No such file or directory"),
+    ] {
+        let output = program(folder.path(), &["--port", "0", "--aclfile", name]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!(" # Aborting Redis startup because of ACL errors: {why}")), "{said}");
+    }
+}
+
 /// As the `command` of a compose file for an image of Redis does.
 #[test]
 fn the_program_may_be_named_once_more() {
