@@ -291,6 +291,27 @@ impl Server {
         }
     }
 
+    /// Saves the store as [`shut_down`](Self::shut_down) would, and serves on: for who ends it only if nothing is lost by
+    /// that. Gives whether the file that it has now holds all. O(all data), on the caller's thread.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("larder-doc-save-as-{}", std::process::id()));
+    /// use larder::{SaveFile, Server, Shutdown, Store};
+    ///
+    /// let store = Store::new();
+    /// let server = Server::builder().save_to(SaveFile::Rdb(path.clone())).start(&store).unwrap();
+    /// assert!(!server.save_as(Shutdown::NoSave)?);
+    /// assert!(server.save_as(Shutdown::Save)?);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Store::save`] and [`Store::save_rdb`].
+    pub fn save_as(&self, how: Shutdown) -> crate::Result<bool> {
+        self.store().space().shared().saving.end(self.store(), how)
+    }
+
     /// Stops it as [`stop`](Self::stop) does, and then saves the store to the file that it was given
     /// ([`ServerBuilder::save_to`]), if that is to be and there is anything that is not in it; gives whether the file
     /// now holds all. `SHUTDOWN`, O(all data).

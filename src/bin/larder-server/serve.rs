@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use larder::{Progress, Server, Shutdown, Store};
+use larder::{Progress, Reply, Server, Shutdown, Store};
 use tokio::runtime::Runtime;
 
 use crate::arguments::Settings;
@@ -51,7 +51,7 @@ pub fn serve(settings: &Settings) -> ExitCode {
         }
     }
     announce(settings, &server, &log);
-    let code = runtime.block_on(until_ended(server, &mut signals, settings, &log));
+    let code = runtime.block_on(until_ended(server, &mut signals, &log));
     if let Some(path) = pidfile {
         let _ = std::fs::remove_file(path);
     }
@@ -166,16 +166,23 @@ fn announce(settings: &Settings, server: &Server, log: &Log) {
     });
 }
 
-async fn until_ended(server: Server, signals: &mut Signals, settings: &Settings, log: &Log) -> ExitCode {
-    let how = tokio::select! {
-        how = server.asked_to_shut_down() => {
-            log.warning("User requested shutdown...");
-            how
+async fn until_ended(server: Server, signals: &mut Signals, log: &Log) -> ExitCode {
+    let how = loop {
+        let name = tokio::select! {
+            // It has saved already.
+            how = server.asked_to_shut_down() => {
+                log.warning("User requested shutdown...");
+                break how;
+            }
+            name = signals.next() => name,
+        };
+        log.warning(&format!("Received {name} scheduling shutdown..."));
+        let (how, is_forced) = how_at(&server, name);
+        // What cannot be saved would be lost: as Redis does, it serves on.
+        if tokio::task::block_in_place(|| server.save_as(how)).is_ok() || is_forced {
+            break how;
         }
-        name = signals.next() => {
-            log.warning(&format!("Received {name} scheduling shutdown..."));
-            how_at(settings, name)
-        }
+        log.warning("Errors trying to shut down the server. Check the logs for more information.");
     };
     #[cfg(feature = "journal")]
     let store = server.store().clone();
@@ -203,14 +210,25 @@ async fn until_ended(server: Server, signals: &mut Signals, settings: &Settings,
     ExitCode::SUCCESS
 }
 
-/// What `shutdown-on-sigterm` and `shutdown-on-sigint` say.
-fn how_at(settings: &Settings, signal: &str) -> Shutdown {
-    let said = settings.get(&format!("shutdown-on-{}", signal.to_ascii_lowercase())).unwrap_or_default();
-    match said.split(' ').find(|word| matches!(*word, "save" | "nosave")) {
-        Some("save") => Shutdown::Save,
-        Some(_) => Shutdown::NoSave,
-        None => Shutdown::Default,
-    }
+/// What `shutdown-on-sigterm` and `shutdown-on-sigint` say: how, and whether in any case.
+fn how_at(server: &Server, signal: &str) -> (Shutdown, bool) {
+    let name = format!("shutdown-on-{}", signal.to_ascii_lowercase());
+    let said = match server.session().call(["CONFIG", "GET", &name]) {
+        Reply::Array(words) => words.into_iter().nth(1),
+        Reply::Map(pairs) => pairs.into_iter().next().map(|(_, value)| value),
+        _ => None,
+    };
+    let said = match said {
+        Some(Reply::Bulk(said)) => String::from_utf8_lossy(&said).into_owned(),
+        _ => String::new(),
+    };
+    let says = |word: &str| said.split(' ').any(|said| said == word);
+    let how = match (says("save"), says("nosave")) {
+        (true, _) => Shutdown::Save,
+        (_, true) => Shutdown::NoSave,
+        _ => Shutdown::Default,
+    };
+    (how, says("force"))
 }
 
 /// The signals to end; they are taken notice of from when this is made.

@@ -3,7 +3,7 @@
 use super::Compat;
 use super::Kind::{
     self, Choice, Events, FileName, Fixed, Flag, Folder, Memory, MemorySize, Number, Output, Password,
-    Percentiles, Save, Size, Text, Within,
+    Percentiles, Save, Size, Text, Within, Words,
 };
 
 /// A line of `redis.conf`.
@@ -246,10 +246,10 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("set-max-listpack-entries", Size(0, LONG), "128").only(AFTER_70),
     parameter("set-max-listpack-value", Size(0, LONG), "64").only(AFTER_70),
     parameter("set-proc-title", Fixed, "yes"),
-    parameter("shutdown-on-sigint", Choice(&["default", "save", "nosave", "now", "force"]), "default").only(REDIS),
-    parameter("shutdown-on-sigint", Choice(&["default", "save", "nosave", "now", "force", "safe", "failover"]), "default").only(VALKEY),
-    parameter("shutdown-on-sigterm", Choice(&["default", "save", "nosave", "now", "force"]), "default").only(REDIS),
-    parameter("shutdown-on-sigterm", Choice(&["default", "save", "nosave", "now", "force", "safe", "failover"]), "default").only(VALKEY),
+    parameter("shutdown-on-sigint", Words(&["default", "save", "nosave", "now", "force"]), "default").only(REDIS),
+    parameter("shutdown-on-sigint", Words(&["default", "save", "nosave", "now", "force", "safe", "failover"]), "default").only(VALKEY),
+    parameter("shutdown-on-sigterm", Words(&["default", "save", "nosave", "now", "force"]), "default").only(REDIS),
+    parameter("shutdown-on-sigterm", Words(&["default", "save", "nosave", "now", "force", "safe", "failover"]), "default").only(VALKEY),
     parameter("shutdown-timeout", Number(0, INT), "10"),
     parameter("slot-migration-max-failover-repl-bytes", Memory(0, SIZE), "0").only(VALKEY),
     parameter("slowlog-log-slower-than", Number(-1, LONG), "10000").only(REDIS),

@@ -138,9 +138,10 @@ pub(crate) fn read_at_start(
 
 fn permissions(text: &[u8]) -> Result<Bytes, String> {
     let text = String::from_utf8_lossy(text);
-    match u32::from_str_radix(&text, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(Bytes::from(format!("{mode:o}"))),
-        _ => Err("argument couldn't be parsed into an integer".into()),
+    match i64::from_str_radix(&text, 8) {
+        Ok(mode @ 0..=0o777) => Ok(Bytes::from(format!("{mode:o}"))),
+        Ok(_) => Err("argument must be between 0 and 777 inclusive".into()),
+        Err(_) => Err("argument couldn't be parsed as an octal number".into()),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     MemorySize(u64, u64),
     /// One word of these.
     Choice(&'static [&'static str]),
+    /// One word or several of these: how a server ends.
+    Words(&'static [&'static str]),
     /// Seconds and numbers of changes.
     Save,
     /// Classes of key events.
@@ -88,8 +90,19 @@ impl Kind {
             }
             Kind::Choice(words) => match words.iter().find(|word| **word == lower) {
                 Some(word) => Ok(Bytes::from(*word)),
-                None => Err(format!("argument(s) must be one of the following: {}", words.join(", "))),
+                None => Err(none_of(words)),
             },
+            Kind::Words(words) => {
+                if lower.split(' ').any(|word| !words.contains(&word)) {
+                    return Err(none_of(words));
+                }
+                let is_said = |word: &&str| *word != "default" && lower.split(' ').any(|said| said == *word);
+                let said: Vec<&str> = words.iter().copied().filter(is_said).collect();
+                if ["save", "nosave"].iter().all(|word| said.contains(word)) {
+                    return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
+                }
+                Ok(Bytes::from(if said.is_empty() { "default".to_owned() } else { said.join(" ") }))
+            }
             Kind::Save => save(text).ok_or_else(|| "Invalid save parameters".into()),
             Kind::Events => match Told::parse(text) {
                 Some(told) if !told.is_new() || compat.redis() >= (8, 2) => Ok(text.clone()),
@@ -108,6 +121,10 @@ impl Kind {
             Kind::Password | Kind::Text | Kind::Fixed | Kind::FileName => Ok(text.clone()),
         }
     }
+}
+
+fn none_of(words: &[&str]) -> String {
+    format!("argument(s) must be one of the following: {}", words.join(", "))
 }
 
 fn within<T: PartialOrd + ToString>(value: T, least: T, most: T) -> Result<Bytes, String> {

@@ -40,6 +40,52 @@ fn without_save_points_a_signal_saves_a_snapshot_and_no_dump() {
     }
 }
 
+/// What it cannot save would be lost with it.
+#[test]
+fn a_signal_does_not_end_what_cannot_be_saved() {
+    for file in FILES {
+        let folder = Folder::new();
+        let place = folder.path().join("place");
+        fs::create_dir(&place).unwrap();
+        let inside = format!("place/{}", file[1]);
+        let arguments = if file[0] == "--snapshot" {
+            vec![file[0], &inside]
+        } else {
+            vec!["--dir", "place", file[0], file[1]]
+        };
+        let mut server = Program::start(folder.path(), &arguments);
+        assert_eq!(server.client().ask("SET greeting hello"), "OK");
+        fs::remove_dir(&place).unwrap();
+        server.signal("TERM");
+        server.says("Error trying to save the DB");
+        server.says("Errors trying to shut down the server. Check the logs for more information.");
+        assert_eq!(server.client().ask("GET greeting"), "hello");
+        fs::create_dir(&place).unwrap();
+        server.signal("TERM");
+        assert_eq!(server.ended().code(), Some(0));
+        assert!(folder.path().join(inside).exists());
+    }
+}
+
+#[test]
+fn what_a_signal_does_may_be_said() {
+    for (said, is_saved, is_forced) in
+        [("save now", true, false), ("now nosave", false, false), ("force default", true, true)]
+    {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), FILES[1]);
+        let mut client = server.client();
+        client.ask("SET greeting hello");
+        assert_eq!(client.ask(&format!("CONFIG SET shutdown-on-sigterm \"{said}\"")), "OK");
+        if is_forced {
+            fs::create_dir(folder.path().join("test.rdb")).unwrap();
+        }
+        server.signal("TERM");
+        assert_eq!(server.ended().success(), !is_forced, "{said}");
+        assert_eq!(folder.path().join("test.rdb").exists(), is_saved, "{said}");
+    }
+}
+
 #[test]
 fn a_client_may_shut_it_down() {
     for (command, is_saved) in [("SHUTDOWN", true), ("SHUTDOWN NOSAVE", false), ("shutdown save now", true)] {
