@@ -2,8 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] =
@@ -17,16 +16,17 @@ pub enum Level {
 
 /// Where lines go, and which.
 pub struct Log {
-    file: Option<Mutex<File>>,
+    /// It is opened for each line, as Redis does: who rotates it moves it away.
+    file: Option<PathBuf>,
     least: Level,
 }
 
 impl Log {
     /// To a file, or to the standard output.
     pub fn open(path: Option<&Path>, level: Option<&str>) -> io::Result<Log> {
-        let file = path.map(|path| OpenOptions::new().create(true).append(true).open(path)).transpose()?;
+        path.map(open).transpose()?;
         let least = if level == Some("warning") { Level::Warning } else { Level::Notice };
-        Ok(Log { file: file.map(Mutex::new), least })
+        Ok(Log { file: path.map(Path::to_owned), least })
     }
 
     pub fn notice(&self, text: &str) {
@@ -47,10 +47,14 @@ impl Log {
         let line = format!("{}:M {time} {mark} {text}\n", std::process::id());
         // Whom nobody reads has nothing better to do.
         let _ = match &self.file {
-            Some(file) => file.lock().map_or(Ok(()), |mut file| file.write_all(line.as_bytes())),
+            Some(path) => open(path).and_then(|mut file| file.write_all(line.as_bytes())),
             None => io::stdout().write_all(line.as_bytes()),
         };
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// `21 Nov 2026 16:57:07.478`

@@ -120,6 +120,18 @@ fn files_are_included_by_wildcards() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// Whoever rotates it moves it away.
+#[test]
+fn a_log_that_is_gone_is_begun_anew() {
+    let folder = Folder::new();
+    let server = Program::start(folder.path(), &["--logfile", "log"]);
+    let log = |name| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    until("ready", || log("log").contains("Ready"));
+    fs::rename(folder.path().join("log"), folder.path().join("log.1")).unwrap();
+    assert_eq!(server.client().ask("SAVE"), "OK");
+    assert!(log("log").contains("DB saved on disk") && !log("log.1").contains("DB saved on disk"));
+}
+
 #[test]
 fn what_is_wrong_with_the_acl_file_is_told() {
     let folder = Folder::new();
