@@ -281,7 +281,8 @@ impl ServerBuilder {
     }
 
     /// What a client has to say in `AUTH` or `HELLO` before anything else. It is the store's `requirepass`: new
-    /// sessions of that store have to say it too, whatever way they come in.
+    /// sessions of that store have to say it too, whatever way they come in. Rules for the user `default`, here or in an
+    /// ACL file, take its place.
     ///
     /// ```
     /// use larder::{Server, Store};
@@ -289,8 +290,13 @@ impl ServerBuilder {
     /// let server = Server::builder().password("secret").start(&Store::new())?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.options.password = Some(password.into());
+    pub fn password(self, password: impl Into<String>) -> Self {
+        self.password_of(password.into().into())
+    }
+
+    /// The same of bytes, which need not be text.
+    pub(super) fn password_of(mut self, password: Bytes) -> Self {
+        self.options.password = Some(password);
         self
     }
 
@@ -402,7 +408,16 @@ impl ServerBuilder {
         }
         start(store.space(), self.parameters.into_iter(), self.options.compat)
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
-        load_users(store.space(), self.options.compat).map_err(invalid)?;
+        // It is the default user's, unless there are rules for that one.
+        let require_password = || {
+            if let Some(password) = &self.options.password {
+                store.space().shared().require_password(password.clone());
+            }
+        };
+        require_password();
+        if !load_users(store.space(), self.options.compat).map_err(invalid)? {
+            require_password();
+        }
         for (name, words) in &self.users {
             declare_user(store.space(), name, words, self.options.compat).map_err(invalid)?;
         }

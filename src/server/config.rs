@@ -389,8 +389,8 @@ impl ServerConfig {
                     why,
                 }
             })?;
-        if let Some(password) = self.get("requirepass").filter(|password| !password.is_empty()) {
-            builder = builder.password(password);
+        if let Some(password) = self.values.get("requirepass").filter(|password| !password.is_empty()) {
+            builder = builder.password_of(password.clone());
         }
         if let Some(clients) = number("maxclients") {
             builder = builder.max_clients(usize::try_from(clients).unwrap_or(usize::MAX));
@@ -401,6 +401,7 @@ impl ServerConfig {
         #[cfg(unix)]
         if let Some(path) = self.get("unixsocket").filter(|path| !path.is_empty()) {
             let mode = self.get("unixsocketperm").and_then(|mode| u32::from_str_radix(&mode, 8).ok());
+            let path = PathBuf::from(self.get("dir").unwrap_or_default()).join(path);
             builder = match mode.filter(|mode| *mode > 0) {
                 Some(mode) => builder.unix_socket_with(path, mode),
                 None => builder.unix_socket(path),

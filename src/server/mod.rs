@@ -116,7 +116,7 @@ impl Shared {
 /// How a server is built.
 #[derive(Clone)]
 struct Options {
-    password: Option<String>,
+    password: Option<Bytes>,
     max_clients: usize,
     idle: Option<Duration>,
     compat: Compat,
@@ -146,9 +146,6 @@ impl Options {
         }
         settings.keep("maxclients", self.max_clients.to_string().into());
         settings.keep("timeout", self.idle.unwrap_or_default().as_secs().to_string().into());
-        if let Some(password) = &self.password {
-            store.space().shared().require_password(password.as_str().into());
-        }
     }
 }
 
@@ -210,12 +207,13 @@ impl Server {
     /// password as `?pass=` if there is one. redis-rs reads it; others take [`unix_socket`](Self::unix_socket).
     pub fn unix_url(&self) -> Option<String> {
         let path = self.unix_socket()?.to_string_lossy();
+        let path = path.as_bytes();
         let password = self.shared.options.password.as_ref();
         Some(match password {
             Some(password) => {
-                format!("redis+unix://{}?pass={}", escaped(&path, b"/"), escaped(password, b""))
+                format!("redis+unix://{}?pass={}", escaped(path, b"/"), escaped(password, b""))
             }
-            None => format!("redis+unix://{}", escaped(&path, b"/")),
+            None => format!("redis+unix://{}", escaped(path, b"/")),
         })
     }
 
@@ -455,11 +453,11 @@ async fn save_at_points(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>)
 }
 
 /// As it stands in a URL, where these bytes stand for themselves too.
-fn escaped(text: &str, plain: &[u8]) -> String {
+fn escaped(text: &[u8], plain: &[u8]) -> String {
     let is_plain =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || plain.contains(&byte);
     let escape = |byte: u8| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
-    text.bytes().map(escape).collect()
+    text.iter().copied().map(escape).collect()
 }
 
 /// The runtime of all servers; it ends with the process.

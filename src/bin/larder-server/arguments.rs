@@ -114,7 +114,7 @@ impl fmt::Display for Fault {
 /// A parameter and its words, as lines of a configuration.
 #[derive(Default)]
 struct Text {
-    lines: String,
+    lines: Vec<u8>,
     /// Those of the program's own that are in it.
     own: Vec<(&'static str, String)>,
 }
@@ -167,11 +167,15 @@ fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {
         Some((first, rest)) if !first.to_string_lossy().starts_with('-') => (Some(first), rest),
         _ => (None, words),
     };
-    let reads_input = words.iter().any(|word| word == "-");
-    let words: Vec<OsString> = words.iter().filter(|word| *word != "-").cloned().collect();
+    // Elsewhere it is a value, as in Redis.
+    let (reads_input, words) = match words {
+        [first, rest @ ..] if first == "-" => (true, rest),
+        [rest @ .., last] if last == "-" => (true, rest),
+        words => (false, words),
+    };
     let mut text = Text::default();
     if let Some(path) = path {
-        let read = std::fs::read_to_string(path);
+        let read = std::fs::read(path);
         text.add(&read.map_err(|error| {
             let why = error.to_string();
             let why = why.split(" (os error").next().unwrap_or_default();
@@ -179,15 +183,15 @@ fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {
         })?);
     }
     if reads_input {
-        let mut more = String::new();
-        let read = std::io::stdin().read_to_string(&mut more);
+        let mut more = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut more);
         read.map_err(|error| Fault::Other(format!("Fatal error, can't read the standard input: {error}")))?;
-        text.lines.push('\n');
+        text.lines.push(b'\n');
         text.add(&more);
     }
-    let flags = flags(&words)?;
-    text.lines.push('\n');
-    text.lines.push_str(&flags.lines);
+    let flags = flags(words)?;
+    text.lines.push(b'\n');
+    text.lines.extend_from_slice(&flags.lines);
     text.own.extend(flags.own);
 
     let surroundings = environment(Compat::default());
@@ -222,14 +226,16 @@ fn settings(words: &[OsString], in_memory: bool) -> Result<Settings, Fault> {
 
 impl Text {
     /// Adds the lines of a file. The program's own become empty ones, so that the others keep their numbers.
-    fn add(&mut self, file: &str) {
-        for line in file.lines() {
+    fn add(&mut self, file: &[u8]) {
+        for bytes in file.split_inclusive(|byte| *byte == b'\n') {
+            let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+            let line = String::from_utf8_lossy(bytes);
             let (name, value) = line.trim().split_once([' ', '\t']).unwrap_or((line.trim(), ""));
             match OWN.iter().find(|own| name.eq_ignore_ascii_case(own)) {
                 Some(own) => self.own.push((own, value.trim().trim_matches(['"', '\'']).to_owned())),
-                None => self.lines.push_str(line),
+                None => self.lines.extend_from_slice(bytes),
             }
-            self.lines.push('\n');
+            self.lines.push(b'\n');
         }
     }
 
@@ -238,18 +244,23 @@ impl Text {
             Some(own) => self.own.push((own, words.join(" "))),
             None => {
                 let words: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
-                self.lines.push_str(&format!("{name}{words}\n"));
+                self.lines.extend_from_slice(format!("{name}{words}\n").as_bytes());
             }
         }
     }
 }
 
-/// The flags as lines of a configuration: a name, and all words up to the next one.
+/// The flags as lines of a configuration: a name, and all words up to the next one. What stands behind a name is its value
+/// even where it begins as a name does, but that `--save` may have none.
 fn flags(words: &[OsString]) -> Result<Text, Fault> {
     let mut options: Vec<(String, Vec<String>)> = Vec::new();
     for word in words {
         let word = word.to_string_lossy().into_owned();
-        match (word.strip_prefix("--"), options.last_mut()) {
+        let wants = |(name, values): &(String, Vec<String>)| {
+            values.is_empty() && !name.trim().contains(' ') && !name.eq_ignore_ascii_case("save")
+        };
+        let name = word.strip_prefix("--").filter(|_| !options.last().is_some_and(wants));
+        match (name, options.last_mut()) {
             (Some(name), _) => options.push((name.into(), Vec::new())),
             (None, Some((_, values))) => values.push(word),
             (None, None) => {

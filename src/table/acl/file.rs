@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use super::{Account, all_channels};
+use super::all_channels;
+use super::users::Loaded;
 use crate::disk::Real;
 use crate::keyspace::Keyspace;
 use crate::reply::{ErrorReply, Reply};
@@ -18,22 +18,17 @@ use crate::table::config::value;
 pub(in crate::table) fn load(call: &mut Call<'_>) -> Answer {
     let path = path(call)?;
     let all_channels = all_channels(call.space());
-    let gone = read(call.space(), &path, all_channels, call.compat()).map_err(ErrorReply::new)?;
-    call.session.end_sessions_of(&gone);
+    let read = read(call.space(), &path, all_channels, call.compat()).map_err(ErrorReply::new)?;
+    call.session.end_sessions_of(&read.gone);
     Ok(Reply::OK)
 }
 
-/// Reads the users of a file into a store; gives those whose sessions are to end.
+/// Reads the users of a file into a store.
 ///
 /// # Errors
 /// Redis's text for a file that cannot be read, or does not make sense.
-fn read(
-    space: &Keyspace,
-    path: &str,
-    all_channels: bool,
-    compat: Compat,
-) -> Result<Vec<Arc<Account>>, String> {
-    let text = fs::read(path).map_err(|error| {
+fn read(space: &Keyspace, path: &str, all_channels: bool, compat: Compat) -> Result<Loaded, String> {
+    let text = fs::read(place(space, path)).map_err(|error| {
         let why = error.to_string();
         let why = why.split(" (os error").next().unwrap_or_default().to_owned();
         format!("ERR Error loading ACLs, opening file '{path}': {why}")
@@ -56,21 +51,21 @@ pub(in crate::table) fn save(call: &mut Call<'_>) -> Answer {
     let failed = ErrorReply::known(
         "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
     );
-    let mut draft = Draft::create(&Real, Path::new(&path)).map_err(|_| failed.clone())?;
+    let mut draft = Draft::create(&Real, &place(call.space(), &path)).map_err(|_| failed.clone())?;
     draft.write_all(&text).map_err(|_| failed.clone())?;
     draft.commit().map_err(|_| failed)?;
     Ok(Reply::OK)
 }
 
-/// The users of the file that a server is started with, if that names one.
+/// The users of the file that a server is started with, if that names one; gives whether the default user is among them.
 ///
 /// # Errors
 /// Redis's text for a file that cannot be read, or does not make sense.
 #[cfg(feature = "server")]
-pub(crate) fn read_at_start(space: &Keyspace, compat: Compat) -> Result<(), String> {
+pub(crate) fn read_at_start(space: &Keyspace, compat: Compat) -> Result<bool, String> {
     let path = value(space, "aclfile");
     if path.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let path = String::from_utf8_lossy(&path);
     let failed = |why: String| {
@@ -78,7 +73,12 @@ pub(crate) fn read_at_start(space: &Keyspace, compat: Compat) -> Result<(), Stri
         let why = why.strip_prefix("ERR ").unwrap_or(&why);
         format!("Aborting {server} startup because of ACL errors: {why}")
     };
-    read(space, &path, all_channels(space), compat).map(drop).map_err(failed)
+    read(space, &path, all_channels(space), compat).map(|read| read.has_default).map_err(failed)
+}
+
+/// Where a file is, from the folder `dir` on.
+fn place(space: &Keyspace, path: &str) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(&value(space, "dir")).into_owned()).join(path)
 }
 
 fn path(call: &Call<'_>) -> Result<String, ErrorReply> {

@@ -44,6 +44,14 @@ pub(crate) struct Account {
     rules: RwLock<Arc<Rules>>,
 }
 
+/// What a file of users has made of those that there were.
+pub(super) struct Loaded {
+    /// Those who are no more, or are others now: their sessions are to end.
+    pub gone: Vec<Arc<Account>>,
+    /// Whether the file says what the default user may do.
+    pub has_default: bool,
+}
+
 impl Account {
     fn new(name: &[u8], rules: Rules) -> Arc<Self> {
         Arc::new(Account {
@@ -189,8 +197,7 @@ impl Users {
         self.is_open.store(rules.is_on && rules.any_password, Ordering::Release);
     }
 
-    /// Reads the users of a file, who take the place of those that there are; gives those who are no more, or
-    /// are others now.
+    /// Reads the users of a file, who take the place of those that there are.
     ///
     /// # Errors
     /// What is wrong with its lines. All stays as it is then.
@@ -200,7 +207,7 @@ impl Users {
         file: &str,
         all_channels: bool,
         compat: Compat,
-    ) -> Result<Vec<Arc<Account>>, String> {
+    ) -> Result<Loaded, String> {
         let mut read = BTreeMap::<Bytes, Rules>::new();
         let mut errors = String::new();
         for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -218,6 +225,7 @@ impl Users {
         }
         let mut all = self.all.write();
         let mut gone = Vec::new();
+        let has_default = read.contains_key(DEFAULT);
         // Who is not named is new, and the default user is always there.
         read.entry(DEFAULT.into()).or_insert_with(Rules::unrestricted);
         all.retain(|name, account| {
@@ -244,7 +252,7 @@ impl Users {
         }
         drop(all);
         self.look_at_default();
-        Ok(gone)
+        Ok(Loaded { gone, has_default })
     }
 
     /// The users as lines of a file. O(users)

@@ -130,6 +130,7 @@ pub(crate) fn read_at_start(
     };
     match REFUSED.iter().find(|(refused, asked, _)| *refused == name && value == *asked.as_bytes()) {
         Some((.., why)) => Err((*why).into()),
+        None if name == "replicaof" && text.eq_ignore_ascii_case(b"no one") => Ok((name, Bytes::new())),
         None if name == "replicaof" && !text.is_empty() => Err("this server replicates no other".into()),
         None if name == "tls-port" && value != *b"0" => Err("this server has no TLS port".into()),
         None => Ok((name, value)),

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use super::{Client, LIMIT, PROGRAM, Program, program};
-use crate::support::Folder;
+use crate::support::{Folder, until};
 
 #[test]
 fn the_version_line_is_read_by_harnesses() {
@@ -120,6 +120,50 @@ fn files_are_included_by_wildcards() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// They are bytes, as those of Redis are.
+#[test]
+fn a_file_may_be_in_another_encoding() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("redis.conf"), b"# caf\xe9\nrequirepass caf\xe9\nhz 20\n").unwrap();
+    let server = Program::spawn(program(folder.path(), &["redis.conf", "--port", "0"]));
+    let mut client = server.client();
+    std::io::Write::write_all(client.0.get_mut(), b"AUTH caf\xe9\r\n").unwrap();
+    assert_eq!(client.reply(), "OK");
+    assert_eq!(client.config("hz"), "20");
+}
+
+#[test]
+fn a_value_may_begin_as_a_flag_does() {
+    let folder = Folder::new();
+    for (arguments, password) in [
+        (&["--requirepass", "--hz"][..], "--hz"),
+        (&["--requirepass", "-", "--hz", "10"], "-"),
+        (&["--save", "--requirepass", "-x"], "-x"),
+        (&["--replicaof", "no", "one", "--requirepass", "x"], "x"),
+    ] {
+        let server = Program::start(folder.path(), arguments);
+        assert_eq!(server.client().ask(&format!("AUTH {password}")), "OK", "{arguments:?}");
+    }
+}
+
+#[test]
+fn paths_lead_from_the_folder_on() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::write(folder.path().join("sub/users.acl"), "user ann on nopass ~* +@all\n").unwrap();
+    let server = Program::start(
+        folder.path(),
+        &["--dir", "sub", "--aclfile", "users.acl", "--unixsocket", "redis.sock", "--logfile", "log"],
+    );
+    let mut client = server.client();
+    assert_eq!(client.ask("ACL USERS"), "ann default");
+    assert_eq!(client.ask("ACL SETUSER bob"), "OK");
+    assert_eq!(client.ask("ACL SAVE"), "OK");
+    assert!(fs::read_to_string(folder.path().join("sub/users.acl")).unwrap().contains("user bob "));
+    assert!(folder.path().join("sub/redis.sock").exists() && folder.path().join("sub/log").exists());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 /// Whoever rotates it moves it away.
 #[test]
 fn a_log_that_is_gone_is_begun_anew() {
@@ -130,6 +174,27 @@ fn a_log_that_is_gone_is_begun_anew() {
     fs::rename(folder.path().join("log"), folder.path().join("log.1")).unwrap();
     assert_eq!(server.client().ask("SAVE"), "OK");
     assert!(log("log").contains("DB saved on disk") && !log("log.1").contains("DB saved on disk"));
+}
+
+/// Which of the passwords is the default user's: as in Redis, but that the password holds where the ACL file does not name it.
+#[test]
+fn rules_for_the_default_user_go_over_the_password() {
+    let folder = Folder::new();
+    let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    file("rules.conf", "user default on >rules ~* &* +@all\nrequirepass secret\n");
+    file("rules.acl", "user default on >rules ~* &* +@all\n");
+    file("others.acl", "user ann on nopass\n");
+    for (arguments, password) in [
+        (&["rules.conf", "--port", "0"][..], "rules"),
+        (&["--port", "0", "--requirepass", "secret", "--aclfile", "rules.acl"], "rules"),
+        (&["--port", "0", "--requirepass", "secret", "--aclfile", "others.acl"], "secret"),
+    ] {
+        let server = Program::spawn(program(folder.path(), arguments));
+        for told in ["rules", "secret"] {
+            let reply = server.client().ask(&format!("AUTH {told}"));
+            assert_eq!(reply == "OK", told == password, "{arguments:?}: {told}: {reply}");
+        }
+    }
 }
 
 #[test]
