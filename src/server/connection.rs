@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::output::{Moment, SPARE, WRITE};
 use super::stream::{Arrived, Stream};
-use super::{GREETING, Shared};
+use super::{FAREWELL, GREETING, Shared};
 #[cfg(feature = "journal")]
 use crate::SyncPolicy;
 use crate::clock::millis;
@@ -72,11 +72,12 @@ enum Next {
 /// Serves a client until it leaves, or has to.
 pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::Receiver<bool>) {
     let _counted = Counted::new(shared);
+    let patience = if shared.is_full() { FAREWELL } else { GREETING };
     let greeted = tokio::select! {
         biased;
         greeted = arrived.greet() => greeted,
         _ = stopped.wait_for(|stopped| *stopped) => return,
-        () = tokio::time::sleep(GREETING) => return,
+        () = tokio::time::sleep(patience) => return,
     };
     let Ok(stream) = greeted else { return };
     let (client, server) = stream.addresses();
@@ -100,7 +101,7 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
         #[cfg(feature = "journal")]
         unsynced: 0,
     };
-    if shared.connected.load(Ordering::Relaxed) > shared.max_clients() {
+    if shared.is_full() {
         shared.store.space().shared().clients.count_rejected();
         let refusal = ErrorReply::known("ERR max number of clients reached").into();
         if connection.tell(&refusal).is_ok() {

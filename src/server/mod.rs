@@ -41,6 +41,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a client may take to agree on how to speak, where there is TLS.
 const GREETING: Duration = Duration::from_secs(30);
+/// The same for one that is to be told that there are too many: who says nothing must not stay beyond the limit.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server on a store, for clients in other processes and other languages: redis-cli, redis-py, ioredis, any
 /// that speaks RESP2 or RESP3. It serves until it is dropped, and then its port is free: a command that is sent after that is
@@ -96,6 +98,11 @@ impl Shared {
     fn max_clients(&self) -> usize {
         let set = self.store.space().shared().settings.max_clients();
         set.map_or(self.options.max_clients, |set| usize::try_from(set).unwrap_or(usize::MAX))
+    }
+
+    /// Whether there are more clients than there may be.
+    fn is_full(&self) -> bool {
+        self.connected.load(Ordering::Relaxed) > self.max_clients()
     }
 
     /// How long a client may be idle, said in the same ways.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use larder::{ManualClock, Server, Store};
 
+use crate::support::until;
+
 /// A client that sends bytes and reads lines.
 pub(crate) struct Client(BufReader<TcpStream>);
 
@@ -102,6 +104,20 @@ fn messages_reach_who_listens() {
     assert_eq!(store.publish("news", "hello").unwrap(), 1);
     let message: Vec<_> = (0..7).map(|_| client.line()).collect();
     assert_eq!(message, ["*3", "$7", "message", "$4", "news", "$5", "hello"]);
+}
+
+/// Who says nothing to a server with TLS may take its time, but not beyond the limit of clients.
+#[cfg(feature = "tls")]
+#[test]
+fn who_is_too_many_is_not_waited_for() {
+    let (certificate, key) = (include_bytes!("../tls/server.crt"), include_bytes!("../tls/server.key"));
+    let server = Server::builder().tls(certificate, key).max_clients(1).start(&Store::new()).unwrap();
+    let _first = Client::connect(server.addr());
+    until("connection", || server.clients() == 1);
+    let began = std::time::Instant::now();
+    assert!(Client::connect(server.addr()).is_closed());
+    assert!(began.elapsed() < Duration::from_secs(20), "as long as anybody");
+    until("end", || server.clients() == 1);
 }
 
 /// They come by one transaction, and are more than is written at a time.
