@@ -53,6 +53,8 @@ pub(super) struct Connection<'s> {
     /// Replies that are not written yet, and where that to the last command begins.
     pub out: Vec<u8>,
     told: usize,
+    /// When a part of a request has last arrived, if there is a limit to being idle.
+    heard: u64,
     pub shared: &'s Shared,
     pub stopped: watch::Receiver<bool>,
     /// Up to where the store's journal has to be on the disk before the replies are sent.
@@ -96,6 +98,7 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
         requests,
         out: Vec::new(),
         told: 0,
+        heard: 0,
         shared,
         stopped,
         #[cfg(feature = "journal")]
@@ -137,6 +140,9 @@ impl Connection<'_> {
             let has_begun = self.requests.has_begun();
             match self.next(stop.as_mut(), message.as_mut()).await? {
                 Next::Arrived => {
+                    if self.shared.idle().is_some() {
+                        self.heard = self.shared.store.space().clock().now();
+                    }
                     // The rest of a request that has begun was sent together with it.
                     #[cfg(feature = "testing")]
                     if !has_begun {
@@ -371,7 +377,7 @@ impl Connection<'_> {
 
     /// Waits for something to do. Requests come first: for who sends them without a pause the runtime makes one.
     async fn next(&mut self, stop: Pin<&mut impl Future>, message: Pin<&mut Recv<'_>>) -> Result<Next, Gone> {
-        let (shared, session) = (self.shared, &self.session);
+        let (shared, session, heard) = (self.shared, &self.session, self.heard);
         let listens = session.is_listener();
         let (stream, requests) = (&mut self.stream, &mut self.requests);
         Ok(tokio::select! {
@@ -382,7 +388,7 @@ impl Connection<'_> {
             }
             _ = stop => Next::Stop,
             message = message => Next::Message(message),
-            () = is_idle(shared, session), if !listens => Next::Idle,
+            () = is_idle(shared, session, heard), if !listens => Next::Idle,
         })
     }
 }
@@ -401,14 +407,15 @@ async fn step_back() {
     .await;
 }
 
-/// Ends when a client has been idle for as long as it may be, which may be set meanwhile: who sets that has it look
-/// again.
-async fn is_idle(shared: &Shared, session: &Session) {
+/// Ends when a client has been idle for as long as it may be, since its last command or what has arrived of one. How long
+/// that is may be set meanwhile: who sets it has it look again.
+async fn is_idle(shared: &Shared, session: &Session, heard: u64) {
     let mut since = None;
     let mut over = Moment::new(shared.store.space().clock());
     poll_fn(|context| {
         let Some(limit) = shared.idle() else { return Poll::Pending };
-        let deadline = since.get_or_insert_with(|| session.last_command()).saturating_add(millis(limit));
+        let deadline =
+            since.get_or_insert_with(|| session.last_command().max(heard)).saturating_add(millis(limit));
         over.poll(deadline, context)
     })
     .await;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use larder::{ManualClock, Server, Store};
+use larder::{ManualClock, Reply, Server, Store};
 
 use crate::support::until;
 
@@ -201,6 +201,27 @@ fn who_says_nothing_is_disconnected_after_the_idle_time() {
     }
     assert!(client.is_closed());
     assert_eq!(store.publish("news", "still there").unwrap(), 1);
+}
+
+#[test]
+fn who_is_sending_a_request_is_not_idle() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let server = Server::builder().idle_timeout(Duration::from_secs(60)).start(&store).unwrap();
+    let mut client = Client::connect(server.addr());
+    let begun = "*2\r\n$3\r\nGET\r\n$5\r\n";
+    client.send(begun);
+    for at in 1..=5 {
+        client.send("a");
+        until("byte", || {
+            let Reply::Verbatim(_, list) = store.session().call(["CLIENT", "LIST"]) else {
+                panic!("no text")
+            };
+            String::from_utf8_lossy(&list).contains(&format!(" tot-net-in={} ", begun.len() + at))
+        });
+        clock.advance(Duration::from_secs(40));
+    }
+    assert_eq!(client.send("\r\n").line(), "$-1");
 }
 
 #[test]
