@@ -255,8 +255,17 @@ impl Users {
         Ok(Loaded { gone, has_default })
     }
 
+    /// Whether there is none but the default user, who may do everything without a password. O(1)
+    pub(in crate::table) fn are_as_at_first(&self, compat: Compat) -> bool {
+        let all = self.all.read();
+        let is_unrestricted = |account: &Arc<Account>| {
+            account.rules().describe(compat) == Rules::unrestricted().describe(compat)
+        };
+        all.len() == 1 && all.values().all(is_unrestricted)
+    }
+
     /// The users as lines of a file. O(users)
-    pub(super) fn lines(&self, compat: Compat) -> Vec<Vec<u8>> {
+    pub(in crate::table) fn lines(&self, compat: Compat) -> Vec<Vec<u8>> {
         let line = |account: Arc<Account>| {
             [b"user ", &account.name[..], b" ", &account.rules().describe(compat)].concat()
         };

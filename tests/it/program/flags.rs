@@ -448,6 +448,22 @@ fn what_clients_set_is_put_into_the_file() {
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
+    // Users are no parameters, and stay as well.
+    for command in [
+        r#"ACL SETUSER ann on >one "~a\"b" %R~c* "(~d +get)" +@read"#,
+        "ACL SETUSER bob off",
+        "CONFIG SET requirepass x",
+    ] {
+        assert_eq!(client.ask(command), "OK", "{command}");
+    }
+    assert_eq!(client.ask("CONFIG REWRITE"), "OK");
+    let before = client.ask("ACL LIST");
+    drop(server);
+    let server = Program::spawn(program(folder.path(), &[path.to_str().unwrap(), "--save", ""]));
+    let mut client = server.client();
+    assert_eq!(client.ask("AUTH x"), "OK");
+    assert_eq!(client.ask("ACL LIST"), before, "{}", fs::read_to_string(&path).unwrap());
+
     let server = Program::start(folder.path(), &["--port", "0"]);
     let said = server.client().ask("CONFIG REWRITE");
     assert_eq!(said, "ERR The server is running without a config file");
