@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 #[cfg(unix)]
 use super::socket_file;
 use super::stream::Listener;
@@ -36,6 +38,7 @@ pub struct ServerBuilder {
     /// Others beside the first that can be listened on; whether the server may do without.
     more: Vec<(SocketAddr, bool)>,
     has_tcp: bool,
+    backlog: u32,
     #[cfg(unix)]
     socket: Option<(PathBuf, Option<u32>)>,
     #[cfg(feature = "tls")]
@@ -56,6 +59,7 @@ impl ServerBuilder {
             addresses: Ok(vec![any]),
             more: Vec::new(),
             has_tcp: true,
+            backlog: 511,
             #[cfg(unix)]
             socket: None,
             #[cfg(feature = "tls")]
@@ -106,6 +110,21 @@ impl ServerBuilder {
         self.more = all;
         self.options.bind = Some(addresses.into());
         Ok(self)
+    }
+
+    /// How many connections may wait to be taken on a TCP port, as far as the system allows it: those of many clients that
+    /// come at once. `tcp-backlog`; default: 511, as in Redis.
+    ///
+    /// ```
+    /// use larder::{Server, Store};
+    ///
+    /// let server = Server::builder().backlog(4_096).start(&Store::new())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "tcp-backlog")]
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
     }
 
     /// What `CONFIG GET` is to tell.
@@ -391,13 +410,13 @@ impl ServerBuilder {
         let mut tcp = Vec::new();
         let addresses = self.addresses?;
         if self.has_tcp && (!addresses.is_empty() || self.more.is_empty()) {
-            tcp.push(TcpListener::bind(&*addresses)?);
+            tcp.push(listen_on_any(&addresses, self.backlog)?);
         }
         let mut port = None;
         for (mut addr, may_miss) in self.more.into_iter().filter(|_| self.has_tcp) {
             // All of them have the free port that the first has found.
             addr.set_port(port.unwrap_or(addr.port()));
-            match TcpListener::bind(addr) {
+            match listen_on(addr, self.backlog) {
                 Ok(listener) => {
                     port = Some(listener.local_addr()?.port());
                     tcp.push(listener);
@@ -472,6 +491,28 @@ impl ServerBuilder {
         };
         Server::start(doors, open, store, self.options)
     }
+}
+
+/// Listens on the first of the addresses that can be listened on.
+fn listen_on_any(addresses: &[SocketAddr], backlog: u32) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
+    for addr in addresses {
+        match listen_on(*addr, backlog) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_on(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A port that was in use a moment ago can be taken anew; on Windows that means another thing.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
 }
 
 impl std::fmt::Debug for ServerBuilder {

@@ -27,7 +27,7 @@ const REFUSED: [(&str, &str); 4] = [
 /// A server's settings as they stand in `redis.conf`, for a store and a server that are as Redis would be with
 /// that file. What this server cannot do is refused by name.
 ///
-/// Of the parameters that Redis has, these have an effect: `bind`, `port`, `requirepass`, `maxclients`, `timeout`,
+/// Of the parameters that Redis has, these have an effect: `bind`, `port`, `tcp-backlog`, `requirepass`, `maxclients`, `timeout`,
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
 /// `dbfilename`, `appendonly`, `appenddirname` and `appendfsync` (feature `journal`), `unixsocket`, `enable-debug-command`,
 /// `enable-protected-configs` (whether clients may set `dir` and `dbfilename`), `aclfile`, and those that have one when
@@ -394,6 +394,9 @@ impl ServerConfig {
         }
         if let Some(clients) = number("maxclients") {
             builder = builder.max_clients(usize::try_from(clients).unwrap_or(usize::MAX));
+        }
+        if let Some(backlog) = number("tcp-backlog") {
+            builder = builder.backlog(u32::try_from(backlog).unwrap_or(u32::MAX));
         }
         if let Some(seconds) = number("timeout").filter(|seconds| *seconds > 0) {
             builder = builder.idle_timeout(Duration::from_secs(seconds));
