@@ -17,7 +17,7 @@ mod tls;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -191,7 +191,7 @@ impl Server {
 
     /// Where it listens; port 0 of no address if it has no TCP port. O(1)
     pub fn addr(&self) -> SocketAddr {
-        self.doors.tcp.unwrap_or((std::net::Ipv4Addr::UNSPECIFIED, 0).into())
+        self.doors.tcp.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into())
     }
 
     /// The port on which it listens, or 0. O(1)
@@ -199,10 +199,15 @@ impl Server {
         self.addr().port()
     }
 
-    /// What a client takes to connect: `redis://127.0.0.1:6379`, with the password if it has one; `rediss://` with
-    /// TLS. Without a TCP port it is that of its Unix socket.
+    /// What a client of this machine takes to connect: `redis://127.0.0.1:6379`, with the password if it has one;
+    /// `rediss://` with TLS. Without a TCP port it is that of its Unix socket.
     pub fn url(&self) -> String {
-        let Some(addr) = self.doors.tcp else { return self.unix_url().unwrap_or_default() };
+        let Some(mut addr) = self.doors.tcp else { return self.unix_url().unwrap_or_default() };
+        match addr.ip() {
+            ip if !ip.is_unspecified() => {}
+            IpAddr::V4(_) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(_) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+        }
         let scheme = if self.doors.is_tls { "rediss" } else { "redis" };
         match &self.shared.options.password {
             Some(password) => format!("{scheme}://:{}@{addr}", escaped(password, b"")),

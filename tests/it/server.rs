@@ -369,6 +369,13 @@ fn nothing_that_is_sent_behind_its_drop_is_carried_out() {
 }
 
 #[test]
+fn its_url_can_be_connected_to_wherever_it_listens() {
+    let server = Server::builder().bind("0.0.0.0:0").start(&Store::new()).unwrap();
+    assert!(server.addr().ip().is_unspecified());
+    assert_eq!(server.url(), format!("redis://127.0.0.1:{}", server.port()));
+}
+
+#[test]
 fn its_url_names_any_password() {
     for password in ["a/b", "a#b?c", "100%41", "ü:@ +&="] {
         let server = Server::builder().password(password).start(&Store::new()).unwrap();

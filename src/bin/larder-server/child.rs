@@ -1,7 +1,7 @@
 //! A server for as long as a command runs.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use crate::arguments::Settings;
@@ -18,10 +18,12 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
         Ok(started) => started,
         Err(why) => return say(&why, 1),
     };
+    let ip = server.addr().ip();
+    let host = if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
     let spawned = Command::new(program)
         .args(arguments)
         .env("REDIS_URL", server.url())
-        .env("REDIS_HOST", server.addr().ip().to_string())
+        .env("REDIS_HOST", host)
         .env("REDIS_PORT", server.port().to_string())
         .spawn();
     let child = match spawned {
@@ -46,8 +48,8 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     }
 }
 
-/// Waits for the command's end. A signal to end is the command's to follow, so it is passed on. Ctrl-C reaches both by
-/// itself, and the command twice.
+/// Waits for the command's end. A signal to end is the command's to follow, so it is passed on; Ctrl-C on a terminal has
+/// reached it already.
 async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
     let id = child.id();
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
@@ -55,6 +57,9 @@ async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
         tokio::select! {
             ended = &mut ended => return ended.map_err(io::Error::other)?,
             name = signals.next() => {
+                if name == "SIGINT" && io::stdin().is_terminal() {
+                    continue;
+                }
                 let option = if name == "SIGINT" { "-INT" } else { "-TERM" };
                 // Without unsafe code, a signal is sent by who can.
                 let _ = Command::new("kill").args([option, &id.to_string()]).status();
