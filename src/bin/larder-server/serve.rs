@@ -76,6 +76,9 @@ pub fn start(
     };
     let store = load(settings)?;
     let mut builder = settings.config.server().map_err(|error| format!("Fatal error: {error}. Exiting."))?;
+    if let Some((_, most)) = too_many_clients(settings) {
+        builder = builder.max_clients(most);
+    }
     if let Some(file) = &settings.file {
         builder = builder.save_to(file.clone()).save_listener(saved);
     }
@@ -103,6 +106,18 @@ pub fn start(
             .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
     }
     Ok(Started { server, runtime, signals })
+}
+
+/// How many clients there are to be at the most, and how many there can be, if those are fewer: each takes a file, and Redis
+/// keeps 32 for itself.
+fn too_many_clients(settings: &Settings) -> Option<(usize, usize)> {
+    const OWN: usize = 32;
+    let asked = settings.get("maxclients").and_then(|asked| asked.parse().ok()).unwrap_or(10_000);
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let files: usize = files.split_whitespace().next()?.parse().ok()?;
+    let most = files.saturating_sub(OWN).max(1);
+    (most < asked).then_some((asked, most))
 }
 
 /// The store as it was left.
@@ -138,6 +153,11 @@ fn announce(settings: &Settings, server: &Server, log: &Log) {
     log.notice(&format!(
         "larder-server {own}, as Redis version={version}, bits={bits}, pid={id}, just started"
     ));
+    if let Some((asked, most)) = too_many_clients(settings) {
+        log.warning(&format!(
+            "maxclients is {most} and not {asked}, as the system lets the process open no more files (ulimit -n)."
+        ));
+    }
     if let Some(path) = settings.get("unixsocket").filter(|path| !path.is_empty()) {
         #[cfg(unix)]
         log.notice(&format!("The server is now ready to accept connections at {path}"));

@@ -434,6 +434,23 @@ fn metrics_and_health_are_told_over_http() {
     let _: &mut Client = &mut client;
 }
 
+/// Each takes a file, and the process may have few.
+#[cfg(target_os = "linux")]
+#[test]
+fn there_are_no_more_clients_than_there_can_be() {
+    let folder = Folder::new();
+    let mut command = program(folder.path(), &[]);
+    let server = std::mem::replace(&mut command, std::process::Command::new("sh"));
+    command.args(["-c", "ulimit -n 60; exec \"$0\" --port 0"]).arg(server.get_program());
+    command.current_dir(folder.path());
+    let server = Program::spawn(command);
+    server.says("maxclients is 28 and not 10000");
+    let mut clients: Vec<_> = (0..28).map(|_| server.client()).collect();
+    assert!(clients.iter_mut().all(|client| client.ask("PING") == "PONG"));
+    assert_eq!(server.client().reply(), "ERR max number of clients reached");
+    assert_eq!(clients[0].config("maxclients"), "28");
+}
+
 #[test]
 fn what_clients_set_is_put_into_the_file() {
     let folder = Folder::new();
