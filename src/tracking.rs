@@ -139,6 +139,11 @@ impl Tracking {
         self.most.store(if most == 0 { usize::MAX } else { most }, Ordering::Relaxed);
     }
 
+    /// The same as others keep.
+    pub(crate) fn keep_as_many(&self, others: &Tracking) {
+        self.most.store(others.most.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Turns a tracker on, or has it told in another way.
     pub(crate) fn start(&self, tracker: &Arc<Tracker>, options: Options) {
         *tracker.state.lock() = State { options, is_broken: false };
@@ -162,7 +167,9 @@ impl Tracking {
     /// The same of a session that goes. With the last one all that was read is forgotten: then writers pay nothing.
     pub(crate) fn leave(&self, tracker: &Arc<Tracker>) {
         self.stop(tracker);
-        if self.trackers.read().is_empty() {
+        // Nobody new reads anything meanwhile.
+        let trackers = self.trackers.read();
+        if trackers.is_empty() {
             self.forget_all();
         }
     }
@@ -175,6 +182,10 @@ impl Tracking {
             SmallVec::new()
         });
         if !readers.iter().any(|reader| Arc::ptr_eq(reader, tracker)) {
+            // Those who have gone are not kept for as long as the key is not written.
+            if readers.len() == readers.capacity() {
+                readers.retain(|reader| reader.is_on());
+            }
             readers.push(Arc::clone(tracker));
         }
         drop(part);

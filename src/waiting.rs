@@ -51,14 +51,16 @@ pub(crate) async fn reach(clock: &Clock, deadline: u64) {
     let bell = Arc::new(Bell::default());
     let alarm: Arc<dyn Alarm> = Arc::<Bell>::clone(&bell);
     clock.set_alarm(deadline, Arc::downgrade(&alarm));
+    let mut set = None;
     poll_fn(|context| {
         let rung = bell.poll(context, || clock.now() >= deadline);
         // A clock that goes by itself comes there by itself; one that is paused or resumed meanwhile rings.
-        match clock.system_line(deadline).filter(|_| rung.is_pending()) {
-            // With no thread to be had for the time, it is over at once.
-            Some(at) if TIMER.set(at, Arc::downgrade(&alarm)).is_err() => Poll::Ready(()),
-            _ => rung,
-        }
+        let at = clock.system_line(deadline).filter(|_| rung.is_pending());
+        // One that is set and has not rung is enough.
+        let Some(at) = at.filter(|at| set != Some(*at) || *at <= Clock::System.now()) else { return rung };
+        set = Some(at);
+        // With no thread to be had for the time, it is over at once.
+        if TIMER.set(at, Arc::downgrade(&alarm)).is_err() { Poll::Ready(()) } else { rung }
     })
     .await;
 }

@@ -61,13 +61,14 @@ impl Store {
 
     /// Puts every database back to what it was, at one instant: keys, values, pins, the next random numbers, and the
     /// time to live that each key and field had left, counted from now on (a clock does not go back); the libraries of
-    /// functions too. Not in Redis.
+    /// functions too, and scripts draw from the seed anew. Not in Redis.
     ///
     /// - Who watches a key that is there before or after is told that it has changed: a transaction behind `WATCH`
     ///   is not carried out, and what a load under way has read is not stored.
     /// - Who waits for a key that holds something again is served, and goes on waiting otherwise. For a state
     ///   without anything that was served, let nobody wait.
-    /// - Sessions, subscriptions, settings and what the store has counted stay; no key events are told.
+    /// - Sessions, subscriptions, settings and what the store has counted stay, and it counts as one write; no key
+    ///   events are told.
     ///
     /// A checkpoint of a store can be used on its forks too, and the other way round. O(pages); if time has passed and
     /// there are deadlines, O(keys).

@@ -81,6 +81,8 @@ impl Keyspace {
             shared: self.shared.fork(&self.clock),
         });
         fork.caches.note_any(has_caches);
+        #[cfg(feature = "commands")]
+        fork.tracking.keep_as_many(&self.tracking);
         fork.shards.iter().for_each(|shard| fork.weigh(&mut shard.0.write()));
         fork.arm_sweeper();
         Ok(fork)
@@ -116,7 +118,7 @@ impl Keyspace {
                 bound.set_hand(state.hand);
             }
             writer.exchange_keys(&mut shards);
-            self.put_libraries(Arc::clone(&state.libraries));
+            self.put_back_libraries(&state.libraries);
             for (db, name) in written.iter().filter(|_| self.weighs()) {
                 writer.in_db(*db, |writer| writer.note_unchanged(self.key_ref(name)));
             }

@@ -50,6 +50,17 @@ impl Keyspace {
         }
     }
 
+    /// The same as a state has them that the store goes back to, which is a change: whoever has them loaded loads them anew.
+    pub(crate) fn put_back_libraries(&self, codes: &Codes) {
+        let mut held = self.libraries.codes.lock();
+        let are_others = *held != *codes;
+        *held = codes.iter().cloned().collect();
+        if are_others {
+            self.keep_libraries(&held);
+        }
+        self.libraries.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The same, if those that are there are still the known ones; gives the place to wait for, or none if they are not.
     #[cfg(feature = "lua")]
     pub(crate) fn change_libraries(&self, known: &Codes, codes: &Codes) -> Option<u64> {

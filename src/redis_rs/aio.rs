@@ -49,7 +49,7 @@ use crate::{Bytes, Session, Store};
 ///
 /// A command that blocks lets its task wait, and no thread; it follows the store's clock. Who drops its future
 /// withdraws it: nothing is taken for it any more, and what it had just been given goes back. What stands behind
-/// it in a pipeline is not run then.
+/// it in a pipeline is not run then, and nothing comes of a transaction of which `EXEC` is.
 ///
 /// Messages of channels do not come this way: await those of a [`Subscription`](crate::Subscription).
 #[derive(Debug, Clone)]
@@ -115,8 +115,9 @@ impl ConnectionLike for RedisAsyncConnection {
             #[cfg(feature = "testing")]
             session.begin_trip();
             let mut values = Vec::new();
+            let mut pipe = Whole { began: session.queues(), session: &mut session, has_ended: false };
             for words in all {
-                let value = self.0.run(&mut session, &words).await;
+                let value = self.0.run(pipe.session, &words).await;
                 let is_timeout = value.as_ref().is_err_and(RedisError::is_timeout);
                 let is_lost = value.is_err() && !(cfg!(feature = "testing") && is_timeout);
                 values.push(value);
@@ -124,6 +125,8 @@ impl ConnectionLike for RedisAsyncConnection {
                     break;
                 }
             }
+            pipe.has_ended = true;
+            drop(pipe);
             wanted(replies(values.into_iter())?, offset, count)
         })
     }
@@ -141,8 +144,8 @@ impl Shared {
         while let Some(until) = session.held_back(words) {
             held_back(session.db().space(), until).await;
         }
-        if session.is_killed() {
-            return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
+        if session.is_over() {
+            return Err(gone(session));
         }
         let reply = loop {
             match session.execute(words) {
@@ -158,6 +161,9 @@ impl Shared {
                 Outcome::Held(held) => hold(held, session.db().space().clock()).await,
             }
         };
+        if session.is_killed() {
+            return Err(gone(session));
+        }
         self.db.store(session.db().index(), Ordering::Relaxed);
         #[cfg(feature = "testing")]
         self.endure_reply(session, &reply).await?;
@@ -198,6 +204,28 @@ async fn held_back(space: &Keyspace, until: u64) {
         ready => ready,
     })
     .await;
+}
+
+/// A session that its client cannot use any more keeps nothing.
+fn gone(session: &mut Session) -> RedisError {
+    session.cut_off();
+    std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
+}
+
+/// A pipeline that is run: if its future is dropped, nothing comes of a transaction that it has begun.
+struct Whole<'s> {
+    session: &'s mut Session,
+    /// Whether a transaction had begun before it.
+    began: bool,
+    has_ended: bool,
+}
+
+impl Drop for Whole<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended && !self.began {
+            self.session.discard();
+        }
+    }
 }
 
 /// Whether it was served or given up: others see that the session waits no more.

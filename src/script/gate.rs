@@ -3,7 +3,7 @@
 
 use std::sync::Weak;
 use std::task::Waker;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "redis-aio", feature = "server"))]
 use std::task::{Context, Poll};
 use std::thread::ThreadId;
 
@@ -267,7 +267,7 @@ impl Held {
     }
 
     /// Ready once the gate is open; the deadline is the caller's to look at.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.gate.state.lock();
         if state.turn.is_none() {

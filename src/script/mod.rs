@@ -45,6 +45,8 @@ pub(crate) struct Scripts {
     counts: Mutex<ScriptCounts>,
     /// What the Lua state takes.
     memory: AtomicUsize,
+    /// That of each new Lua state.
+    seed: u64,
 }
 
 /// Which store's Lua state is meant, and whom it is like.
@@ -106,13 +108,14 @@ pub(crate) fn sha1(text: &[u8]) -> String {
 }
 
 impl Scripts {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Scripts {
             gate: Gate::new(),
             state: Mutex::default(),
             known: Mutex::default(),
             counts: Mutex::default(),
             memory: AtomicUsize::new(0),
+            seed,
         }
     }
 
@@ -127,7 +130,7 @@ impl Scripts {
         given: Given<'_>,
     ) -> Result<Reply, ErrorReply> {
         let compat = part.dialect().compat;
-        let mut state = self.state.lock();
+        let mut state = self.up_to_date(Of::session(&part));
         let sha = match which {
             Which::Text(text) => state.digest(text),
             Which::Sha(sha) => String::from_utf8_lossy(sha).to_ascii_lowercase(),
@@ -408,9 +411,8 @@ impl Scripts {
         if !self.is_up_to_date(of.space) {
             let codes = of.space.libraries().codes();
             state.libraries = Libraries::default();
-            if let Some(engine) = &mut state.engine {
-                engine.functions.clear();
-            }
+            // Numbers that are drawn begin anew too, and what libraries keep for themselves.
+            state.engine = None;
             for code in codes.iter() {
                 if state.add(of, &self.gate, code, true).is_err() {
                     state.libraries.keep(code);
@@ -507,7 +509,7 @@ impl State {
         let Of { space, compat } = of;
         if self.engine.as_ref().is_none_or(|engine| engine.compat != compat) {
             self.engine = None;
-            let seed = space.rng().next();
+            let seed = space.shared().scripts.seed;
             let mut engine = Engine::new(compat, seed, &gate.signals).map_err(|_| NO_STATE)?;
             for library in self.libraries.by_name.values() {
                 // What one kind of server can load another may not: it has no such functions.

@@ -27,7 +27,7 @@ const REFUSED: [(&str, &str); 4] = [
 /// A server's settings as they stand in `redis.conf`, for a store and a server that are as Redis would be with
 /// that file. What this server cannot do is refused by name.
 ///
-/// Of the parameters that Redis has, these have an effect: `bind`, `port`, `tcp-backlog`, `requirepass`, `maxclients`, `timeout`,
+/// Of the parameters that Redis has, these have an effect: `bind`, `port`, `tcp-backlog`, `tcp-keepalive`, `requirepass`, `maxclients`, `timeout`,
 /// `databases`, `maxmemory`, `maxmemory-policy`, `proto-max-bulk-len`, `notify-keyspace-events`, `save`, `dir`,
 /// `dbfilename`, `appendonly`, `appenddirname` and `appendfsync` (feature `journal`), `unixsocket`, `enable-debug-command`,
 /// `enable-protected-configs` (whether clients may set `dir` and `dbfilename`), `aclfile`, and those that have one when

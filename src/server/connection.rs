@@ -22,7 +22,7 @@ use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Requests, Style};
 #[cfg(feature = "lua")]
 use crate::script::Held;
-use crate::table::{Outcome, Waiting, query_limit};
+use crate::table::{Outcome, Waiting, keep_alive, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
@@ -82,6 +82,7 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
         () = tokio::time::sleep(patience) => return,
     };
     let Ok(stream) = greeted else { return };
+    stream.keep_alive(keep_alive(shared.store.space()));
     let (client, server) = stream.addresses();
     let session = shared.store.session().compat(shared.options.compat).addresses(client, server).served();
     #[cfg(feature = "testing")]
@@ -203,6 +204,11 @@ impl Connection<'_> {
             if self.session.is_killed() {
                 return Err(Gone);
             }
+            // What came unasked before the command is told before its reply.
+            let hears = self.session.hears();
+            if hears {
+                self.tell_mail().await?;
+            }
             #[cfg_attr(not(feature = "lua"), allow(clippy::never_loop))]
             let reply = loop {
                 match self.execute(&words) {
@@ -217,6 +223,10 @@ impl Connection<'_> {
                     Outcome::Held(held) => self.give_way(held).await?,
                 }
             };
+            // Nothing comes behind the reply by which it has stopped to listen.
+            if hears && !self.session.hears() {
+                self.tell_mail().await?;
+            }
             if let Some(how) = self.session.shuts_down() {
                 // What came before it is told.
                 self.flush().await?;
@@ -251,6 +261,18 @@ impl Connection<'_> {
                 self.session.stop_watch();
             }
         }
+    }
+
+    /// Tells what has come unasked so far.
+    async fn tell_mail(&mut self) -> Result<(), Gone> {
+        for _ in 0..self.session.mail().waiting().0 {
+            let Some(reply) = self.session.try_message() else { break };
+            self.tell(&reply)?;
+            if self.out.len() >= WRITE {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets others have their turn in the midst of many requests.
@@ -302,7 +324,7 @@ impl Connection<'_> {
             biased;
             () = hold(held, clock) => Ok(()),
             _ = stopped.wait_for(|stopped| *stopped) => Err(Gone),
-            gone = leaves(stream, requests) => Err(gone),
+            gone = breaks(stream, requests) => Err(gone),
         }
     }
 
@@ -313,12 +335,16 @@ impl Connection<'_> {
         let mut got = pin!(wait(&ticket, deadline, clock));
         loop {
             let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
+            let session = &self.session;
+            // What is served to who was killed goes back where it was.
+            let got = poll_fn(|context| match session.is_killed() {
+                true => Poll::Ready(None),
+                false => got.as_mut().poll(context).map(Some),
+            });
             let message = tokio::select! {
                 biased;
-                got = &mut got => {
-                    if self.session.is_killed() {
-                        return Err(Gone);
-                    }
+                got = got => {
+                    let got = got.ok_or(Gone)?;
                     return Ok(self.session.woken(got, served, nothing));
                 }
                 _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
@@ -455,14 +481,26 @@ pub(super) fn tell_requests(session: &Session, requests: &Requests) {
 
 /// Ends when the client does. What it sends meanwhile is kept for later, up to a limit.
 async fn leaves(stream: &mut Stream, requests: &mut Requests) -> Gone {
-    loop {
-        if requests.pending() >= AHEAD {
-            std::future::pending::<()>().await;
-        }
+    while requests.pending() < AHEAD {
         if let Err(gone) = arrive(stream, requests).await {
             return gone;
         }
     }
+    stream.closed().await;
+    Gone
+}
+
+/// The same for one whose commands are carried out in any case: it may send no more, but what it has sent counts.
+#[cfg(feature = "lua")]
+async fn breaks(stream: &mut Stream, requests: &mut Requests) -> Gone {
+    while requests.pending() < AHEAD {
+        match poll_fn(|context| poll_arrive(stream, requests, context)).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(_) => return Gone,
+        }
+    }
+    std::future::pending().await
 }
 
 /// One of the clients that are connected.

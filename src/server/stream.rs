@@ -4,14 +4,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 #[cfg(unix)]
 use super::socket_file::SocketFile;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// How often is looked whether a client that is not read from has gone.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One of a server's doors.
 pub(super) enum Listener {
@@ -73,6 +78,42 @@ impl Arrived {
 }
 
 impl Stream {
+    /// Has the system ask after a client of whom nothing is heard for so long; not at all at zero.
+    pub(super) fn keep_alive(&self, after: Duration) {
+        if let Some(stream) = self.tcp().filter(|_| !after.is_zero()) {
+            // Without it one who is gone stays longer.
+            let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(after));
+        }
+    }
+
+    /// Ends when the client has closed its end, whatever there is still to be read: that is looked at now and then.
+    pub(super) async fn closed(&self) {
+        while !self.is_closed().await {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn is_closed(&self) -> bool {
+        let ready = match self {
+            #[cfg(unix)]
+            Stream::Unix(stream, _) => stream.ready(Interest::READABLE).await,
+            Stream::Tcp(stream) => stream.ready(Interest::READABLE).await,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.get_ref().0.ready(Interest::READABLE).await,
+        };
+        ready.is_ok_and(|ready| ready.is_read_closed())
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Stream::Unix(..) => None,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Some(stream.get_ref().0),
+        }
+    }
+
     /// Where the client is, and where it has connected to.
     pub(super) fn addresses(&self) -> (String, String) {
         let stream = match self {

@@ -51,6 +51,14 @@ impl<'d> Draft<'d> {
         }
     }
 
+    /// Lets those read it who may read the file that it takes the place of. For files of the machine.
+    #[cfg(feature = "commands")]
+    pub(crate) fn keep_permissions(&self) -> Result<(), FileError> {
+        let Ok(old) = fs::metadata(&self.target) else { return Ok(()) };
+        let set = fs::set_permissions(&self.temporary, old.permissions());
+        set.map_err(|error| failed("set the permissions of", &self.temporary, error))
+    }
+
     /// Puts the new content in the old one's place, on the disk and not only in its cache.
     pub(crate) fn commit(mut self) -> Result<(), FileError> {
         self.file.flush().map_err(|error| failed("write", &self.temporary, error))?;

@@ -32,7 +32,7 @@ impl Session {
 
     /// What stands for the reply of a session that is connected no more.
     #[cold]
-    pub(super) fn cut_off(&mut self) -> Reply {
+    pub(crate) fn cut_off(&mut self) -> Reply {
         #[cfg(feature = "redis")]
         {
             self.is_cut = true;

@@ -133,6 +133,8 @@ impl Session {
         if let Some(loss) = self.link.lost {
             return Some(Ahead { until: 0, loss: Some(loss) });
         }
+        // What is left of one whose future was dropped is none of this one's.
+        (self.link.plan, self.link.delay) = (None, 0);
         let hooks = &self.shared().hooks;
         if !hooks.is_active() {
             return None;

@@ -66,7 +66,9 @@ pub(crate) use acl::{check_user, declare_user, load_users};
 #[cfg(feature = "server")]
 pub(crate) use clients::Traffic;
 #[cfg(feature = "server")]
-pub(crate) use config::{eviction_of, is_passed_over, names, plain, query_limit, read_at_start, start};
+pub(crate) use config::{
+    eviction_of, is_passed_over, keep_alive, names, plain, query_limit, read_at_start, start,
+};
 #[cfg(feature = "lua")]
 pub(crate) use info::ScriptCounts;
 pub use row::Compat;
@@ -77,7 +79,7 @@ pub use session::Session;
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 pub(crate) use session::{Outcome, Waiting};
 
-#[cfg(all(feature = "server", feature = "testing"))]
+#[cfg(all(any(feature = "redis-aio", feature = "server"), feature = "testing"))]
 pub(crate) use hooks::{Ahead, Behind};
 #[cfg(feature = "testing")]
 pub(crate) use hooks::{End, Loss, category, is_of};

@@ -49,9 +49,12 @@ impl Pause {
 
     /// Until when a command is to wait.
     pub(super) fn holds(&self, clock: &Clock, writes: bool) -> Option<u64> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         if clock.now() >= state.until {
             self.is_on.store(false, Ordering::Release);
+            let tasks = std::mem::take(&mut state.tasks);
+            drop(state);
+            tasks.into_iter().for_each(Waker::wake);
             return None;
         }
         (self.is_on() && (state.all || writes)).then_some(state.until)

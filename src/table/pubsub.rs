@@ -120,6 +120,13 @@ impl Session {
         self.monitors || self.subscriptions() > 0
     }
 
+    /// Whether anything may come to it that it does not ask for.
+    #[cfg(feature = "server")]
+    #[inline]
+    pub(crate) fn hears(&self) -> bool {
+        self.is_listener() || self.client.known_tracker().is_some_and(|tracker| tracker.is_on())
+    }
+
     /// Where what is not asked for comes in.
     #[cfg(feature = "server")]
     pub(crate) fn mailbox(&self) -> Arc<Subscription> {

@@ -49,17 +49,23 @@ pub(crate) struct Shared {
 impl Shared {
     /// Those of a fork: as configured, and nobody connected.
     pub(crate) fn fork(&self, clock: &Clock) -> Self {
-        Shared {
+        let fork = Shared {
             settings: self.settings.fork(),
             users: self.users.fork(),
             run_id: self.run_id.clone(),
             ..Shared::new(clock, None)
+        };
+        for (name, value) in fork.settings.all_changed() {
+            fork.measures.configure(name, &value);
         }
+        fork
     }
 
     pub(crate) fn new(clock: &Clock, seed: Option<u64>) -> Self {
         // Numbers of its own, so that those of the store are the same with this feature and without.
         let own = seed.map(|seed| Rng::new(!seed));
+        let draw = || own.as_ref().map_or_else(rng::unseeded, Rng::next);
+        let run_id = rng::hex(40, draw);
         Shared {
             clients: Clients::default(),
             monitors: Monitors::default(),
@@ -74,11 +80,11 @@ impl Shared {
             faults: Default::default(),
             checkpoint: Mutex::default(),
             #[cfg(feature = "lua")]
-            scripts: crate::script::Scripts::new(),
+            scripts: crate::script::Scripts::new(draw()),
             counted: Mutex::default(),
             seen: Mutex::default(),
             pace: Mutex::new(Pace::from(clock.now())),
-            run_id: rng::hex(40, || own.as_ref().map_or_else(rng::unseeded, Rng::next)),
+            run_id,
             replication_id: Mutex::default(),
             since: clock.now(),
         }

@@ -146,11 +146,27 @@ fn exec(call: &mut Call<'_>) -> Answer {
 }
 
 fn discard(call: &mut Call<'_>) -> Answer {
-    if call.session.queue.take().is_none() {
+    if !call.session.discard() {
         return Err(ErrorReply::known("ERR DISCARD without MULTI"));
     }
-    call.session.forget_watched();
     Ok(Reply::OK)
+}
+
+impl Session {
+    /// Whether commands are queued, behind a `MULTI`.
+    #[cfg(feature = "redis-aio")]
+    pub(crate) fn queues(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Has nothing come of the commands since its `MULTI`; false if there was none.
+    pub(crate) fn discard(&mut self) -> bool {
+        let was_there = self.queue.take().is_some();
+        if was_there {
+            self.forget_watched();
+        }
+        was_there
+    }
 }
 
 fn watch(call: &mut Call<'_>) -> Answer {

@@ -282,8 +282,10 @@ fn environment(compat: Compat) -> Text {
     let mut text = Text::default();
     for name in ServerConfig::new(compat).names().chain(OWN) {
         let variable = format!("LARDER_{}", name.to_ascii_uppercase().replace('-', "_"));
-        if let Some(value) = std::env::var_os(variable) {
-            text.option(name, &[value.to_string_lossy().into_owned()]);
+        let value = std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned());
+        // Where a service is called `larder`, Kubernetes says so in LARDER_PORT: as tcp://10.0.0.1:6379.
+        if let Some(value) = value.filter(|value| name != "port" || !value.contains("://")) {
+            text.option(name, &[value]);
         }
     }
     text

@@ -52,6 +52,7 @@ pub(in crate::table) fn save(call: &mut Call<'_>) -> Answer {
         "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
     );
     let mut draft = Draft::create(&Real, &place(call.space(), &path)).map_err(|_| failed.clone())?;
+    draft.keep_permissions().map_err(|_| failed.clone())?;
     draft.write_all(&text).map_err(|_| failed.clone())?;
     draft.commit().map_err(|_| failed)?;
     Ok(Reply::OK)

@@ -49,6 +49,7 @@ pub(super) struct Loaded {
     /// Those who are no more, or are others now: their sessions are to end.
     pub gone: Vec<Arc<Account>>,
     /// Whether the file says what the default user may do.
+    #[cfg_attr(not(feature = "server"), expect(dead_code))]
     pub has_default: bool,
 }
 
@@ -256,6 +257,7 @@ impl Users {
     }
 
     /// Whether there is none but the default user, who may do everything without a password. O(1)
+    #[cfg(feature = "server")]
     pub(in crate::table) fn are_as_at_first(&self, compat: Compat) -> bool {
         let all = self.all.read();
         let is_unrestricted = |account: &Arc<Account>| {

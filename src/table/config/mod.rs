@@ -13,6 +13,8 @@ mod value;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+#[cfg(feature = "server")]
+use std::time::Duration;
 
 use super::args::is;
 use super::call::{Answer, Call};
@@ -77,9 +79,20 @@ pub(crate) struct Settings {
 impl Settings {
     /// The same values for another store.
     pub(crate) fn fork(&self) -> Self {
-        let fork = Settings { changed: RwLock::new(self.changed.read().clone()), ..Settings::default() };
+        let live = |number: &AtomicU64| AtomicU64::new(number.load(Ordering::Relaxed));
+        let fork = Settings {
+            changed: RwLock::new(self.changed.read().clone()),
+            max_clients: live(&self.max_clients),
+            timeout: live(&self.timeout),
+            ..Settings::default()
+        };
         fork.changed(output::NAME).into_iter().for_each(|limits| fork.hard.set(&limits));
         fork
+    }
+
+    /// What parameters were given.
+    pub(super) fn all_changed(&self) -> Vec<(&'static str, Bytes)> {
+        self.changed.read().iter().map(|(name, value)| (*name, value.clone())).collect()
     }
 
     /// The value that a parameter was given, if any.
@@ -216,6 +229,13 @@ fn of_journal(journal: &Journal, name: &str) -> Option<Bytes> {
 pub(crate) fn query_limit(space: &Keyspace) -> usize {
     let text = value(space, "client-query-buffer-limit");
     crate::text::number::parse_i64(&text).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX)
+}
+
+/// What `tcp-keepalive` says.
+#[cfg(feature = "server")]
+pub(crate) fn keep_alive(space: &Keyspace) -> Duration {
+    let seconds = number::parse_u64(&value(space, "tcp-keepalive"));
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 /// The limit in bytes; 0 if there is none, or one of another kind.

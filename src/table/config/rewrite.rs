@@ -1,15 +1,17 @@
 //! CONFIG REWRITE: what was set while the server ran, put into the file that it was started with.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::start::is_list;
 use super::value;
 use super::{Compat, PARAMETERS, Parameter};
+use crate::disk::Real;
 use crate::keyspace::Keyspace;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Style, split_words};
+use crate::snapshot::{Draft, FileError};
 use crate::table::call::{Answer, Call};
 
 /// Above what was not in the file.
@@ -30,7 +32,9 @@ struct Change {
 /// written if there are any but one who may do everything. O(file)
 pub(super) fn rewrite(call: &mut Call<'_>) -> Answer {
     let settings = &call.shared().settings;
-    let Some(path) = settings.file() else {
+    // Until it is replaced nobody else reads it to do the same.
+    let file = settings.file.write();
+    let Some(path) = &*file else {
         return Err(ErrorReply::known("ERR The server is running without a config file"));
     };
     let mut changes = changed(call.space(), call.compat());
@@ -40,13 +44,13 @@ pub(super) fn rewrite(call: &mut Call<'_>) -> Answer {
         let why = text.split(" (os error").next().unwrap_or_default();
         ErrorReply::new(format!("ERR Rewriting config file: {why}"))
     };
-    let text = match fs::read(&path) {
+    let text = match fs::read(path) {
         Ok(text) => text,
         // It is written anew.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(failed(error)),
     };
-    replace(&path, &rewritten(&text, &changes)).map_err(failed)?;
+    replace(path, &rewritten(&text, &changes)).map_err(failed)?;
     Ok(Reply::OK)
 }
 
@@ -170,20 +174,17 @@ fn push_word(word: &[u8], not_plain: &[u8], line: &mut Vec<u8>) {
 
 /// Puts a text in the place of a file, in one step: who reads it finds all of one or of the other.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        // Who may read the old one may read the new one.
-        if let Ok(old) = fs::metadata(path) {
-            file.set_permissions(old.permissions())?;
-        }
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
+    let replace = || {
+        let mut draft = Draft::create(&Real, path)?;
+        draft.keep_permissions()?;
+        draft.write_all(text).map_err(|error| FileError {
+            action: "write",
+            path: path.into(),
+            source: error,
+        })?;
+        draft.commit()
     };
-    write().inspect_err(|_| _ = fs::remove_file(&temporary))
+    replace().map_err(|error: FileError| error.source)
 }
 
 #[cfg(test)]

@@ -434,6 +434,15 @@ fn metrics_and_health_are_told_over_http() {
     let _: &mut Client = &mut client;
 }
 
+/// Where a service is called so, Kubernetes sets that.
+#[test]
+fn a_port_that_is_an_address_is_none_of_its_own() {
+    let folder = Folder::new();
+    let mut command = program(folder.path(), &["--port", "0"]);
+    command.env("LARDER_PORT", "tcp://10.0.0.1:6379");
+    assert_eq!(Program::spawn(command).client().ask("PING"), "PONG");
+}
+
 /// Each takes a file, and the process may have few.
 #[cfg(target_os = "linux")]
 #[test]

@@ -208,3 +208,59 @@ async fn messages_are_heard_by_a_subscription() {
     let message = news.recv_async().await.unwrap();
     assert_eq!(&*message.payload, b"hello");
 }
+
+/// Its future is dropped while it is held up.
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn nothing_comes_of_a_transaction_that_is_dropped() {
+    use larder::testing::Fault;
+
+    let store = Store::builder().clock(ManualClock::new()).build();
+    let mut con = store.redis_async_connection();
+    for command in ["MULTI", "SET", "EXEC"] {
+        let slow = store.fault(Fault::delay(Duration::from_secs(10)).on(command));
+        {
+            let mut transaction = redis::pipe();
+            transaction.atomic().set("a", 1);
+            let mut other = con.clone();
+            let mut run = pin!(transaction.query_async::<()>(&mut other));
+            assert!(poll_once(run.as_mut()).is_pending());
+        }
+        drop(slow);
+        assert_eq!(con.get("a").await, Ok(None::<u64>), "{command}");
+        let (one,): (u64,) = redis::pipe().atomic().incr("n", 1).query_async(&mut con).await.unwrap();
+        assert!(one > 0);
+    }
+}
+
+/// What a dropped command was to meet is not met by the next.
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn a_fault_goes_with_the_command_that_is_dropped() {
+    use larder::testing::Fault;
+
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let fault = store.fault(Fault::close_after().on("BLPOP"));
+    {
+        let mut other = con.clone();
+        let mut pop = pin!(other.blpop::<_, Option<(String, String)>>("none", 0.0));
+        assert!(poll_once(pop.as_mut()).is_pending());
+    }
+    drop(fault);
+    let set: RedisResult<()> = con.set("a", 1).await;
+    assert_eq!(set, Ok(()));
+}
+
+#[tokio::test]
+async fn one_who_is_killed_while_waiting_is_told_so() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let id: u64 = redis::cmd("CLIENT").arg("ID").query_async(&mut con).await.unwrap();
+    let mut other = con.clone();
+    let waiting = tokio::spawn(async move { other.blpop::<_, Option<(String, String)>>("none", 0.0).await });
+    until_waiting(&store).await;
+    store.session().call(["CLIENT", "KILL", "ID", &id.to_string()]);
+    assert!(waiting.await.unwrap().unwrap_err().is_io_error());
+    assert!(con.get::<_, Option<u64>>("a").await.unwrap_err().is_io_error());
+}

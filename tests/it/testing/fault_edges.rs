@@ -32,6 +32,14 @@ fn a_clock_knows_of_a_delay_when_the_hit_is_told() {
 }
 
 #[test]
+fn a_delay_ends_by_itself_where_the_clock_goes() {
+    let store = Store::builder().clock(ManualClock::running()).build();
+    let _fault = store.fault(Fault::delay(SECOND / 100).on("GET"));
+    let _behind = store.fault(Fault::delay_reply(SECOND / 100).on("GET"));
+    assert_eq!(ask(&mut store.session(), "GET a"), "nil");
+}
+
+#[test]
 fn a_closure_may_ask_the_store_and_drop_the_server() {
     let store = Store::new();
     let _fault = store.fault(Fault::busy().on(["GET", "SET"]).when({

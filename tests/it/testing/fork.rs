@@ -66,6 +66,43 @@ fn a_fork_and_its_origin_go_their_own_ways() {
 }
 
 #[test]
+fn a_fork_goes_by_the_settings_that_it_tells() {
+    let store = Store::new();
+    store.session().call(["CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "3"]);
+    let mut session = store.fork().unwrap().session();
+    (0..9).for_each(|n| _ = session.call(["SET", "a", &n.to_string()]));
+    assert_eq!(session.call(["SLOWLOG", "LEN"]), Reply::Integer(3));
+}
+
+#[cfg(feature = "lua")]
+#[test]
+fn random_numbers_are_the_same_again_where_scripts_ran() {
+    let store = Store::builder().seed(7).build();
+    store.set::<u32>("set").insert_many(0..1_000).unwrap();
+    let start = store.checkpoint().unwrap();
+    let mut session = store.session();
+    let mut run = || {
+        let drawn = session.call(["EVAL", "return {math.random(1000000), math.random(1000000)}", "0"]);
+        (drawn, session.call(["SRANDMEMBER", "set", "5"]))
+    };
+    let first = run();
+    for _ in 0..3 {
+        store.roll_back(&start).unwrap();
+        assert_eq!(run(), first);
+    }
+    assert_ne!(run(), first);
+}
+
+#[test]
+fn going_back_is_a_change() {
+    let store = Store::new();
+    let empty = store.checkpoint().unwrap();
+    let before = store.stats().unwrap().writes;
+    store.roll_back(&empty).unwrap();
+    assert!(store.stats().unwrap().writes > before, "a save point would not see it");
+}
+
+#[test]
 fn a_fork_keeps_settings_counts_and_chance() {
     let store = Store::builder().databases(2).max_keys(1_000).eviction(Eviction::Refuse).seed(7).build();
     store.insert_many((0..1_000).map(|n| (n, n))).unwrap();

@@ -43,11 +43,44 @@ fn an_invalidation_comes_also_while_a_command_waits() {
     assert_eq!(lines(&mut reader, 6), [">2", "$10", "invalidate", "*1", "$1", "k"]);
     store.list::<String>("none").push_back("x").unwrap();
     assert_eq!(lines(&mut reader, 5), ["*2", "$4", "none", "$1", "x"]);
-    // Its own writes are told behind their replies.
+    // Its own writes are told behind their replies, and before the next ones.
     assert_eq!(reader.ask("GET k"), "$1");
     assert_eq!(reader.line(), "1");
     reader.send("SET k 2\r\nPING\r\n");
-    assert_eq!(lines(&mut reader, 3), ["+OK", "+PONG", ">2"]);
+    assert_eq!(lines(&mut reader, 8), ["+OK", ">2", "$10", "invalidate", "*1", "$1", "k", "+PONG"]);
+}
+
+#[test]
+fn what_came_before_a_command_is_told_before_its_reply() {
+    let (_clock, store, server) = served();
+    let mut client = Client::connect(server.addr());
+    client.ask("SUBSCRIBE a");
+    lines(&mut client, 5);
+    let told = ["*3", "$7", "message", "$1", "a", "$1", "x"];
+    for (leaves, left) in
+        [("UNSUBSCRIBE a", &["*3", "$11", "unsubscribe", "$1", "a", ":0"][..]), ("RESET", &["+RESET"])]
+    {
+        for _ in 0..50 {
+            // Both have come when the server looks.
+            store.publish("a", "x").unwrap();
+            client.send(format!("{leaves}\r\nGET k\r\n"));
+            assert_eq!(lines(&mut client, 7), told);
+            assert_eq!(lines(&mut client, left.len()), left);
+            assert_eq!(client.line(), "$-1");
+            client.ask("SUBSCRIBE a");
+            lines(&mut client, 5);
+        }
+    }
+}
+
+#[test]
+fn one_who_waits_and_has_sent_much_is_seen_to_go() {
+    let (_clock, store, server) = served();
+    let mut client = Client::connect(server.addr());
+    client.send("BLPOP none 0\r\n").send("PING\r\n".repeat(20_000));
+    until("waiter", || store.waiting().unwrap() == 1);
+    drop(client);
+    until("its end", || store.waiting().unwrap() == 0 && server.clients() == 0);
 }
 
 #[test]
