@@ -83,6 +83,7 @@ pub struct StoreBuilder {
     sweeping: Sweeping,
     events: KeyEvents,
     value_limit: usize,
+    longest_of_files: usize,
     limit: Option<Limit>,
     eviction: Eviction,
     listener: Option<Listener>,
@@ -90,6 +91,9 @@ pub struct StoreBuilder {
     #[cfg(feature = "journal")]
     pub(super) sync_policy: crate::SyncPolicy,
 }
+
+/// The longest value by default, in bytes.
+const DEFAULT_LIMIT: usize = 512 << 20;
 
 /// How many shards a store has whose seed is said: the same on every machine.
 const SHARDS_SEEDED: usize = 16;
@@ -102,7 +106,8 @@ impl StoreBuilder {
             shards: None,
             sweeping: Sweeping::default(),
             events: KeyEvents::default(),
-            value_limit: 512 << 20,
+            value_limit: DEFAULT_LIMIT,
+            longest_of_files: 0,
             limit: None,
             eviction: Eviction::default(),
             listener: None,
@@ -202,6 +207,13 @@ impl StoreBuilder {
     #[doc(alias = "notify-keyspace-events")]
     pub fn key_events(mut self, events: KeyEvents) -> Self {
         self.events = events;
+        self
+    }
+
+    /// Files may have been written under another limit than that of values: up to the default they are read.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_files_of_others(mut self) -> Self {
+        self.longest_of_files = DEFAULT_LIMIT;
         self
     }
 
@@ -400,6 +412,7 @@ impl StoreBuilder {
         Store::of(Keyspace::new(Config {
             clock: self.clock,
             limits: Limits { value: self.value_limit, databases: self.databases },
+            longest_of_files: self.longest_of_files,
             shards: self.shards.unwrap_or_else(default),
             sweeping: self.sweeping,
             events: self.events,

@@ -88,13 +88,13 @@ fn recover(space: &Arc<Keyspace>, disk: &dyn Disk, folder: &Path, files: &Folder
     if let Some(id) = journals.files.first().filter(|_| !files.snapshots.is_empty()) {
         let path = folder.join(snapshot_name(first));
         let (progress, taken_at) =
-            snapshot::restore_picture(disk, &path, id.snapshot, space.limits(), &mut store)?;
+            snapshot::restore_picture(disk, &path, id.snapshot, space.limits_of_files(), &mut store)?;
         (recovered.keys, snapshot_bytes, latest) = (progress.entries, progress.bytes, taken_at);
     }
     let mut last = None;
     for (at, id) in journals.files.iter().enumerate() {
         let path = folder.join(log::name(id.number));
-        let limits = space.limits();
+        let limits = space.limits_of_files();
         let apply = |payload: &[u8], at| super::record::apply(&mut store, payload, at, limits);
         let found = log::read(disk, &path, *id, apply).map_err(|fault| JournalError::of(fault, &path))?;
         if found.torn > 0 && at + 1 < journals.files.len() {

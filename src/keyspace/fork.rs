@@ -69,6 +69,7 @@ impl Keyspace {
             is_seeded: self.is_seeded,
             clock: self.clock.clone(),
             limits: self.limits(),
+            longest_of_files: self.limits_of_files().value,
             bound: self.bound().map(Bound::fork),
             listener: self.listener.clone(),
             told: self.told(),

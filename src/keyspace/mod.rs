@@ -95,6 +95,7 @@ pub(crate) struct Limits {
 pub(crate) struct Config {
     pub clock: Clock,
     pub limits: Limits,
+    pub longest_of_files: usize,
     pub shards: usize,
     pub sweeping: Sweeping,
     pub events: KeyEvents,
@@ -112,6 +113,7 @@ struct Beginning {
     is_seeded: bool,
     clock: Clock,
     limits: Limits,
+    longest_of_files: usize,
     bound: Option<Bound>,
     listener: Option<Listener>,
     told: Told,
@@ -136,6 +138,8 @@ pub(crate) struct Keyspace {
     clock: Clock,
     /// See [`Limits`].
     longest: AtomicUsize,
+    /// How long that may be in a file at least: it may have been written under another limit.
+    longest_of_files: usize,
     databases: u16,
     bound: OnceLock<Bound>,
     listener: Option<Listener>,
@@ -181,6 +185,7 @@ impl Keyspace {
             shared: crate::table::Shared::new(&config.clock, config.seed),
             clock: config.clock,
             limits: config.limits,
+            longest_of_files: config.longest_of_files.max(config.limits.value),
             bound,
             listener: config.listener,
             told: Told::from(config.events),
@@ -201,6 +206,7 @@ impl Keyspace {
             is_seeded: parts.is_seeded,
             clock: parts.clock,
             longest: AtomicUsize::new(parts.limits.value),
+            longest_of_files: parts.longest_of_files,
             databases: parts.limits.databases,
             bound: parts.bound.map_or_else(OnceLock::new, OnceLock::from),
             listener: parts.listener,
@@ -230,6 +236,12 @@ impl Keyspace {
 
     pub(crate) fn limits(&self) -> Limits {
         Limits { value: self.longest.load(Ordering::Relaxed), databases: self.databases }
+    }
+
+    /// The same of what is read from a file.
+    pub(crate) fn limits_of_files(&self) -> Limits {
+        let limits = self.limits();
+        Limits { value: limits.value.max(self.longest_of_files), ..limits }
     }
 
     /// From now on a key, a value or an element has that many bytes at the most; what is longer stays.

@@ -87,7 +87,7 @@ pub(crate) enum Loading {
 pub(crate) fn load(space: &Keyspace, input: impl BufRead, loading: Loading) -> Result<Found, Error> {
     let mut file = Load {
         space,
-        reader: Reader::new(input, space.limits().value),
+        reader: Reader::new(input, space.limits_of_files().value),
         version: Version(0),
         skipping: if loading == Loading::Strict { Skipping::Not } else { Skipping::Where },
         report: RdbReport::default(),

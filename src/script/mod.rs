@@ -119,6 +119,11 @@ impl Scripts {
         }
     }
 
+    /// Those of a fork, which draw the same numbers.
+    pub(crate) fn fork(&self) -> Self {
+        Scripts::new(self.seed)
+    }
+
     /// Runs a script in a session that is within a transaction which holds all.
     ///
     /// # Errors

@@ -294,7 +294,7 @@ impl ServerConfig {
             builder = builder.databases(u16::try_from(databases).unwrap_or(u16::MAX));
         }
         if let Some(bytes) = number("proto-max-bulk-len") {
-            builder = builder.value_limit(size(bytes));
+            builder = builder.value_limit(size(bytes)).with_files_of_others();
         }
         if let Some(bytes) = number("maxmemory").filter(|bytes| *bytes > 0) {
             let policy = self.get("maxmemory-policy").unwrap_or_default();

@@ -205,7 +205,7 @@ impl Connection<'_> {
                 return Err(Gone);
             }
             // What came unasked before the command is told before its reply.
-            let hears = self.session.hears();
+            let (hears, protocol) = (self.session.hears(), self.session.protocol());
             if hears {
                 self.tell_mail().await?;
             }
@@ -223,9 +223,13 @@ impl Connection<'_> {
                     Outcome::Held(held) => self.give_way(held).await?,
                 }
             };
-            // Nothing comes behind the reply by which it has stopped to listen.
+            // Nothing comes behind the reply by which it has stopped to listen; after RESET, in words of before, nothing at all.
             if hears && !self.session.hears() {
-                self.tell_mail().await?;
+                if self.session.protocol() == protocol {
+                    self.tell_mail().await?;
+                } else {
+                    while self.session.try_message().is_some() {}
+                }
             }
             if let Some(how) = self.session.shuts_down() {
                 // What came before it is told.

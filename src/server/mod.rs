@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
+use crate::table::parameter;
 use crate::{Bytes, Compat, Session, Shutdown, Store};
 
 pub use builder::ServerBuilder;
@@ -251,6 +252,19 @@ impl Server {
     /// ```
     pub fn session(&self) -> Session {
         self.store().session().compat(self.shared.options.compat).trusted()
+    }
+
+    /// The value of a parameter as `CONFIG GET` tells it, without a command; nothing for one that there is not. O(1)
+    ///
+    /// ```
+    /// use larder::{Server, Store};
+    ///
+    /// let server = Server::builder().max_clients(10).start(&Store::new())?;
+    /// assert_eq!(server.parameter("maxclients"), "10");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn parameter(&self, name: &str) -> String {
+        String::from_utf8_lossy(&parameter(self.store().space(), name)).into_owned()
     }
 
     /// How many clients are connected. O(1)

@@ -56,7 +56,7 @@ pub(super) fn read(
         // What could not be put in place lies before what could not be decoded.
         places.finish()?;
         let (progress, expired) = decoded?;
-        let libraries = libraries(&mut blocks, space.limits())?;
+        let libraries = libraries(&mut blocks, space.limits_of_files())?;
         blocks.finish()?;
         space.put_libraries(libraries.into());
         report(progress);
@@ -118,7 +118,7 @@ fn decode(
     let (mut progress, mut expired) = (Progress { total, ..Progress::default() }, 0);
     let moment = Moment::of(space.clock());
     while progress.entries < progress.total {
-        let entry = Entry::read(blocks, moment, space.limits())?;
+        let entry = Entry::read(blocks, moment, space.limits_of_files())?;
         if let Some(entry) = entry {
             let hash = space.key_ref(&entry.key).hash;
             if !places.put(Found { entry, hash, at: blocks.at() })? {

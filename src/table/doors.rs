@@ -69,6 +69,8 @@ impl Session {
     #[cfg(feature = "server")]
     pub(crate) fn trusted(mut self) -> Self {
         self.become_user(Some(Account::trusted()));
+        // It is no client, whom others could see and disconnect.
+        self.shared().clients.disconnect(&self.client);
         self
     }
 

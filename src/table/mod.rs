@@ -68,6 +68,7 @@ pub(crate) use clients::Traffic;
 #[cfg(feature = "server")]
 pub(crate) use config::{
     eviction_of, is_passed_over, keep_alive, names, plain, query_limit, read_at_start, start,
+    value as parameter,
 };
 #[cfg(feature = "lua")]
 pub(crate) use info::ScriptCounts;

@@ -53,6 +53,8 @@ impl Shared {
             settings: self.settings.fork(),
             users: self.users.fork(),
             run_id: self.run_id.clone(),
+            #[cfg(feature = "lua")]
+            scripts: self.scripts.fork(),
             ..Shared::new(clock, None)
         };
         for (name, value) in fork.settings.all_changed() {

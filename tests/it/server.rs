@@ -172,6 +172,16 @@ fn the_longest_argument_can_be_another_while_clients_are_connected() {
 }
 
 #[test]
+fn a_session_of_the_server_s_own_is_nobody_s_to_disconnect() {
+    let server = Store::new().serve().unwrap();
+    let mut own = server.session();
+    let mut client = Client::connect(server.addr());
+    assert_eq!(client.ask("CLIENT KILL TYPE normal"), ":0");
+    assert_eq!(own.call(["DBSIZE"]), larder::Reply::Integer(0));
+    assert_eq!(server.parameter("tcp-keepalive"), "300");
+}
+
+#[test]
 fn one_client_too_many_is_told_so() {
     let server = Server::builder().max_clients(2).start(&Store::new()).unwrap();
     let mut clients: Vec<_> = (0..2).map(|_| Client::connect(server.addr())).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use larder::{Progress, Reply, Server, Shutdown, Store};
+use larder::{Progress, Server, Shutdown, Store};
 use tokio::runtime::Runtime;
 
 use crate::arguments::Settings;
@@ -233,15 +233,8 @@ async fn until_ended(server: Server, signals: &mut Signals, log: &Log) -> ExitCo
 /// What `shutdown-on-sigterm` and `shutdown-on-sigint` say: how, and whether in any case.
 fn how_at(server: &Server, signal: &str) -> (Shutdown, bool) {
     let name = format!("shutdown-on-{}", signal.to_ascii_lowercase());
-    let said = match server.session().call(["CONFIG", "GET", &name]) {
-        Reply::Array(words) => words.into_iter().nth(1),
-        Reply::Map(pairs) => pairs.into_iter().next().map(|(_, value)| value),
-        _ => None,
-    };
-    let said = match said {
-        Some(Reply::Bulk(said)) => String::from_utf8_lossy(&said).into_owned(),
-        _ => String::new(),
-    };
+    // By no command: those may be held back.
+    let said = server.parameter(&name);
     let says = |word: &str| said.split(' ').any(|said| said == word);
     let how = match (says("save"), says("nosave")) {
         (true, _) => Shutdown::Save,

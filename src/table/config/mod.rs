@@ -170,7 +170,7 @@ impl Parameter {
 }
 
 /// What a parameter is at present, or by default in Redis.
-pub(super) fn value(space: &Keyspace, name: &str) -> Bytes {
+pub(crate) fn value(space: &Keyspace, name: &str) -> Bytes {
     own_value(space, name).unwrap_or_else(|| Bytes::from(default_of(name)))
 }
 

@@ -28,6 +28,38 @@ fn a_signal_saves_and_a_restart_loads() {
     }
 }
 
+/// A limit that is lower by now is one for what comes.
+#[test]
+fn what_is_longer_than_the_limit_stays() {
+    for file in FILES {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), &[file, &["--enable-debug-command", "yes"]].concat());
+        let mut client = server.client();
+        assert_eq!(client.ask("SETRANGE page 2000000 x"), "2000001");
+        assert_eq!(client.ask("CONFIG SET proto-max-bulk-len 1mb"), "OK");
+        assert_eq!(client.ask("DEBUG RELOAD"), "OK");
+        assert_eq!(client.ask("STRLEN page"), "2000001");
+        assert_eq!(client.ask("SHUTDOWN SAVE"), "");
+        assert_eq!(server.ended().code(), Some(0));
+        let server = Program::start(folder.path(), &[file, &["--proto-max-bulk-len", "1mb"]].concat());
+        assert_eq!(server.client().ask("STRLEN page"), "2000001");
+        assert_eq!(
+            server.client().ask("SETRANGE page 2000000 x"),
+            "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+        );
+    }
+}
+
+/// Nor do clients that are held back hold the end back.
+#[test]
+fn a_signal_ends_it_while_clients_pause() {
+    let folder = Folder::new();
+    let mut server = Program::start(folder.path(), &["--save", ""]);
+    assert_eq!(server.client().ask("CLIENT PAUSE 3600000"), "OK");
+    server.signal("TERM");
+    assert_eq!(server.ended().code(), Some(0));
+}
+
 #[test]
 fn without_save_points_a_signal_saves_a_snapshot_and_no_dump() {
     for (file, is_saved) in FILES.into_iter().zip([true, false]) {

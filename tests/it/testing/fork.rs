@@ -91,6 +91,9 @@ fn random_numbers_are_the_same_again_where_scripts_ran() {
         assert_eq!(run(), first);
     }
     assert_ne!(run(), first);
+    let drawn =
+        |store: &Store| store.fork().unwrap().session().call(["EVAL", "return math.random(1000000)", "0"]);
+    assert_eq!(drawn(&store), drawn(&store));
 }
 
 #[test]
