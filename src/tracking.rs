@@ -359,3 +359,30 @@ impl Ear {
         }
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    fn tracker(store: &Store, id: u64) -> Arc<Tracker> {
+        Tracker::new(Ear::new(id, store.subscribe(["none"])))
+    }
+
+    /// One that reads is a new client each time, and goes; the key stays as it is.
+    #[test]
+    fn those_who_have_gone_are_not_kept_for_a_key_that_nobody_writes() {
+        let (store, tracking, key) = (Store::new(), Tracking::default(), Bytes::from("k"));
+        let stays = tracker(&store, 0);
+        tracking.start(&stays, Options::default());
+        tracking.remember(&stays, &key, &mut Wakes::default());
+        for id in 1..10_000 {
+            let leaves = tracker(&store, id);
+            tracking.start(&leaves, Options::default());
+            tracking.remember(&leaves, &key, &mut Wakes::default());
+            tracking.leave(&leaves);
+            assert!(tracking.counts().items <= 8);
+        }
+        assert!(tracking.remembers(&stays, &key));
+    }
+}

@@ -12,13 +12,22 @@ use crate::clock::{Alarm, Clock, NEVER};
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 use crate::command::blocking::{Served, Ticket};
 
-/// Waits until the command is served, or its time is over. Works on any runtime.
+/// Waits until the command is served, or its time is over. Who `is_gone` gets nothing: what was served to it goes back once
+/// the ticket is dropped. Works on any runtime.
 #[cfg(any(feature = "redis-aio", feature = "server"))]
-pub(crate) async fn wait(ticket: &Ticket, deadline: u64, clock: &Clock) -> crate::Result<Option<Served>> {
+pub(crate) async fn wait(
+    ticket: &Ticket,
+    deadline: u64,
+    clock: &Clock,
+    is_gone: impl Fn() -> bool,
+) -> crate::Result<Option<Served>> {
     let mut over = pin!(reach(clock, deadline));
     poll_fn(|context| {
         // First the alarm, then the look: who is counted as blocked is found by whoever moves the clock on.
         let over = over.as_mut().poll(context);
+        if is_gone() {
+            return Poll::Ready(Ok(None));
+        }
         // What is got is waited for, until it is on the disk, before it is told.
         #[cfg(feature = "journal")]
         let (end, _) = crate::journal::deferred::deferring(ticket.space(), || ticket.poll(deadline, context));
@@ -203,6 +212,8 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+
     use super::*;
 
     fn bell() -> (Arc<dyn Alarm>, Weak<dyn Alarm>) {
@@ -217,6 +228,19 @@ mod tests {
         let (_kept, alarm) = bell();
         assert_eq!([30, 10, 20, 10].map(|at| due.add(Set(at, alarm.clone()))), [true, true, false, false]);
         assert_eq!([9, 10, 19, 25, 40].map(|now| due.take(now).len()), [0, 2, 0, 1, 1]);
+    }
+
+    /// Whoever waits for several things at once looks at each whenever one of them has it look.
+    #[test]
+    fn a_deadline_that_is_looked_at_often_has_one_alarm() {
+        // Later than all that other tests wait for.
+        let deadline = NEVER / 4;
+        let count = || unpoisoned(&TIMER.due).alarms.iter().filter(|Set(at, _)| *at == deadline).count();
+        let mut waits = std::pin::pin!(reach(&Clock::System, deadline));
+        for _ in 0..100 {
+            assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(count(), 1);
+        }
     }
 
     #[test]

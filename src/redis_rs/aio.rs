@@ -13,7 +13,6 @@ use tokio::sync::Mutex;
 #[cfg(feature = "testing")]
 use super::lost;
 use super::{read, replies, to_value, wanted, words};
-use crate::keyspace::Keyspace;
 #[cfg(feature = "testing")]
 use crate::reply::Reply;
 #[cfg(feature = "testing")]
@@ -142,26 +141,30 @@ impl Shared {
         #[cfg(feature = "testing")]
         self.endure(session, words).await?;
         while let Some(until) = session.held_back(words) {
-            held_back(session.db().space(), until).await;
+            held_back(session, until).await;
         }
         if session.is_over() {
             return Err(gone(session));
         }
+        let mut has_got = false;
         let reply = loop {
             match session.execute(words) {
                 Outcome::Reply(reply) => break reply,
                 Outcome::Waits(waiting) => {
                     let Waiting { ticket, deadline, served, nothing } = *waiting;
                     let awake = Awake(&mut *session);
-                    let got = wait(&ticket, deadline, awake.0.db().space().clock()).await;
+                    let (session, clock) = (&*awake.0, awake.0.db().space().clock());
+                    let got = wait(&ticket, deadline, clock, || session.is_killed()).await;
                     let got = awake.0.db().space().catch_up().and(got);
+                    has_got = matches!(got, Ok(Some(_)));
                     break awake.0.woken(got, served, nothing);
                 }
                 #[cfg(feature = "lua")]
                 Outcome::Held(held) => hold(held, session.db().space().clock()).await,
             }
         };
-        if session.is_killed() {
+        // What was taken for it is nowhere else.
+        if session.is_killed() && !has_got {
             return Err(gone(session));
         }
         self.db.store(session.db().index(), Ordering::Relaxed);
@@ -195,13 +198,15 @@ async fn pass(session: &Session, until: u64) {
     }
 }
 
-/// Waits as long as commands are held back; what has changed then is the caller's to look at.
-async fn held_back(space: &Keyspace, until: u64) {
+/// Waits as long as commands are held back, unless the session is killed; what has changed then is the caller's to look at.
+async fn held_back(session: &Session, until: u64) {
+    let space = session.db().space();
     let pause = &space.shared().pause;
     let mut over = pin!(reach(space.clock(), until));
     poll_fn(|context| match pause.poll(context) {
-        Poll::Pending => over.as_mut().poll(context),
-        ready => ready,
+        // Who kills it rings for it: first the waker, then the look.
+        Poll::Pending if !session.is_killed() => over.as_mut().poll(context),
+        _ => Poll::Ready(()),
     })
     .await;
 }

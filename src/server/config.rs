@@ -217,7 +217,9 @@ impl ServerConfig {
         if depth == DEPTH {
             return Err(Included::Not("too many files that include each other".into()));
         }
-        for path in files_named(path) {
+        // Redis has gone there by then.
+        let folder = PathBuf::from(self.get("dir").unwrap_or_default());
+        for path in files_named(folder, path) {
             let text = std::fs::read(&path).map_err(|error| {
                 Included::Not(format!("can't open config file '{}': {}", path.display(), plain(&error)))
             })?;
@@ -420,13 +422,13 @@ enum Included {
     Broken(ConfigError),
 }
 
-/// The file of that path, or those that its wildcards fit, in the order of their names. O(files in its folders)
-fn files_named(path: &str) -> Vec<PathBuf> {
+/// The file of that path, or those that its wildcards fit, in the order of their names; from a folder on. O(files in its folders)
+fn files_named(folder: PathBuf, path: &str) -> Vec<PathBuf> {
     let has_wildcards = |text: &str| text.contains(['*', '?', '[']);
     if !has_wildcards(path) {
-        return vec![path.into()];
+        return vec![folder.join(path)];
     }
-    let mut found = vec![PathBuf::new()];
+    let mut found = vec![folder];
     for part in Path::new(path) {
         match part.to_str().filter(|part| has_wildcards(part)) {
             Some(pattern) => found = found.iter().flat_map(|folder| entries(folder, pattern)).collect(),

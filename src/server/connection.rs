@@ -336,23 +336,20 @@ impl Connection<'_> {
     async fn wait(&mut self, waiting: Waiting) -> Result<Reply, Gone> {
         let Waiting { ticket, deadline, served, nothing } = waiting;
         let clock = self.shared.store.space().clock();
-        let mut got = pin!(wait(&ticket, deadline, clock));
+        let mail = self.session.mailbox();
+        let mut got = pin!(wait(&ticket, deadline, clock, || mail.is_closed()));
         loop {
             let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &mut self.stopped);
-            let session = &self.session;
-            // What is served to who was killed goes back where it was.
-            let got = poll_fn(|context| match session.is_killed() {
-                true => Poll::Ready(None),
-                false => got.as_mut().poll(context).map(Some),
-            });
             let message = tokio::select! {
                 biased;
-                got = got => {
-                    let got = got.ok_or(Gone)?;
+                got = &mut got => {
+                    if self.session.is_killed() && matches!(got, Ok(None)) {
+                        return Err(Gone);
+                    }
                     return Ok(self.session.woken(got, served, nothing));
                 }
                 _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
-                message = self.session.mail().recv_async() => message.ok_or(Gone)?,
+                message = mail.recv_async() => message.ok_or(Gone)?,
                 gone = leaves(stream, requests) => return Err(gone),
             };
             self.tell(&self.session.told(message))?;

@@ -240,7 +240,8 @@ impl Server {
         &self.shared.store
     }
 
-    /// A session of the store for who runs the server: it may do everything, whatever users and passwords there are. O(1)
+    /// A session of the store for who runs the server: it may do everything, whatever users and passwords there are, and no
+    /// `CLIENT PAUSE` holds it back. O(1)
     ///
     /// ```
     /// use larder::{Reply, Server, Store};

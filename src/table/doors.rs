@@ -65,9 +65,10 @@ impl Session {
         self
     }
 
-    /// The same session as that of who runs the server, and may do everything.
+    /// The same session as that of who runs the server: it may do everything, and is held back by nobody.
     #[cfg(feature = "server")]
     pub(crate) fn trusted(mut self) -> Self {
+        self.is_trusted = true;
         self.become_user(Some(Account::trusted()));
         // It is no client, whom others could see and disconnect.
         self.shared().clients.disconnect(&self.client);

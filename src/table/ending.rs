@@ -22,6 +22,10 @@ impl Session {
 
     #[cold]
     fn held_back_by_pause(&self, words: &[Bytes]) -> Option<u64> {
+        #[cfg(feature = "server")]
+        if self.is_trusted {
+            return None;
+        }
         // What is wrong is told at once.
         let row = self.check(words).ok()?;
         let writes = self.has_flag(row, flag::WRITE | flag::MAY_REPLICATE);

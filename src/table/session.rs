@@ -67,6 +67,9 @@ pub struct Session {
     pub(super) is_over: bool,
     /// It is a client of a server, which can be shut down; and has asked for that.
     pub(super) is_served: bool,
+    /// It is who runs the server.
+    #[cfg(feature = "server")]
+    pub(super) is_trusted: bool,
     pub(super) shuts_down: Option<Shutdown>,
     /// Until when its last command has it wait, by DEBUG SLEEP.
     pub(super) sleeps: Option<u64>,
@@ -156,6 +159,8 @@ impl Session {
             fieldsets: Fieldsets::new(),
             is_over: false,
             is_served: false,
+            #[cfg(feature = "server")]
+            is_trusted: false,
             shuts_down: None,
             sleeps: None,
             last: None,
@@ -277,17 +282,20 @@ impl Session {
         if self.is_over() {
             return self.cut_off();
         }
+        let mut has_got = false;
         let reply = match self.execute_now(words) {
             #[cfg(feature = "lua")]
             Outcome::Held(_) => Reply::Nil,
             Outcome::Reply(reply) => reply,
             Outcome::Waits(waiting) => {
                 let Waiting { ticket, deadline, served, nothing } = *waiting;
-                let got = ticket.wait(self.db.space().clock(), deadline);
+                let got = ticket.wait(self.db.space().clock(), deadline, || self.is_killed());
+                has_got = matches!(got, Ok(Some(_)));
                 self.woken(got, served, nothing)
             }
         };
-        if self.is_killed() {
+        // What was taken for it is nowhere else.
+        if self.is_killed() && !has_got {
             return self.cut_off();
         }
         #[cfg(feature = "testing")]
@@ -407,6 +415,8 @@ impl Session {
             fieldsets: Fieldsets::new(),
             is_over: false,
             is_served: false,
+            #[cfg(feature = "server")]
+            is_trusted: false,
             shuts_down: None,
             sleeps: None,
             last: None,

@@ -181,6 +181,27 @@ fn a_session_of_the_server_s_own_is_nobody_s_to_disconnect() {
     assert_eq!(server.parameter("tcp-keepalive"), "300");
 }
 
+/// What the system says of its sockets: the timer of one that is asked after is of the second kind, and the others have none.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_asks_after_clients_of_whom_nothing_is_heard() {
+    let server = Store::new().serve().unwrap();
+    let timer = |client: &Client| {
+        let ends = [client.0.get_ref().peer_addr().unwrap(), client.0.get_ref().local_addr().unwrap()];
+        let ends = ends.map(|end| format!("0100007F:{:04X}", end.port()));
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut sockets = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let socket = sockets.find(|socket| socket[1..3] == ends).expect("a socket of the server");
+        socket[5].split_once(':').map(|(kind, _)| kind.to_owned())
+    };
+    let mut first = Client::connect(server.addr());
+    assert_eq!(first.ask("CONFIG SET tcp-keepalive 0"), "+OK");
+    let mut second = Client::connect(server.addr());
+    assert_eq!(second.ask("PING"), "+PONG");
+    // What is on its way has a timer of its own, until the other end has confirmed it.
+    until("both timers", || [&first, &second].map(timer) == [Some("02".to_owned()), Some("00".to_owned())]);
+}
+
 #[test]
 fn one_client_too_many_is_told_so() {
     let server = Server::builder().max_clients(2).start(&Store::new()).unwrap();

@@ -32,7 +32,7 @@ impl Database {
         match blocking::start(self.space(), self.asker(), keys, attempt, patience, || None)? {
             Start::Served(served) => Ok(Some(served)),
             Start::Nothing => Ok(None),
-            Start::Waits(ticket) => ticket.wait(self.space().clock(), deadline),
+            Start::Waits(ticket) => ticket.wait(self.space().clock(), deadline, || false),
         }
     }
 

@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::sync::Arc;
 
 use crate::arguments::Settings;
-use crate::serve::{Signals, Started, start};
+use crate::log::{Log, Place};
+use crate::serve::{Signals, Started, announce, start};
 
 /// What shells give where there is no such program, and where it cannot be run.
 const NOT_FOUND: u8 = 127;
@@ -14,10 +16,19 @@ const NOT_RUN: u8 = 126;
 /// Starts a server, and a command that finds it in the environment; gives the command's exit code.
 pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     let Some((program, arguments)) = command.split_first() else { return ExitCode::FAILURE };
-    let Started { server, runtime, mut signals } = match start(settings, |_| {}) {
-        Ok(started) => started,
+    // The output is the command's.
+    let log = match Log::open(settings, Place::Nowhere) {
+        Ok(log) => Arc::new(log),
         Err(why) => return say(&why, 1),
     };
+    let Started { server, runtime, mut signals, pidfile: _kept } = match start(settings, &log) {
+        Ok(started) => started,
+        Err(why) => {
+            log.warning(&why);
+            return say(&why, 1);
+        }
+    };
+    announce(settings, &server, &log);
     let ip = server.addr().ip();
     let host = if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
     let spawned = Command::new(program)

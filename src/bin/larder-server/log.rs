@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::arguments::Settings;
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -12,21 +14,40 @@ const MONTHS: [&str; 12] =
 pub enum Level {
     Notice,
     Warning,
+    Nothing,
+}
+
+/// Where lines go.
+pub enum Place {
+    /// The standard output.
+    Output,
+    /// A file, which is opened for each line, as Redis does: who rotates it moves it away.
+    File(PathBuf),
+    Nowhere,
 }
 
 /// Where lines go, and which.
 pub struct Log {
-    /// It is opened for each line, as Redis does: who rotates it moves it away.
-    file: Option<PathBuf>,
+    place: Place,
     least: Level,
 }
 
 impl Log {
-    /// To a file, or to the standard output.
-    pub fn open(path: Option<&Path>, level: Option<&str>) -> io::Result<Log> {
-        path.map(open).transpose()?;
-        let least = if level == Some("warning") { Level::Warning } else { Level::Notice };
-        Ok(Log { file: path.map(Path::to_owned), least })
+    /// To the file that is set, or else to that place.
+    ///
+    /// # Errors
+    /// What is to be told of a file that cannot be written.
+    pub fn open(settings: &Settings, otherwise: Place) -> Result<Log, String> {
+        let place = settings.path("logfile").map_or(otherwise, Place::File);
+        if let Place::File(path) = &place {
+            open(path).map_err(|error| format!("Can't open the log file {}: {error}", path.display()))?;
+        }
+        let least = match settings.get("loglevel").as_deref() {
+            Some("warning") => Level::Warning,
+            Some("nothing") => Level::Nothing,
+            _ => Level::Notice,
+        };
+        Ok(Log { place, least })
     }
 
     pub fn notice(&self, text: &str) {
@@ -46,9 +67,10 @@ impl Log {
         let time = time(since.as_secs(), since.subsec_millis());
         let line = format!("{}:M {time} {mark} {text}\n", std::process::id());
         // Whom nobody reads has nothing better to do.
-        let _ = match &self.file {
-            Some(path) => open(path).and_then(|mut file| file.write_all(line.as_bytes())),
-            None => io::stdout().write_all(line.as_bytes()),
+        let _ = match &self.place {
+            Place::File(path) => open(path).and_then(|mut file| file.write_all(line.as_bytes())),
+            Place::Output => io::stdout().write_all(line.as_bytes()),
+            Place::Nowhere => Ok(()),
         };
     }
 }

@@ -1,7 +1,7 @@
 //! Serving until somebody ends it.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use larder::{Progress, Server, Shutdown, Store};
 use tokio::runtime::Runtime;
 
 use crate::arguments::Settings;
-use crate::log::Log;
+use crate::log::{Log, Place};
 use crate::metrics;
 
 /// A server that has begun.
@@ -18,43 +18,49 @@ pub struct Started {
     /// For signals and metrics: the server has threads of its own.
     pub runtime: Runtime,
     pub signals: Signals,
+    pub pidfile: Option<PidFile>,
+}
+
+/// The file that holds the process's id, for as long as this does.
+pub struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: PathBuf, log: &Log) -> Option<PidFile> {
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(PidFile(path)),
+            Err(error) => {
+                log.warning(&format!("Failed to write PID file {}: {error}", path.display()));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 pub fn serve(settings: &Settings) -> ExitCode {
-    let path = settings.path("logfile");
-    let log = match Log::open(path.as_deref(), settings.get("loglevel").as_deref()) {
+    let log = match Log::open(settings, Place::Output) {
         Ok(log) => Arc::new(log),
-        Err(error) => {
-            let why = format!("Can't open the log file {}: {error}\n", path.unwrap_or_default().display());
-            let _ = io::stderr().write_all(why.as_bytes());
+        Err(why) => {
+            let _ = io::stderr().write_all(format!("{why}\n").as_bytes());
             return ExitCode::FAILURE;
         }
     };
-    let saves = Arc::clone(&log);
-    let saved = move |saved: Result<Progress, &larder::Error>| match saved {
-        Ok(Progress { entries, bytes, .. }) => {
-            saves.notice(&format!("DB saved on disk: {entries} keys, {bytes} bytes"))
-        }
-        Err(error) => saves.warning(&format!("Error trying to save the DB: {error}")),
-    };
-    let Started { server, runtime, mut signals } = match start(settings, saved) {
+    let Started { server, runtime, mut signals, pidfile: _kept } = match start(settings, &log) {
         Ok(started) => started,
         Err(why) => {
             log.warning(&why);
             return ExitCode::FAILURE;
         }
     };
-    let pidfile = settings.path("pidfile");
-    if let Some(path) = &pidfile {
-        if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
-            log.warning(&format!("Failed to write PID file {}: {error}", path.display()));
-        }
-    }
+    let mut output = io::stdout();
+    let _ = writeln!(output, "larder-server ready: redis://{}", server.addr()).and_then(|()| output.flush());
     announce(settings, &server, &log);
     let code = runtime.block_on(until_ended(server, &mut signals, &log));
-    if let Some(path) = pidfile {
-        let _ = std::fs::remove_file(path);
-    }
     // Whoever still asks for metrics is not waited for.
     runtime.shutdown_background();
     code
@@ -64,10 +70,7 @@ pub fn serve(settings: &Settings) -> ExitCode {
 ///
 /// # Errors
 /// What is to be told of why not.
-pub fn start(
-    settings: &Settings,
-    saved: impl Fn(Result<Progress, &larder::Error>) + Send + Sync + 'static,
-) -> Result<Started, String> {
+pub fn start(settings: &Settings, log: &Arc<Log>) -> Result<Started, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("Fatal error starting threads: {error}. Exiting."))?;
     let signals = {
@@ -80,6 +83,13 @@ pub fn start(
         builder = builder.max_clients(most);
     }
     if let Some(file) = &settings.file {
+        let log = Arc::clone(log);
+        let saved = move |saved: Result<Progress, &larder::Error>| match saved {
+            Ok(Progress { entries, bytes, .. }) => {
+                log.notice(&format!("DB saved on disk: {entries} keys, {bytes} bytes"))
+            }
+            Err(error) => log.warning(&format!("Error trying to save the DB: {error}")),
+        };
         builder = builder.save_to(file.clone()).save_listener(saved);
     }
     if let Some(path) = &settings.config_file {
@@ -105,7 +115,8 @@ pub fn start(
         metrics::serve(address, store, server.session())
             .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
     }
-    Ok(Started { server, runtime, signals })
+    let pidfile = settings.path("pidfile").and_then(|path| PidFile::write(path, log));
+    Ok(Started { server, runtime, signals, pidfile })
 }
 
 /// How many clients there are to be at the most, and how many there can be, if those are fewer: each takes a file, and Redis
@@ -143,12 +154,10 @@ fn load(settings: &Settings) -> Result<Store, String> {
     }
 }
 
-/// Tells where it is, to people and to those who wait for the line that Redis writes.
-fn announce(settings: &Settings, server: &Server, log: &Log) {
+/// Tells what it has found, to people and to those who wait for the line that Redis writes.
+pub fn announce(settings: &Settings, server: &Server, log: &Log) {
     let own = env!("CARGO_PKG_VERSION");
-    let mut output = io::stdout();
     let address = server.addr();
-    let _ = writeln!(output, "larder-server ready: redis://{address}").and_then(|()| output.flush());
     let (version, bits, id) = (settings.compat.version(), usize::BITS, std::process::id());
     log.notice(&format!(
         "larder-server {own}, as Redis version={version}, bits={bits}, pid={id}, just started"

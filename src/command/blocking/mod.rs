@@ -178,8 +178,13 @@ impl Ticket {
         &self.space
     }
 
-    /// Parks the thread until it is served or the deadline has come.
-    pub(crate) fn wait(self, clock: &Clock, deadline: u64) -> Result<Option<Served>> {
+    /// Parks the thread until it is served or the deadline has come. Who `is_gone` gets nothing: what was served to it goes back.
+    pub(crate) fn wait(
+        self,
+        clock: &Clock,
+        deadline: u64,
+        is_gone: impl Fn() -> bool,
+    ) -> Result<Option<Served>> {
         let alarm: Arc<dyn Alarm> = Arc::<Waiter>::clone(&self.waiter);
         clock.set_alarm(deadline, Arc::downgrade(&alarm));
         let mut state = self.waiter.state.lock();
@@ -190,6 +195,9 @@ impl Ticket {
             state = self.waiter.state.lock();
         }
         loop {
+            if is_gone() {
+                return Ok(None);
+            }
             if let Some(end) = state.take() {
                 drop(state);
                 self.space.catch_up()?;

@@ -110,6 +110,9 @@ fn files_are_included_by_wildcards() {
         (format!("\"{path}/conf.d/*.conf\""), "30"),
         ("no*.conf".into(), "10"),
         ("*/no.conf".into(), "10"),
+        // From where the files of the store are, once that is said.
+        ("no*.conf\ndir conf.d\ninclude a.conf".into(), "20"),
+        ("no*.conf\ndir conf.d\ninclude [ab].conf".into(), "30"),
     ] {
         fs::write(folder.path().join("redis.conf"), format!("include {include}\n")).unwrap();
         let server = Program::spawn(program(folder.path(), &["redis.conf", "--port", "0"]));
@@ -431,6 +434,9 @@ fn metrics_and_health_are_told_over_http() {
     }
     assert!(get("/health").ends_with("\r\n\r\nok\n"));
     assert!(get("/what").starts_with("HTTP/1.1 404"));
+    // It is not held back with the clients.
+    assert_eq!(client.ask("CLIENT PAUSE 1000000 ALL"), "OK");
+    assert!(get("/metrics").starts_with("HTTP/1.1 200 OK\r\n"));
     let _: &mut Client = &mut client;
 }
 

@@ -128,6 +128,27 @@ fn run_serves_the_command_and_ends_with_it() {
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
+/// The output is the command's; what there is to tell goes to a file if there is one.
+#[test]
+fn run_keeps_a_log_and_a_file_with_its_id() {
+    let folder = Folder::new();
+    let arguments = ["run", "--logfile", "log", "--pidfile", "pid", "--", "sh", "-c", "cat pid; cat log"];
+    let child = program(folder.path(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (pid, log) = said.split_once('\n').unwrap();
+    assert_eq!(pid, id.to_string());
+    assert!(log.contains("Ready to accept connections tcp"), "{said}");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!folder.path().join("pid").exists());
+    // The program itself may be told to say nothing.
+    let arguments = ["--port", "0", "--loglevel", "nothing", "--logfile", "quiet"];
+    let server = Program::spawn(program(folder.path(), &arguments));
+    assert_eq!(server.client().ask("PING"), "PONG");
+    assert_eq!(fs::read(folder.path().join("quiet")).unwrap(), b"");
+}
+
 #[test]
 fn run_hands_a_signal_to_the_command() {
     for (name, code) in [("-TERM", 5), ("-INT", 6)] {

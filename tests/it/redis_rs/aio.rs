@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -263,4 +264,67 @@ async fn one_who_is_killed_while_waiting_is_told_so() {
     store.session().call(["CLIENT", "KILL", "ID", &id.to_string()]);
     assert!(waiting.await.unwrap().unwrap_err().is_io_error());
     assert!(con.get::<_, Option<u64>>("a").await.unwrap_err().is_io_error());
+}
+
+/// An element that was served to it is there again.
+#[tokio::test]
+async fn nothing_is_lost_with_one_who_is_killed_while_waiting() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let id: u64 = redis::cmd("CLIENT").arg("ID").query_async(&mut con).await.unwrap();
+    let mut pop = pin!(con.blpop::<_, Option<(String, String)>>("queue", 0.0));
+    assert!(poll_once(pop.as_mut()).is_pending());
+    store.list::<String>("queue").push_back("x").unwrap();
+    store.session().call(["CLIENT", "KILL", "ID", &id.to_string()]);
+    let Poll::Ready(Err(error)) = poll_once(pop.as_mut()) else { panic!("it is not told") };
+    assert!(error.is_io_error());
+    assert_eq!(store.list::<String>("queue").pop_front().unwrap().as_deref(), Some("x"));
+}
+
+#[tokio::test]
+async fn one_who_is_killed_in_a_pause_is_told_so_at_once() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let mut con = store.redis_async_connection();
+    let id: u64 = redis::cmd("CLIENT").arg("ID").query_async(&mut con).await.unwrap();
+    let mut other = store.session();
+    other.call(["CLIENT", "PAUSE", "1000", "WRITE"]);
+    let mut held = pin!(con.set::<_, _, ()>("a", 1));
+    let woken = Arc::new(Flag::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(held.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    other.call(["CLIENT", "KILL", "ID", &id.to_string()]);
+    assert!(woken.0.load(Ordering::SeqCst));
+    let Poll::Ready(Err(error)) = poll_once(held.as_mut()) else { panic!("it is not told") };
+    assert!(error.is_io_error());
+    assert!(!store.contains("a").unwrap());
+}
+
+/// Those whom the pause held back are woken when its time is over, whoever looks first.
+#[tokio::test]
+async fn a_pause_whose_time_is_over_wakes_all() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    store.session().call(["CLIENT", "PAUSE", "1000", "WRITE"]);
+    let mut cons = [(); 3].map(|()| store.redis_async_connection());
+    let mut held: Vec<_> = cons.iter_mut().map(|con| Box::pin(con.incr::<_, _, u64>("n", 1))).collect();
+    let woken = [(); 3].map(|()| Arc::new(Flag::default()));
+    for (held, woken) in held.iter_mut().zip(&woken) {
+        let waker = Waker::from(Arc::clone(woken));
+        assert!(held.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    clock.advance(Duration::from_secs(1));
+    assert!(woken.iter().all(|woken| woken.0.load(Ordering::SeqCst)));
+    for (n, held) in (1..).zip(&mut held) {
+        assert_eq!(poll_once(held.as_mut()), Poll::Ready(Ok(n)));
+    }
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }

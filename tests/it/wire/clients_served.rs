@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use larder::{ManualClock, Protocol, Store};
+use larder::{ManualClock, Protocol, Reply, Store};
 
 use super::redis::Redis;
 use super::value::Value;
@@ -108,6 +108,36 @@ fn who_waits_is_killed_and_roused() {
     assert!(idle.is_closed());
     assert_eq!(other.ask("CLIENT KILL TYPE normal SKIPME no"), ":1");
     assert!(other.is_closed());
+}
+
+/// What was served to one who is killed before it is told goes back: it is in one place, with a socket and without.
+#[test]
+fn what_is_served_to_one_who_is_killed_is_not_lost() {
+    let (_clock, store, server) = served();
+    let queue = store.list::<String>("queue");
+    let mut other = Client::connect(server.addr());
+    for _ in 0..100 {
+        let mut waiter = Client::connect(server.addr());
+        let waiting = id(&mut waiter);
+        waiter.send("BLPOP queue 0\r\n");
+        until("waiter", || store.waiting().unwrap() == 1);
+        other.send(format!("LPUSH queue x\r\nCLIENT KILL ID {waiting}\r\n"));
+        assert_eq!(lines(&mut other, 2), [":1", ":1"]);
+        let told = waiter.line();
+        until("its end", || server.clients() == 1);
+        assert_eq!(queue.pop_front().unwrap().is_none(), told == "*2", "{told:?}");
+    }
+    for _ in 0..100 {
+        let mut session = store.session();
+        let Reply::Integer(waiting) = session.call(["CLIENT", "ID"]) else { panic!("no id") };
+        let waiter = std::thread::spawn(move || session.call(["BLPOP", "queue", "0"]));
+        until("waiter", || store.waiting().unwrap() == 1);
+        // It may have got it and be gone.
+        other.send(format!("LPUSH queue x\r\nCLIENT KILL ID {waiting}\r\n"));
+        assert_eq!(lines(&mut other, 2).len(), 2);
+        let told = waiter.join().unwrap();
+        assert_eq!(queue.pop_front().unwrap().is_none(), !matches!(told, Reply::Error(_)), "{told:?}");
+    }
 }
 
 #[test]

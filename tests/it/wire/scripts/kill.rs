@@ -266,3 +266,31 @@ fn a_server_answers_whatever_ends_while_a_script_runs() {
     assert!(runs.next().starts_with(b"-ERR Script killed"));
     assert_eq!(kills.ask(&words!["LPUSH", "queue", "x"]), b":1\r\n");
 }
+
+/// All that has been read of it is carried out, also if it sends no more by then.
+#[cfg(feature = "server")]
+#[test]
+fn what_one_has_sent_who_closes_its_end_while_a_script_runs_counts() {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+
+    use crate::support::until;
+
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    for _ in 0..20 {
+        let runs = start(&store, vec!["EVAL", "while true do end", "0"]);
+        let mut client = TcpStream::connect(server.addr()).unwrap();
+        client.write_all(b"SET a 1\r\nINCR a\r\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        until("client", || server.clients() == 1);
+        // It is held up by the script, and does not go before it is told.
+        (0..1_000).for_each(|_| thread::yield_now());
+        assert_eq!(store.session().call(["SCRIPT", "KILL"]), Reply::OK);
+        runs.join().unwrap();
+        let mut told = String::new();
+        client.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "+OK\r\n:2\r\n");
+        until("its end", || server.clients() == 0);
+    }
+}
