@@ -186,8 +186,23 @@ impl Clock {
         let Clock::Manual(clock) = self else { return NEVER };
         let alarms = clock.0.alarms.lock();
         let ahead = alarms.iter().filter(|(at, _)| *at > now);
-        let due = ahead.filter(|(_, alarm)| alarm.upgrade().is_some_and(|alarm| alarm.is_deadline()));
+        // What they ring may be nobody else's by now, and go with them: when the lock is free.
+        let ahead: Vec<_> = ahead.filter_map(|(at, alarm)| Some((*at, alarm.upgrade()?))).collect();
+        drop(alarms);
+        let due = ahead.iter().filter(|(_, alarm)| alarm.is_deadline());
         due.map(|(at, _)| *at).min().unwrap_or(NEVER)
+    }
+
+    /// Has somebody rung as [`set_alarm`](Self::set_alarm) does, for as long as what this gives is kept: for one wait of
+    /// who stays for longer.
+    #[must_use]
+    pub(crate) fn alarm<A: Alarm + 'static>(&self, deadline: u64, whom: &Arc<A>) -> Option<Arc<dyn Alarm>> {
+        if deadline == NEVER || matches!(self, Clock::System) {
+            return None;
+        }
+        let alarm: Arc<dyn Alarm> = Arc::new(OfOneWait(Arc::clone(whom)));
+        self.set_alarm(deadline, Arc::downgrade(&alarm));
+        Some(alarm)
     }
 
     /// Has `alarm` rung once a manual clock has been moved to the deadline or beyond. The system's
@@ -215,6 +230,19 @@ pub(crate) trait Alarm: Send + Sync {
     /// Whether something ends for somebody then, and it is not just a look at what is due.
     fn is_deadline(&self) -> bool {
         true
+    }
+}
+
+/// See [`Clock::alarm`].
+struct OfOneWait<A>(Arc<A>);
+
+impl<A: Alarm> Alarm for OfOneWait<A> {
+    fn ring(&self) {
+        self.0.ring();
+    }
+
+    fn is_deadline(&self) -> bool {
+        self.0.is_deadline()
     }
 }
 

@@ -8,12 +8,13 @@
 //! The locks here are leaves: they are taken under a shard's, and nothing but inboxes is locked under them.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use ahash::RandomState;
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::Bytes;
+use crate::keyspace::Hasher;
 use crate::pubsub::{Message, Origin, Subscription};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, RwLock, thread_local};
@@ -32,10 +33,11 @@ pub(crate) struct Tracking {
     table: [Mutex<Part>; PARTS],
     keys: AtomicUsize,
     most: AtomicUsize,
-    hasher: RandomState,
+    hasher: Hasher,
 }
 
-type Part = HashMap<Bytes, SmallVec<[Arc<Tracker>; 2]>, RandomState>;
+/// In an order, so that what goes when there are too many is the same for a seed.
+type Part = BTreeMap<Bytes, SmallVec<[Arc<Tracker>; 2]>>;
 
 /// Where a session is told what it has not asked for.
 pub(crate) struct Ear {
@@ -113,20 +115,19 @@ impl Ear {
     }
 }
 
-impl Default for Tracking {
-    fn default() -> Self {
+impl Tracking {
+    /// Of nobody, with parts that are chosen as the store's shards are.
+    pub(crate) fn new(hasher: Hasher) -> Self {
         Tracking {
             active: AtomicUsize::new(0),
             trackers: RwLock::default(),
             table: std::array::from_fn(|_| Mutex::default()),
             keys: AtomicUsize::new(0),
             most: AtomicUsize::new(MOST),
-            hasher: RandomState::new(),
+            hasher,
         }
     }
-}
 
-impl Tracking {
     /// Whether anybody is to be told of changes. Relaxed will do: who has read what a writer changes has let its
     /// shard's lock go before the writer took it.
     #[inline]
@@ -256,8 +257,15 @@ impl Tracking {
 
     /// Makes room by the loss of a key, other than that one if there is one: those who read it are told.
     fn forget_one(&self, spared: &Bytes, wakes: &mut Wakes) -> bool {
-        for part in &self.table {
-            let victim = part.lock().keys().find(|key| *key != spared).cloned();
+        // The next one behind it, in another part first: so those go that no order prefers.
+        let begin = self.place(spared) + 1;
+        for part in self.table.iter().cycle().skip(begin).take(PARTS) {
+            let victim = {
+                let part = part.lock();
+                let behind = (Bound::Excluded(spared), Bound::Unbounded);
+                let next = part.range::<Bytes, _>(behind).next().map(|(key, _)| key);
+                next.or_else(|| part.keys().find(|key| *key != spared)).cloned()
+            };
             if let Some(key) = victim {
                 self.changed(&key, wakes);
                 return true;
@@ -289,7 +297,11 @@ impl Tracking {
 
     fn part(&self, key: &Bytes) -> &Mutex<Part> {
         // In range: a remainder of the length.
-        &self.table[(self.hasher.hash_one(key.as_slice()) >> 32) as usize % PARTS]
+        &self.table[self.place(key)]
+    }
+
+    fn place(&self, key: &Bytes) -> usize {
+        (self.hasher.hash(key) >> 32) as usize % PARTS
     }
 }
 
@@ -372,7 +384,8 @@ mod tests {
     /// One that reads is a new client each time, and goes; the key stays as it is.
     #[test]
     fn those_who_have_gone_are_not_kept_for_a_key_that_nobody_writes() {
-        let (store, tracking, key) = (Store::new(), Tracking::default(), Bytes::from("k"));
+        let (store, key) = (Store::new(), Bytes::from("k"));
+        let tracking = Tracking::new(Hasher::new(None));
         let stays = tracker(&store, 0);
         tracking.start(&stays, Options::default());
         tracking.remember(&stays, &key, &mut Wakes::default());

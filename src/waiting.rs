@@ -28,15 +28,16 @@ pub(crate) async fn wait(
         if is_gone() {
             return Poll::Ready(Ok(None));
         }
+        let look = || match over {
+            Poll::Ready(()) => Poll::Ready(ticket.expire()),
+            Poll::Pending => ticket.poll(deadline, context),
+        };
         // What is got is waited for, until it is on the disk, before it is told.
         #[cfg(feature = "journal")]
-        let (end, _) = crate::journal::deferred::deferring(ticket.space(), || ticket.poll(deadline, context));
+        let (end, _) = crate::journal::deferred::deferring(ticket.space(), look);
         #[cfg(not(feature = "journal"))]
-        let end = ticket.poll(deadline, context);
-        match end {
-            Poll::Ready(end) => Poll::Ready(end),
-            Poll::Pending => over.map(|()| Ok(None)),
-        }
+        let end = look();
+        end
     })
     .await
 }

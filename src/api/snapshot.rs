@@ -364,9 +364,8 @@ impl Drop for Autosave {
 impl Periodic {
     fn run(self: &Arc<Self>, store: &Store, path: &Path, every: Duration, mut due: u64) {
         let clock = store.space().clock();
-        let alarm: Arc<dyn Alarm> = Arc::<Periodic>::clone(self);
         loop {
-            clock.set_alarm(due, Arc::downgrade(&alarm));
+            let alarm = clock.alarm(due, self);
             let mut state = self.state.lock();
             while !state.stopped && clock.now() < due {
                 clock.wait(&self.woken, &mut state, due);
@@ -374,7 +373,7 @@ impl Periodic {
             if state.stopped {
                 return;
             }
-            drop(state);
+            drop((state, alarm));
             let saved = store.save(path);
             due = next_save(store, every);
             let mut state = self.state.lock();

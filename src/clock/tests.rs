@@ -70,3 +70,22 @@ fn a_time_beyond_the_last_is_the_last() {
     let last = since_epoch(Duration::MAX);
     assert!(last.checked_add(Duration::from_millis(1)).is_none(), "{last:?} is not the last");
 }
+
+struct Nobody;
+
+impl Alarm for Nobody {
+    fn ring(&self) {}
+}
+
+/// Whom they ring stays; the clock may never be advanced, as it goes by itself.
+#[test]
+fn alarms_go_with_the_waits_that_they_are_for() {
+    let manual = ManualClock::running();
+    let (clock, whom) = (Clock::from(&manual), Arc::new(Nobody));
+    for at in 0..1_000 {
+        let alarm = clock.alarm(1_000_000 + at, &whom);
+        assert!(alarm.is_some());
+        assert!(manual.0.alarms.lock().len() <= 1);
+    }
+    assert!(clock.alarm(NEVER, &whom).is_none() && Clock::System.alarm(1, &whom).is_none());
+}

@@ -48,7 +48,6 @@ use state::{Rewriting, Shared};
 pub(crate) use step::{write as write_step, write_names};
 
 use crate::Result;
-use crate::clock::Alarm;
 use crate::keyspace::Keyspace;
 use crate::snapshot::Moment;
 use crate::sync::thread::{self, JoinHandle};
@@ -140,8 +139,7 @@ impl Journal {
         let (shared, space) = (Arc::clone(&self.shared), Weak::clone(space));
         let thread = thread::Builder::new().name("larder-journal".into());
         let started = thread.spawn(move || {
-            let alarm: Arc<dyn Alarm> = Arc::<Shared>::clone(&shared);
-            while shared.wait_and_write(&alarm) {
+            while shared.wait_and_write() {
                 if let Some(rewriting) = shared.begin_due_rewrite() {
                     Self::rewrite_behind(rewriting, &space);
                 }

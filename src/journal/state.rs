@@ -401,7 +401,7 @@ impl Shared {
     }
 
     /// The thread's next turn: waits until there is something to write, and writes it; false once it is over.
-    pub(super) fn wait_and_write(&self, alarm: &Arc<dyn Alarm>) -> bool {
+    pub(super) fn wait_and_write(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
         loop {
             if state.is_closed || state.failure.get().is_some() {
@@ -414,7 +414,7 @@ impl Shared {
                 return true;
             }
             let due = state.write_at.min(state.sync_at);
-            self.clock.set_alarm(due, Arc::downgrade(alarm));
+            let _alarm = self.clock.alarm(due, self);
             let now = self.clock.now();
             let is_due = due <= now || state.buffer.len() >= CHUNK;
             if is_due && !state.is_writing {

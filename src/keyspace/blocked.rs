@@ -95,6 +95,13 @@ impl Blocked {
     }
 }
 
+impl Place {
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self, clock: &Clock) -> bool {
+        self.until != NEVER && clock.now() >= self.until
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.blocked.state.lock();

@@ -7,14 +7,14 @@ use crate::rng::{Rng, mix};
 
 /// See the [module](self).
 #[derive(Clone)]
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     Secret(ahash::RandomState),
     /// The same on every machine, which ahash's are not. Whoever chooses names can make them collide.
     Seeded(u64),
 }
 
 impl Hasher {
-    pub(super) fn new(seed: Option<u64>) -> Self {
+    pub(crate) fn new(seed: Option<u64>) -> Self {
         match seed {
             None => Hasher::Secret(ahash::RandomState::new()),
             Some(seed) => Hasher::Seeded(Rng::new(seed).next()),
@@ -22,7 +22,7 @@ impl Hasher {
     }
 
     #[inline]
-    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         match self {
             Hasher::Secret(keys) => keys.hash_one(bytes),
             Hasher::Seeded(seed) => seeded(*seed, bytes),

@@ -71,7 +71,7 @@ pub(crate) use weigh::Weigher;
 use blocked::Blocked;
 use bound::Bound;
 pub(crate) use bound::Limit;
-use hasher::Hasher;
+pub(crate) use hasher::Hasher;
 pub(crate) use lookups::{Lookups, Tally};
 pub(crate) use missed::Missed;
 use shard::{Notes, Shard};
@@ -202,6 +202,8 @@ impl Keyspace {
             shift: 64 - parts.shards.len().trailing_zeros(),
             shards: parts.shards.into_iter().map(|shard| Padded(RwLock::new(shard))).collect(),
             family: parts.family,
+            #[cfg(feature = "commands")]
+            tracking: crate::tracking::Tracking::new(parts.hasher.clone()),
             hasher: parts.hasher,
             is_seeded: parts.is_seeded,
             clock: parts.clock,
@@ -222,8 +224,6 @@ impl Keyspace {
             libraries: Libraries::of(parts.libraries),
             #[cfg(feature = "commands")]
             shared: parts.shared,
-            #[cfg(feature = "commands")]
-            tracking: crate::tracking::Tracking::default(),
             #[cfg(feature = "journal")]
             journal: OnceLock::new(),
             me: me.clone(),

@@ -252,8 +252,8 @@ impl Waiters {
         keys
     }
 
-    /// The keys of the database that somebody waits for.
+    /// Those of one database.
     pub(crate) fn keys_of(&self, db: u16) -> Vec<Bytes> {
-        self.queues.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
+        self.keys().into_iter().filter(|(of, _)| *of == db).map(|(_, key)| key).collect()
     }
 }

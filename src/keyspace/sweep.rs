@@ -120,14 +120,13 @@ impl Sweeper {
 
     fn run(self: Arc<Self>, clock: &Clock, space: &Weak<Keyspace>) {
         let _running = Running(&self);
-        let alarm: Arc<dyn Alarm> = Arc::<Sweeper>::clone(&self);
         let mut pause = 0;
         // The last handle may go at any time: while this sleeps, nothing keeps the store alive.
         while let Some(store) = space.upgrade() {
             // At the start this finds deadlines for which there was no thread.
             let found = store.next_wake().max(pause);
             drop(store);
-            if !self.sleep(clock, &alarm, found) {
+            if !self.sleep(clock, found) {
                 return;
             }
             let Some(store) = space.upgrade() else { return };
@@ -141,14 +140,14 @@ impl Sweeper {
     }
 
     /// Waits until `found`, or an earlier deadline that was set, has come; false once the store is gone.
-    fn sleep(&self, clock: &Clock, alarm: &Arc<dyn Alarm>, found: u64) -> bool {
+    fn sleep(self: &Arc<Self>, clock: &Clock, found: u64) -> bool {
         let mut state = self.state.lock();
         let next = found.min(state.next);
         self.wake_at(&mut state, next);
         loop {
             let next = state.next;
             // Set before the clock is read: one that is moved in between rings it.
-            clock.set_alarm(next, Arc::downgrade(alarm));
+            let _alarm = clock.alarm(next, self);
             if state.stopped {
                 return false;
             }

@@ -262,8 +262,9 @@ impl Inbox {
 
     /// The oldest message, waited for; `None` once closed and empty, or when the time is over.
     pub(super) fn wait(self: &Arc<Self>, clock: &Clock, timeout: Option<Duration>) -> Option<Message> {
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return self.pop();
+        let message = self.pop();
+        if message.is_some() || timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return message;
         }
         // A deadline beyond the clock's range is none.
         let deadline = timeout.and_then(|timeout| {
@@ -271,8 +272,7 @@ impl Inbox {
             clock.now().checked_add(millis)
         });
         let deadline = deadline.unwrap_or(NEVER);
-        let inbox: Arc<dyn Alarm> = Arc::<Inbox>::clone(self);
-        clock.set_alarm(deadline, Arc::downgrade(&inbox));
+        let _alarm = clock.alarm(deadline, self);
         let mut state = self.state.lock();
         loop {
             let message = state.pop();

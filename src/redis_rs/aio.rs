@@ -202,8 +202,8 @@ async fn pass(session: &Session, until: u64) {
 async fn held_back(session: &Session, until: u64) {
     let space = session.db().space();
     let pause = &space.shared().pause;
-    let mut over = pin!(reach(space.clock(), until));
-    poll_fn(|context| match pause.poll(context) {
+    let (mut over, mut ended) = (pin!(reach(space.clock(), until)), pin!(pause.over()));
+    poll_fn(|context| match ended.as_mut().poll(context) {
         // Who kills it rings for it: first the waker, then the look.
         Poll::Pending if !session.is_killed() => over.as_mut().poll(context),
         _ => Poll::Ready(()),

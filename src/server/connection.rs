@@ -18,7 +18,7 @@ use crate::SyncPolicy;
 use crate::clock::millis;
 #[cfg(feature = "journal")]
 use crate::journal::deferred::deferring;
-use crate::reply::{ErrorReply, Reply};
+use crate::reply::Reply;
 use crate::resp::{Requests, Style};
 #[cfg(feature = "lua")]
 use crate::script::Held;
@@ -53,8 +53,8 @@ pub(super) struct Connection<'s> {
     /// Replies that are not written yet, and where that to the last command begins.
     pub out: Vec<u8>,
     told: usize,
-    /// When a part of a request has last arrived, if there is a limit to being idle.
-    heard: u64,
+    /// When a part of a request has last arrived, or of a long reply was taken, if there is a limit to being idle.
+    pub(super) heard: u64,
     pub shared: &'s Shared,
     pub stopped: watch::Receiver<bool>,
     /// Up to where the store's journal has to be on the disk before the replies are sent.
@@ -73,15 +73,20 @@ enum Next {
 
 /// Serves a client until it leaves, or has to.
 pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::Receiver<bool>) {
-    let _counted = Counted::new(shared);
-    let patience = if shared.is_full() { FAREWELL } else { GREETING };
+    let counted = Counted::new(shared);
+    let patience = if counted.is_none() { FAREWELL } else { GREETING };
     let greeted = tokio::select! {
         biased;
         greeted = arrived.greet() => greeted,
         _ = stopped.wait_for(|stopped| *stopped) => return,
         () = tokio::time::sleep(patience) => return,
     };
-    let Ok(stream) = greeted else { return };
+    let Ok(mut stream) = greeted else { return };
+    if counted.is_none() {
+        shared.store.space().shared().clients.count_rejected();
+        stream.say_once(b"-ERR max number of clients reached\r\n").await;
+        return;
+    }
     stream.keep_alive(keep_alive(shared.store.space()));
     let (client, server) = stream.addresses();
     let session = shared.store.session().compat(shared.options.compat).addresses(client, server).served();
@@ -105,16 +110,9 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
         #[cfg(feature = "journal")]
         unsynced: 0,
     };
-    if shared.is_full() {
-        shared.store.space().shared().clients.count_rejected();
-        let refusal = ErrorReply::known("ERR max number of clients reached").into();
-        if connection.tell(&refusal).is_ok() {
-            let _ = connection.flush().await;
-        }
-        return;
-    }
     // However it ends, the client is told no more.
     let _ = connection.serve().await;
+    connection.stream.take_leave().await;
 }
 
 impl Connection<'_> {
@@ -190,6 +188,9 @@ impl Connection<'_> {
                     return Err(Gone);
                 }
             };
+            if is_of_http(&words) {
+                return Err(Gone);
+            }
             if self.check_stop().is_err() {
                 // What comes after the stop is nobody's any more; what was answered before it is told.
                 self.flush().await?;
@@ -206,6 +207,7 @@ impl Connection<'_> {
             }
             // What came unasked before the command is told before its reply.
             let (hears, protocol) = (self.session.hears(), self.session.protocol());
+            let names = if hears { self.session.subscriptions() } else { 0 };
             if hears {
                 self.tell_mail().await?;
             }
@@ -220,11 +222,16 @@ impl Connection<'_> {
                         break reply;
                     }
                     #[cfg(feature = "lua")]
-                    Outcome::Held(held) => self.give_way(held).await?,
+                    Outcome::Held(held) => {
+                        self.give_way(held).await?;
+                        if self.session.is_killed() {
+                            return Err(Gone);
+                        }
+                    }
                 }
             };
             // Nothing comes behind the reply by which it has stopped to listen; after RESET, in words of before, nothing at all.
-            if hears && !self.session.hears() {
+            if hears && (self.session.subscriptions() < names || !self.session.hears()) {
                 if self.session.protocol() == protocol {
                     self.tell_mail().await?;
                 } else {
@@ -232,16 +239,16 @@ impl Connection<'_> {
                 }
             }
             if let Some(how) = self.session.shuts_down() {
+                self.shared.shut_down(how);
                 // What came before it is told.
                 self.flush().await?;
-                self.shared.shut_down(how);
                 return Err(Gone);
             }
             #[cfg(feature = "testing")]
             if !self.endure_reply(&reply).await? {
                 continue;
             }
-            if self.session.sends_reply() {
+            if self.session.sends(&reply) {
                 // What came before may have been sent since.
                 let begin = self.told.min(self.out.len());
                 self.tell(&reply)?;
@@ -378,7 +385,7 @@ impl Connection<'_> {
         let message = tokio::select! {
             biased;
             _ = stopped.wait_for(|stopped| *stopped) => return Err(Gone),
-            () = poll_fn(|context| pause.poll(context)) => return Ok(()),
+            () = pause.over() => return Ok(()),
             () = reach(space.clock(), until) => return Ok(()),
             message = self.session.mail().recv_async() => message.ok_or(Gone)?,
             gone = leaves(stream, requests) => return Err(gone),
@@ -415,9 +422,16 @@ impl Connection<'_> {
             }
             _ = stop => Next::Stop,
             message = message => Next::Message(message),
-            () = is_idle(shared, session, heard), if !listens => Next::Idle,
+            () = is_idle(shared, || session.last_command().max(heard)), if !listens => Next::Idle,
         })
     }
+}
+
+/// Whether somebody has a browser send commands, as the body of a request: what they are is not asked.
+fn is_of_http(words: &[Bytes]) -> bool {
+    words
+        .first()
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:"))
 }
 
 /// Lets all have their turn that are ready for it. Who sends many requests at a time does not wait for each reply, and the
@@ -434,16 +448,13 @@ async fn step_back() {
     .await;
 }
 
-/// Ends when a client has been idle for as long as it may be, since its last command or what has arrived of one. How long
-/// that is may be set meanwhile: who sets it has it look again.
-async fn is_idle(shared: &Shared, session: &Session, heard: u64) {
-    let mut since = None;
+/// Ends when a client has been idle for as long as it may be. How long that is may be set meanwhile: who sets that has it
+/// look again.
+pub(super) async fn is_idle(shared: &Shared, since: impl Fn() -> u64) {
     let mut over = Moment::new(shared.store.space().clock());
-    poll_fn(|context| {
-        let Some(limit) = shared.idle() else { return Poll::Pending };
-        let deadline =
-            since.get_or_insert_with(|| session.last_command().max(heard)).saturating_add(millis(limit));
-        over.poll(deadline, context)
+    poll_fn(|context| match shared.idle() {
+        Some(limit) => over.poll(since().saturating_add(millis(limit)), context),
+        None => Poll::Pending,
     })
     .await;
 }
@@ -504,13 +515,15 @@ async fn breaks(stream: &mut Stream, requests: &mut Requests) -> Gone {
     std::future::pending().await
 }
 
-/// One of the clients that are connected.
+/// One of the clients that are connected, of whom there are no more than there may be.
 struct Counted<'s>(&'s Shared);
 
 impl<'s> Counted<'s> {
-    fn new(shared: &'s Shared) -> Self {
-        shared.connected.fetch_add(1, Ordering::Relaxed);
-        Counted(shared)
+    fn new(shared: &'s Shared) -> Option<Self> {
+        let most = shared.max_clients();
+        let one_more = |connected: usize| (connected < most).then_some(connected + 1);
+        shared.connected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Counted(shared))
     }
 }
 

@@ -82,12 +82,13 @@ impl Connection<'_> {
         Err(Gone)
     }
 
-    /// Listens until the client leaves.
+    /// Listens until the client leaves, or is killed.
     async fn say_nothing(&mut self) -> Gone {
         let mut bytes = [0; 1 << 10];
         loop {
             let read = tokio::select! {
                 _ = self.stopped.wait_for(|stopped| *stopped) => return Gone,
+                () = is_cut(&self.session) => return Gone,
                 read = self.stream.read(&mut bytes) => read,
             };
             if !matches!(read, Ok(1..)) {

@@ -101,11 +101,6 @@ impl Shared {
         set.map_or(self.options.max_clients, |set| usize::try_from(set).unwrap_or(usize::MAX))
     }
 
-    /// Whether there are more clients than there may be.
-    fn is_full(&self) -> bool {
-        self.connected.load(Ordering::Relaxed) > self.max_clients()
-    }
-
     /// How long a client may be idle, said in the same ways.
     fn idle(&self) -> Option<Duration> {
         match self.store.space().shared().settings.timeout() {

@@ -3,12 +3,13 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
-use super::connection::{AHEAD, Connection, Gone, poll_arrive, tell_requests};
+use super::FAREWELL;
+use super::connection::{AHEAD, Connection, Gone, is_idle, poll_arrive, tell_requests};
 use super::stream::Stream;
 use crate::Session;
 use crate::clock::Clock;
@@ -25,12 +26,15 @@ pub(super) const WRITE: usize = 32 << 10;
 pub(super) const SPARE: usize = 4 << 10;
 
 impl Connection<'_> {
-    /// Puts a reply behind those that wait to be written.
+    /// Puts a reply behind those that wait to be written, unless the client wants none.
     ///
     /// # Errors
     /// [`Gone`] if more would wait than may, or than memory holds. A long one is not made before that is known: it may
     /// be a value that is in the store once, a hundred times.
     pub(super) fn tell(&mut self, reply: &Reply) -> Result<(), Gone> {
+        if !self.session.sends(reply) {
+            return Ok(());
+        }
         let least = least_bytes(reply);
         let waiting = self.out.len().saturating_add(least);
         self.check_output(waiting)?;
@@ -117,9 +121,17 @@ impl Connection<'_> {
         let (session, out) = (&self.session, &self.out);
         session.traffic().reply.store(out.len(), Ordering::Relaxed);
         let mut has_ended = false;
+        let (shared, clock) = (self.shared, space.clock());
+        let (listens, heard) = (session.is_listener(), self.heard);
+        // When it has last taken something.
+        let took = AtomicU64::new(heard);
         let exchange = poll_fn(|context| {
+            let before = written;
             if let Poll::Ready(result) = poll_write(stream, out, &mut written, context) {
                 return Poll::Ready(result);
+            }
+            if written > before && shared.idle().is_some() {
+                took.store(clock.now(), Ordering::Relaxed);
             }
             while !has_ended && requests.pending() < most {
                 match poll_arrive(stream, requests, context) {
@@ -131,12 +143,17 @@ impl Connection<'_> {
             tell_requests(session, requests);
             Poll::Pending
         });
+        // A client that reads nothing must not hold the server up for long, nor one that sends without a pause.
+        let stopped = async {
+            let _ = self.stopped.wait_for(|stopped| *stopped).await;
+            tokio::time::sleep(FAREWELL).await;
+        };
         tokio::select! {
             biased;
-            // A client that reads nothing must not hold the server up, nor one that sends without a pause.
-            _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Gone),
             result = exchange => result?,
-            is_over = exceeds(session, out.len(), space.clock()) => {
+            () = stopped => return Err(Gone),
+            () = is_idle(shared, || session.last_command().max(took.load(Ordering::Relaxed))), if !listens => return Err(Gone),
+            is_over = exceeds(session, out.len(), clock) => {
                 if is_over {
                     space.shared().clients.count_over_output();
                 }
@@ -144,6 +161,9 @@ impl Connection<'_> {
             }
         }
         session.traffic().reply.store(0, Ordering::Relaxed);
+        if shared.idle().is_some() {
+            self.heard = clock.now();
+        }
         Ok(())
     }
 }

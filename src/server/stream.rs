@@ -1,5 +1,6 @@
 //! Where clients come in, and what they are spoken to through.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -102,6 +103,22 @@ impl Stream {
             Stream::Tls(stream) => stream.get_ref().0.ready(Interest::READABLE).await,
         };
         ready.is_ok_and(|ready| ready.is_read_closed())
+    }
+
+    /// Tells who is turned away why, as far as the system takes it at once.
+    pub(super) async fn say_once(&mut self, text: &[u8]) {
+        poll_fn(|context| Poll::Ready(_ = Pin::new(&mut *self).poll_write(context, text))).await;
+        poll_fn(|context| Poll::Ready(_ = Pin::new(&mut *self).poll_flush(context))).await;
+        self.take_leave().await;
+    }
+
+    /// Says that nothing more comes, where there is a word for that: to who knows TLS all else is as if it had been cut off.
+    pub(super) async fn take_leave(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Stream::Tls(stream) = self {
+            // Once: who does not take it at once may do without.
+            poll_fn(|context| Poll::Ready(_ = Pin::new(&mut *stream).poll_shutdown(context))).await;
+        }
     }
 
     fn tcp(&self) -> Option<&TcpStream> {

@@ -288,6 +288,12 @@ impl Client {
         self.seat.lock().facts.clone()
     }
 
+    /// When it has last done something.
+    #[cfg(feature = "server")]
+    pub(super) fn at(&self) -> u64 {
+        self.seat.lock().facts.at
+    }
+
     /// Whether it is that user's.
     pub(super) fn is_of(&self, user: &Arc<Account>) -> bool {
         Arc::ptr_eq(&self.seat.lock().facts.user, user)

@@ -16,7 +16,7 @@ impl Session {
     /// When it has last done anything, on the store's clock, give or take some milliseconds.
     #[cfg(feature = "server")]
     pub(crate) fn last_command(&self) -> u64 {
-        self.client.facts().at
+        self.client.at()
     }
 
     /// What its connection has moved and keeps.

@@ -58,7 +58,12 @@ impl Session {
     pub(crate) fn rest(&mut self) {
         self.claim = None;
         self.client.set_waits(None);
-        self.client.note(|facts| (facts.waits, facts.has_deadline) = (false, false));
+        // What it has done last ends now.
+        let at = self.db.space().clock().about_now();
+        self.client.note(|facts| {
+            (facts.waits, facts.has_deadline) = (false, false);
+            facts.at = at;
+        });
     }
 
     /// How a command that has waited ends.

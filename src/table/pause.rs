@@ -1,5 +1,8 @@
 //! CLIENT PAUSE: commands of all clients wait, for a time or until they are let go on.
 
+use std::collections::BTreeMap;
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+use std::pin::Pin;
 use std::task::Waker;
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 use std::task::{Context, Poll};
@@ -23,7 +26,10 @@ struct State {
     until: u64,
     /// Reads wait too.
     all: bool,
-    tasks: Vec<Waker>,
+    /// Those who wait, each in a place of its own.
+    tasks: BTreeMap<u64, Waker>,
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
+    last_place: u64,
 }
 
 impl Pause {
@@ -54,7 +60,7 @@ impl Pause {
             self.is_on.store(false, Ordering::Release);
             let tasks = std::mem::take(&mut state.tasks);
             drop(state);
-            tasks.into_iter().for_each(Waker::wake);
+            tasks.into_values().for_each(Waker::wake);
             return None;
         }
         (self.is_on() && (state.all || writes)).then_some(state.until)
@@ -68,8 +74,7 @@ impl Pause {
 
     /// Parks the thread until the time is over, the pause ends, or `is_gone`.
     pub(super) fn wait(self: &Arc<Self>, clock: &Clock, until: u64, is_gone: impl Fn() -> bool) {
-        let alarm: Arc<dyn Alarm> = Arc::<Pause>::clone(self);
-        clock.set_alarm(until, Arc::downgrade(&alarm));
+        let _alarm = clock.alarm(until, self);
         let mut state = self.state.lock();
         while self.is_on.load(Ordering::Acquire) && clock.now() < until && !is_gone() {
             clock.wait(&self.over, &mut state, until);
@@ -78,24 +83,53 @@ impl Pause {
 
     /// Ends with the pause; its time is the caller's to look at.
     #[cfg(any(feature = "redis-aio", feature = "server"))]
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        let waker = context.waker().clone();
-        let mut state = self.state.lock();
-        if !self.is_on.load(Ordering::Acquire) {
-            drop(state);
-            return Poll::Ready(());
-        }
-        if !state.tasks.iter().any(|armed| armed.will_wake(&waker)) {
-            state.tasks.push(waker);
-        }
-        Poll::Pending
+    pub(crate) fn over(&self) -> Over<'_> {
+        Over { pause: self, place: None }
     }
 
     /// Has all who wait look again.
     pub(super) fn ring_all(&self) {
         let tasks = std::mem::take(&mut self.state.lock().tasks);
         self.over.notify_all();
-        tasks.into_iter().for_each(Waker::wake);
+        tasks.into_values().for_each(Waker::wake);
+    }
+}
+
+/// See [`Pause::over`]. Its place goes with it.
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+pub(crate) struct Over<'p> {
+    pause: &'p Pause,
+    place: Option<u64>,
+}
+
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+impl Future for Over<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let waker = context.waker().clone();
+        let mut state = self.pause.state.lock();
+        if !self.pause.is_on() {
+            drop(state);
+            return Poll::Ready(());
+        }
+        let place = self.place.unwrap_or_else(|| {
+            state.last_place += 1; // 64 bits do not overflow one by one
+            state.last_place
+        });
+        let replaced = state.tasks.insert(place, waker);
+        drop(state);
+        drop(replaced);
+        self.place = Some(place);
+        Poll::Pending
+    }
+}
+
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        let waker = self.place.and_then(|place| self.pause.state.lock().tasks.remove(&place));
+        drop(waker);
     }
 }
 

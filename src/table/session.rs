@@ -236,6 +236,11 @@ impl Session {
         self.silence == Silence::No
     }
 
+    /// Whether the client is told this reply: what it listens to it is told in any case.
+    pub(crate) fn sends(&self, reply: &Reply) -> bool {
+        self.sends_reply() || matches!(reply, Reply::Push(_) | Reply::Several(_))
+    }
+
     /// Whether the client has said `QUIT`, or another `CLIENT KILL`: its connection is to be closed behind the reply.
     /// What a killed session calls is not carried out, and answered with an error whose code is `LOST`.
     ///

@@ -155,7 +155,8 @@ impl fmt::Display for Violation {
 }
 
 /// Watches for what [`Strict`] says, until it is dropped; made by [`Store::strict`](crate::Store::strict). In a test that gives
-/// back an error by `?` its panic is what is seen, and not that error.
+/// back an error by `?` its panic is what is seen, and not that error. It keeps the store, to look at the keys that are left
+/// when all else has gone: who waits for the store's own end is to drop it before.
 ///
 /// # Panics
 /// When it is dropped, if there was any; unless its thread panics already.

@@ -19,6 +19,8 @@ mod journal;
 mod keys;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(feature = "server")]
+mod leaving;
 mod list;
 mod load;
 #[cfg(all(unix, feature = "server", feature = "journal"))]

@@ -13,7 +13,7 @@ use larder::{ManualClock, Reply, Server, Store};
 use crate::support::until;
 
 /// A client that sends bytes and reads lines.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(pub(crate) BufReader<TcpStream>);
 
 impl Client {
     pub(crate) fn connect(addr: SocketAddr) -> Client {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::arguments::Settings;
 use crate::log::{Log, Place};
-use crate::serve::{Signals, Started, announce, start};
+use crate::serve::{Insisting, Signals, Started, announce, start};
 
 /// What shells give where there is no such program, and where it cannot be run.
 const NOT_FOUND: u8 = 127;
@@ -46,6 +46,7 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     };
     let ended = runtime.block_on(async {
         let ended = wait(child, &mut signals).await;
+        let _insisting = Insisting::new(&log);
         let saved = server.shut_down(larder::Shutdown::Default).await;
         if let Err(error) = saved {
             say(&format!("larder-server: the data is not saved: {error}"), 1);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use larder::{Progress, Server, Shutdown, Store};
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::arguments::Settings;
 use crate::log::{Log, Place};
@@ -195,35 +196,31 @@ pub fn announce(settings: &Settings, server: &Server, log: &Log) {
     });
 }
 
-async fn until_ended(server: Server, signals: &mut Signals, log: &Log) -> ExitCode {
-    let how = loop {
+async fn until_ended(server: Server, signals: &mut Signals, log: &Arc<Log>) -> ExitCode {
+    let (how, _insisting) = loop {
         let name = tokio::select! {
             // It has saved already.
             how = server.asked_to_shut_down() => {
                 log.warning("User requested shutdown...");
-                break how;
+                break (how, Insisting::new(log));
             }
             name = signals.next() => name,
         };
+        let insisting = Insisting::new(log);
         log.warning(&format!("Received {name} scheduling shutdown..."));
         let (how, is_forced) = how_at(&server, name);
-        // What cannot be saved would be lost: as Redis does, it serves on.
-        if tokio::task::block_in_place(|| server.save_as(how)).is_ok() || is_forced {
-            break how;
+        match tokio::task::block_in_place(|| server.save_as(how)) {
+            Ok(_) => break (how, insisting),
+            Err(_) if is_forced => break (Shutdown::NoSave, insisting),
+            // What cannot be saved would be lost: as Redis does, it serves on.
+            Err(_) => {
+                log.warning("Errors trying to shut down the server. Check the logs for more information.")
+            }
         }
-        log.warning("Errors trying to shut down the server. Check the logs for more information.");
     };
     #[cfg(feature = "journal")]
     let store = server.store().clone();
-    let ended = tokio::select! {
-        ended = server.shut_down(how) => ended,
-        // Who is asked twice does not wait for its clients any longer.
-        _ = signals.next() => {
-            log.warning("You insist... exiting now.");
-            return ExitCode::FAILURE;
-        }
-    };
-    if ended.is_err() {
+    if server.shut_down(how).await.is_err() {
         // The log has it.
         return ExitCode::FAILURE;
     }
@@ -237,6 +234,32 @@ async fn until_ended(server: Server, signals: &mut Signals, log: &Log) -> ExitCo
     }
     log.warning("larder-server is now ready to exit, bye bye...");
     ExitCode::SUCCESS
+}
+
+/// As long as this is there, a signal ends the program: who is asked twice waits for no client, no script and no save.
+pub struct Insisting(Option<JoinHandle<()>>);
+
+impl Insisting {
+    /// In the context of a runtime.
+    pub fn new(log: &Arc<Log>) -> Self {
+        let log = Arc::clone(log);
+        let signals = Signals::new().ok();
+        Insisting(signals.map(|mut signals| {
+            tokio::spawn(async move {
+                signals.next().await;
+                log.warning("You insist... exiting now.");
+                std::process::exit(1);
+            })
+        }))
+    }
+}
+
+impl Drop for Insisting {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
 }
 
 /// What `shutdown-on-sigterm` and `shutdown-on-sigint` say: how, and whether in any case.

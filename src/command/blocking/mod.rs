@@ -204,12 +204,21 @@ impl Ticket {
                 return end;
             }
             if deadline != NEVER && clock.now() >= deadline {
-                state.phase = Phase::Over;
-                state.place = None;
+                state.give_up();
                 return Ok(None);
             }
             clock.wait(&self.waiter.woken, &mut state, deadline);
         }
+    }
+
+    /// Gives what it was served by now, for its time is over; nothing is served to it from then on.
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
+    pub(crate) fn expire(&self) -> Result<Option<Served>> {
+        let mut state = self.waiter.state.lock();
+        let end = state.take();
+        state.give_up();
+        drop(state);
+        end.map_or(Ok(None), |end| self.space.catch_up().and(end))
     }
 
     /// Gives what it was served, nothing if it was [roused](Rouse), or has the task woken when it is. The deadline is the
@@ -294,6 +303,12 @@ impl State {
         is_first
     }
 
+    /// It waits no more.
+    fn give_up(&mut self) {
+        self.phase = Phase::Over;
+        self.place = None;
+    }
+
     /// How the wait has ended, if it has: with nothing if it was roused.
     fn take(&mut self) -> Option<Result<Option<Served>>> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
@@ -312,8 +327,7 @@ impl Drop for Ticket {
         let (left, task) = {
             let mut state = self.waiter.state.lock();
             let left = state.take();
-            state.phase = Phase::Over;
-            state.place = None;
+            state.give_up();
             (left, state.task.take())
         };
         let waiter = Arc::clone(&self.waiter);
@@ -435,7 +449,9 @@ impl Waiting for Waiter {
 
     fn serve(&self, writer: &mut Writer<'_>, key: KeyRef<'_>) -> Serve {
         let mut state = self.state.lock();
-        if !matches!(state.phase, Phase::Waiting) {
+        // Who has not noticed yet that its time is over gets no more than who has.
+        let is_over = |place: &Place| place.is_over(writer.space().clock());
+        if !matches!(state.phase, Phase::Waiting) || state.place.as_ref().is_some_and(is_over) {
             return Serve::Done;
         }
         let gone = match &self.attempt {

@@ -414,14 +414,18 @@ fn shut_down(call: &mut Call<'_>) -> Answer {
     if !call.session.is_served {
         return Err(NO_SERVER);
     }
-    let how = how.unwrap_or_default();
+    let mut how = how.unwrap_or_default();
     let saving = &call.shared().saving;
     if how == Shutdown::Save && !saving.has_file() && !forced {
         return Err(NO_FILE);
     }
     let saves = how == Shutdown::Save || (how == Shutdown::Default && saving.saves_at_end(call.space()));
-    if saves && saving.save(&store(call), true).is_err() && !forced {
-        return Err(CANNOT_END);
+    if saves && saving.save(&store(call), true).is_err() {
+        if !forced {
+            return Err(CANNOT_END);
+        }
+        // It is not tried again.
+        how = Shutdown::NoSave;
     }
     call.session.is_over = true;
     call.session.shuts_down = Some(how);

@@ -17,6 +17,8 @@ pub use entry::{Answered, Logged};
 const COMMANDS: usize = 10_000;
 const BYTES: usize = 16 << 20;
 const BYTES_OF_ONE: usize = 4 << 10;
+/// Of how many clients the last round trip is known.
+const CLIENTS: usize = 10_000;
 /// How many of the last commands a failed assertion shows.
 const SHOWN: usize = 20;
 
@@ -229,7 +231,7 @@ struct Kept {
     /// Bytes of their words.
     bytes: usize,
     trips: u64,
-    /// The last round trip of each client.
+    /// The last round trip of each client that was heard of lately. No two are the same, and they grow.
     last_trips: HashMap<u64, u64>,
     /// How often each has come that is known.
     counts: HashMap<&'static str, (&'static Row, u64)>,
@@ -241,6 +243,10 @@ impl Recorder {
         let mut kept = self.lock();
         if kept.last_trips.insert(received.client, trip) != Some(trip) {
             kept.trips += 1;
+            if kept.last_trips.len() > CLIENTS {
+                let old = trip.saturating_sub(CLIENTS as u64 / 2);
+                kept.last_trips.retain(|_, last| *last > old);
+            }
         }
         if let Some(row) = received.row {
             kept.counts.entry(row.name).or_insert((row, 0)).1 += 1;

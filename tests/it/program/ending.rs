@@ -1,6 +1,8 @@
 //! How the program ends, and what is on the disk then.
 
 use std::fs;
+#[cfg(feature = "lua")]
+use std::io::Write;
 use std::thread;
 
 use super::{Program, program};
@@ -48,6 +50,23 @@ fn what_is_longer_than_the_limit_stays() {
             "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
         );
     }
+}
+
+/// Who is asked twice waits for nothing: not for a script that holds all there is to be saved.
+#[cfg(feature = "lua")]
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = Folder::new();
+    let mut server = Program::start(folder.path(), FILES[1]);
+    let mut client = server.client();
+    assert_eq!(client.ask("SET greeting hello"), "OK");
+    client.0.get_mut().write_all(b"EVAL \"redis.call('set', 'a', 1) while true do end\" 0\r\n").unwrap();
+    let mut other = server.client();
+    until("script", || other.ask("FUNCTION STATS").contains("while true"));
+    server.signal("TERM");
+    server.says("Received SIGTERM");
+    server.signal("INT");
+    assert_eq!(server.ended().code(), Some(1));
 }
 
 /// Nor do clients that are held back hold the end back.
@@ -99,6 +118,19 @@ fn a_signal_does_not_end_what_cannot_be_saved() {
     }
 }
 
+/// Who says so loses it.
+#[test]
+fn a_client_may_end_what_cannot_be_saved() {
+    let folder = Folder::new();
+    let mut server = Program::start(folder.path(), FILES[1]);
+    let mut client = server.client();
+    client.ask("SET greeting hello");
+    fs::create_dir(folder.path().join("test.rdb")).unwrap();
+    assert_eq!(client.ask("SHUTDOWN SAVE"), "ERR Errors trying to SHUTDOWN. Check logs.");
+    assert_eq!(client.ask("SHUTDOWN SAVE FORCE"), "");
+    assert_eq!(server.ended().code(), Some(0));
+}
+
 #[test]
 fn what_a_signal_does_may_be_said() {
     for (said, is_saved, is_forced) in
@@ -113,7 +145,7 @@ fn what_a_signal_does_may_be_said() {
             fs::create_dir(folder.path().join("test.rdb")).unwrap();
         }
         server.signal("TERM");
-        assert_eq!(server.ended().success(), !is_forced, "{said}");
+        assert_eq!(server.ended().code(), Some(0), "{said}");
         assert_eq!(folder.path().join("test.rdb").exists(), is_saved, "{said}");
     }
 }

@@ -309,3 +309,52 @@ fn who_is_past_its_time_is_blocked_no_more() {
         assert_eq!((end(worker), store.blocked()), ([None; 3], 0));
     }
 }
+
+/// What somebody no longer waits for is no deadline, though that somebody is still there.
+#[test]
+fn it_stops_at_no_deadline_that_nobody_has() {
+    let clock = ManualClock::new();
+    let store = store_of(&clock);
+    let sub = store.subscribe(["news"]);
+    let step = || clock.advance_to_next_deadline(&store).unwrap();
+    store.publish("news", "x").unwrap();
+    assert!(sub.recv_timeout(millis(5_000)).is_some());
+    let waits = thread::scope(|scope| {
+        let waits = scope.spawn(|| sub.recv_timeout(millis(5_000)));
+        while clock.advance_to_next_deadline(&store).unwrap().is_none() {
+            thread::yield_now();
+        }
+        waits.join().unwrap()
+    });
+    assert!(waits.is_none());
+    let mut one = store.session();
+    one.call(["CLIENT", "PAUSE", "5000", "WRITE"]);
+    let mut other = store.session();
+    let held = thread::spawn(move || other.call(["SET", "a", "1"]));
+    until("one held back", || text(&mut one, &["CLIENT", "LIST"]).contains("flags=b "));
+    one.call(["CLIENT", "UNPAUSE"]);
+    assert_eq!(end(held), Reply::OK);
+    assert_eq!(step(), None);
+    store.insert_ex("key", 1, millis(30_000)).unwrap();
+    assert_eq!(step(), Some(millis(30_000)));
+}
+
+/// Who has not noticed yet that its time is over gets nothing that comes then.
+#[test]
+fn what_comes_when_the_time_of_one_who_waits_is_over_is_not_its() {
+    let clock = ManualClock::new();
+    let store = store_of(&clock);
+    let jobs = store.list::<String>("jobs");
+    for round in 0..100 {
+        let (mut session, other) = (store.session(), store.clone());
+        let waits = thread::spawn(move || match round % 2 {
+            0 => session.call(["BLMOVE", "jobs", "done", "LEFT", "LEFT", "5"]) == Reply::NilArray,
+            _ => other.list::<String>("jobs").pop_front_wait(millis(5_000)).unwrap().is_none(),
+        });
+        assert!(store.wait_for_blocked(1, LIMIT));
+        clock.advance(millis(5_000));
+        jobs.push_back("x").unwrap();
+        assert!(end(waits), "round {round}");
+        assert_eq!(jobs.pop_front().unwrap().as_deref(), Some("x"));
+    }
+}

@@ -74,3 +74,16 @@ fn what_can_never_strike_is_refused() {
     assert_eq!(told(|| Fault::busy().nth(0)), "the first is 1");
     assert_eq!(told(|| Fault::busy().every(0)), "each is 1");
 }
+
+#[test]
+fn a_client_that_hangs_can_be_killed() {
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    let id = client.ask("CLIENT ID")[1..].to_owned();
+    let fault = store.fault(Fault::hang().on("GET"));
+    client.send("GET a\r\n");
+    fault.wait_for_hits(1);
+    assert_eq!(store.session().call(["CLIENT", "KILL", "ID", &id]), Reply::Integer(1));
+    assert!(client.is_closed());
+}

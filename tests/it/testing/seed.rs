@@ -156,3 +156,22 @@ fn the_order_of_waiters_follows_from_what_was_done() {
     let first = run();
     assert!((0..5).all(|_| run() == first));
 }
+
+/// Of whom a reader is told, as its cache has become too large to be kept in mind.
+#[test]
+fn what_is_tracked_no_longer_is_the_same() {
+    let told = || {
+        let store = Store::builder().clock(ManualClock::new()).seed(7).build();
+        let mut session = store.session();
+        session.call(["HELLO", "3"]);
+        session.call(["CONFIG", "SET", "tracking-table-max-keys", "10"]);
+        session.call(["CLIENT", "TRACKING", "ON"]);
+        (0..100).for_each(|n| _ = session.call(["GET", &format!("key:{n}")]));
+        std::iter::from_fn(|| session.try_message()).collect::<Vec<_>>()
+    };
+    let first = told();
+    assert_eq!(first.len(), 90);
+    for _ in 0..3 {
+        assert_eq!(told(), first);
+    }
+}

@@ -1,6 +1,7 @@
 //! The same over sockets: what comes unasked is written at once, and who is killed or held back is so wherever it
 //! waits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use larder::{ManualClock, Protocol, Reply, Store};
@@ -71,6 +72,61 @@ fn what_came_before_a_command_is_told_before_its_reply() {
             lines(&mut client, 5);
         }
     }
+}
+
+/// Whoever publishes meanwhile, and though the client listens to something else still.
+#[test]
+fn no_message_comes_behind_the_end_of_its_subscription() {
+    let (_clock, store, server) = served();
+    let mut client = Client::connect(server.addr());
+    client.send("SUBSCRIBE b\r\n");
+    lines(&mut client, 6);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                store.publish("a", "x").unwrap();
+            }
+        });
+        for _ in 0..300 {
+            client.send("SUBSCRIBE a\r\nUNSUBSCRIBE a\r\n");
+            let mut told = Vec::new();
+            while told.last().is_none_or(|last| last != "unsubscribe a") {
+                told.push(kind_and_channel(&mut client));
+            }
+            assert!(told[1..told.len() - 1].iter().all(|told| told == "message a"), "{told:?}");
+            assert_eq!(told[0], "subscribe a");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Of a message or an answer to a client that listens: what it is, and of which channel.
+fn kind_and_channel(client: &mut Client) -> String {
+    let head = lines(client, 5);
+    let rest = if head[2] == "message" { 2 } else { 1 };
+    lines(client, rest);
+    format!("{} {}", head[2], head[4])
+}
+
+/// What it listens to it is told in any case, and nothing else: not even what is wrong with its requests.
+#[test]
+fn one_who_wants_no_replies_is_told_of_its_channels() {
+    let (_clock, store, server) = served();
+    let mut client = Client::connect(server.addr());
+    client.send("CLIENT REPLY OFF\r\nPING\r\nSUBSCRIBE a\r\nPING\r\n");
+    assert_eq!(lines(&mut client, 6), ["*3", "$9", "subscribe", "$1", "a", ":1"]);
+    store.publish("a", "x").unwrap();
+    assert_eq!(lines(&mut client, 7), ["*3", "$7", "message", "$1", "a", "$1", "x"]);
+    client.send("UNSUBSCRIBE a\r\nMONITOR\r\n");
+    assert_eq!(lines(&mut client, 6), ["*3", "$11", "unsubscribe", "$1", "a", ":0"]);
+    until("monitor", || {
+        let Reply::Verbatim(_, list) = store.session().call(["CLIENT", "LIST"]) else { panic!("no text") };
+        list.windows(8).any(|part| part == b"flags=O ")
+    });
+    store.session().call(["PING"]);
+    client.send("*1\r\nx\r\n");
+    assert!(client.is_closed());
 }
 
 #[test]
