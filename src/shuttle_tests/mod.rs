@@ -1,6 +1,6 @@
 //! Threads against each other, under a scheduler that tries out their interleavings.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --lib shuttle` runs them. A failure prints the schedule that
+//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --features journal,commands shuttle` runs them. A failure prints the schedule that
 //! led to it; with that in `SHUTTLE_REPLAY` and the test's name, it runs again. A thread that waits for ever is a failure too, so a
 //! lost wake-up needs no assertion. Panics cannot be part of a run: shuttle's locks do not outlive one.
 //!
@@ -16,6 +16,8 @@ mod locks;
 mod planted;
 mod pubsub;
 mod sweeper;
+#[cfg(feature = "commands")]
+mod tracking;
 mod waiters;
 mod whole;
 

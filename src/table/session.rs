@@ -237,6 +237,7 @@ impl Session {
     }
 
     /// Whether the client is told this reply: what it listens to it is told in any case.
+    #[cfg(feature = "server")]
     pub(crate) fn sends(&self, reply: &Reply) -> bool {
         self.sends_reply() || matches!(reply, Reply::Push(_) | Reply::Several(_))
     }
