@@ -3,6 +3,7 @@
 
 use hashbrown::HashMap;
 
+use super::Missed;
 use crate::Bytes;
 use crate::event::KeyEvent;
 use crate::value::Value;
@@ -12,11 +13,12 @@ pub(super) type State = Option<(Value, u64)>;
 
 /// See the [module](self). Keeping a collection costs one reference a segment: the segments are
 /// shared until the transaction writes to them.
-#[derive(Default)]
 pub(crate) struct Undo {
     pub(super) states: HashMap<(u16, Bytes), State, ahash::RandomState>,
     pub(super) steps: Vec<Step>,
     pub(super) changes: Vec<Change>,
+    /// Keys that were not found since the last of these.
+    pub(super) missed: Missed,
     /// Of which keys how many parts have expired.
     pub(super) expired_parts: Vec<(u16, Bytes, u64)>,
 }
@@ -40,6 +42,16 @@ pub(super) struct Change {
 }
 
 impl Undo {
+    pub(super) fn new() -> Self {
+        Undo {
+            states: HashMap::default(),
+            steps: Vec::new(),
+            changes: Vec::new(),
+            missed: Missed::later(),
+            expired_parts: Vec::new(),
+        }
+    }
+
     /// Keeps the state of a key that is touched for the first time.
     pub(super) fn remember(&mut self, db: u16, key: &[u8], state: impl FnOnce() -> State) {
         self.states.entry((db, Bytes::from(key))).or_insert_with(state);
@@ -50,11 +62,19 @@ impl Undo {
     }
 
     pub(super) fn changed(&mut self, db: u16, key: &[u8], event: KeyEvent) {
+        self.keep_missed();
         self.changes.push(Change { db, key: Bytes::from(key), event, counts: true });
     }
 
     /// Another event of the last change, or of the next.
     pub(super) fn told_too(&mut self, db: u16, key: &[u8], event: KeyEvent) {
+        self.keep_missed();
         self.changes.push(Change { db, key: Bytes::from(key), event, counts: false });
+    }
+
+    /// Keys that were not found have their place before what follows.
+    pub(super) fn keep_missed(&mut self) {
+        let told = |(db, key)| Change { db, key, event: KeyEvent::KeyMiss, counts: false };
+        self.changes.extend(self.missed.take().into_iter().map(told));
     }
 }

@@ -134,7 +134,10 @@ impl Writer<'_> {
     fn look_and_tell(&mut self, key: KeyRef<'_>) {
         if self.glance(key).is_none() {
             let (space, db) = (self.space, self.db);
-            space.publish_event(db, key.bytes, KeyEvent::KeyMiss, self.wakes());
+            match &self.effects.undo {
+                Some(undo) => undo.missed.tell(space, db, key),
+                None => space.publish_event(db, key.bytes, KeyEvent::KeyMiss, self.wakes()),
+            }
         }
     }
 

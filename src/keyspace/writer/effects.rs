@@ -79,7 +79,13 @@ impl Effects {
     /// The view, which tells of the keys that it does not find, if somebody wants to know.
     #[inline]
     pub(in crate::keyspace) fn have_told<'v>(&'v mut self, view: View<'v>) -> View<'v> {
-        if view.space().told().has_misses() { view.telling(&self.others().missed) } else { view }
+        if !view.space().told().has_misses() {
+            return view;
+        }
+        match &self.undo {
+            Some(undo) => view.telling(&undo.missed),
+            None => view.telling(&self.others.get_or_insert_default().missed),
+        }
     }
 
     pub(in crate::keyspace) fn others(&mut self) -> &mut Others {
@@ -88,6 +94,6 @@ impl Effects {
 
     /// Effects that can be taken back until they are committed.
     pub(in crate::keyspace) fn undoable() -> Self {
-        Effects { undo: Some(Box::default()), ..Effects::new() }
+        Effects { undo: Some(Box::new(Undo::new())), ..Effects::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! What a transaction keeps to be taken back, and its two ends.
 
 use super::Writer;
+use crate::event::KeyEvent;
 use crate::key::KeyRef;
 use crate::keyspace::undo::{Change, Step, Undo};
 #[cfg(feature = "journal")]
@@ -49,11 +50,16 @@ impl Writer<'_> {
 
     /// Counts and announces all that a transaction has done.
     pub(crate) fn commit(&mut self) {
-        let Some(undo) = self.effects.undo.take() else { return };
+        let Some(mut undo) = self.effects.undo.take() else { return };
+        undo.keep_missed();
         let Undo { states, changes, expired_parts, .. } = *undo;
         for Change { db, key, event, counts } in changes {
             self.in_db(db, |writer| {
                 let key = writer.space.key_ref(&key);
+                if event == KeyEvent::KeyMiss {
+                    let (space, db) = (writer.space, writer.db);
+                    return space.publish_event(db, key.bytes, event, writer.wakes());
+                }
                 if counts {
                     writer.count(key, event);
                 }

@@ -1,7 +1,7 @@
 //! Key events, as subscribers of a real server are told of them: those of new keys too, and of values that take the place of
 //! others, which Redis has since 8.2.
 
-use larder::{Compat, Protocol, Session, Store, Subscription};
+use larder::{Compat, Error, Protocol, Session, Store, Subscription};
 
 use super::redis::Redis;
 use super::value::Value;
@@ -308,4 +308,30 @@ fn what_is_gone_by_its_deadline_is_told_of_as_by_redis() {
 fn messages(heard: &Subscription) -> Vec<(String, String)> {
     let all = std::iter::from_fn(|| heard.try_recv());
     all.map(|message| (text(&message.channel), text(&message.payload))).collect()
+}
+
+/// Nor is anybody told of what was read in a transaction that was taken back.
+#[test]
+fn a_transaction_tells_at_its_end_what_it_has_not_found() {
+    let (_clock, store) = manual_store();
+    store.session().call(["CONFIG", "SET", "notify-keyspace-events", "KEAm"]);
+    let events = store.psubscribe(["__keyevent@0__:*"]);
+    let reads = |fails: bool| {
+        store.transaction(["a", "b"], |within| {
+            within.get::<String>("a")?;
+            within.insert("a", 1)?;
+            within.get::<String>("b")?;
+            if fails { Err(Error::WrongType) } else { Ok(()) }
+        })
+    };
+    assert!(reads(true).is_err());
+    assert_eq!(events.try_recv(), None);
+    reads(false).unwrap();
+    let told: Vec<String> = std::iter::from_fn(|| events.try_recv())
+        .map(|message| {
+            let channel = String::from_utf8_lossy(&message.channel).into_owned();
+            format!("{} {}", &channel["__keyevent@0__:".len()..], message.payload_str().unwrap())
+        })
+        .collect();
+    assert_eq!(told, ["keymiss a", "set a", "keymiss b"]);
 }
