@@ -281,6 +281,7 @@ impl Connection<'_> {
             self.tell(&reply)?;
             if self.out.len() >= WRITE {
                 self.flush().await?;
+                self.check_stop()?;
             }
         }
         Ok(())

@@ -42,7 +42,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a client may take to agree on how to speak, where there is TLS.
 const GREETING: Duration = Duration::from_secs(30);
-/// The same for one that is to be told that there are too many: who says nothing must not stay beyond the limit.
+/// The same for one that is to be told that there are too many: who says nothing must not stay beyond the limit. And how long
+/// one may take nothing of what it is told while the server stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server on a store, for clients in other processes and other languages: redis-cli, redis-py, ioredis, any
@@ -269,7 +270,8 @@ impl Server {
     }
 
     /// Stops it: the port is free at once, each client gets the reply to the command that is under way (one
-    /// that waits gets none), and when the last has gone this is done. On any runtime.
+    /// that waits gets none), and when the last has gone this is done. One that takes nothing of it for a second is not waited
+    /// for, and none for more than ten. On any runtime.
     ///
     /// ```
     /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};

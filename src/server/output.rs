@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
@@ -22,6 +22,8 @@ use crate::waiting::reach;
 
 /// Replies are written once there are so many bytes of them, or nothing is left to answer.
 pub(super) const WRITE: usize = 32 << 10;
+/// For how many times a [`FAREWELL`] one that takes more each time is given the rest of a reply when the server stops.
+const FAREWELLS: usize = 10;
 /// Room for replies that is kept when there are none.
 pub(super) const SPARE: usize = 4 << 10;
 
@@ -122,15 +124,16 @@ impl Connection<'_> {
         session.traffic().reply.store(out.len(), Ordering::Relaxed);
         let mut has_ended = false;
         let (shared, clock) = (self.shared, space.clock());
-        let (listens, heard) = (session.is_listener(), self.heard);
-        // When it has last taken something.
-        let took = AtomicU64::new(heard);
+        let listens = session.is_listener();
+        // How much it has taken, and when it last did.
+        let (taken, took) = (AtomicUsize::new(0), AtomicU64::new(clock.now()));
         let exchange = poll_fn(|context| {
-            let before = written;
+            let before = taken.load(Ordering::Relaxed);
             if let Poll::Ready(result) = poll_write(stream, out, &mut written, context) {
                 return Poll::Ready(result);
             }
-            if written > before && shared.idle().is_some() {
+            if written > before {
+                taken.store(written, Ordering::Relaxed);
                 took.store(clock.now(), Ordering::Relaxed);
             }
             while !has_ended && requests.pending() < most {
@@ -143,16 +146,23 @@ impl Connection<'_> {
             tell_requests(session, requests);
             Poll::Pending
         });
-        // A client that reads nothing must not hold the server up for long, nor one that sends without a pause.
+        // A client that reads nothing must not hold the server up, one that reads not for long.
         let stopped = async {
             let _ = self.stopped.wait_for(|stopped| *stopped).await;
-            tokio::time::sleep(FAREWELL).await;
+            let mut before = usize::MAX;
+            for _ in 0..FAREWELLS {
+                if taken.load(Ordering::Relaxed) == before {
+                    break;
+                }
+                before = taken.load(Ordering::Relaxed);
+                tokio::time::sleep(FAREWELL).await;
+            }
         };
         tokio::select! {
             biased;
             result = exchange => result?,
             () = stopped => return Err(Gone),
-            () = is_idle(shared, || session.last_command().max(took.load(Ordering::Relaxed))), if !listens => return Err(Gone),
+            () = is_idle(shared, || took.load(Ordering::Relaxed)), if !listens => return Err(Gone),
             is_over = exceeds(session, out.len(), clock) => {
                 if is_over {
                     space.shared().clients.count_over_output();
@@ -161,9 +171,7 @@ impl Connection<'_> {
             }
         }
         session.traffic().reply.store(0, Ordering::Relaxed);
-        if shared.idle().is_some() {
-            self.heard = clock.now();
-        }
+        self.heard = clock.now();
         Ok(())
     }
 }

@@ -81,8 +81,11 @@ fn who_does_not_read_is_idle() {
     until("long reply", || untaken(&store) > 0);
     clock.advance(MINUTE / 2);
     assert_eq!(server.clients(), 1);
-    clock.advance(MINUTE / 2);
-    until("its end", || server.clients() == 0);
+    until("its end", || {
+        // The system may have taken a little more.
+        clock.advance(MINUTE / 2);
+        server.clients() == 0
+    });
     // One that reads takes the time that it takes.
     let mut client = Client::connect(server.addr());
     client.send("GET page\r\n");
@@ -116,7 +119,7 @@ fn a_stop_cuts_no_reply() {
 }
 
 #[test]
-fn a_client_that_does_not_read_can_shut_the_server_down() {
+fn a_shutdown_has_its_turn_behind_a_reply_that_is_taken_late() {
     let store = Store::new();
     store.insert("page", "x".repeat(MUCH)).unwrap();
     let server = store.serve().unwrap();

@@ -46,7 +46,8 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
     };
     let ended = runtime.block_on(async {
         let ended = wait(child, &mut signals).await;
-        let _insisting = Insisting::new(&log);
+        // The first one may have been meant for the command.
+        let _insisting = Insisting::new(2, &log);
         let saved = server.shut_down(larder::Shutdown::Default).await;
         if let Err(error) = saved {
             say(&format!("larder-server: the data is not saved: {error}"), 1);

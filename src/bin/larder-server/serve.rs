@@ -22,7 +22,7 @@ pub struct Started {
     pub pidfile: Option<PidFile>,
 }
 
-/// The file that holds the process's id, for as long as this does.
+/// The file that holds the process's id, for as long as this is there.
 pub struct PidFile(PathBuf);
 
 impl PidFile {
@@ -202,11 +202,11 @@ async fn until_ended(server: Server, signals: &mut Signals, log: &Arc<Log>) -> E
             // It has saved already.
             how = server.asked_to_shut_down() => {
                 log.warning("User requested shutdown...");
-                break (how, Insisting::new(log));
+                break (how, Insisting::new(1, log));
             }
             name = signals.next() => name,
         };
-        let insisting = Insisting::new(log);
+        let insisting = Insisting::new(1, log);
         log.warning(&format!("Received {name} scheduling shutdown..."));
         let (how, is_forced) = how_at(&server, name);
         match tokio::task::block_in_place(|| server.save_as(how)) {
@@ -236,17 +236,21 @@ async fn until_ended(server: Server, signals: &mut Signals, log: &Arc<Log>) -> E
     ExitCode::SUCCESS
 }
 
-/// As long as this is there, a signal ends the program: who is asked twice waits for no client, no script and no save.
+/// As long as this is there, SIGINT ends the program: who insists waits for no client, no script and no save. As with Redis,
+/// SIGTERM does not: harnesses repeat it.
 pub struct Insisting(Option<JoinHandle<()>>);
 
 impl Insisting {
-    /// In the context of a runtime.
-    pub fn new(log: &Arc<Log>) -> Self {
+    /// The so manieth one does, in the context of a runtime.
+    pub fn new(count: usize, log: &Arc<Log>) -> Self {
         let log = Arc::clone(log);
         let signals = Signals::new().ok();
         Insisting(signals.map(|mut signals| {
             tokio::spawn(async move {
-                signals.next().await;
+                let mut came = 0;
+                while came < count {
+                    came += usize::from(signals.next().await == "SIGINT");
+                }
                 log.warning("You insist... exiting now.");
                 std::process::exit(1);
             })
