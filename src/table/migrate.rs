@@ -60,11 +60,14 @@ struct Item {
 }
 
 fn keys(words: &[Bytes]) -> Vec<usize> {
-    // The first one in the place of an option counts.
+    // The first one in the place of an option counts, if anything is behind it; beside a key it makes no sense.
     let mut at = 6;
     while let Some(word) = words.get(at) {
         match word {
-            word if is(word, "KEYS") => return (at + 1..words.len()).collect(),
+            word if is(word, "KEYS") && at + 1 < words.len() => {
+                let has_key = words.get(3).is_some_and(|key| !key.is_empty());
+                return if has_key { Vec::new() } else { (at + 1..words.len()).collect() };
+            }
             word if is(word, "AUTH") => at += 2,
             word if is(word, "AUTH2") => at += 3,
             _ => at += 1,

@@ -114,10 +114,11 @@ impl Spec {
             }
         };
         let (first, last, step) = range;
-        // All are there, or there is none because the keyword is not.
+        // All are there, or there is none because the keyword is not. The words may say any number.
         let is_sound = begin.is_none() || (first <= last && last < len);
-        let [first, end, step] = [first, last + 1, step].map(|number| usize::try_from(number).ok());
-        is_sound.then_some((first?..end?).step_by(step?.max(1)))
+        let end = last.checked_add(1).filter(|_| is_sound)?;
+        let [first, end, step] = [first, end, step].map(|number| usize::try_from(number).ok());
+        Some((first?..end?).step_by(step?.max(1)))
     }
 }
 

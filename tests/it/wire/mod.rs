@@ -236,6 +236,23 @@ fn compare_runs_with(which: fn(Compat) -> bool, family: &str, make: impl Fn(&mut
     });
 }
 
+/// Compares these commands, in their order; words stand apart by `separator`.
+fn compare_lines<'l>(separator: char, lines: impl IntoIterator<Item = &'l str>) {
+    let words = |line: &str| line.split(separator).map(|word| word.as_bytes().to_vec()).collect();
+    let commands: Vec<Words> = lines.into_iter().map(words).collect();
+    for server in Server::each() {
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            for way in [Way::Session, Way::Server] {
+                let mut redis = Redis::connect(server.port(), protocol);
+                if let Err(Difference { commands: count, text }) = run(&mut redis, protocol, way, &commands) {
+                    let last = script(&commands[count - 1..count]);
+                    panic!("as {:?} in {protocol:?} by way of a {way:?}:\n{last}{text}", redis.compat);
+                }
+            }
+        }
+    }
+}
+
 /// Checks with each server that there is, so many times, or as often as is asked for.
 fn each_round(rounds: u64, check: impl Fn(&Server, u64)) {
     let first = variable("LARDER_SEED").unwrap_or(SEED);
