@@ -10,6 +10,8 @@ use crate::{Error, Result};
 
 /// From which version on a consumer is made even if it gets nothing.
 const EAGER: (u8, u8) = (7, 2);
+/// How many of what is pending XAUTOCLAIM takes a copy of at a time.
+const PAGE: usize = 1024;
 
 /// What XCLAIM is told.
 #[derive(Debug, Clone)]
@@ -107,32 +109,32 @@ pub(crate) fn auto_claim(
     let now = wall(writer);
     let claimed = change(writer, key, name, |stream| {
         let mut asked = Asking::new(stream, name, claim.consumer, now, claim.version);
-        let looks = claim.count.saturating_mul(10);
-        let pending = |from: StreamId, most: usize| -> Vec<(StreamId, Pending)> {
-            let all = stream.group(name).into_iter().flat_map(|group| group.pending().from(from));
-            all.take(most).map(|(id, pending)| (id, *pending)).collect()
-        };
-        let found = pending(claim.start, looks.saturating_add(1).min(1 << 20));
         let mut claimed = Claimed::default();
-        let mut left = claim.count;
-        for (at, (id, pending)) in found.iter().enumerate() {
-            if left == 0 || at == looks {
-                claimed.next = Some(*id);
-                break;
-            }
-            if stream.get(*id).is_none() {
-                stream.change_group(name, |group| group.acknowledge(*id));
-                claimed.deleted.push(*id);
+        let (mut left, mut looks) = (claim.count, claim.count.saturating_mul(10));
+        let mut from = Some(claim.start);
+        'pages: while let Some(start) = from {
+            let page = pending_from(stream, name, start, PAGE.min(looks.saturating_add(1)));
+            from = page.last().and_then(|(id, _)| id.next());
+            for (id, pending) in page {
+                if left == 0 || looks == 0 {
+                    claimed.next = Some(id);
+                    break 'pages;
+                }
+                looks -= 1;
+                if stream.get(id).is_none() {
+                    stream.change_group(name, |group| group.acknowledge(id));
+                    claimed.deleted.push(id);
+                    left -= 1;
+                    continue;
+                }
+                if claim.min_idle > 0 && now.saturating_sub(pending.time) < claim.min_idle {
+                    continue;
+                }
+                let more = u64::from(!claim.just_id);
+                asked.give(stream, id, now, pending.count.saturating_add(more));
+                claimed.items.push(item(stream, id, claim.just_id));
                 left -= 1;
-                continue;
             }
-            if claim.min_idle > 0 && now.saturating_sub(pending.time) < claim.min_idle {
-                continue;
-            }
-            let more = u64::from(!claim.just_id);
-            asked.give(stream, *id, now, pending.count.saturating_add(more));
-            claimed.items.push(item(stream, *id, claim.just_id));
-            left -= 1;
         }
         (claimed, asked.is_new)
     })?;
@@ -191,6 +193,12 @@ impl<'a> Asking<'a> {
             }
         });
     }
+}
+
+/// So many of what is pending in a group, from an id on.
+fn pending_from(stream: &Stream, name: &[u8], from: StreamId, most: usize) -> Vec<(StreamId, Pending)> {
+    let all = stream.group(name).into_iter().flat_map(|group| group.pending().from(from));
+    all.take(most).map(|(id, pending)| (id, *pending)).collect()
 }
 
 fn item(stream: &Stream, id: StreamId, just_id: bool) -> Item {

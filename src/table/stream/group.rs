@@ -255,6 +255,11 @@ pub(super) fn claim(call: &mut Call<'_>) -> Answer {
     Ok(claimed(items, claim.just_id))
 }
 
+/// The bytes of an id in Redis.
+const ID: i64 = 16;
+/// More memory no process has.
+const ADDRESSES: u64 = 1 << 47;
+
 pub(super) fn auto_claim(call: &mut Call<'_>) -> Answer {
     let (key, name, consumer) = (call.key()?, call.args.next()?, call.args.next()?);
     let min_idle = parse_i64(call.args.next()?)
@@ -270,7 +275,7 @@ pub(super) fn auto_claim(call: &mut Call<'_>) -> Answer {
     while let Some(word) = call.args.take() {
         if is(word, "COUNT") && !call.args.is_empty() {
             // As many ids of 16 bytes as Redis can count.
-            const MOST: i64 = i64::MAX / 16;
+            const MOST: i64 = i64::MAX / ID;
             let count = parse_i64(call.args.next()?).filter(|count| (1..=MOST).contains(count));
             let count = count.ok_or(ErrorReply::known("ERR COUNT must be > 0"))?;
             claim.count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -279,6 +284,13 @@ pub(super) fn auto_claim(call: &mut Call<'_>) -> Answer {
         } else {
             return Err(ErrorReply::SYNTAX);
         }
+    }
+    // Redis asks for room for so many ids at once.
+    if claim.count as u64 > ADDRESSES / ID.unsigned_abs() {
+        check_any_group(call, key, name)?;
+        return Err(ErrorReply::known(
+            "ERR Insufficient memory, failed allocating transient memory, COUNT too high.",
+        ));
     }
     let found = call.write(key, |writer, key| stream::auto_claim(writer, key, name, &claim))?;
     let deleted = Reply::Array(found.deleted.into_iter().map(of_id).collect());

@@ -206,6 +206,7 @@ fn of_item(item: Item) -> Reply {
     Reply::Array(parts)
 }
 
+/// Redis counts without a sign and shows with one.
 fn number(number: u64) -> Reply {
-    Reply::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    Reply::Integer(number as i64)
 }

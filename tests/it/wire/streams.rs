@@ -402,6 +402,34 @@ fn what_came_later_is_unknown_to_who_came_before() {
     }
 }
 
+/// More is pending than is looked at in one piece.
+#[test]
+fn much_that_is_pending_is_claimed_to_its_end() {
+    let adds: Vec<String> = (1..=2500).map(|n| format!("XADD s {n}-1 n {n}")).collect();
+    let lines = "XGROUP CREATE s g 0; XREADGROUP GROUP g c STREAMS s >; XDEL s 3-1 1023-1 1024-1 1025-1 2048-1 2049-1; \
+        XAUTOCLAIM s g d 3600000 0 COUNT 100; XAUTOCLAIM s g d 3600000 1001-1 COUNT 100; XAUTOCLAIM s g d 3600000 0 COUNT 240; \
+        XAUTOCLAIM s g d 3600000 0 COUNT 300; XAUTOCLAIM s g d 0 0 COUNT 1024 JUSTID; XAUTOCLAIM s g d 0 1-1 COUNT 1025 JUSTID; \
+        XAUTOCLAIM s g d 0 5-0 COUNT 2048 JUSTID; XAUTOCLAIM s g d 0 0 COUNT 2493 JUSTID; XAUTOCLAIM s g e 0 0 COUNT 2494 JUSTID; \
+        XPENDING s g; XAUTOCLAIM s g e 0 2500-1 COUNT 1; XAUTOCLAIM s g e 0 2501-1 COUNT 9999 JUSTID";
+    super::compare_lines(' ', adds.iter().map(String::as_str).chain(lines.split("; ")));
+}
+
+/// Counters that say more than Redis's numbers hold with a sign.
+#[test]
+fn counters_go_round_as_in_redis() {
+    let lines = "XADD s 1-1 a b; XSETID s 1-1 ENTRIESADDED 9223372036854775807; XGROUP CREATE s g 0; XADD s 2-1 a b; \
+        XINFO STREAM s; XINFO GROUPS s; XREADGROUP GROUP g c COUNT 1 STREAMS s >; XINFO GROUPS s; \
+        XCLAIM s g d 0 1-1 RETRYCOUNT 9223372036854775807; XPENDING s g - + 10; XCLAIM s g d 0 1-1; XPENDING s g - + 10; \
+        XREADGROUP GROUP g d STREAMS s 0; XCLAIM s g d 0 1-1 RETRYCOUNT -5; XPENDING s g - + 10; XAUTOCLAIM s g c 0 0; \
+        XPENDING s g - + 10; XGROUP SETID s g 1-1 ENTRIESREAD 9223372036854775807; XINFO GROUPS s; \
+        XREADGROUP GROUP g c COUNT 1 STREAMS s >; XINFO GROUPS s; XADD s 3-1 a b; XINFO GROUPS s; XINFO STREAM s FULL; \
+        XDEL s 2-1; XINFO GROUPS s; XREADGROUP GROUP g c STREAMS s >; XINFO GROUPS s; XTRIM s MAXLEN 0; XINFO GROUPS s; \
+        XAUTOCLAIM s g c 0 0 COUNT 576460752303423487; XAUTOCLAIM s g c 0 0 COUNT 57646075230342348; \
+        XAUTOCLAIM s g c 0 0 COUNT 576460752303423488; XAUTOCLAIM none g c 0 0 COUNT 576460752303423487; \
+        XAUTOCLAIM s none c 0 0 COUNT 576460752303423487; XAUTOCLAIM s g c 0 0 COUNT 576460752303423487 WHAT";
+    super::compare_lines(' ', lines.split("; "));
+}
+
 /// What chance seldom comes to, one command after the other.
 #[test]
 fn edges_are_byte_for_byte_those_of_redis() {
