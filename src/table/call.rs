@@ -16,6 +16,7 @@ use crate::keyspace::transaction::Transaction;
 use crate::keyspace::view::View;
 use crate::keyspace::writer::{Deadline, Writer};
 use crate::reply::{ErrorReply, Reply};
+use crate::text::number::parse_i64;
 use crate::{Bytes, Result};
 
 /// What a handler gives.
@@ -53,6 +54,25 @@ impl<'c> Call<'c> {
 
     pub(crate) fn space(&self) -> &Keyspace {
         self.db().space()
+    }
+
+    /// The next argument as a time from now on, in milliseconds.
+    ///
+    /// # Errors
+    /// Redis's for what is no number, or below zero; and since 7.2 for one whose end it cannot count.
+    pub(crate) fn timeout(&mut self) -> std::result::Result<u64, ErrorReply> {
+        let millis = parse_i64(self.args.next()?)
+            .ok_or(ErrorReply::known("ERR timeout is not an integer or out of range"))?;
+        let millis = u64::try_from(millis).map_err(|_| ErrorReply::known("ERR timeout is negative"))?;
+        match self.counts_until(millis) || self.compat() == Compat::Redis70 {
+            true => Ok(millis),
+            false => Err(ErrorReply::known("ERR timeout is out of range")),
+        }
+    }
+
+    /// Whether Redis's numbers reach so many milliseconds from now.
+    pub(crate) fn counts_until(&self, millis: u64) -> bool {
+        self.time().wall().saturating_add(millis) <= i64::MAX.unsigned_abs()
     }
 
     /// The transaction that holds all, if the call is part of one: for what is done to a whole database.

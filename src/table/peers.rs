@@ -84,18 +84,18 @@ fn unblock(call: &mut Call<'_>) -> Answer {
 
 /// CLIENT PAUSE. Keys go on expiring meanwhile: to whoever asks they are gone in any case.
 fn pause(call: &mut Call<'_>) -> Answer {
-    let (millis, all) = match call.args.take_rest() {
-        [millis] => (millis, true),
-        [millis, mode] if is(mode, "ALL") => (millis, true),
-        [millis, mode] if is(mode, "WRITE") => (millis, false),
+    let all = match call.args.rest() {
+        [_] => true,
+        [_, mode] if is(mode, "ALL") => true,
+        [_, mode] if is(mode, "WRITE") => false,
         [_, _] => return Err(ErrorReply::known("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         // What else there is, Valkey does not look at, nor at the mode then.
-        [millis, _, ..] if call.compat() == Compat::Valkey9 => (millis, true),
+        [_, _, ..] if call.compat() == Compat::Valkey9 => true,
         _ => return Err(call.wrong_subcommand()),
     };
-    let error = ErrorReply::known("ERR timeout is not an integer or out of range");
-    let millis = number::parse_i64(millis).ok_or(error)?;
-    let millis = u64::try_from(millis).map_err(|_| ErrorReply::known("ERR timeout is negative"))?;
+    let millis = call.timeout()?;
+    // Where its end cannot be counted it has come already.
+    let millis = if call.counts_until(millis) { millis } else { 0 };
     call.shared().pause.start(call.space().clock().now().saturating_add(millis), all);
     Ok(Reply::OK)
 }

@@ -120,18 +120,10 @@ fn replica_of(call: &mut Call<'_>) -> Answer {
     })
 }
 
-fn timeout(call: &mut Call<'_>) -> Result<(), ErrorReply> {
-    match call.args.integer() {
-        Ok(0..) => Ok(()),
-        Ok(_) => Err(ErrorReply::known("ERR timeout is negative")),
-        Err(_) => Err(ErrorReply::known("ERR timeout is not an integer or out of range")),
-    }
-}
-
 /// There are no replicas, and none will come: it does not wait for them.
 fn wait(call: &mut Call<'_>) -> Answer {
     call.args.integer()?;
-    timeout(call)?;
+    call.timeout()?;
     Ok(Reply::Integer(0))
 }
 
@@ -146,7 +138,7 @@ fn wait_aof(call: &mut Call<'_>) -> Answer {
     if call.args.integer()? < 0 {
         return Err(out_of_range(0, i64::MAX));
     }
-    timeout(call)?;
+    call.timeout()?;
     #[cfg(feature = "journal")]
     if let Some(journal) = call.space().journal() {
         // It needs no more time than a sync takes, and is answered when that is done.

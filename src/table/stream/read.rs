@@ -133,7 +133,9 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
         let more = call.args.len();
         if is(word, "BLOCK") && more > 0 {
             check_may_block(call)?;
-            options.block = Some(timeout(call)?);
+            let millis = call.timeout()?;
+            // 0 is for ever.
+            options.block = Some((millis > 0).then(|| Duration::from_millis(millis)));
         } else if is(word, "COUNT") && more > 0 {
             options.count = usize::try_from(call.args.integer()?).unwrap_or(0);
         } else if has_caps && is(word, "MAXCOUNT") && more > 0 {
@@ -178,18 +180,6 @@ fn options(call: &mut Call<'_>, by_group: bool) -> Result<Options, ErrorReply> {
 fn positive(call: &mut Call<'_>) -> Option<usize> {
     let number = call.args.take().and_then(|word| parse_i64(word))?;
     usize::try_from(number).ok().filter(|number| *number > 0)
-}
-
-/// How long it waits, given in milliseconds; `None` for ever.
-fn timeout(call: &mut Call<'_>) -> Result<Option<Duration>, ErrorReply> {
-    let millis = parse_i64(call.args.next()?)
-        .ok_or(ErrorReply::known("ERR timeout is not an integer or out of range"))?;
-    let millis = u64::try_from(millis).map_err(|_| ErrorReply::known("ERR timeout is negative"))?;
-    let end = call.time().wall().saturating_add(millis);
-    if call.compat().redis() >= (7, 2) && end > i64::MAX.unsigned_abs() {
-        return Err(ErrorReply::known("ERR timeout is out of range"));
-    }
-    Ok((millis > 0).then(|| Duration::from_millis(millis)))
 }
 
 fn read_from(id: &[u8], by_group: bool, knows_last: bool) -> Result<ReadFrom, ErrorReply> {

@@ -3,7 +3,7 @@
 use larder::{Compat, ManualClock, Protocol, Reply, Store};
 
 use super::redis::Redis;
-use super::{Words, answer, compare, words};
+use super::{Words, answer, compare, compare_lines, words};
 use crate::differential::chance::Chance;
 use crate::differential::server::Server;
 
@@ -77,6 +77,17 @@ fn getkeys(chance: &mut Chance) -> Words {
         6 => words!["CONFIG", "WHAT"],
         _ => words!["LCS", "a", "b", "LEN"],
     }
+}
+
+/// Up to 7.0 a pause without an end that can be counted is none.
+#[test]
+fn times_without_end_are_refused_since_7_2() {
+    let lines = "WAIT 0 9223372036854775807; WAIT x 9223372036854775807; WAIT 0 9223370000000000000; WAIT 0 -1; \
+        WAITAOF 0 0 9223372036854775807; WAITAOF 1 0 9223372036854775807; WAITAOF 2 0 9223372036854775807; \
+        CLIENT PAUSE 9223372036854775807; CLIENT PAUSE 9223372036854775807 WRITE; CLIENT PAUSE 9223372036854775807 WHAT; \
+        CLIENT PAUSE 9223372036854775808; CLIENT PAUSE -1; CLIENT PAUSE x; CLIENT PAUSE; SET a 1; CLIENT UNPAUSE; \
+        XADD s 1-1 a b; XREAD BLOCK 9223372036854775807 STREAMS s 0; XREAD BLOCK -1 STREAMS s 0";
+    compare_lines(' ', lines.split("; "));
 }
 
 #[test]
