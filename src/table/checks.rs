@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::acl::Place;
 use super::args::is;
+use super::config;
 use super::find;
 use super::row::{Compat, Row, Run, flag};
 use super::session::Session;
@@ -32,11 +33,34 @@ impl Session {
         Ok(row)
     }
 
+    /// Whether the client may call any such command at all. Valkey asks for the password first.
     pub(super) fn check_known(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
-        if self.may_call() || row.has(flag::NO_AUTH) {
-            return Ok(row);
+        let is_known = self.may_call() || row.has(flag::NO_AUTH);
+        if is_known || self.compat != Compat::Valkey9 {
+            self.check_permitted(row)?;
         }
-        Err(ErrorReply::known("NOAUTH Authentication required."))
+        match is_known {
+            true => Ok(row),
+            false => Err(ErrorReply::known("NOAUTH Authentication required.")),
+        }
+    }
+
+    /// What could do harm is allowed when the server starts, or never.
+    fn check_permitted(&self, row: &Row) -> Result<(), ErrorReply> {
+        if !row.has(flag::PROTECTED) {
+            return Ok(());
+        }
+        let name = if row.name == "debug" { "debug" } else { "module" };
+        let option = format!("enable-{name}-command");
+        if config::permits(self, &option) {
+            return Ok(());
+        }
+        let name = name.to_ascii_uppercase();
+        Err(ErrorReply::new(format!(
+            "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run it from a local \
+             connection, otherwise you need to set this option in the configuration file, and then restart the \
+             server."
+        )))
     }
 
     /// Whether its user may call a command with these words. Who may do all pays a load and a branch.

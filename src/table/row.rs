@@ -63,6 +63,8 @@ pub(crate) mod flag {
     pub(crate) const RUNS_IN_MULTI: u32 = 1 << 31;
     /// Runs scripts. That is ours to know as well.
     pub(crate) const SCRIPTS: u32 = 1 << 27;
+    /// Has to be allowed when the server starts, whoever calls it. Redis tells nobody.
+    pub(crate) const PROTECTED: u32 = 1 << 26;
     /// Is open to a client that listens to channels in RESP2. That is ours to know too.
     pub(crate) const LISTENS: u32 = 1 << 29;
 

@@ -3,13 +3,14 @@
 use super::args::is;
 use super::call::{Answer, Call};
 use super::command::help;
-use super::row::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE, WRITE};
+use super::row::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, READONLY, STALE, WRITE};
 use super::row::{Compat, Keys, Row, container, row};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::text::number;
 
 const CHANGES: u32 = ADMIN | STALE | NO_ASYNC_LOADING;
+const MODULE: u32 = ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED;
 const REPLICA: u32 = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
 
 pub(super) const ROWS: &[Row] = &[
@@ -54,6 +55,9 @@ pub(super) const ROWS: &[Row] = &[
     container("module").since(4, 0),
     row("module|help", 2, LOADING | STALE, Keys::NONE, help).since(5, 0),
     row("module|list", 2, ADMIN | NOSCRIPT, Keys::NONE, nothing).since(4, 0),
+    row("module|load", -3, MODULE, Keys::NONE, load).since(4, 0),
+    row("module|loadex", -3, MODULE, Keys::NONE, load).since(7, 0),
+    row("module|unload", 3, MODULE, Keys::NONE, unload).since(4, 0),
     row("readonly", 1, LOADING | STALE | FAST, Keys::NONE, read_only).since(3, 0),
     row("readwrite", 1, LOADING | STALE | FAST, Keys::NONE, read_only).since(3, 0),
     row("replicaof", 3, REPLICA, Keys::NONE, replica_of).since(5, 0),
@@ -66,6 +70,15 @@ pub(super) const ROWS: &[Row] = &[
 
 fn nothing(_: &mut Call<'_>) -> Answer {
     Ok(Reply::Array(Vec::new()))
+}
+
+/// There are no modules, as if their files were missing.
+fn load(_: &mut Call<'_>) -> Answer {
+    Err(ErrorReply::known("ERR Error loading the extension. Please check the server logs."))
+}
+
+fn unload(_: &mut Call<'_>) -> Answer {
+    Err(ErrorReply::known("ERR Error unloading module: no such module with that name"))
 }
 
 fn no_cluster(_: &mut Call<'_>) -> Answer {

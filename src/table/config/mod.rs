@@ -21,6 +21,7 @@ use super::call::{Answer, Call};
 use super::command::help;
 use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, container, row};
+use super::session::Session;
 #[cfg(feature = "journal")]
 use crate::journal::{Journal, SyncPolicy};
 use crate::keyspace::uses::Counting;
@@ -304,7 +305,7 @@ fn set(call: &mut Call<'_>) -> Answer {
         let typed = String::from_utf8_lossy(&pair[0]);
         match parameter.kind {
             Kind::Fixed => return Err(failed(&typed, "can't set immutable config")),
-            Kind::Folder | Kind::FileName if !permits(call, "enable-protected-configs") => {
+            Kind::Folder | Kind::FileName if !permits(call.session, "enable-protected-configs") => {
                 return Err(failed(&typed, "can't set protected config"));
             }
             _ => {}
@@ -419,9 +420,9 @@ pub(super) fn count_uses(space: &Keyspace) {
 }
 
 /// Whether the server was started with this permission for the client: `yes`, or `local` for those of this machine.
-pub(super) fn permits(call: &Call<'_>, name: &str) -> bool {
-    let allowed = value(call.space(), name);
-    let peer = || call.session.client.facts().peer;
+pub(super) fn permits(session: &Session, name: &str) -> bool {
+    let allowed = value(session.db().space(), name);
+    let peer = || session.client.facts().peer;
     let is_local = || ["?", "127.", "[::1]", "/"].iter().any(|start| peer().starts_with(start));
     allowed == *b"yes" || (allowed == *b"local" && is_local())
 }

@@ -68,7 +68,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("syslog-enabled", "yes", "there is no logging to syslog: use logfile, or the standard output"),
     ("supervised", "systemd", "readiness is not reported to systemd: use Type=exec"),
     ("supervised", "upstart", "readiness is not reported to upstart"),
-    ("enable-module-command", "yes", "there are no modules"),
 ];
 
 /// Whether a parameter takes several words.

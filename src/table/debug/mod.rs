@@ -16,8 +16,7 @@ use std::sync::Arc;
 use super::args::is;
 use super::call::{Answer, Call};
 use super::checks::shown_of;
-use super::config;
-use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
+use super::row::flag::{ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE};
 use super::row::{Keys, Row, row};
 use crate::api::Store;
 use crate::command::string::{self, Condition};
@@ -29,12 +28,8 @@ use crate::{Bytes, Error, snapshot};
 #[cfg(feature = "testing")]
 pub(super) use fault::Faults;
 
-pub(super) const ROWS: &[Row] = &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE, Keys::NONE, debug)];
-
-const FORBIDDEN: ErrorReply = ErrorReply::known(
-    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
-     local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
-);
+pub(super) const ROWS: &[Row] =
+    &[row("debug", -2, ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED, Keys::NONE, debug)];
 
 /// The longest name of a key that POPULATE makes, in bytes.
 const NAME: usize = 127;
@@ -91,7 +86,6 @@ const HELP: &[&str] = &[
 ];
 
 fn debug(call: &mut Call<'_>) -> Answer {
-    check_allowed(call)?;
     let sub = call.args.next()?;
     match call.args.take_rest() {
         [] if is(sub, "HELP") => {
@@ -142,12 +136,6 @@ fn debug(call: &mut Call<'_>) -> Answer {
             String::from_utf8_lossy(sub)
         ))),
     }
-}
-
-/// # Errors
-/// Redis's, if the server was started without the permission.
-fn check_allowed(call: &Call<'_>) -> Result<(), ErrorReply> {
-    if config::permits(call, "enable-debug-command") { Ok(()) } else { Err(FORBIDDEN) }
 }
 
 /// What the client asks for next waits. In Redis all clients would; to hold a server up, a test has its clock.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use larder::{Compat, ManualClock, Protocol, Reply, ServerConfig, Session, Store};
 
+use super::acl_waits::ask;
 use super::redis::Redis;
 use super::{Words, again, answer, each_round, words};
 use crate::differential::chance::Chance;
+use crate::differential::server::Server;
 use crate::support::until;
 
 /// A session that may debug, and what keeps it so.
@@ -138,6 +140,36 @@ fn it_has_to_be_allowed() {
     );
     let (mut session, _server) = session(&store, Compat::default());
     assert_eq!(session.call(["DEBUG", "SLEEP", "0"]), Reply::OK);
+}
+
+/// What could do harm is refused before anything else is looked at: who asks, and whether it is queued. Scripts are told
+/// that they may not call it at all. There are no modules to load where that is allowed.
+#[test]
+fn what_could_do_harm_is_refused_before_all_else() {
+    const LINES: &str = "DEBUG SLEEP 0; DEBUG; debug help x; MODULE LOAD /none; MODULE LOAD /none a b; MODULE LOAD; MODULE LOADEX /none; \
+        MODULE LOADEX /none CONFIG; MODULE LOADEX /none CONFIG a b ARGS c; MODULE UNLOAD x; MODULE UNLOAD; MODULE UNLOAD a b; \
+        MODULE WHAT; MULTI; DEBUG SLEEP 0; EXEC; MULTI; MODULE LOAD /none; EXEC; MULTI; module unload x; EXEC; \
+        EVAL return{redis.pcall('MODULE','LOAD','x')} 0; EVAL return{redis.pcall('DEBUG','SLEEP','0')} 0; \
+        COMMAND INFO MODULE|LOAD MODULE|LOADEX MODULE|UNLOAD DEBUG; COMMAND GETKEYS MODULE LOAD x; \
+        ACL SETUSER ann on nopass ~* +@all -debug -module; AUTH ann x; DEBUG SLEEP 0; MODULE LOAD x; MODULE UNLOAD x; AUTH default x; \
+        ACL SETUSER ann +module|load; AUTH ann x; MODULE LOAD x; MODULE LOADEX x; AUTH default x; \
+        CONFIG SET requirepass secret; RESET; DEBUG SLEEP 0; MODULE LOAD x; GET a; AUTH secret; CONFIG SET requirepass ; AUTH x";
+    for allowed in ["no", "local", "yes"] {
+        let arguments = ["--enable-debug-command", allowed, "--enable-module-command", allowed];
+        for server in Server::each_with(&arguments) {
+            let mut theirs = Redis::connect(server.port(), Protocol::Resp2);
+            let mut config = larder::ServerConfig::new(theirs.compat);
+            config.set("enable-debug-command", allowed).unwrap();
+            config.set("enable-module-command", allowed).unwrap();
+            let larder = config.server().unwrap().start(&config.store().build()).unwrap();
+            let mut ours = Redis::connect(larder.port(), Protocol::Resp2);
+            let scripts = cfg!(feature = "lua");
+            for line in LINES.split("; ").filter(|line| scripts || !line.starts_with("EVAL")) {
+                let (ours, theirs_said) = (ask(&mut ours, line), ask(&mut theirs, line));
+                assert_eq!(ours, theirs_said, "{line}: {allowed}, {:?}", theirs.compat);
+            }
+        }
+    }
 }
 
 #[test]
