@@ -2,9 +2,9 @@
 
 use super::args::is;
 use super::call::{Answer, Call};
-use super::client;
 use super::row::flag::{ALLOW_BUSY, FAST, LISTENS, LOADING, NO_AUTH, NOSCRIPT, RUNS_IN_MULTI, STALE};
 use super::row::{Compat, Keys, Row, row};
+use super::{client, config};
 use crate::Error;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
@@ -143,6 +143,8 @@ fn protocol(version: &[u8]) -> Result<Protocol, ErrorReply> {
 /// What the server says of itself.
 fn introduction(call: &Call<'_>) -> Reply {
     let id = i64::try_from(call.session.client.id).unwrap_or(i64::MAX);
+    let zone = (call.compat() == Compat::Valkey9).then(|| config::value(call.space(), "availability-zone"));
+    let zone = zone.filter(|zone| !zone.is_empty()).map(|zone| ("availability_zone", Reply::Bulk(zone)));
     let facts = [
         ("server", Reply::text(call.compat().server())),
         ("version", Reply::text(call.compat().version())),
@@ -152,5 +154,5 @@ fn introduction(call: &Call<'_>) -> Reply {
         ("role", Reply::text("master")),
         ("modules", Reply::Array(Vec::new())),
     ];
-    Reply::Map(facts.into_iter().map(|(name, fact)| (Reply::text(name), fact)).collect())
+    Reply::Map(facts.into_iter().chain(zone).map(|(name, fact)| (Reply::text(name), fact)).collect())
 }

@@ -187,6 +187,13 @@ fn hello_tells_who_it_is() {
     let mut valkey = Store::new().session().compat(Compat::Valkey9);
     let Reply::Map(facts) = valkey.call(["HELLO"]) else { panic!("no map") };
     assert_eq!(facts[0].1, Reply::Bulk(Bytes::from("valkey")));
+    assert_eq!(facts.len(), 7);
+    valkey.call(["CONFIG", "SET", "availability-zone", "west"]);
+    for hello in [&["HELLO"][..], &["HELLO", "3"]] {
+        let Reply::Map(facts) = valkey.call(hello) else { panic!("no map") };
+        let zone = (Reply::Bulk(Bytes::from("availability_zone")), Reply::Bulk(Bytes::from("west")));
+        assert_eq!((facts.len(), facts.last()), (8, Some(&zone)));
+    }
 }
 
 #[test]
