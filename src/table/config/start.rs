@@ -8,11 +8,10 @@ use crate::table::args::is;
 use crate::text::number;
 
 /// Those that take more than one word.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 8] = [
     "bind",
     "client-output-buffer-limit",
     "latency-tracking-info-percentiles",
-    "notify-keyspace-events",
     "oom-score-adj-values",
     "replicaof",
     "save",
@@ -115,7 +114,8 @@ pub(crate) fn read_at_start(
     if words.is_empty() && name == "save" {
         return Ok((name, Bytes::new()));
     }
-    if words.is_empty() || (words.len() > 1 && !is_list(name)) {
+    let is_one_too_few = name == "replicaof" && words.len() < 2;
+    if words.is_empty() || is_one_too_few || (words.len() > 1 && !is_list(name)) {
         return Err("wrong number of arguments".into());
     }
     let text = Bytes::from(words.join(&b' '));
@@ -130,7 +130,7 @@ pub(crate) fn read_at_start(
     match REFUSED.iter().find(|(refused, asked, _)| *refused == name && value == *asked.as_bytes()) {
         Some((.., why)) => Err((*why).into()),
         None if name == "replicaof" && text.eq_ignore_ascii_case(b"no one") => Ok((name, Bytes::new())),
-        None if name == "replicaof" && !text.is_empty() => Err("this server replicates no other".into()),
+        None if name == "replicaof" => Err("this server replicates no other".into()),
         None if name == "tls-port" && value != *b"0" => Err("this server has no TLS port".into()),
         None => Ok((name, value)),
     }
