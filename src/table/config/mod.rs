@@ -9,6 +9,7 @@ mod parameters;
 mod rewrite;
 #[cfg(feature = "server")]
 mod start;
+mod text;
 mod value;
 
 use std::collections::{BTreeSet, HashMap};

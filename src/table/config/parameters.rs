@@ -1,10 +1,10 @@
 //! The parameters of `redis.conf`: their names, what values they take, and what they are by default.
 
-use super::Compat;
 use super::Kind::{
-    self, Choice, Events, FileName, Fixed, Flag, Folder, Memory, MemorySize, Number, Output, Password,
+    self, Choice, Events, FileName, Fixed, Flag, Folder, Form, Memory, MemorySize, Number, Output, Password,
     Percentiles, Save, Size, Text, Within, Words,
 };
+use super::{Compat, text};
 
 /// A line of `redis.conf`.
 pub(crate) struct Parameter {
@@ -104,13 +104,13 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("cluster-allow-reads-when-down", Flag, "no"),
     parameter("cluster-allow-replica-migration", Flag, "yes"),
     parameter("cluster-announce-bus-port", Number(0, 65535), "0"),
-    parameter("cluster-announce-client-ipv4", Text, "").only(VALKEY),
-    parameter("cluster-announce-client-ipv6", Text, "").only(VALKEY),
+    parameter("cluster-announce-client-ipv4", Form(text::ipv4), "").only(VALKEY),
+    parameter("cluster-announce-client-ipv6", Form(text::ipv6), "").only(VALKEY),
     parameter("cluster-announce-client-port", Number(0, 65535), "0").only(VALKEY),
     parameter("cluster-announce-client-tls-port", Number(0, 65535), "0").only(VALKEY),
-    parameter("cluster-announce-hostname", Text, ""),
-    parameter("cluster-announce-human-nodename", Text, "").only(AFTER_70),
-    parameter("cluster-announce-ip", Text, ""),
+    parameter("cluster-announce-hostname", Form(text::host), ""),
+    parameter("cluster-announce-human-nodename", Form(text::node), "").only(AFTER_70),
+    parameter("cluster-announce-ip", Form(text::address), ""),
     parameter("cluster-announce-port", Number(0, 65535), "0"),
     parameter("cluster-announce-tls-port", Number(0, 65535), "0"),
     parameter("cluster-blacklist-ttl", Number(i64::MIN, LONG), "60").only(VALKEY),
@@ -185,7 +185,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("max-new-tls-connections-per-cycle", Size(1, 1000), "1").only(SINCE_74),
     parameter("maxclients", Number(1, 4294967295), "10000"),
     parameter("maxmemory", Memory(0, u64::MAX), "0"),
-    parameter("maxmemory-clients", Text, "0"),
+    parameter("maxmemory-clients", Form(text::share), "0"),
     parameter("maxmemory-eviction-tenacity", Number(0, 100), "10"),
     parameter("maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction").only(BEFORE_86),
     parameter("maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm", "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction"]), "noeviction").only(SINCE_86),
@@ -197,13 +197,13 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     parameter("no-appendfsync-on-rewrite", Flag, "no"),
     parameter("notify-keyspace-events", Events, ""),
     parameter("oom-score-adj", Choice(&["no", "yes", "relative", "absolute"]), "no"),
-    parameter("oom-score-adj-values", Text, "0 200 800"),
+    parameter("oom-score-adj-values", Form(text::scores), "0 200 800"),
     parameter("pidfile", Fixed, ""),
     parameter("port", Number(0, 65535), "0"),
     parameter("prefetch-batch-max-size", Number(0, 128), "16").only(VALKEY),
     parameter("primaryauth", Text, "").or("masterauth").only(VALKEY),
     parameter("primaryuser", Text, "").or("masteruser").only(VALKEY),
-    parameter("proc-title-template", Text, "{title} {listen-addr} {server-mode}"),
+    parameter("proc-title-template", Form(text::template), "{title} {listen-addr} {server-mode}"),
     parameter("propagation-error-behavior", Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore"),
     parameter("protected-mode", Flag, "yes"),
     parameter("proto-max-bulk-len", Memory(1048576, SIZE), "536870912"),

@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Output,
     /// Whatever one likes.
     Text,
+    /// Text of some form, which this reads.
+    Form(fn(&Bytes, Compat) -> Result<Bytes, String>),
     /// Shares of a hundred.
     Percentiles,
     /// Told, but not to be changed while the server runs.
@@ -118,6 +120,7 @@ impl Kind {
             Kind::FileName if text.contains(&b'/') => {
                 Err("dbfilename can't be a path, just a filename".into())
             }
+            Kind::Form(read) => read(text, compat),
             Kind::Password | Kind::Text | Kind::Fixed | Kind::FileName => Ok(text.clone()),
         }
     }
@@ -149,9 +152,9 @@ pub(in crate::table) fn memory(text: &str) -> Option<(u64, bool)> {
         "gb" => 1 << 30,
         _ => return None,
     };
-    // As C reads numbers: none is 0, and one too large the largest.
+    // As C reads numbers: none is 0, and one too large the largest; what the unit makes too large wraps.
     let number = if digits.is_empty() { Some(0) } else { digits.parse::<u64>().ok() };
-    Some((number.unwrap_or(u64::MAX).saturating_mul(unit), number.is_none()))
+    Some((number.unwrap_or(u64::MAX).wrapping_mul(unit), number.is_none()))
 }
 
 /// Numbers between 0 and 100, a space between two.

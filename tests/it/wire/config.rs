@@ -10,7 +10,7 @@ use larder::{Eviction, KeyEvents, Protocol, Reply, Store};
 use super::acl_waits::ask;
 use super::redis::Redis;
 use super::value::Value;
-use super::{answer, words};
+use super::{answer, compare_lines, words};
 use crate::differential::chance::Chance;
 use crate::differential::server::Server;
 #[cfg(feature = "server")]
@@ -27,25 +27,17 @@ const APART: &[&str] = &[
     "bind",
     "bind-source-addr",
     "client-output-buffer-limit",
-    "cluster-announce-client-ipv4",
-    "cluster-announce-client-ipv6",
-    "cluster-announce-hostname",
-    "cluster-announce-human-nodename",
-    "cluster-announce-ip",
     "dir",
     "enable-debug-command",
     "locale-collate",
     "masteruser",
     "maxclients",
     "maxmemory",
-    "maxmemory-clients",
     "maxmemory-policy",
     "min-replicas-to-write",
     "min-slaves-to-write",
     "oom-score-adj",
-    "oom-score-adj-values",
     "port",
-    "proc-title-template",
     "primaryauth",
     "primaryuser",
     "proto-max-bulk-len",
@@ -109,6 +101,146 @@ fn check(redis: &mut Redis) {
             assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string(), "{words:?}");
         }
     }
+}
+
+/// Values that are read as text of some form.
+#[test]
+fn text_of_some_form_is_looked_at() {
+    let long = ["a".repeat(255), "a".repeat(256)];
+    let values: &[(&str, &[&str])] = &[
+        (
+            "maxmemory-clients",
+            &[
+                "abc",
+                "1mb",
+                "5%",
+                "101%",
+                "100%",
+                "05%",
+                "-1",
+                "-1%",
+                "%",
+                "",
+                "5%%",
+                "1.5%",
+                "-0%",
+                "0%",
+                "kb",
+                "5 %",
+                "+5%",
+                "99999999999999999999",
+                "18446744073709551615",
+                "18446744073709551515",
+                "18446744073709551516",
+                "9223372036854775808",
+                "9223372036854775807",
+                "99999999999999999999%",
+                "99999999999999gb",
+                "0100",
+                "1 ",
+                " 1",
+                "0",
+            ],
+        ),
+        (
+            "oom-score-adj-values",
+            &[
+                "abc",
+                "1 2",
+                "1 2 3 4",
+                "1 2 2001",
+                "-2001 2 3",
+                "1 2 x",
+                "1 2  3",
+                "3 2 1",
+                "01 +2 3",
+                "-2000 2000 -0",
+                "1 2 0x10",
+                "1 2 ",
+                " 1 2",
+                "1 2 3 ",
+                "- 2 3",
+                "+ 2 3",
+                "1 2 99999999999999999999",
+                "1\t2 3 4",
+                "\t1 2 3",
+                "1 2 \t",
+                "1 2 3\n",
+                "1\0x 2 3",
+                "",
+                "0 200 800",
+            ],
+        ),
+        (
+            "proc-title-template",
+            &[
+                "{foo}",
+                "{title} {port",
+                "title}",
+                "plain",
+                "",
+                "  ",
+                "{title}",
+                "{title} {title}x",
+                "{TITLE}",
+                "{}",
+                "{",
+                "}",
+                "{ title}",
+                "{{title}}",
+                "{{",
+                "{title}{",
+                "a{unixsocket}",
+                "{config-file}",
+                "{port}}",
+                "{tls-port}",
+                "a{b",
+                "'a",
+                "\t",
+                "x\0{foo}",
+                "{title\0}x",
+                "{title} {listen-addr} {server-mode}",
+            ],
+        ),
+        (
+            "cluster-announce-hostname",
+            &["a b", "a_b", "-A9.", "\u{e9}", &long[0], &long[1], "_\0a", "a\0_", ""],
+        ),
+        (
+            "cluster-announce-human-nodename",
+            &[
+                "a b",
+                "a_b",
+                "a,b",
+                "a=b",
+                "a/b-c.d_e`f",
+                "a:b",
+                "a*b",
+                "a'b\"",
+                "\u{e9}",
+                "a\u{7f}",
+                "a~",
+                &long[1],
+                "",
+            ],
+        ),
+        (
+            "cluster-announce-ip",
+            &["a b", "a=b", "::1", "1.2.3.4", "\u{e9}", &long[0][..45], &long[0][..46], ""],
+        ),
+        (
+            "cluster-announce-client-ipv4",
+            &["1.2.3.4", "1.2.3", "01.2.3.4", "1.2.3.256", "1.2.3.4 ", "::1", ""],
+        ),
+        ("cluster-announce-client-ipv6", &["::1", "::ffff:1.2.3.4", "1.2.3.4", "fe80::1%lo", "x", ""]),
+    ];
+    let mut lines = Vec::new();
+    for (name, values) in values {
+        for value in *values {
+            lines.extend([format!("CONFIG|SET|{name}|{value}"), format!("CONFIG|GET|{name}")]);
+        }
+    }
+    compare_lines('|', lines.iter().map(String::as_str));
 }
 
 /// What only a start can change takes what it is already.
