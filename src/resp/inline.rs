@@ -5,36 +5,44 @@ use crate::Bytes;
 
 /// The words of a line, apart by white space; within quotes it belongs to the word, and within double quotes
 /// there are escapes (`\n`, `\x0a`). `None` if a quote does not end, or, in most
-/// [styles](Style), something follows it at once.
+/// [styles](Style), something follows it at once. As in C a zero ends the line.
 pub(crate) fn split_words(line: &[u8], style: Style) -> Option<Vec<Bytes>> {
     let mut words = Vec::new();
-    let mut rest = line.trim_ascii_start();
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut rest = behind_spaces(line);
     while !rest.is_empty() {
         let mut word = Vec::new();
         loop {
-            match rest {
-                [] => break,
-                [b'"', tail @ ..] => rest = behind_quotes(double_quoted(tail, &mut word)?, style)?,
-                [b'\'', tail @ ..] => rest = behind_quotes(single_quoted(tail, &mut word)?, style)?,
+            rest = match rest {
+                [] | [b' ' | b'\n' | b'\r' | b'\t', ..] => break,
+                [b'"', tail @ ..] => double_quoted(tail, &mut word)?,
+                [b'\'', tail @ ..] => single_quoted(tail, &mut word)?,
                 [byte, tail @ ..] => {
-                    rest = tail;
-                    if byte.is_ascii_whitespace() {
-                        break;
-                    }
                     word.push(*byte);
+                    rest = tail;
+                    continue;
                 }
+            };
+            match rest.first().is_none_or(is_space) {
+                _ if style.goes_on_behind_quotes() => {}
+                true => break,
+                false => return None,
             }
         }
         words.push(Bytes::from(word));
-        rest = rest.trim_ascii_start();
+        rest = behind_spaces(rest);
     }
     Some(words)
 }
 
-/// What follows a closing quote, if it may.
-fn behind_quotes(rest: &[u8], style: Style) -> Option<&[u8]> {
-    let is_end = rest.first().is_none_or(u8::is_ascii_whitespace);
-    (is_end || style.goes_on_behind_quotes()).then_some(rest)
+/// What C takes for white space. Two of them, `\x0b` and `\x0c`, are that between words alone: they end none.
+fn is_space(byte: &u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' ')
+}
+
+fn behind_spaces(line: &[u8]) -> &[u8] {
+    let spaces = line.iter().take_while(|byte| is_space(byte)).count();
+    line.get(spaces..).unwrap_or_default()
 }
 
 /// What follows the closing quote.

@@ -9,7 +9,7 @@ use larder::{Protocol, Store};
 use super::redis::Redis;
 use crate::differential::server::Server;
 
-const CASES: [&[u8]; 32] = [
+const CASES: [&[u8]; 48] = [
     b"*x\r\n",
     b"*\r\n",
     b"*2147483647\r\n*\r\n",
@@ -42,6 +42,23 @@ const CASES: [&[u8]; 32] = [
     b"ping \"a\"'\r\nQUIT\r\n",
     b"ping \"\"\"\"\r\nQUIT\r\n",
     b"\r\n\r\n  \r\nPING\r\nQUIT\r\n",
+    // Six bytes are white space between words, and four of them within one.
+    b"PING\x0c\r\nQUIT\r\n",
+    b"PING\x0b\r\nQUIT\r\n",
+    b" \x0b\x0cPING\r\nQUIT\r\n",
+    b"\x0c\r\n\x0b\r\nQUIT\r\n",
+    b"PING a\x0cb\x0bc\r\nQUIT\r\n",
+    b"PING a\tb\r\nQUIT\r\n",
+    b"PING a\rb\r\nQUIT\r\n",
+    b"PING \x0b a\r\nQUIT\r\n",
+    b"PING a \x0c\r\nQUIT\r\n",
+    b"PING a\x0b \r\nQUIT\r\n",
+    b"PING \x1ca\x85\r\nQUIT\r\n",
+    b"PING \"a\"\x0c\r\nQUIT\r\n",
+    b"PING 'a'\x0bb\r\nQUIT\r\n",
+    b"PING \"a\"\x1c\r\nQUIT\r\n",
+    b"PING a\x0c\"b\"\r\nQUIT\r\n",
+    b"PING \"a\rb\"\r\nQUIT\r\n",
 ];
 
 /// All that comes for these bytes until the server closes the connection.
