@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 #[cfg(feature = "testing")]
 use super::lost;
-use super::{read, replies, to_value, wanted, words};
+use super::{awaited, read, replies, to_value, wanted, words};
 #[cfg(feature = "testing")]
 use crate::reply::Reply;
 #[cfg(feature = "testing")]
@@ -97,7 +97,7 @@ impl ConnectionLike for RedisAsyncConnection {
             let words = words(cmd, session.longest_argument())?;
             #[cfg(feature = "testing")]
             session.begin_trip();
-            self.0.run(&mut session, &words).await
+            awaited(cmd, self.0.run(&mut session, &words).await)
         })
     }
 

@@ -90,7 +90,7 @@ impl ConnectionLike for RedisConnection {
         let words = words(cmd, self.0.longest_argument())?;
         #[cfg(feature = "testing")]
         self.0.begin_trip();
-        self.run(&words)
+        awaited(cmd, self.run(&words))
     }
 
     fn get_db(&self) -> i64 {
@@ -98,7 +98,7 @@ impl ConnectionLike for RedisConnection {
     }
 
     fn check_connection(&mut self) -> bool {
-        self.is_open()
+        self.is_open() && !self.0.is_over()
     }
 
     fn is_open(&self) -> bool {
@@ -106,7 +106,7 @@ impl ConnectionLike for RedisConnection {
         if !self.0.is_linked() {
             return false;
         }
-        !self.0.is_killed()
+        !self.0.is_killed() && !self.0.is_cut()
     }
 }
 
@@ -128,6 +128,15 @@ impl RedisConnection {
             return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
         }
         to_value(reply, self.0.dialect())
+    }
+}
+
+/// What a command gives: nothing if its caller does not wait for a reply.
+fn awaited(cmd: &Cmd, value: RedisResult<Value>) -> RedisResult<Value> {
+    match value {
+        Ok(_) if cmd.is_no_response() => Ok(Value::Nil),
+        Err(error) if cmd.is_no_response() && error.is_timeout() => Ok(Value::Nil),
+        value => value,
     }
 }
 

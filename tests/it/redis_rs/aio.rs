@@ -266,6 +266,16 @@ async fn one_who_is_killed_while_waiting_is_told_so() {
     assert!(con.get::<_, Option<u64>>("a").await.unwrap_err().is_io_error());
 }
 
+#[tokio::test]
+async fn a_reply_that_nobody_waits_for_is_not_given() {
+    let store = Store::new();
+    let mut con = store.redis_async_connection();
+    let mut cmd = redis::cmd("INCR");
+    cmd.arg("hits").set_no_response(true);
+    assert_eq!(con.req_packed_command(&cmd).await, Ok(redis::Value::Nil));
+    assert_eq!(store.get("hits").unwrap(), Some(1));
+}
+
 /// An element that was served to it is there again.
 #[tokio::test]
 async fn nothing_is_lost_with_one_who_is_killed_while_waiting() {

@@ -29,6 +29,31 @@ fn code_for_a_server_runs_on_a_store() {
 }
 
 #[test]
+fn a_connection_that_is_over_is_found_to_be() {
+    let store = Store::new();
+    let mut con = store.redis_connection();
+    redis::cmd("QUIT").query::<()>(&mut con).unwrap();
+    // As with a socket, which is only found to be closed by who uses it.
+    assert!(con.is_open());
+    assert!(!con.check_connection());
+    assert!(redis::cmd("PING").query::<String>(&mut con).unwrap_err().is_io_error());
+    assert!(!con.is_open() && !con.check_connection());
+}
+
+#[test]
+fn a_reply_that_nobody_waits_for_is_not_given() {
+    let store = Store::new();
+    let mut con = store.redis_connection();
+    for reply in [Value::Int(1), Value::Nil] {
+        let mut cmd = redis::cmd("INCR");
+        cmd.arg("hits").set_no_response(reply == Value::Nil);
+        assert_eq!(con.req_command(&cmd), Ok(reply));
+    }
+    assert_eq!(con.req_command(redis::cmd("WHAT").set_no_response(true)), Ok(Value::Nil));
+    assert_eq!(store.get("hits").unwrap(), Some(2));
+}
+
+#[test]
 fn a_pipeline_gives_all_its_replies() {
     let mut con = Store::new().redis_connection();
     let (first, second): (String, u64) = redis::pipe()
