@@ -146,12 +146,6 @@ impl Session {
         self.queue = None;
         self.forget_watched();
         if let Some(row) = find(b"exec") {
-            #[cfg(feature = "lua")]
-            match self.scripting.is_part {
-                true => self.show_of(row, "lua", words),
-                false => self.show(row, words),
-            }
-            #[cfg(not(feature = "lua"))]
             self.show(row, words);
         }
         let why = error.as_bytes().strip_prefix(b"ERR ").unwrap_or(error.as_bytes());

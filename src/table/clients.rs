@@ -8,6 +8,7 @@ use super::measure::{Done, Measures, Tally};
 use super::row::Compat;
 use crate::Bytes;
 use crate::command::blocking::Rouse;
+use crate::keyspace::watch::Watch;
 use crate::pubsub::Subscription;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -116,8 +117,9 @@ pub(super) struct Facts {
     pub shards: usize,
     /// It is shown the commands of all.
     pub monitors: bool,
-    /// How many keys it watches.
+    /// How many keys it watches, and what tells whether something happened to one.
     pub watched: usize,
+    pub watches: Vec<Arc<Watch>>,
     /// It waits for a key to hold something, and no longer than until some time.
     pub waits: bool,
     pub has_deadline: bool,
@@ -352,7 +354,7 @@ impl Client {
         add("ssub", &facts.shards);
         add("multi", &facts.queued.map_or("-1".into(), |queued| queued.to_string()));
         if version >= (7, 4) || is_valkey {
-            add("watch", &facts.watched);
+            add("watch", &facts.keys_watched());
         }
         let Traffic { received, sent, query, query_room, reply, reply_room, reply_peak, .. } = &self.traffic;
         let bytes = |of: &AtomicUsize| of.load(Ordering::Relaxed);
@@ -425,6 +427,8 @@ impl Client {
             (tracker.is_some(), 't'),
             (tracker.is_some_and(|tracker| tracker.is_broken()), 'R'),
             (tracker.is_some_and(|tracker| tracker.options().broadcast), 'B'),
+            (facts.is_dirty(), 'd'),
+            (facts.unix_socket().is_some(), 'U'),
             (facts.stays, 'e'),
             (facts.leaves_no_trace, 'T'),
         ];
@@ -454,6 +458,7 @@ impl Facts {
             shards: 0,
             monitors: false,
             watched: 0,
+            watches: Vec::new(),
             waits: false,
             has_deadline: false,
             stays: false,
@@ -465,6 +470,21 @@ impl Facts {
     /// Its type, as CLIENT LIST has it.
     pub(super) fn kind(&self) -> &'static str {
         if self.listens() { "PUBSUB" } else { "NORMAL" }
+    }
+
+    /// Whether something happened to what it watches: EXEC will do nothing.
+    fn is_dirty(&self) -> bool {
+        self.watches.iter().any(|watch| watch.is_changed())
+    }
+
+    /// Redis takes all watches off then.
+    pub(super) fn keys_watched(&self) -> usize {
+        if self.is_dirty() { 0 } else { self.watched }
+    }
+
+    /// The path of the Unix socket that it came by.
+    pub(super) fn unix_socket(&self) -> Option<&str> {
+        self.peer.strip_suffix(":0").filter(|path| path.starts_with('/'))
     }
 
     fn listens(&self) -> bool {

@@ -44,24 +44,33 @@ impl Session {
     #[inline]
     pub(super) fn show(&self, row: &Row, words: &[Bytes]) {
         if self.shared().monitors.count.load(Ordering::Relaxed) > 0 {
-            self.show_of(row, &self.client.facts().peer, words);
+            self.show_to_all(row, words);
         }
     }
 
-    /// The same of whom it comes from: `lua` for what a script calls.
     #[cold]
-    pub(super) fn show_of(&self, row: &Row, from: &str, words: &[Bytes]) {
-        let monitors = &self.shared().monitors;
-        if monitors.count.load(Ordering::Relaxed) == 0 || row.has(ADMIN | SKIP_MONITOR) {
+    fn show_to_all(&self, row: &Row, words: &[Bytes]) {
+        if row.has(ADMIN | SKIP_MONITOR) {
             return;
         }
+        let monitors = &self.shared().monitors;
         let micros = self.db().space().clock().wall_micros();
-        let line = Bytes::from(line(micros, self.db().index(), from, words, self.compat));
+        let line = Bytes::from(line(micros, self.db().index(), &self.origin(), words, self.compat));
         let mut wakes = Wakes::default();
         for ear in &*monitors.ears.read() {
             ear.mail.post(Message::unasked(Origin::Monitor, line.clone()), &mut wakes);
         }
         self.wake_all(wakes);
+    }
+
+    /// Whom its commands come from: `lua` for what a script calls.
+    fn origin(&self) -> String {
+        #[cfg(feature = "lua")]
+        if self.scripting.is_part {
+            return "lua".into();
+        }
+        let facts = self.client.facts();
+        facts.unix_socket().map_or_else(|| facts.peer.clone(), |path| format!("unix:{path}"))
     }
 }
 

@@ -79,6 +79,7 @@ impl Session {
         if watched.is_empty() {
             return;
         }
+        self.client.note(|facts| facts.watches.clear());
         self.db().space().when_open(move |space| {
             for Watched { db, names, watch } in watched {
                 let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
@@ -186,6 +187,7 @@ fn watch(call: &mut Call<'_>) -> Answer {
         let space = call.db().space();
         let keys: Vec<_> = names.iter().map(|name| space.key_ref(name)).collect();
         let watch = space.watch(db, &keys)?;
+        call.session.client.note(|facts| facts.watches.push(std::sync::Arc::clone(&watch)));
         call.session.watched.push(Watched { db, names, watch });
     }
     Ok(Reply::OK)

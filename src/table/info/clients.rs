@@ -20,7 +20,7 @@ pub(super) fn clients(call: &Call<'_>, _: &Counted, lines: &mut Lines) {
     lines.add("tracking_clients", call.space().tracking().counts().clients);
     let listening = count(|facts| facts.channels + facts.patterns + facts.shards > 0);
     lines.add_since((7, 4), "pubsub_clients", listening);
-    lines.add_since((7, 4), "watching_clients", count(|facts| facts.watched > 0));
+    lines.add_since((7, 4), "watching_clients", count(|facts| facts.keys_watched() > 0));
     lines.add("clients_in_timeout_table", count(|facts| facts.waits && facts.has_deadline));
     lines.add_since((7, 4), "total_watched_keys", keys.watched);
     lines.add_since((7, 2), "total_blocking_keys", keys.waited_for);

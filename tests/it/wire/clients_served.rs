@@ -243,6 +243,80 @@ fn a_monitor_reads_lines() {
     let line = monitor.line();
     let (_, shown) = line.split_once(" [0 127.0.0.1:").unwrap();
     assert!(line.starts_with('+') && shown.ends_with("] \"GET\" \"a\""), "{line}");
+    #[cfg(feature = "lua")]
+    {
+        assert_eq!(other.ask("EVAL \"return{redis.call('ECHO','b')}\" 0"), "*1");
+        let mut lines = std::iter::repeat_with(|| monitor.line()).take(2);
+        assert!(lines.any(|line| line.ends_with(" [0 lua] \"ECHO\" \"b\"")));
+    }
+}
+
+/// Who came by a Unix socket, and whose keys somebody has touched.
+#[cfg(unix)]
+#[test]
+fn unix_sockets_and_touched_keys_are_told() {
+    for server in Server::each_with(&["--unixsocket", "socket"]) {
+        let mut theirs = Redis::connect(server.port(), Protocol::Resp2);
+        let folder = crate::support::Folder::new();
+        let builder = larder::Server::builder().compat(theirs.compat);
+        let larder = builder.unix_socket(folder.path().join("socket")).start(&Store::new()).unwrap();
+        let mut ours = Redis::connect(larder.port(), Protocol::Resp2);
+        let said = [(folder.path(), &mut ours), (server.folder(), &mut theirs)]
+            .map(|(folder, client)| seen(&folder.join("socket"), client));
+        assert_eq!(said[0], said[1], "{:?}", theirs.compat);
+    }
+}
+
+/// What is seen of two clients that come by a Unix socket.
+#[cfg(unix)]
+fn seen(path: &std::path::Path, other: &mut Redis) -> Vec<String> {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+
+    fn line(client: &mut BufReader<UnixStream>) -> String {
+        let mut line = String::new();
+        client.read_line(&mut line).unwrap();
+        line
+    }
+    let [mut monitor, mut client] = [(); 2].map(|()| {
+        let mut client = BufReader::new(UnixStream::connect(path).unwrap());
+        client.get_ref().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        client.get_mut().write_all(b"PING\r\n").unwrap();
+        assert_eq!(line(&mut client), "+PONG\r\n");
+        client
+    });
+    let flags = |other: &mut Redis, ask: &str| {
+        let told = super::acl_waits::ask(other, ask);
+        let fields = told
+            .split([' ', '\\'])
+            .filter(|field| field.starts_with("flags=") || field.starts_with("watch="));
+        if told.starts_with('-') { told } else { format!("{ask}: {}", fields.collect::<Vec<_>>().join(" ")) }
+    };
+    let mut said = Vec::new();
+    let (flag, not) = ("CLIENT LIST FLAGS", "CLIENT LIST NOT-FLAGS");
+    for (ask, of_other) in [
+        ("WATCH k", ["CLIENT LIST", "SET k 1", "CLIENT LIST"]),
+        ("MULTI", ["CLIENT LIST", "PING", "INFO clients"]),
+        ("EXEC", ["CLIENT LIST", "PING", "PING"]),
+        ("WATCH k l", ["CLIENT LIST", "DEL l", "CLIENT LIST"]),
+        ("SET k 2", ["CLIENT LIST", "PING", "PING"]),
+        ("WATCH m", ["CLIENT LIST", "PING", "PING"]),
+        ("UNWATCH", ["CLIENT LIST", "PING", "PING"]),
+    ] {
+        client.get_mut().write_all(format!("{ask}\r\n").as_bytes()).unwrap();
+        said.push(line(&mut client));
+        said.extend(of_other.map(|ask| flags(other, ask)));
+    }
+    said.extend(["U", "O", "OU", "d", "N"].map(|flags_of| flags(other, &format!("{flag} {flags_of}"))));
+    said.push(flags(other, &format!("{not} U")));
+    monitor.get_mut().write_all(b"MONITOR\r\n").unwrap();
+    said.push(line(&mut monitor));
+    client.get_mut().write_all(b"ECHO a\r\n").unwrap();
+    let shown = line(&mut monitor);
+    // Each has it as it was started.
+    let shown = shown.split_once(" [").unwrap().1.replace(path.to_str().unwrap(), "socket");
+    said.extend([line(&mut client), shown, flags(other, "CLIENT LIST"), flags(other, &format!("{flag} OU"))]);
+    said
 }
 
 /// The fields of the client's own line in CLIENT LIST, with those values that are the same everywhere.
