@@ -5,8 +5,8 @@ use super::{Group, Stream, StreamId};
 
 /// From which version on a trimmed stream is told apart from one with holes.
 const NEWER: (u8, u8) = (8, 0);
-/// From which version on a group that is behind the first entry does not know how many it has read; Valkey, which
-/// counts as 7.3, does so too.
+/// From which version on a group that is behind the first entry, or behind what was removed by name, does not know how
+/// many it has read; Valkey, which counts as 7.3, does so too.
 const COUNTED: (u8, u8) = (7, 3);
 
 impl Stream {
@@ -60,7 +60,7 @@ impl Stream {
         let Some(first) = self.first() else {
             return (id <= facts.last).then_some(facts.added);
         };
-        if version >= NEWER && id > StreamId::MIN && id < facts.max_deleted {
+        if version >= COUNTED && id > StreamId::MIN && id < facts.max_deleted {
             return None;
         }
         if id == facts.last {

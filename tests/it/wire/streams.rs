@@ -438,7 +438,8 @@ fn edges_are_byte_for_byte_those_of_redis() {
         XINFO STREAM a FULL COUNT -1; XINFO STREAM a FULL COUNT 0; XINFO STREAM a FULL COUNT 2; \
         XADD b 1-1 n 1; XADD b 2-1 n 2; XADD b 3-1 n 3; XADD b 4-1 n 4; XDEL b 2-1; XGROUP CREATE b g 0; XINFO GROUPS b; \
         XREADGROUP GROUP g c STREAMS b >; XINFO GROUPS b; XDEL b 1-1; XINFO GROUPS b; XAUTOCLAIM b g d 0 0 COUNT 1; \
-        XAUTOCLAIM b g d 0 0; XPENDING b g; XGROUP CREATE b h 3-1; XINFO GROUPS b";
+        XAUTOCLAIM b g d 0 0; XPENDING b g; XGROUP CREATE b h 3-1; XINFO GROUPS b; \
+        XADD c 10-2 a b; XGROUP CREATE c g 3-0; XSETID c 29 MAXDELETEDID 8-2; XINFO GROUPS c";
     commands.extend(rest.split("; ").map(String::from));
     for server in super::Server::each() {
         for protocol in [larder::Protocol::Resp2, larder::Protocol::Resp3] {
