@@ -1,7 +1,7 @@
 //! MONITOR: sessions that are shown the commands of all.
 
 use super::call::{Answer, Call};
-use super::row::flag::{ADMIN, LOADING, NOSCRIPT, SKIP_MONITOR, STALE};
+use super::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, row};
 use super::secrets::{REDACTED, secrets};
 use super::session::Session;
@@ -50,7 +50,7 @@ impl Session {
 
     #[cold]
     fn show_to_all(&self, row: &Row, words: &[Bytes]) {
-        if row.has(ADMIN | SKIP_MONITOR) {
+        if row.has(ADMIN) {
             return;
         }
         let monitors = &self.shared().monitors;

@@ -477,11 +477,18 @@ impl Session {
     /// Runs a command of which all is known but what its arguments mean.
     pub(super) fn run(&mut self, row: &'static Row, words: &[Bytes]) -> Outcome {
         let (began, errors) = (self.start_watch(), self.client.errors());
+        // Before the commands that it calls, and else behind what it has done.
+        let comes_first = row.has(flag::SKIP_MONITOR);
+        if comes_first {
+            self.show(row, words);
+        }
         let outcome = match self.db.space().is_tracked() {
             false => self.handle(row, words),
             true => self.handle_tracked(row, words),
         };
-        self.show(row, words);
+        if !comes_first {
+            self.show(row, words);
+        }
         self.measure(row, words, began, &outcome, errors);
         outcome
     }

@@ -101,7 +101,7 @@ fn get_user(call: &mut Call<'_>) -> Answer {
 fn set_user(call: &mut Call<'_>) -> Answer {
     let (name, words) = (call.args.next()?, call.args.take_rest());
     rules::check_name(name)?;
-    let words = rules::joined(words).map_err(|word| {
+    let words = rules::joined(words, call.compat()).map_err(|word| {
         let text = [b"ERR Unmatched parenthesis in acl selector starting at '", &word[..], b"'."];
         ErrorReply::of_bytes(text.concat())
     })?;

@@ -241,20 +241,23 @@ fn hash_of(hash: &[u8]) -> Result<Bytes, Refusal> {
     if is_sound { Ok(hash.into()) } else { Err(Refusal::Hash) }
 }
 
-/// The words of rules, with those put together that stand within a pair of parentheses.
+/// The words of rules, with those put together that stand within a pair of parentheses. In Redis 7.0 one that is opened within
+/// another takes its place.
 ///
 /// # Errors
 /// The word with the parenthesis that is not closed.
-pub(super) fn joined<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
+pub(super) fn joined<W: AsRef<[u8]>>(words: &[W], compat: Compat) -> Result<Vec<Vec<u8>>, Vec<u8>> {
     let mut joined = Vec::new();
     let mut open: Option<(Vec<u8>, &[u8])> = None;
     for word in words.iter().map(AsRef::as_ref) {
-        let (mut text, first) = match open.take() {
+        let opens = word.starts_with(b"(");
+        let begins_anew = compat == Compat::Redis70 && opens && !word.ends_with(b")");
+        let (mut text, first) = match open.take().filter(|_| !begins_anew) {
             Some((mut text, first)) => {
                 text.push(b' ');
                 (text, first)
             }
-            None if word.starts_with(b"(") => (Vec::new(), word),
+            None if opens => (Vec::new(), word),
             None => {
                 joined.push(word.to_vec());
                 continue;

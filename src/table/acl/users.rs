@@ -315,7 +315,7 @@ fn read_line(
     if read.contains_key(name) {
         return format!("WARNING: Duplicate user '{}' found on line {at}. ", text(name));
     }
-    let Ok(words) = joined(words) else {
+    let Ok(words) = joined(words, compat) else {
         return format!("{file}:{at}: Unmatched parenthesis in selector definition.");
     };
     let mut rules = Rules::new(all_channels);
@@ -359,7 +359,8 @@ impl Users {
         let failed = |word: &[u8], why: &str| {
             format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(word))
         };
-        let words = joined(words).map_err(|word| failed(&word, "Unmatched parenthesis in acl selector"))?;
+        let words =
+            joined(words, compat).map_err(|word| failed(&word, "Unmatched parenthesis in acl selector"))?;
         let reset = [b"reset".to_vec()].into_iter().filter(|_| name == DEFAULT);
         let words: Vec<_> = reset.chain(words).collect();
         self.change(name, &words, all_channels, compat).map_err(|(word, why)| failed(&word, why))?;

@@ -1,9 +1,10 @@
-//! Users that a server is given by its configuration, and by a file of their own.
+//! Users that a server is given by its configuration, and by a file of their own; and rules within parentheses.
 
 use std::fs;
 
 use larder::{Compat, Reply, Server, ServerConfig, Store};
 
+use super::compare_lines;
 use crate::support::Folder;
 
 #[test]
@@ -77,4 +78,22 @@ fn users_are_loaded_from_their_file_and_saved_to_it() {
     let reply = admin.call(["ACL", "LOAD"]);
     let text = format!("-ERR Error loading ACLs, opening file '{file}': No such file or directory\r\n");
     assert_eq!(String::from_utf8(admin.encode(&reply)).unwrap(), text);
+}
+
+/// Redis 7.0 begins anew with each that is opened.
+#[test]
+fn parentheses_within_others_are_taken_as_each_server_takes_them() {
+    compare_lines(
+        '|',
+        [
+            "ACL|SETUSER|v|(|(|<secret|(~b +@blocking)",
+            "ACL|SETUSER|v|(+get|(+set|~a)",
+            "ACL|SETUSER|v|(+get|+set",
+            "ACL|SETUSER|v|(+get|(",
+            "ACL|SETUSER|v|(+get|(~a)|+set)",
+            "ACL|SETUSER|v|(+get (~a|+set)",
+            "ACL|LIST",
+            "ACL|DELUSER|v",
+        ],
+    );
 }

@@ -1,6 +1,6 @@
 //! FUNCTION and FCALL.
 
-use larder::{Protocol, Session, Store};
+use larder::{Protocol, Reply, Session, Store};
 
 use super::compare_all;
 use crate::differential::server::Server;
@@ -266,4 +266,52 @@ fn libraries_are_restored_from_each_others_payloads() {
         both.ask(&restore(&empty, "FLUSH"));
         both.ask(&words!["FUNCTION", "STATS"]);
     }
+}
+
+/// The call comes before what it calls, whatever becomes of it.
+#[test]
+fn a_monitor_is_shown_calls_of_scripts_and_functions() {
+    let store = Store::new();
+    let mut monitor = store.session();
+    monitor.call(["MONITOR"]);
+    let mut session = store.session();
+    let code = "#!lua name=l\nredis.register_function('f', function() return redis.call('incr', 'n') end)";
+    let script = "return redis.call('set', 'k', 'v')";
+    for words in [
+        &["EVAL", script, "0"][..],
+        &["EVALSHA", "abc", "0"],
+        &["EVAL", "bad(", "0"],
+        &["EVAL", script],
+        &["EVAL_RO", script, "0"],
+        &["FUNCTION", "LOAD", code],
+        &["FCALL", "f", "0"],
+        &["MULTI"],
+        &["EVAL", script, "0"],
+        &["EXEC"],
+    ] {
+        session.call(words.iter().copied());
+    }
+    let shown: Vec<String> = std::iter::from_fn(|| monitor.try_message())
+        .map(|line| {
+            let Reply::Status(line) = line else { panic!("no line: {line:?}") };
+            line.split_once(" [0 ").unwrap().1.replace('"', "")
+        })
+        .collect();
+    let script = script.to_owned();
+    let calls = |name: &str| format!("?:0] {name} {script} 0");
+    let expected = [
+        &calls("EVAL"),
+        "lua] set k v",
+        "?:0] EVALSHA abc 0",
+        "?:0] EVAL bad( 0",
+        &calls("EVAL_RO"),
+        &format!("?:0] FUNCTION LOAD {}", code.replace('\n', "\\n")),
+        "?:0] FCALL f 0",
+        "lua] incr n",
+        "?:0] MULTI",
+        &calls("EVAL"),
+        "lua] set k v",
+        "?:0] EXEC",
+    ];
+    assert_eq!(shown, expected);
 }
