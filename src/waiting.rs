@@ -44,7 +44,7 @@ pub(crate) async fn wait(
 
 /// Waits until the script that a command is held up by has ended, or is late.
 #[cfg(all(feature = "lua", any(feature = "redis-aio", feature = "server")))]
-pub(crate) async fn hold(held: crate::script::Held, clock: &Clock) {
+pub(crate) async fn hold(mut held: crate::script::Held, clock: &Clock) {
     let mut late = pin!(reach(clock, held.deadline));
     poll_fn(|context| match held.poll(context) {
         Poll::Pending => late.as_mut().poll(context),

@@ -46,6 +46,7 @@ impl Store {
     /// transaction of the same store.
     #[doc(alias = "SCRIPT LOAD")]
     pub fn script(&self, text: impl Into<Bytes>) -> Result<Script, ErrorReply> {
+        self.space().check_not_in_transaction()?;
         let text = text.into();
         match self.session().call([Bytes::from("SCRIPT"), Bytes::from("LOAD"), text.clone()].iter()) {
             Reply::Bulk(sha) => {

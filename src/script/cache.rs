@@ -41,6 +41,11 @@ impl Cache {
         self.scripts.contains_key(sha)
     }
 
+    /// What a script says of itself, which is no use of it.
+    pub(super) fn flags(&self, sha: &str) -> Option<Flags> {
+        self.scripts.get(sha)?.flags
+    }
+
     pub(super) fn len(&self) -> usize {
         self.scripts.len()
     }

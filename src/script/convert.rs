@@ -2,6 +2,7 @@
 
 use mlua::{Lua, Table, Value};
 
+use super::budget::Budget;
 use super::raise;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -116,66 +117,89 @@ fn list(
 }
 
 /// What a script's value is as a reply, if the script speaks that protocol.
-pub(super) fn to_reply(value: Value, protocol: Protocol, names: &Names) -> mlua::Result<Reply> {
-    reply_at(value, protocol, names, 0)
+///
+/// # Errors
+/// Those of the budget.
+pub(super) fn to_reply(
+    value: Value,
+    protocol: Protocol,
+    names: &Names,
+    budget: &mut Budget,
+) -> mlua::Result<Reply> {
+    Replying { protocol, names, budget }.reply(value, 0)
 }
 
-fn reply_at(value: Value, protocol: Protocol, names: &Names, depth: usize) -> mlua::Result<Reply> {
-    Ok(match value {
-        Value::String(text) => Reply::text(text.as_bytes()),
-        Value::Integer(value) => Reply::Integer(whole(value as f64)),
-        Value::Number(value) => Reply::Integer(whole(value)),
-        Value::Boolean(value) if protocol == Protocol::Resp3 => Reply::Boolean(value),
-        Value::Boolean(true) => Reply::Integer(1),
-        Value::Table(table) => {
-            if depth >= DEPTH {
-                return Ok(ErrorReply::known("ERR reached lua stack limit").into());
+struct Replying<'r> {
+    protocol: Protocol,
+    names: &'r Names,
+    budget: &'r mut Budget,
+}
+
+impl Replying<'_> {
+    fn reply(&mut self, value: Value, depth: usize) -> mlua::Result<Reply> {
+        self.budget.take(size_of::<Reply>())?;
+        Ok(match value {
+            Value::String(text) => {
+                let text = text.as_bytes();
+                self.budget.take(text.len())?;
+                Reply::text(text)
             }
-            of_table(&table, protocol, names, depth)?
-        }
-        _ => Reply::Nil,
-    })
-}
+            Value::Integer(value) => Reply::Integer(whole(value as f64)),
+            Value::Number(value) => Reply::Integer(whole(value)),
+            Value::Boolean(value) if self.protocol == Protocol::Resp3 => Reply::Boolean(value),
+            Value::Boolean(true) => Reply::Integer(1),
+            Value::Table(table) => {
+                if depth >= DEPTH {
+                    return Ok(ErrorReply::known("ERR reached lua stack limit").into());
+                }
+                self.table(&table, depth)?
+            }
+            _ => Reply::Nil,
+        })
+    }
 
-fn of_table(table: &Table, protocol: Protocol, names: &Names, depth: usize) -> mlua::Result<Reply> {
-    if let Value::String(text) = table.raw_get(&names.err)? {
-        return Ok(Reply::Error(ErrorReply::of_bytes(text.as_bytes().to_vec())));
-    }
-    if let Value::String(text) = table.raw_get(&names.ok)? {
-        return Ok(Reply::Status(in_a_line(&text.as_bytes()).into()));
-    }
-    match table.raw_get(&names.double)? {
-        Value::Number(value) => return Ok(Reply::Double(value)),
-        Value::Integer(value) => return Ok(Reply::Double(value as f64)),
-        _ => {}
-    }
-    if let Value::Table(map) = table.raw_get(&names.map)? {
-        let pairs = map.pairs::<Value, Value>().map(|pair| {
-            let (name, value) = pair?;
-            Ok((reply_at(name, protocol, names, depth + 1)?, reply_at(value, protocol, names, depth + 1)?))
-        });
-        return pairs.collect::<mlua::Result<Vec<_>>>().map(Reply::Map);
-    }
-    if let Value::Table(set) = table.raw_get(&names.set)? {
-        let items = set.pairs::<Value, Value>().map(|pair| reply_at(pair?.0, protocol, names, depth + 1));
-        return items.collect::<mlua::Result<Vec<_>>>().map(Reply::Set);
-    }
-    if let Value::String(digits) = table.raw_get(&names.big_number)? {
-        return Ok(Reply::BigNumber(Bytes::from(in_a_line(&digits.as_bytes()))));
-    }
-    if let Value::Table(verbatim) = table.raw_get(&names.verbatim_string)? {
-        if let (Value::String(format), Value::String(text)) =
-            (verbatim.raw_get("format")?, verbatim.raw_get("string")?)
-        {
-            let format = if &*format.as_bytes() == b"mkd" { "mkd" } else { "txt" };
-            return Ok(Reply::Verbatim(format, Bytes::from(&*text.as_bytes())));
+    fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<Reply> {
+        let names = self.names;
+        if let Value::String(text) = table.raw_get(&names.err)? {
+            return Ok(Reply::Error(ErrorReply::of_bytes(text.as_bytes().to_vec())));
         }
-    }
-    let mut items = Vec::new();
-    loop {
-        match table.raw_get(items.len() + 1)? {
-            Value::Nil => return Ok(Reply::Array(items)),
-            item => items.push(reply_at(item, protocol, names, depth + 1)?),
+        if let Value::String(text) = table.raw_get(&names.ok)? {
+            let text = String::from_utf8_lossy(&in_a_line(&text.as_bytes())).into_owned();
+            return Ok(Reply::Status(text.into()));
+        }
+        match table.raw_get(&names.double)? {
+            Value::Number(value) => return Ok(Reply::Double(value)),
+            Value::Integer(value) => return Ok(Reply::Double(value as f64)),
+            _ => {}
+        }
+        if let Value::Table(map) = table.raw_get(&names.map)? {
+            let pairs = map.pairs::<Value, Value>().map(|pair| {
+                let (name, value) = pair?;
+                Ok((self.reply(name, depth + 1)?, self.reply(value, depth + 1)?))
+            });
+            return pairs.collect::<mlua::Result<Vec<_>>>().map(Reply::Map);
+        }
+        if let Value::Table(set) = table.raw_get(&names.set)? {
+            let items = set.pairs::<Value, Value>().map(|pair| self.reply(pair?.0, depth + 1));
+            return items.collect::<mlua::Result<Vec<_>>>().map(Reply::Set);
+        }
+        if let Value::String(digits) = table.raw_get(&names.big_number)? {
+            return Ok(Reply::BigNumber(Bytes::from(in_a_line(&digits.as_bytes()))));
+        }
+        if let Value::Table(verbatim) = table.raw_get(&names.verbatim_string)? {
+            if let (Value::String(format), Value::String(text)) =
+                (verbatim.raw_get("format")?, verbatim.raw_get("string")?)
+            {
+                let format = if &*format.as_bytes() == b"mkd" { "mkd" } else { "txt" };
+                return Ok(Reply::Verbatim(format, Bytes::from(&*text.as_bytes())));
+            }
+        }
+        let mut items = Vec::new();
+        loop {
+            match table.raw_get(items.len() + 1)? {
+                Value::Nil => return Ok(Reply::Array(items)),
+                item => items.push(self.reply(item, depth + 1)?),
+            }
         }
     }
 }
@@ -190,8 +214,8 @@ fn whole(value: f64) -> i64 {
     }
 }
 
-fn in_a_line(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).replace(['\r', '\n'], " ")
+fn in_a_line(text: &[u8]) -> Vec<u8> {
+    text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 
 /// A command's word, if it can be one: a string, or a number as that server writes it.

@@ -1,16 +1,16 @@
 //! A Lua state, and running in it.
 
 use std::cell::Cell;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ahash::RandomState;
 use mlua::{
     ChunkMode, Debug, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
 };
 
+use super::budget::{Budget, MEMORY, OUT_OF_MEMORY};
 use super::libs;
 use super::random::Random;
+use super::signals::Signals;
 use super::{convert, raise, redis_api, register};
 use crate::Bytes;
 use crate::clock::Clock;
@@ -18,24 +18,18 @@ use crate::reply::{ErrorReply, Reply};
 use crate::sync::{Arc, Mutex};
 use crate::table::{Compat, Session};
 
-/// Bytes that the scripts and functions of a store may use at a time.
-const MEMORY: usize = 256 << 20;
 /// Instructions between two looks at whether a script has been killed.
 const STEP: u32 = 10_000;
 /// Milliseconds that a library may take to load, as in Redis.
 const LOAD: u64 = 500;
+/// How much of the thread's stack a script may have taken when it has Lua's C code call it back once more: with what
+/// one that goes on takes, a small thread has enough of it.
+const STACK: usize = 768 << 10;
 
-/// What others may tell a script that runs, and learn of it.
-#[derive(Default)]
-pub(crate) struct Signals {
-    pub kill: AtomicBool,
-    /// It has run a command that may write.
-    pub wrote: AtomicBool,
-    /// It is a function, not a script.
-    pub is_function: AtomicBool,
-    /// When a library that loads has taken too long, on the system's line; 0 while none does.
-    overdue: AtomicU64,
-}
+/// The names of chunks. No script can take the sandbox's.
+pub(super) const SANDBOX: &str = "=sandbox";
+const SCRIPT: &str = "@user_script";
+const FUNCTION: &str = "@user_function";
 
 /// What a run has to do with.
 pub(super) struct Running {
@@ -52,16 +46,21 @@ pub(super) struct Engine {
     pub used: Cell<usize>,
     pub compat: Compat,
     running: Arc<Mutex<Running>>,
-    /// By their SHA1, and by what functions are found by: what is compiled.
-    pub scripts: HashMap<String, Function, RandomState>,
-    pub functions: HashMap<String, Function, RandomState>,
+    /// What is compiled, by its SHA1, or what functions are found by: in tables of Lua's, as mlua cannot hold many.
+    scripts: Table,
+    functions: Table,
     registry: register::Registry,
+    /// About where the stack was as the run began.
+    stack: Arc<AtomicUsize>,
     library_globals: Table,
     run_script: Function,
     run_function: Function,
     run_library: Function,
     names: convert::Names,
 }
+
+/// Functions of libraries, by what they are found by, that nobody calls yet.
+pub(super) struct Loaded(pub Table);
 
 /// What is to be run: its name as errors have it, and what it is given.
 pub(super) struct Job<'j> {
@@ -86,6 +85,8 @@ impl Engine {
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         lua.set_memory_limit(MEMORY)?;
         lua.set_app_data(compat);
+        lua.set_app_data(Arc::clone(signals));
+        let stack = Arc::<AtomicUsize>::default();
         let running =
             Arc::new(Mutex::new(Running { part: None, read_only: false, signals: Arc::clone(signals) }));
         let registry = register::Registry::default();
@@ -95,6 +96,11 @@ impl Engine {
         native
             .raw_set("value_of", lua.create_function(|lua, caught: Value| raise::value_of(lua, caught))?)?;
         native.raw_set("failed", lua.create_function(failed)?)?;
+        native.raw_set("place", lua.create_function(|lua, ()| Ok(raise::in_script(lua)))?)?;
+        native.raw_set("argument", lua.create_function(bad_argument)?)?;
+        let begun = Arc::clone(&stack);
+        let is_deep = move |_: &Lua, ()| Ok(here().abs_diff(begun.load(Ordering::Relaxed)) > STACK);
+        native.raw_set("is_deep", lua.create_function(is_deep)?)?;
         native.raw_set("name", "redis")?;
         if compat == Compat::Valkey9 {
             native.raw_set("also", "server")?;
@@ -105,53 +111,106 @@ impl Engine {
         native.raw_set("load_api", load_api)?;
         let libraries = libs::all(&lua, compat, Random::new(seed))?;
 
-        let sandbox = lua.load(include_str!("sandbox.lua")).set_name("=sandbox").set_mode(ChunkMode::Text);
+        let sandbox = lua.load(include_str!("sandbox.lua")).set_name(SANDBOX).set_mode(ChunkMode::Text);
         let (globals, library_globals, run_script, run_function, run_library) =
             sandbox.call::<(Table, Table, Function, Function, Function)>((native, libraries))?;
         lua.set_globals(globals)?;
         watch_for_kill(&lua, compat, signals)?;
         Ok(Engine {
             used: Cell::new(0),
-            lua,
             compat,
             running,
-            scripts: HashMap::default(),
-            functions: HashMap::default(),
+            scripts: lua.create_table()?,
+            functions: lua.create_table()?,
             registry,
+            stack,
             library_globals,
             run_script,
             run_function,
             run_library,
             names,
+            lua,
         })
     }
 
-    /// Compiles a script.
+    /// A script that is compiled.
+    pub(super) fn script(&self, sha: &str) -> Option<Function> {
+        self.scripts.raw_get::<Option<Function>>(sha).ok().flatten()
+    }
+
+    /// Compiles a script, and keeps it.
     ///
     /// # Errors
     /// Redis's for what is no Lua.
-    pub(super) fn compile(&self, code: &[u8]) -> Result<Function, ErrorReply> {
-        let chunk = self.lua.load(code).set_name("@user_script").set_mode(ChunkMode::Text);
+    pub(super) fn add_script(&self, sha: &str, code: &[u8]) -> Result<Function, ErrorReply> {
+        let function = self.compile(code)?;
+        self.scripts.raw_set(sha, &function).map_err(|_| ErrorReply::known(OUT_OF_MEMORY))?;
+        Ok(function)
+    }
+
+    pub(super) fn remove_script(&self, sha: &str) {
+        // What is there is written over, for which there is memory.
+        let _ = self.scripts.raw_set(sha, Value::Nil);
+    }
+
+    pub(super) fn clear_scripts(&self) {
+        let _ = self.scripts.clear();
+    }
+
+    /// A function of a library, by what it is found by.
+    pub(super) fn function(&self, found_by: &str) -> Option<Function> {
+        self.functions.raw_get::<Option<Function>>(found_by).ok().flatten()
+    }
+
+    /// Has functions be called that were loaded.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub(super) fn add_functions(&self, loaded: &Loaded) -> Result<(), ErrorReply> {
+        let mut added = loaded.0.pairs::<Value, Value>().flatten();
+        let added = added.try_for_each(|(name, function)| self.functions.raw_set(name, function));
+        added.map_err(|_| ErrorReply::known(OUT_OF_MEMORY))
+    }
+
+    pub(super) fn remove_function(&self, found_by: &str) {
+        let _ = self.functions.raw_set(found_by, Value::Nil);
+    }
+
+    pub(super) fn clear_functions(&self) {
+        let _ = self.functions.clear();
+    }
+
+    /// For functions of libraries that are to be loaded.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub(super) fn loaded(&self) -> Result<Loaded, ErrorReply> {
+        self.lua.create_table().map(Loaded).map_err(|_| ErrorReply::known(OUT_OF_MEMORY))
+    }
+
+    fn compile(&self, code: &[u8]) -> Result<Function, ErrorReply> {
+        let chunk = self.lua.load(code).set_name(SCRIPT).set_mode(ChunkMode::Text);
         let compiled = chunk.into_function();
         compiled.map_err(|error| not_lua("ERR Error compiling script (new function): ", &error))
     }
 
-    /// Runs a library's code, and gives what it registers.
+    /// Runs a library's code, and gives what it registers; its functions go into `loaded`.
     ///
     /// # Errors
     /// Redis's for what is no Lua, or fails.
-    pub(super) fn load(&self, code: &[u8]) -> Result<Vec<register::Registered>, ErrorReply> {
-        let chunk = self.lua.load(code).set_name("@user_function").set_mode(ChunkMode::Text);
+    pub(super) fn load(&self, code: &[u8], loaded: &Loaded) -> Result<Vec<register::Registered>, ErrorReply> {
+        let chunk = self.lua.load(code).set_name(FUNCTION).set_mode(ChunkMode::Text);
         let compiled = chunk.set_environment(self.library_globals.clone()).into_function();
         let body = compiled.map_err(|error| not_lua("ERR Error compiling function: ", &error))?;
-        self.registry.lock().clear();
+        *self.registry.lock() = Some(register::Loading::new(loaded));
         // Of the system's clock: the store's may stand still.
         let signals = Arc::clone(&self.running.lock().signals);
-        signals.kill.store(false, Ordering::Relaxed);
+        signals.begin(true);
+        self.stack.store(here(), Ordering::Relaxed);
         signals.overdue.store(Clock::System.now() + LOAD, Ordering::Relaxed);
         let ran = self.run_library.call::<(bool, Value)>(body);
         signals.overdue.store(0, Ordering::Relaxed);
-        let registered = std::mem::take(&mut *self.registry.lock());
+        let registered = self.registry.lock().take().map(|loading| loading.registered).unwrap_or_default();
         let text = match ran {
             Ok((true, _)) => return register::check_names(&registered).map(|()| registered),
             Ok((false, Value::Table(failure))) => text_of(&failure),
@@ -174,28 +233,27 @@ impl Engine {
             let mut running = self.running.lock();
             running.part = Some(part);
             running.read_only = job.read_only;
-            let signals = &running.signals;
-            signals.kill.store(false, Ordering::Relaxed);
-            signals.wrote.store(false, Ordering::Relaxed);
-            signals.is_function.store(job.is_function, Ordering::Relaxed);
         }
+        self.stack.store(here(), Ordering::Relaxed);
         let ran = self.call(job);
         let (part, killed) = {
             let mut running = self.running.lock();
-            (running.part.take(), running.signals.kill.load(Ordering::Relaxed))
+            (running.part.take(), running.signals.is_killed())
         };
         // A script may have stopped it, which matters once there is something to collect.
         if self.look_at_memory() > MEMORY / 8 {
             self.lua.gc_restart();
         }
-        let out_of_memory =
-            || Ended { reply: ErrorReply::of_bytes(OUT_OF_MEMORY.into()).into(), is_spoilt: true };
+        let out_of_memory = || Ended { reply: ErrorReply::known(OUT_OF_MEMORY).into(), is_spoilt: true };
         match ran {
             Ok((true, value)) => {
                 let protocol = part.map(|part| part.protocol()).unwrap_or_default();
-                match convert::to_reply(value, protocol, &self.names) {
+                match convert::to_reply(value, protocol, &self.names, &mut Budget::new(&self.lua)) {
                     Ok(reply) => Ended { reply, is_spoilt: killed },
-                    Err(_) => out_of_memory(),
+                    Err(error) => {
+                        let text = raise::text_of(&error).unwrap_or(OUT_OF_MEMORY.as_bytes());
+                        Ended { reply: ErrorReply::of_bytes(text.to_vec()).into(), is_spoilt: true }
+                    }
                 }
             }
             Ok((false, Value::Table(failure))) => {
@@ -235,10 +293,10 @@ impl<'l> Unlimited<'l> {
     }
 
     /// # Errors
-    /// [`mlua::Error::MemoryError`], if what was made is beyond the limit.
+    /// If what was made is beyond the limit.
     pub(super) fn end(self) -> mlua::Result<()> {
         if self.0.used_memory() > MEMORY {
-            return Err(mlua::Error::MemoryError("not enough memory".into()));
+            return Err(raise::reply(OUT_OF_MEMORY));
         }
         Ok(())
     }
@@ -251,7 +309,11 @@ impl Drop for Unlimited<'_> {
     }
 }
 
-const OUT_OF_MEMORY: &str = "ERR not enough memory: the scripts of a store have 256 MB";
+/// About where the thread's stack is.
+fn here() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(&here) as usize
+}
 
 /// Has a script that is killed end, at the next look and, lest it catches that, at every line after it; and a library that
 /// takes too long to load, which cannot catch anything.
@@ -259,21 +321,16 @@ fn watch_for_kill(lua: &Lua, compat: Compat, signals: &Arc<Signals>) -> mlua::Re
     let signals = Arc::clone(signals);
     let triggers = HookTriggers::new().every_nth_instruction(STEP);
     // The sandbox's own code is to go on: it ends the run.
-    let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some("=sandbox");
+    let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some(SANDBOX);
     lua.set_global_hook(triggers, move |lua, debug| {
         let overdue = signals.overdue.load(Ordering::Relaxed);
         if overdue > 0 && Clock::System.now() > overdue && !is_ours(debug) {
             return Err(raise::reply("ERR FUNCTION LOAD timeout"));
         }
-        if !signals.kill.load(Ordering::Relaxed) {
+        if !signals.is_killed() {
             return Ok(VmState::Continue);
         }
-        // Redis knows of no difference.
-        let text = match (compat, signals.is_function.load(Ordering::Relaxed)) {
-            (Compat::Valkey9, true) => "ERR Script killed by user with FUNCTION KILL.",
-            (Compat::Valkey9, false) => "ERR Script killed by user with SCRIPT KILL.",
-            _ => "ERR Script killed by user with SCRIPT KILL...",
-        };
+        let text = signals.killed(compat);
         lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, debug| {
             if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
         })?;
@@ -281,18 +338,18 @@ fn watch_for_kill(lua: &Lua, compat: Compat, signals: &Arc<Signals>) -> mlua::Re
     })
 }
 
+/// An argument of a function of the sandbox is none that it takes. That is the caller's caller, or whatever level is said.
+fn bad_argument(
+    lua: &Lua,
+    (at, name, what, level): (usize, String, String, Option<usize>),
+) -> mlua::Result<()> {
+    Err(raise::argument_at(lua, level.unwrap_or(2), at, &name, &what))
+}
+
 /// What an error is to who has called the script: a table that says where it happened.
 fn failed(lua: &Lua, caught: MultiValue) -> mlua::Result<Table> {
     let caught = raise::value_of(lua, caught.into_iter().next().unwrap_or(Value::Nil))?;
-    let level = |at: usize| {
-        lua.inspect_stack(at, |debug| {
-            let source = debug.source();
-            let text = source.source.unwrap_or_default().into_owned();
-            (source.what == "C" || text == "=sandbox", text, debug.current_line())
-        })
-    };
-    // Where the function is that failed, or the one of the script that has called it.
-    let place = (1..9).map_while(level).find(|(is_ours, ..)| !is_ours);
+    let place = place(lua);
     let failure = match caught {
         Value::Table(failure) => failure,
         other => {
@@ -308,11 +365,24 @@ fn failed(lua: &Lua, caught: MultiValue) -> mlua::Result<Table> {
             table
         }
     };
-    if let Some((_, source, line)) = place {
+    if let Some((source, line)) = place {
         failure.raw_set("source", source)?;
         failure.raw_set("line", line.and_then(|line| i64::try_from(line).ok()).unwrap_or(-1))?;
     }
     Ok(failure)
+}
+
+/// Where the function is that failed, or the one of the script that has called it: its chunk, and the line.
+fn place(lua: &Lua) -> Option<(String, Option<usize>)> {
+    let level = |at: usize| {
+        lua.inspect_stack(at, |debug| {
+            let source = debug.source();
+            let text = source.source.unwrap_or_default().into_owned();
+            (matches!(source.what, "C" | "tail") || text == SANDBOX, text, debug.current_line())
+        })
+    };
+    let place = (1..9).map_while(level).find(|(is_ours, ..)| !is_ours);
+    place.map(|(_, source, line)| (source, line))
 }
 
 /// The text of an error's table.

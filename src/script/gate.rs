@@ -1,13 +1,15 @@
 //! The gate before the locks: while a script holds all, other sessions' commands wait here, where they can be
 //! told that it is busy, and not at a lock.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Weak;
 use std::task::Waker;
 #[cfg(any(feature = "redis-aio", feature = "server"))]
 use std::task::{Context, Poll};
 use std::thread::ThreadId;
 
-use super::engine::Signals;
+use super::signals::Signals;
 use crate::Bytes;
 use crate::clock::{Alarm, Clock, NEVER};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,7 +39,10 @@ pub(crate) type Stripe = Padded<AtomicUsize>;
 #[derive(Default)]
 struct State {
     turn: Option<Taken>,
-    tasks: Vec<Waker>,
+    /// Those who wait as tasks, by their number.
+    tasks: BTreeMap<u64, Waker>,
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
+    next: u64,
     /// What is to be done when the turn ends.
     afterwards: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -75,7 +80,13 @@ pub(crate) enum Shut {
 pub(crate) struct Held {
     gate: Arc<Gate>,
     pub(crate) deadline: u64,
+    /// Its number among the tasks, once it is one of them.
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
+    task: Option<u64>,
 }
+
+/// Rings those who wait at a gate: one for each wait, so that no deadline is left over from it.
+struct Knock(Arc<Gate>);
 
 /// What comes of a wish to kill.
 pub(crate) enum Kill {
@@ -177,7 +188,7 @@ impl Gate {
             return Some(Shut::Busy { is_function });
         }
         drop(state);
-        Some(Shut::Wait(Held { gate: self.me.upgrade()?, deadline }))
+        Some(Shut::Wait(Held::new(self.me.upgrade()?, deadline)))
     }
 
     /// Notes what runs now.
@@ -198,14 +209,13 @@ impl Gate {
         let Some(runs) = state.turn.as_ref().and_then(|turn| turn.runs.as_ref()) else {
             return Kill::NothingRuns;
         };
-        if self.signals.wrote.load(Ordering::Relaxed) {
+        if self.signals.has_written() {
             return Kill::HasWritten;
         }
         if runs.is_function != is_function {
             return Kill::Other;
         }
-        self.signals.kill.store(true, Ordering::Relaxed);
-        Kill::Done
+        if self.signals.kill() { Kill::Done } else { Kill::HasWritten }
     }
 
     /// Does something that takes locks: now, or when the script of another thread has ended. Nothing waits.
@@ -243,22 +253,33 @@ impl Drop for Turn {
             (std::mem::take(&mut state.tasks), std::mem::take(&mut state.afterwards))
         };
         self.0.opened.notify_all();
-        afterwards.into_iter().for_each(|job| job());
-        tasks.into_iter().for_each(Waker::wake);
+        // What panics takes none of the others along.
+        let alone = |job: Box<dyn FnOnce() + '_>| _ = catch_unwind(AssertUnwindSafe(job));
+        afterwards.into_iter().for_each(|job| alone(job));
+        tasks.into_values().for_each(|task| alone(Box::new(|| task.wake())));
     }
 }
 
-impl Alarm for Gate {
+impl Alarm for Knock {
     fn ring(&self) {
-        let _state = self.state.lock();
-        self.opened.notify_all();
+        let _state = self.0.state.lock();
+        self.0.opened.notify_all();
     }
 }
 
 impl Held {
+    fn new(gate: Arc<Gate>, deadline: u64) -> Self {
+        Held {
+            gate,
+            deadline,
+            #[cfg(any(feature = "redis-aio", feature = "server"))]
+            task: None,
+        }
+    }
+
     /// Has the thread wait.
     pub(crate) fn wait(&self, clock: &Clock) {
-        let alarm: Arc<dyn Alarm> = Arc::<Gate>::clone(&self.gate);
+        let alarm: Arc<dyn Alarm> = Arc::new(Knock(Arc::clone(&self.gate)));
         clock.set_alarm(self.deadline, Arc::downgrade(&alarm));
         let mut state = self.gate.state.lock();
         while state.turn.is_some() && (self.deadline == NEVER || clock.now() < self.deadline) {
@@ -268,14 +289,96 @@ impl Held {
 
     /// Ready once the gate is open; the deadline is the caller's to look at.
     #[cfg(any(feature = "redis-aio", feature = "server"))]
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        let mut state = self.gate.state.lock();
-        if state.turn.is_none() {
-            return Poll::Ready(());
-        }
-        if !state.tasks.iter().any(|task| task.will_wake(context.waker())) {
-            state.tasks.push(context.waker().clone());
-        }
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+        // Wakers are others' code: they are cloned before the lock, and go behind it.
+        let mut waker = Some(context.waker().clone());
+        let _before = {
+            let mut state = self.gate.state.lock();
+            if state.turn.is_none() {
+                return Poll::Ready(());
+            }
+            let task = *self.task.get_or_insert_with(|| {
+                state.next += 1;
+                state.next
+            });
+            waker.take().and_then(|waker| state.tasks.insert(task, waker))
+        };
         Poll::Pending
+    }
+}
+
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _waker = self.task.and_then(|task| self.gate.state.lock().tasks.remove(&task));
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// A gate that another thread has shut.
+    fn shut(clock: &Clock) -> (Arc<Gate>, Turn) {
+        let gate = Gate::new();
+        let turn = std::thread::scope(|scope| {
+            let begun = scope.spawn(|| gate.begin(clock, || 0).ok().flatten());
+            begun.join().unwrap().unwrap()
+        });
+        (gate, turn)
+    }
+
+    fn held(gate: &Gate, clock: &Clock, threshold: u64) -> Held {
+        match gate.enter(gate.stripe(0), clock, || threshold) {
+            Err(Shut::Wait(held)) => held,
+            _ => panic!("it is to wait"),
+        }
+    }
+
+    #[test]
+    fn a_job_that_panics_takes_no_other_along() {
+        let (gate, turn) = shut(&Clock::System);
+        let done = Arc::new(AtomicUsize::new(0));
+        for number in 0..3 {
+            let done = Arc::clone(&done);
+            gate.when_open(move || {
+                assert_ne!(number, 1, "as it is meant to");
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        drop(turn);
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+        assert!(gate.state.lock().turn.is_none());
+    }
+
+    #[test]
+    #[cfg(any(feature = "redis-aio", feature = "server"))]
+    fn a_task_that_is_dropped_leaves_no_waker() {
+        let (gate, turn) = shut(&Clock::System);
+        let mut waiting = held(&gate, &Clock::System, 0);
+        for _ in 0..2 {
+            assert!(waiting.poll(&Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(gate.state.lock().tasks.len(), 1);
+        drop(waiting);
+        assert_eq!(gate.state.lock().tasks.len(), 0);
+        drop(turn);
+    }
+
+    #[test]
+    fn who_has_waited_leaves_no_deadline() {
+        let manual = crate::ManualClock::new();
+        let clock = Clock::Manual(manual);
+        let (gate, turn) = shut(&clock);
+        let held = held(&gate, &clock, 5_000);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| held.wait(&clock));
+            while clock.next_alarm(clock.now()) == NEVER {
+                std::thread::yield_now();
+            }
+            drop(turn);
+            waits.join().unwrap();
+        });
+        assert_eq!(clock.next_alarm(clock.now()), NEVER);
     }
 }

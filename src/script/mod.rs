@@ -4,6 +4,7 @@
 //! table as any other's, in a session that is part of its caller's. One Lua state a store, made when the first
 //! script comes; it is used by who holds the [`Gate`]'s turn and, inside of that, all locks of the store.
 
+mod budget;
 mod cache;
 mod convert;
 mod engine;
@@ -15,6 +16,7 @@ mod random;
 mod redis_api;
 mod register;
 mod shebang;
+mod signals;
 
 use std::collections::HashMap;
 
@@ -34,6 +36,8 @@ use crate::table::{Compat, ScriptCounts, Session, no_script};
 
 pub(crate) use gate::{Gate, Held, Inside, Kill, Running, Shut, Stripe, Turn};
 pub(crate) use library::{Function, Library, Restoring};
+pub(crate) use shebang::Flags;
+pub(crate) use signals::Signals;
 
 /// The scripts of a store. The keyspace's sessions share it.
 pub(crate) struct Scripts {
@@ -141,15 +145,13 @@ impl Scripts {
             Which::Sha(sha) => String::from_utf8_lossy(sha).to_ascii_lowercase(),
         };
         let engine = state.engine(Of::session(&part), &self.gate)?;
-        let known = engine.scripts.get(&sha).cloned();
+        let known = engine.script(&sha);
         let (function, flags) = match (state.cache.get(&sha).cloned(), known, which) {
             (Some(script), Some(function), _) => (function, script.flags),
             (Some(script), None, _) => {
                 let engine = state.engine(Of::session(&part), &self.gate)?;
                 let (_, code) = shebang::of_script(&script.text, compat)?;
-                let function = engine.compile(code)?;
-                engine.scripts.insert(sha.clone(), function.clone());
-                (function, script.flags)
+                (engine.add_script(&sha, code)?, script.flags)
             }
             (None, _, Which::Text(text)) => {
                 let kept = state.keep(Of::session(&part), &self.gate, &sha, text, false)?;
@@ -181,7 +183,7 @@ impl Scripts {
             check_may_write(&part, &given)?;
         }
         let engine = state.engine(Of::session(&part), &self.gate)?;
-        let function = engine.functions.get(&found_by(&name)).cloned().ok_or(NO_FUNCTION)?;
+        let function = engine.function(&found_by(&name)).ok_or(NO_FUNCTION)?;
         let (keys, args) = (given.keys, given.args);
         let read_only = flags.no_writes();
         let job = Job { function: &function, name: &name, is_function: true, read_only, keys, args };
@@ -202,6 +204,8 @@ impl Scripts {
     ) -> Result<Reply, ErrorReply> {
         let since = part.db().space().clock().now();
         let name = job.name.to_owned();
+        // Before others are told of it, who may say something to it from then on.
+        self.gate.signals.begin(job.is_function);
         self.gate.note(Some(Running { is_function: job.is_function, name, command, since }));
         let Some(engine) = &state.engine else { return Err(NO_STATE) };
         let ended = engine.run(job, part);
@@ -239,13 +243,29 @@ impl Scripts {
         self.state.lock().cache.has(&String::from_utf8_lossy(sha).to_ascii_lowercase())
     }
 
+    /// What a script says of itself in its first line, if it does.
+    pub(crate) fn flags_of_text(&self, text: &[u8], compat: Compat) -> Option<Flags> {
+        shebang::of_script(text, compat).ok()?.0
+    }
+
+    /// The same, of one that is kept; nothing is known while a script runs.
+    pub(crate) fn flags_of_sha(&self, sha: &[u8]) -> Option<Flags> {
+        let sha = String::from_utf8_lossy(sha).to_ascii_lowercase();
+        self.state.try_lock()?.cache.flags(&sha)
+    }
+
+    /// The same, of a function, which always does.
+    pub(crate) fn flags_of_function(&self, name: &[u8]) -> Option<Flags> {
+        Some(self.state.try_lock()?.libraries.function(name)?.flags)
+    }
+
     /// Forgets all scripts.
     pub(crate) fn flush(&self) {
         let mut state = self.state.lock();
         state.cache.clear();
         state.digests.clear();
-        if let Some(engine) = &mut state.engine {
-            engine.scripts.clear();
+        if let Some(engine) = &state.engine {
+            engine.clear_scripts();
         }
         self.count(&state);
     }
@@ -287,8 +307,8 @@ impl Scripts {
     pub(crate) fn flush_libraries(&self, session: &Session) -> Result<(), ErrorReply> {
         let mut state = self.to_change(session)?;
         state.libraries = Libraries::default();
-        if let Some(engine) = &mut state.engine {
-            engine.functions.clear();
+        if let Some(engine) = &state.engine {
+            engine.clear_functions();
         }
         self.keep(state, session)
     }
@@ -338,22 +358,22 @@ impl Scripts {
         let codes = rdb::restore_libraries(payload, compat, limit)
             .map_err(|_| ErrorReply::known("ERR DUMP payload version or checksum are wrong"))?;
         let mut state = self.to_change(session)?;
-        let (mut restored, mut callbacks) = (Libraries::default(), Vec::new());
+        let mut restored = Libraries::default();
+        let loaded = state.engine(Of::session(session), &self.gate)?.loaded()?;
         for text in codes {
             let text = text.map_err(ErrorReply::known)?;
             let (name, code) = shebang::of_library(&text)?;
             if restored.by_name.contains_key(&name) {
                 return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
             }
-            let registered = state.engine(Of::session(session), &self.gate)?.load(code)?;
+            let registered = state.engine(Of::session(session), &self.gate)?.load(code, &loaded)?;
             restored.check(&name, &registered)?;
             restored.insert(&name, &text, &registered);
-            callbacks.extend(registered.into_iter().map(|of| (found_by(&of.name), of.callback)));
         }
         let gone = state.libraries.join(restored, restoring)?;
         state.forget(&gone);
-        if let Some(engine) = &mut state.engine {
-            engine.functions.extend(callbacks);
+        if let Some(engine) = &state.engine {
+            engine.add_functions(&loaded)?;
         }
         self.keep(state, session)
     }
@@ -490,21 +510,23 @@ impl State {
         if !replaces && self.libraries.by_name.contains_key(&name) {
             return Err(ErrorReply::new(format!("ERR Library '{name}' already exists")));
         }
-        let registered = self.engine(of, gate)?.load(code)?;
+        let engine = self.engine(of, gate)?;
+        let loaded = engine.loaded()?;
+        let registered = engine.load(code, &loaded)?;
         self.libraries.check(&name, &registered)?;
         let gone = self.libraries.remove(&name).unwrap_or_default();
         self.libraries.insert(&name, text, &registered);
         self.forget(&gone);
-        if let Some(engine) = &mut self.engine {
-            engine.functions.extend(registered.into_iter().map(|of| (found_by(&of.name), of.callback)));
+        if let Some(engine) = &self.engine {
+            engine.add_functions(&loaded)?;
         }
         Ok(name)
     }
 
     /// Functions that are no more.
     fn forget(&mut self, gone: &[String]) {
-        if let Some(engine) = &mut self.engine {
-            gone.iter().for_each(|function| drop(engine.functions.remove(function)));
+        if let Some(engine) = &self.engine {
+            gone.iter().for_each(|function| engine.remove_function(function));
         }
     }
 
@@ -515,12 +537,14 @@ impl State {
         if self.engine.as_ref().is_none_or(|engine| engine.compat != compat) {
             self.engine = None;
             let seed = space.shared().scripts.seed;
-            let mut engine = Engine::new(compat, seed, &gate.signals).map_err(|_| NO_STATE)?;
+            let engine = Engine::new(compat, seed, &gate.signals).map_err(|_| NO_STATE)?;
             for library in self.libraries.by_name.values() {
                 // What one kind of server can load another may not: it has no such functions.
-                let loaded = shebang::of_library(&library.text).and_then(|(_, code)| engine.load(code));
-                let loaded = loaded.unwrap_or_default();
-                engine.functions.extend(loaded.into_iter().map(|of| (found_by(&of.name), of.callback)));
+                let loaded = engine.loaded()?;
+                let code = shebang::of_library(&library.text);
+                if code.is_ok_and(|(_, code)| engine.load(code, &loaded).is_ok()) {
+                    engine.add_functions(&loaded)?;
+                }
             }
             self.engine = Some(engine);
         }
@@ -537,12 +561,11 @@ impl State {
     ) -> Result<(mlua::Function, Option<shebang::Flags>), ErrorReply> {
         let (flags, code) = shebang::of_script(text, of.compat)?;
         let engine = self.engine(of, gate)?;
-        let function = engine.compile(code)?;
-        engine.scripts.insert(sha.to_owned(), function.clone());
+        let function = engine.add_script(sha, code)?;
         if let Some(gone) = self.cache.insert(sha, text, flags, stays) {
             self.evicted += 1;
-            if let Some(engine) = &mut self.engine {
-                engine.scripts.remove(&gone);
+            if let Some(engine) = &self.engine {
+                engine.remove_script(&gone);
             }
         }
         Ok((function, flags))

@@ -5,6 +5,7 @@ use std::fmt;
 
 use mlua::{Error, Lua, Value};
 
+use super::engine::SANDBOX;
 use crate::table::Compat;
 
 /// What a script sees of an error.
@@ -70,23 +71,49 @@ pub(super) fn worded(lua: &Lua, text: &'static str) -> Cow<'static, [u8]> {
 
 /// One of a library's, behind the place of whoever called it.
 pub(super) fn at_caller(lua: &Lua, text: &str) -> Error {
-    let place = place(lua, 1).map(|place| format!("{}:{}: ", place.short, place.line)).unwrap_or_default();
+    behind_place(lua, 1, text)
+}
+
+fn behind_place(lua: &Lua, level: usize, text: &str) -> Error {
+    let place =
+        place(lua, level).map(|place| format!("{}:{}: ", place.short, place.line)).unwrap_or_default();
     Error::external(Raised::Text(format!("{place}{text}").into_bytes()))
+}
+
+/// How an error begins that C has raised for the sandbox, which was called by a script: with the place in the script. Asked by
+/// what handles it; nothing, if it was raised for the script itself.
+pub(super) fn in_script(lua: &Lua) -> Option<String> {
+    let is_ours = |level| {
+        lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            (source.what == "C", source.source.as_deref() == Some(SANDBOX))
+        })
+    };
+    // Above are this, and the handler.
+    let caller = if is_ours(2)?.0 { 3 } else { 2 };
+    let place = if is_ours(caller)?.1 { (caller..9).find_map(|level| place(lua, level)) } else { None };
+    place.map(|place| format!("{}:{}: ", place.short, place.line))
 }
 
 /// What Lua says of an argument of the function that runs; from 1.
 pub(super) fn argument(lua: &Lua, at: usize, what: &str) -> Error {
-    let names = lua.inspect_stack(0, |debug| {
+    argument_at(lua, 0, at, "?", what)
+}
+
+/// The same, of the function at that level of the stack, which has this name if the place it was called from has none for it.
+pub(super) fn argument_at(lua: &Lua, level: usize, at: usize, or: &str, what: &str) -> Error {
+    let names = lua.inspect_stack(level, |debug| {
         let names = debug.names();
         (names.name.map(|name| name.into_owned()), names.name_what == Some("method"))
     });
     let (name, is_method) = names.unwrap_or_default();
-    let name = name.unwrap_or_else(|| "?".into());
-    match (is_method, at) {
-        (true, 1) => at_caller(lua, &format!("calling '{name}' on bad self ({what})")),
-        (true, at) => at_caller(lua, &format!("bad argument #{} to '{name}' ({what})", at.saturating_sub(1))),
-        (false, at) => at_caller(lua, &format!("bad argument #{at} to '{name}' ({what})")),
-    }
+    let name = name.unwrap_or_else(|| or.into());
+    let text = match (is_method, at) {
+        (true, 1) => format!("calling '{name}' on bad self ({what})"),
+        (true, at) => format!("bad argument #{} to '{name}' ({what})", at.saturating_sub(1)),
+        (false, at) => format!("bad argument #{at} to '{name}' ({what})"),
+    };
+    behind_place(lua, level + 1, &text)
 }
 
 /// A place in a script.
@@ -100,7 +127,7 @@ pub(super) fn place(lua: &Lua, level: usize) -> Option<Place> {
     let place = lua.inspect_stack(level, |debug| {
         let line = debug.current_line()?;
         let source = debug.source();
-        if source.source.as_deref() == Some("=sandbox") {
+        if source.source.as_deref() == Some(SANDBOX) {
             return None;
         }
         Some(Place { short: source.short_src.unwrap_or_default().into_owned(), line })
@@ -115,6 +142,14 @@ pub(super) fn value_of(lua: &Lua, caught: Value) -> mlua::Result<Value> {
         Found::Raised(Raised::Text(text)) => lua.create_string(text).map(Value::String),
         Found::Raised(Raised::Table(text)) => table(lua, text).map(Value::Table),
         Found::Other(error) => lua.create_string(error.to_string()).map(Value::String),
+    }
+}
+
+/// The text of an error of Redis's that Rust has raised.
+pub(super) fn text_of(error: &Error) -> Option<&[u8]> {
+    match find(error) {
+        Found::Raised(Raised::Table(text)) => Some(text),
+        _ => None,
     }
 }
 

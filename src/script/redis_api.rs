@@ -97,9 +97,13 @@ fn run(words: &MultiValue, running: &mut Running) -> Result<(Reply, crate::resp:
         return Err("ERR Please specify at least one argument for this redis lib call");
     }
     let dialect = part.dialect();
+    // Nothing runs once it was said that it is killed.
+    if running.signals.is_killed() {
+        return Err(running.signals.killed(dialect.compat));
+    }
     let words: Option<SmallVec<[Bytes; 8]>> = words.iter().map(|word| to_word(word, dialect)).collect();
     let words = words.ok_or("ERR Lua redis lib command arguments must be strings or integers")?;
-    let reply = part.call_from_script(&words, running.read_only, &running.signals.wrote);
+    let reply = part.call_from_script(&words, running.read_only, &running.signals);
     // A SELECT, or redis.setresp, is for what follows.
     Ok((reply, dialect))
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
+use super::engine::Loaded;
+use super::library::found_by;
 use super::raise;
 use super::shebang::{Flags, check_name};
 use crate::Bytes;
@@ -11,22 +13,38 @@ use crate::reply::ErrorReply;
 use crate::sync::{Arc, Mutex};
 use crate::table::Compat;
 
-/// What the library that is being loaded has registered so far.
-pub(super) type Registry = Arc<Mutex<Vec<Registered>>>;
+/// The library that is being loaded, if one is.
+pub(super) type Registry = Arc<Mutex<Option<Loading>>>;
+
+/// What it has registered so far.
+pub(super) struct Loading {
+    pub registered: Vec<Registered>,
+    names: HashSet<String>,
+    functions: Table,
+}
+
+impl Loading {
+    pub(super) fn new(loaded: &Loaded) -> Self {
+        Loading { registered: Vec::new(), names: HashSet::new(), functions: loaded.0.clone() }
+    }
+}
 
 /// A function of a library.
 pub(super) struct Registered {
     pub name: String,
     pub description: Option<Bytes>,
     pub flags: Flags,
-    pub callback: Function,
 }
 
 pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function> {
     let registry = Arc::clone(registry);
     lua.create_function(move |lua, arguments: MultiValue| {
+        if registry.lock().is_none() {
+            let text = "ERR redis.register_function can only be called on FUNCTION LOAD command";
+            return Err(raise::of_table(lua, text));
+        }
         let arguments = arguments.into_vec();
-        let registered = match arguments.as_slice() {
+        let (registered, callback) = match arguments.as_slice() {
             [Value::Table(named)] => by_name(lua, named)?,
             [_] => {
                 return Err(raise::of_table(
@@ -41,15 +59,17 @@ pub(super) fn function(lua: &Lua, registry: &Registry) -> mlua::Result<Function>
             }
         };
         let mut registry = registry.lock();
-        if !is_late(lua) && registry.iter().any(|other| other.name == registered.name) {
+        let Some(Loading { registered: before, names, functions }) = &mut *registry else { return Ok(()) };
+        if !names.insert(registered.name.clone()) && !is_late(lua) {
             return Err(raise::of_table(lua, "ERR Function already exists in the library"));
         }
-        registry.push(registered);
+        functions.raw_set(found_by(&registered.name), callback)?;
+        before.push(registered);
         Ok(())
     })
 }
 
-fn by_place(lua: &Lua, name: &Value, callback: &Value) -> mlua::Result<Registered> {
+fn by_place(lua: &Lua, name: &Value, callback: &Value) -> mlua::Result<(Registered, Function)> {
     let Value::Function(callback) = callback else {
         return Err(raise::of_table(
             lua,
@@ -58,15 +78,11 @@ fn by_place(lua: &Lua, name: &Value, callback: &Value) -> mlua::Result<Registere
     };
     let text = "ERR first argument to redis.register_function must be a string";
     let name = text_of(lua, name)?.ok_or_else(|| raise::of_table(lua, text))?;
-    Ok(Registered {
-        name: checked(lua, &name)?,
-        description: None,
-        flags: Flags::default(),
-        callback: callback.clone(),
-    })
+    let name = checked(lua, &name)?;
+    Ok((Registered { name, description: None, flags: Flags::default() }, callback.clone()))
 }
 
-fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
+fn by_name(lua: &Lua, named: &Table) -> mlua::Result<(Registered, Function)> {
     let (mut name, mut description, mut flags, mut callback) = (None, None, Flags::default(), None);
     for pair in named.pairs::<Value, Value>() {
         let (key, value) = pair?;
@@ -110,7 +126,8 @@ fn by_name(lua: &Lua, named: &Table) -> mlua::Result<Registered> {
     let name = name.ok_or_else(|| raise::of_table(lua, text))?;
     let text = "ERR redis.register_function must get a callback argument";
     let callback = callback.ok_or_else(|| raise::of_table(lua, text))?;
-    Ok(Registered { name: checked(lua, &name)?, description: description.map(Bytes::from), flags, callback })
+    let name = checked(lua, &name)?;
+    Ok((Registered { name, description: description.map(Bytes::from), flags }, callback))
 }
 
 const UNKNOWN: &str = "ERR unknown argument given to redis.register_function";

@@ -3,9 +3,11 @@
 
 local native, libraries = ...
 local error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
-      tonumber, tostring, unpack, load, loadstring, byte, gsub =
+      tonumber, tostring, unpack, load, loadstring, setfenv, byte, find, match, gmatch, gsub =
       error, type, select, pairs, next, rawget, rawset, rawequal, setmetatable, getmetatable, pcall, xpcall,
-      tonumber, tostring, unpack, load, loadstring, string.byte, string.gsub
+      tonumber, tostring, unpack, load, loadstring, setfenv, string.byte, string.find, string.match, string.gmatch,
+      string.gsub
+local floor = math.floor
 local create, resume, running, yield = coroutine.create, coroutine.resume, coroutine.running, coroutine.yield
 
 local READONLY = "Attempt to modify a readonly table"
@@ -35,6 +37,12 @@ local function check_table(name, ...)
   if type((...)) ~= 'table' then
     error("bad argument #1 to '" .. name .. "' (table expected, got " .. got(...) .. ")", 3)
   end
+end
+
+-- One that stands at many places, and so cannot be replaced by another.
+local function freeze(table)
+  hidden[table] = {}
+  setmetatable(table, { __newindex = refuse, __metatable = false })
 end
 
 -- An error as a script may see it, without a place in here.
@@ -86,12 +94,14 @@ local function as_text(chunk)
   return byte(chunk, 1) == 27 and ' ' .. chunk or chunk
 end
 
--- What an error is to who has called the script. It is told where it happened, which a guard may not be.
+-- What an error is to who has called the script. It is told where it happened, which a guard may not be; that is in the
+-- script, also of what C has said in here.
 local function failed(caught, ...)
   if hidden[caught] then
     return native.failed({}, ...)
   elseif type(caught) == 'string' then
-    return native.failed(value_of(caught), ...)
+    local text, count = gsub(caught, '^sandbox:%d+: ', '')
+    return native.failed(count > 0 and (native.place() or '') .. text or text, ...)
   end
   return native.failed(caught, ...)
 end
@@ -113,7 +123,6 @@ local base = {
   tonumber = tonumber,
   tostring = tostring,
   type = type,
-  unpack = unpack,
 }
 
 function base.getmetatable(...)
@@ -129,20 +138,39 @@ function base.getmetatable(...)
   return getmetatable(value)
 end
 
+-- The globals of what runs now, which is what a chunk sees that it compiles.
+local current
+
+-- The name of a chunk as C has it, up to a zero. C does not hold on to it when it asks for the first piece again, which was
+-- empty (CVE-2025-49844): so it stands on the stack. No script may have the name of this file.
+local function named(name)
+  if type(name) ~= 'string' then
+    return name
+  end
+  name = match(name, '^%Z*')
+  return name == '=sandbox' and '@sandbox' or name
+end
+
+local function compiled(chunk, failure)
+  if chunk then
+    return setfenv(chunk, current)
+  end
+  return chunk, value_of(failure)
+end
+
 function base.load(reader, name)
   if type(reader) ~= 'function' then
     error("bad argument #1 to 'load' (function expected, got " .. type(reader) .. ")", 2)
   end
   local begun = false
-  local chunk, failure = load(function()
+  return compiled(load(function()
     local piece = reader()
     if not begun and (type(piece) == 'string' or type(piece) == 'number') then
       begun = true
       return as_text(piece)
     end
     return piece
-  end, name)
-  return chunk, value_of(failure)
+  end, named(name or '=(load)')))
 end
 
 function base.loadstring(...)
@@ -150,7 +178,7 @@ function base.loadstring(...)
   if type(text) ~= 'string' and type(text) ~= 'number' then
     error("bad argument #1 to 'loadstring' (string expected, got " .. got(...) .. ")", 2)
   end
-  return loadstring(as_text(text), name or text)
+  return compiled(loadstring(as_text(text), named(name or text)))
 end
 
 function base.next(...)
@@ -211,6 +239,39 @@ local function handled(ok, count, ...)
   return false, count
 end
 
+-- How many values can be handed over at a time: Lua's stack holds 8,000 for C.
+local MOST = 7900
+
+-- A number as C takes it for an `int`, about.
+local function int(number)
+  if number >= -2^31 and number < 2^31 then
+    return number
+  elseif number ~= number or number >= 2^63 or number < -2^63 then
+    return 0
+  end
+  number = (number < 0 and -floor(-number) or floor(number)) % 2^32
+  return number < 2^31 and number or number - 2^32
+end
+
+-- Lua's own counts them in an `int`, which may run over.
+function base.unpack(...)
+  local table, first, last = ...
+  if type(table) ~= 'table' then
+    native.argument(1, 'unpack', 'table expected, got ' .. got(...), 1)
+  end
+  if first == nil and last == nil and #table < MOST then
+    return unpack(...)
+  end
+  first, last = first == nil and 1 or tonumber(first), last == nil and #table or tonumber(last)
+  if not first or not last then
+    local at = first and 3 or 2
+    native.argument(at, 'unpack', 'number expected, got ' .. type((select(at, ...))), 1)
+  elseif int(last) - int(first) >= MOST then
+    error("too many results to unpack", 2)
+  end
+  return unpack(...)
+end
+
 function base.xpcall(body, handler)
   return handled(xpcall(function() return run(body) end, function(caught) return handler(value_of(caught)) end))
 end
@@ -225,6 +286,14 @@ local function resumed(ok, count, ...)
     return true, unpack((...), 1, count)
   end
   return false, value_of(count)
+end
+
+-- One that `wrap` has made gives its values as they are.
+local function cleaned(ok, ...)
+  if ok then
+    return ok, ...
+  end
+  return ok, value_of((...))
 end
 
 local coroutines = {}
@@ -244,7 +313,7 @@ function coroutines.resume(...)
   if thread ~= nil and made[thread] then
     return resumed(resume(...))
   end
-  return resume(...)
+  return cleaned(resume(...))
 end
 function coroutines.yield(...)
   local thread = running()
@@ -269,6 +338,81 @@ function libraries.table.insert(...)
     error("bad argument #2 to 'insert' (number expected, got " .. type(place) .. ")", 2)
   end
   return insert(...)
+end
+
+-- Matching takes the C stack for each item that can match in more than one way, and for each capture: so many are no harm.
+-- Short patterns that were looked at once are known.
+local ITEMS, SHORT, KNOWN = 500, 500, 1000
+local known, known_count = {}, 0
+
+local function check_match(name, ...)
+  for at = 1, 2 do
+    local value = select(at, ...)
+    if type(value) ~= 'string' and type(value) ~= 'number' then
+      native.argument(at, name, 'string expected, got ' .. got(select(at, ...)))
+    end
+  end
+  local _, pattern, _, is_plain = ...
+  if type(pattern) ~= 'string' then
+    return
+  elseif #pattern <= SHORT then
+    if known_count == KNOWN then
+      known, known_count = {}, 0
+    end
+    known[pattern], known_count = true, known_count + 1
+  elseif name ~= 'find' or not is_plain then
+    local _, items = gsub(gsub(pattern, '%%.', ''), '[*+?()-]', '')
+    if items > ITEMS then
+      error("pattern too complex", 3)
+    end
+  end
+end
+
+local strings = libraries.string
+
+function strings.find(...)
+  local _, pattern = ...
+  if not known[pattern] then
+    check_match('find', ...)
+  end
+  return find(...)
+end
+
+function strings.match(...)
+  local _, pattern = ...
+  if not known[pattern] then
+    check_match('match', ...)
+  end
+  return match(...)
+end
+
+function strings.gmatch(...)
+  local _, pattern = ...
+  if not known[pattern] then
+    check_match('gmatch', ...)
+  end
+  return gmatch(...)
+end
+
+function strings.gsub(...)
+  local _, pattern, by = ...
+  if not known[pattern] then
+    check_match('gsub', ...)
+  end
+  local kind = type(by)
+  if kind == 'function' or kind == 'table' then
+    -- It takes much of the stack while it calls back.
+    if native.is_deep() then
+      error("C stack overflow", 2)
+    end
+  elseif kind ~= 'string' and kind ~= 'number' then
+    native.argument(3, 'gsub', 'string/function/table expected', 1)
+  end
+  return gsub(...)
+end
+
+if libraries.cjson.array_mt then
+  freeze(libraries.cjson.array_mt)
 end
 
 -- All that can be named, in a run: what is the same for scripts and functions, and then what is not.
@@ -345,15 +489,18 @@ return script_globals, library_globals,
     rawset(script_all, 'KEYS', keys)
     rawset(script_all, 'ARGV', argv)
     function_meta.__index = missing
+    current = script_globals
     local ok, result = xpcall(function() return first(body()) end, failed)
     return ok, result
   end,
   function(body, keys, args)
+    current = library_globals
     function_meta.__index = function_all
     local ok, result = xpcall(function() return first(body(keys, args)) end, failed)
     return ok, result
   end,
   function(body)
+    current = library_globals
     function_meta.__index = load_all
     local ok, result = xpcall(function() return first(body()) end, failed)
     return ok, result

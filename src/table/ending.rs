@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::acl::Claim;
-use super::row::flag;
 use super::session::Session;
 use crate::Bytes;
 use crate::command::blocking;
@@ -28,7 +27,10 @@ impl Session {
         }
         // What is wrong is told at once.
         let row = self.check(words).ok()?;
-        let writes = self.has_flag(row, flag::WRITE | flag::MAY_REPLICATE);
+        #[cfg(feature = "lua")]
+        let writes = self.may_write(row, words);
+        #[cfg(not(feature = "lua"))]
+        let writes = self.has_flag(row, super::row::flag::WRITE | super::row::flag::MAY_REPLICATE);
         let until = self.shared().pause.holds(self.db.space().clock(), writes)?;
         self.client.note(|facts| facts.waits = true);
         Some(until)

@@ -42,6 +42,12 @@ impl Queue {
         self.commands.iter().any(|(row, _)| row.has(flags))
     }
 
+    /// Whether something is so of one of its commands.
+    #[cfg(feature = "lua")]
+    pub(super) fn any(&self, is_so: impl Fn(&'static Row, &[Bytes]) -> bool) -> bool {
+        self.commands.iter().any(|(row, words)| is_so(row, words))
+    }
+
     /// How many commands there are.
     pub(super) fn len(&self) -> usize {
         self.commands.len()

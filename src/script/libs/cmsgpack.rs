@@ -3,6 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::{bytes, integer, integer_or};
+use crate::script::budget::{Budget, HELD};
 use crate::script::raise;
 use crate::table::Compat;
 
@@ -37,15 +38,16 @@ fn pack(lua: &Lua, given: MultiValue) -> mlua::Result<mlua::String> {
     if given.is_empty() {
         return Err(raise::argument(lua, 0, "MessagePack pack needs input."));
     }
-    let mut out = Vec::new();
-    given.iter().try_for_each(|value| put(value, 0, &mut out))?;
+    let (mut out, mut budget) = (Vec::new(), Budget::new(lua));
+    given.iter().try_for_each(|value| put(value, 0, &mut out, &mut budget))?;
     lua.create_string(out)
 }
 
-fn put(value: &Value, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
+fn put(value: &Value, depth: usize, out: &mut Vec<u8>, budget: &mut Budget) -> mlua::Result<()> {
     match value {
         Value::String(text) => {
             let text = text.as_bytes();
+            budget.take(text.len())?;
             match text.len() {
                 len @ 0..=31 => out.push(0xa0 | len as u8),
                 len @ 32..=0xff => out.extend_from_slice(&[0xd9, len as u8]),
@@ -68,10 +70,10 @@ fn put(value: &Value, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
             }
         }
         Value::Boolean(flag) => out.push(0xc2 + u8::from(*flag)),
-        Value::Table(table) if depth < DEPTH => put_table(table, depth, out)?,
+        Value::Table(table) if depth < DEPTH => put_table(table, depth, out, budget)?,
         _ => out.push(0xc0),
     }
-    Ok(())
+    budget.take(0)
 }
 
 fn put_integer(number: i64, out: &mut Vec<u8>) {
@@ -102,29 +104,33 @@ fn put_len(len: usize, short: u8, long: u8, out: &mut Vec<u8>) {
     }
 }
 
-fn put_table(table: &Table, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
-    let pairs = table.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
-    let mut most = 0;
-    let is_array = pairs.iter().all(|(key, _)| {
+/// Goes over the table twice, as all that is in it cannot be held: first for what it is.
+fn put_table(table: &Table, depth: usize, out: &mut Vec<u8>, budget: &mut Budget) -> mlua::Result<()> {
+    let (mut len, mut most, mut is_array) = (0_usize, 0, true);
+    table.for_each(|key: Value, _: bool| {
+        budget.look()?;
+        len += 1;
         let place =
             key.as_i64().filter(|place| *place > 0 && matches!(key, Value::Integer(_) | Value::Number(_)));
         most = most.max(place.unwrap_or(0));
-        place.is_some()
-    });
-    if is_array && most == pairs.len() as i64 {
-        match pairs.len() {
-            len @ 0..=15 => out.push(0x90 | len as u8),
-            len => put_len(len, 0xdc, 0xdd, out),
+        is_array &= place.is_some();
+        Ok(())
+    })?;
+    if is_array && most == len as i64 {
+        match len {
+            0..=15 => out.push(0x90 | len as u8),
+            _ => put_len(len, 0xdc, 0xdd, out),
         }
-        return (1..=most).try_for_each(|at| put(&table.raw_get(at)?, depth + 1, out));
+        return (1..=most).try_for_each(|at| put(&table.raw_get(at)?, depth + 1, out, budget));
     }
-    match pairs.len() {
-        len @ 0..=15 => out.push(0x80 | len as u8),
-        len => put_len(len, 0xde, 0xdf, out),
+    match len {
+        0..=15 => out.push(0x80 | len as u8),
+        _ => put_len(len, 0xde, 0xdf, out),
     }
-    pairs.iter().try_for_each(|(key, value)| {
-        put(key, depth + 1, out)?;
-        put(value, depth + 1, out)
+    table.pairs::<Value, Value>().try_for_each(|pair| {
+        let (key, value) = pair?;
+        put(&key, depth + 1, out, budget)?;
+        put(&value, depth + 1, out, budget)
     })
 }
 
@@ -144,6 +150,12 @@ fn unpack(lua: &Lua, given: &MultiValue, limit: i64, offset: i64) -> mlua::Resul
     let mut values = MultiValue::new();
     while !left.is_empty() && (takes_all || (values.len() as i64) < limit) {
         match take(lua, &mut left, 0) {
+            Ok(_) if values.len() == HELD => {
+                return Err(raise::at_caller(
+                    lua,
+                    "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
+                ));
+            }
             Ok(value) => values.push_back(value),
             Err(Bad::Short) => return Err(raise::at_caller(lua, "Missing bytes in input.")),
             Err(Bad::Format) => return Err(raise::at_caller(lua, "Bad data format in input.")),

@@ -3,6 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::{bytes, integer_or, number};
+use crate::script::budget::HELD;
 use crate::script::raise;
 
 /// The largest integer, in bytes.
@@ -167,6 +168,9 @@ fn unpack(lua: &Lua, given: MultiValue) -> mlua::Result<MultiValue> {
         part.ok_or_else(|| raise::argument(lua, 2, "data string too short"))
     };
     while let Some((letter, mut size)) = format.next()? {
+        if values.len() == HELD {
+            return Err(raise::at_caller(lua, "stack overflow (too many results)"));
+        }
         at = at.saturating_add(format.padding(at, letter, size));
         let bytes = part(at, size)?;
         match letter {

@@ -7,12 +7,11 @@ use crate::Bytes;
 use crate::keyspace::transaction::Transaction;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
-use crate::script::{Held, Inside, Shut, Stripe, Turn};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::script::{Held, Inside, Shut, Signals, Stripe, Turn};
 use crate::table::acl::Place;
 use crate::table::command::flags;
 use crate::table::config::value;
-use crate::table::row::flag::{ALLOW_BUSY, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
+use crate::table::row::flag::{ALLOW_BUSY, MAY_REPLICATE, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
 use crate::table::row::{Compat, Row};
 use crate::table::session::{Outcome, Session};
 use crate::text::number;
@@ -90,6 +89,25 @@ impl Session {
         }
     }
 
+    /// Whether a command may write or be replicated; EXEC does what is queued. What a script says of itself goes before
+    /// what its command is.
+    pub(in crate::table) fn may_write(&self, row: &Row, words: &[Bytes]) -> bool {
+        if row.name == "exec" {
+            let queue = self.queue.as_ref();
+            return queue.is_some_and(|queue| queue.any(|row, words| self.may_write(row, words)));
+        }
+        let script = if row.has(SCRIPTS) { words.get(1) } else { None };
+        let flags = script.and_then(|script| {
+            let scripts = &self.shared().scripts;
+            match row.name {
+                "eval" | "eval_ro" => scripts.flags_of_text(script, self.compat),
+                "evalsha" | "evalsha_ro" => scripts.flags_of_sha(script),
+                _ => scripts.flags_of_function(script),
+            }
+        });
+        flags.map_or_else(|| row.has(WRITE | MAY_REPLICATE), |flags| !flags.no_writes())
+    }
+
     /// How long a script may run before others are told of it, in milliseconds; 0 for ever.
     fn threshold(&self) -> u64 {
         number::parse_u64(&value(self.db().space(), "busy-reply-threshold")).unwrap_or(5_000)
@@ -142,8 +160,8 @@ impl Session {
         !matches!(self.look_up(words), Err(error) if error.as_bytes().starts_with(b"ERR unknown"))
     }
 
-    /// Runs a command of a script. `wrote` is set before one that may write.
-    pub(crate) fn call_from_script(&mut self, words: &[Bytes], read_only: bool, wrote: &AtomicBool) -> Reply {
+    /// Runs a command of a script, which is told before one that may write.
+    pub(crate) fn call_from_script(&mut self, words: &[Bytes], read_only: bool, signals: &Signals) -> Reply {
         let or = |redis, valkey| {
             Reply::from(ErrorReply::known(if self.compat == Compat::Valkey9 { valkey } else { redis }))
         };
@@ -176,11 +194,17 @@ impl Session {
         if let Err(error) = self.check_rights(row, words, Place::Script) {
             return error.into();
         }
+        if read_only && row.has(WRITE | MAY_REPLICATE) {
+            return ErrorReply::known("ERR Write commands are not allowed from read-only scripts.").into();
+        }
         if row.has(WRITE) {
-            if let Err(error) = self.check_write(read_only, wrote.load(Ordering::Relaxed)) {
+            // One that has done so already may go on: half of what it does would be worse.
+            if let Err(error) = if signals.has_written() { Ok(()) } else { self.check_writes() } {
                 return error.into();
             }
-            wrote.store(true, Ordering::Relaxed);
+            if !signals.write() {
+                return ErrorReply::known(signals.killed(self.compat)).into();
+            }
         }
         // The script has done its own meanwhile.
         self.stop_watch();
@@ -190,13 +214,5 @@ impl Session {
             Outcome::Waits(waiting) => waiting.nothing,
             Outcome::Held(_) => Reply::Nil,
         }
-    }
-
-    /// Whether its script may write. One that has done so already may go on: half of what it does would be worse.
-    fn check_write(&self, read_only: bool, wrote: bool) -> Result<(), ErrorReply> {
-        if read_only {
-            return Err(ErrorReply::known("ERR Write commands are not allowed from read-only scripts."));
-        }
-        if wrote { Ok(()) } else { self.check_writes() }
     }
 }

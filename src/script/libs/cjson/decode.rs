@@ -4,6 +4,7 @@ use mlua::{Lua, Table, Value};
 
 use super::ARRAY;
 use super::options::Options;
+use crate::script::budget::HELD;
 use crate::script::raise;
 use crate::text::number::parse_f64;
 
@@ -53,7 +54,7 @@ pub(super) fn decode(lua: &Lua, text: &[u8], options: &Options) -> mlua::Result<
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(raise::at_caller(lua, "JSON parser does not support UTF-16 or UTF-32"));
     }
-    let mut decoder = Decoder { lua, text, at: 0, begun: 0, options };
+    let mut decoder = Decoder { lua, text, at: 0, begun: 0, held: 0, options };
     let mut open: Vec<Open> = Vec::new();
     let mut token = decoder.next();
     loop {
@@ -64,10 +65,10 @@ pub(super) fn decode(lua: &Lua, text: &[u8], options: &Options) -> mlua::Result<
             Token::Boolean(flag) => Value::Boolean(flag),
             Token::Null => Value::NULL,
             Token::ObjectBegin => {
-                decoder.descend(open.len())?;
+                decoder.descend(open.len(), OBJECTS)?;
                 let table = lua.create_table()?;
                 match decoder.next() {
-                    Token::ObjectEnd => Value::Table(table),
+                    Token::ObjectEnd => decoder.end(table, OBJECTS),
                     first => {
                         let name = decoder.name(first)?;
                         open.push(Open::Object(table, name));
@@ -77,13 +78,13 @@ pub(super) fn decode(lua: &Lua, text: &[u8], options: &Options) -> mlua::Result<
                 }
             }
             Token::ArrayBegin => {
-                decoder.descend(open.len())?;
+                decoder.descend(open.len(), ARRAYS)?;
                 let table = lua.create_table()?;
                 if options.marks_arrays {
                     table.set_metatable(Some(lua.named_registry_value(ARRAY)?))?;
                 }
                 match decoder.next() {
-                    Token::ArrayEnd => Value::Table(table),
+                    Token::ArrayEnd => decoder.end(table, ARRAYS),
                     first => {
                         open.push(Open::Array(table, 0));
                         token = first;
@@ -105,7 +106,7 @@ pub(super) fn decode(lua: &Lua, text: &[u8], options: &Options) -> mlua::Result<
                 Some(Open::Array(table, count)) => {
                     table.raw_set(count + 1, value)?;
                     match decoder.next() {
-                        Token::ArrayEnd => value = Value::Table(table),
+                        Token::ArrayEnd => value = decoder.end(table, ARRAYS),
                         Token::Comma => {
                             open.push(Open::Array(table, count + 1));
                             break;
@@ -116,7 +117,7 @@ pub(super) fn decode(lua: &Lua, text: &[u8], options: &Options) -> mlua::Result<
                 Some(Open::Object(table, name)) => {
                     table.raw_set(lua.create_string(name)?, value)?;
                     match decoder.next() {
-                        Token::ObjectEnd => value = Value::Table(table),
+                        Token::ObjectEnd => value = decoder.end(table, OBJECTS),
                         Token::Comma => {
                             let next = decoder.next();
                             let name = decoder.name(next)?;
@@ -138,18 +139,30 @@ struct Decoder<'d> {
     at: usize,
     /// Where the last token begins, or where it went wrong.
     begun: usize,
+    /// How many places of Lua's stack that what is open takes in Redis, which is as many as it holds here.
+    held: usize,
     options: &'d Options,
 }
 
+/// What an array takes of them, and an object.
+const ARRAYS: usize = 1;
+const OBJECTS: usize = 2;
+
 impl Decoder<'_> {
-    fn descend(&self, depth: usize) -> mlua::Result<()> {
+    fn descend(&mut self, depth: usize, takes: usize) -> mlua::Result<()> {
         let depth = depth as i64 + 1;
-        if depth <= self.options.decode_depth {
+        if depth <= self.options.decode_depth && self.held <= HELD {
+            self.held += takes;
             return Ok(());
         }
         let at = self.begun + 1;
         let text = format!("Found too many nested data structures ({depth}) at character {at}");
         Err(raise::at_caller(self.lua, &text))
+    }
+
+    fn end(&mut self, table: Table, takes: usize) -> Value {
+        self.held -= takes;
+        Value::Table(table)
     }
 
     /// The name of a member, and the colon behind it.

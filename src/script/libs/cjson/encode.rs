@@ -1,51 +1,67 @@
 //! Values to JSON.
 
-use mlua::{Lua, Table, Value};
+use mlua::{Function, Lua, Table, Value};
 
 use super::ARRAY;
 use super::options::{Invalid, Options};
+use crate::script::budget::{Budget, HELD};
 use crate::script::libs::arguments::type_name;
 use crate::script::raise;
 use crate::text::number::format_digits;
 
-/// What is being written: an array, or an object with what is left of it.
+/// What is being written: an array, or an object up to a key.
 enum Open {
     Array { table: Table, at: i64, len: i64 },
-    Object { rest: std::vec::IntoIter<(Value, Value)>, is_first: bool },
+    Object { table: Table, key: Value },
 }
 
-/// A value as JSON. The depth of a table is bounded by the options, and takes no stack.
-pub(super) fn encode(lua: &Lua, value: Value, options: &Options) -> mlua::Result<Vec<u8>> {
-    let mut encoder = Encoder { lua, options, out: Vec::new(), open: Vec::new() };
+impl Open {
+    /// How many of Lua's values it holds.
+    fn held(&self) -> usize {
+        match self {
+            Open::Array { .. } => 1,
+            Open::Object { .. } => 2,
+        }
+    }
+}
+
+/// A value as JSON; `next` is Lua's. The depth of a table takes no stack: it is bounded by the options, and by how many of
+/// Lua's values can be held.
+pub(super) fn encode(lua: &Lua, next: &Function, value: Value, options: &Options) -> mlua::Result<Vec<u8>> {
+    let budget = Budget::new(lua);
+    let mut encoder = Encoder { lua, options, budget, out: Vec::new(), open: Vec::new(), held: 0 };
     encoder.value(value)?;
-    while let Some(open) = encoder.open.last_mut() {
-        match open {
+    while let Some(mut open) = encoder.open.pop() {
+        encoder.held -= open.held();
+        let value = match &mut open {
             Open::Array { at, len, .. } if at == len => {
                 encoder.out.push(b']');
-                encoder.open.pop();
+                continue;
             }
             Open::Array { table, at, .. } => {
                 if *at > 0 {
                     encoder.out.push(b',');
                 }
                 *at += 1;
-                let item = table.raw_get(*at)?;
-                encoder.value(item)?;
+                table.raw_get(*at)?
             }
-            Open::Object { rest, is_first } => match rest.next() {
-                None => {
+            Open::Object { table, key } => {
+                let is_first = key.is_nil();
+                let (name, value) = next.call((&*table, std::mem::replace(key, Value::Nil)))?;
+                *key = name;
+                if key.is_nil() {
                     encoder.out.push(b'}');
-                    encoder.open.pop();
+                    continue;
                 }
-                Some((key, value)) => {
-                    if !std::mem::take(is_first) {
-                        encoder.out.push(b',');
-                    }
-                    encoder.key(&key)?;
-                    encoder.value(value)?;
+                if !is_first {
+                    encoder.out.push(b',');
                 }
-            },
-        }
+                encoder.key(key)?;
+                value
+            }
+        };
+        encoder.open(open);
+        encoder.value(value)?;
     }
     Ok(encoder.out)
 }
@@ -53,14 +69,23 @@ pub(super) fn encode(lua: &Lua, value: Value, options: &Options) -> mlua::Result
 struct Encoder<'e> {
     lua: &'e Lua,
     options: &'e Options,
+    budget: Budget,
     out: Vec<u8>,
     open: Vec<Open>,
+    /// How many of Lua's values those hold.
+    held: usize,
 }
 
 impl Encoder<'_> {
+    fn open(&mut self, open: Open) {
+        self.held += open.held();
+        self.open.push(open);
+    }
+
     fn value(&mut self, value: Value) -> mlua::Result<()> {
+        self.budget.take(0)?;
         match &value {
-            Value::String(text) => string(&text.as_bytes(), &mut self.out),
+            Value::String(text) => self.string(&text.as_bytes())?,
             Value::Integer(number) => self.number(*number as f64, &value)?,
             Value::Number(number) => self.number(*number, &value)?,
             Value::Boolean(true) => self.out.extend_from_slice(b"true"),
@@ -102,24 +127,24 @@ impl Encoder<'_> {
 
     fn table(&mut self, table: &Table, value: &Value) -> mlua::Result<()> {
         let depth = self.open.len() as i64 + 1;
-        if depth > self.options.encode_depth {
+        if depth > self.options.encode_depth || self.held > HELD {
             return Err(raise::at_caller(
                 self.lua,
                 &format!("Cannot serialise, excessive nesting ({depth})"),
             ));
         }
-        let pairs = table.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
-        let len = self.array_length(&pairs, value)?;
+        let len = self.array_length(table, value)?;
         let is_marked = len == Some(0) && self.is_marked(table)?;
         match len {
             Some(len @ 1..) => {
+                self.budget.expect(usize::try_from(len).unwrap_or(usize::MAX))?;
                 self.out.push(b'[');
-                self.open.push(Open::Array { table: table.clone(), at: 0, len });
+                self.open(Open::Array { table: table.clone(), at: 0, len });
             }
             Some(_) if is_marked => self.out.extend_from_slice(b"[]"),
             _ => {
                 self.out.push(b'{');
-                self.open.push(Open::Object { rest: pairs.into_iter(), is_first: true });
+                self.open(Open::Object { table: table.clone(), key: Value::Nil });
             }
         }
         Ok(())
@@ -130,34 +155,38 @@ impl Encoder<'_> {
         Ok(metatable == self.lua.named_registry_value::<Table>(ARRAY)?)
     }
 
-    /// How many places an array has; none for what is no array.
-    fn array_length(&self, pairs: &[(Value, Value)], value: &Value) -> mlua::Result<Option<i64>> {
-        let mut most = 0.0;
-        for (key, _) in pairs {
-            let place = match key {
-                Value::Integer(place) => *place as f64,
-                Value::Number(place) => *place,
+    /// How many places an array has; none for what is no array. A place that C's `int` does not hold counts as none.
+    fn array_length(&mut self, table: &Table, value: &Value) -> mlua::Result<Option<i64>> {
+        let (mut most, mut items) = (0, 0.0);
+        for pair in table.pairs::<Value, Value>() {
+            self.budget.look()?;
+            let place = match pair?.0 {
+                Value::Integer(place) => place as f64,
+                Value::Number(place) => place,
                 _ => return Ok(None),
             };
             if place.floor() != place || place < 1.0 {
                 return Ok(None);
             }
-            most = f64::max(most, place);
+            if place > f64::from(most) {
+                most = if place > f64::from(i32::MAX) { i32::MIN } else { place as i32 };
+            }
+            items += 1.0;
         }
         let Options { sparse_ratio: ratio, sparse_safe: safe, .. } = *self.options;
-        let items = pairs.len() as f64;
-        if ratio > 0 && most > items * ratio as f64 && most > safe as f64 {
+        let most = i64::from(most);
+        if ratio > 0 && most as f64 > items * ratio as f64 && most > safe {
             if !self.options.sparse_convert {
                 return Err(self.refuse(value, "excessively sparse array"));
             }
             return Ok(None);
         }
-        Ok(Some(most as i64))
+        Ok(Some(most))
     }
 
     fn key(&mut self, key: &Value) -> mlua::Result<()> {
         match key {
-            Value::String(text) => string(&text.as_bytes(), &mut self.out),
+            Value::String(text) => self.string(&text.as_bytes())?,
             Value::Integer(_) | Value::Number(_) => {
                 self.out.push(b'"');
                 let number = key.as_f64().or_else(|| key.as_i64().map(|key| key as f64));
@@ -170,26 +199,37 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    /// A piece at a time: it may become six times as long.
+    fn string(&mut self, text: &[u8]) -> mlua::Result<()> {
+        self.out.push(b'"');
+        for piece in text.chunks(1 << 16) {
+            let from = self.out.len();
+            escape(piece, &mut self.out);
+            self.budget.take(self.out.len() - from)?;
+        }
+        self.out.push(b'"');
+        Ok(())
+    }
+
     fn refuse(&self, value: &Value, why: &str) -> mlua::Error {
         raise::at_caller(self.lua, &format!("Cannot serialise {}: {why}", type_name(value)))
     }
 }
 
-fn string(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'/' => out.extend_from_slice(b"\\/"),
+fn escape(mut text: &[u8], out: &mut Vec<u8>) {
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'/' | 0..=31 | 127);
+    while let Some(at) = text.iter().position(is_special) {
+        out.extend_from_slice(&text[..at]);
+        match text[at] {
             8 => out.extend_from_slice(b"\\b"),
             9 => out.extend_from_slice(b"\\t"),
             10 => out.extend_from_slice(b"\\n"),
             12 => out.extend_from_slice(b"\\f"),
             13 => out.extend_from_slice(b"\\r"),
-            0..=31 | 127 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
+            byte @ (0..=31 | 127) => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            byte => out.extend_from_slice(&[b'\\', byte]),
         }
+        text = &text[at + 1..];
     }
-    out.push(b'"');
+    out.extend_from_slice(text);
 }

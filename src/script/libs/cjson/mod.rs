@@ -4,7 +4,7 @@ mod decode;
 mod encode;
 mod options;
 
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use super::arguments;
 use crate::script::raise;
@@ -15,9 +15,12 @@ use options::Options;
 
 /// The metatable that marks arrays, by its name in the registry.
 const ARRAY: &str = "larder.cjson.array";
+/// Lua's `next`, which steps through tables without holding all that is in them.
+const NEXT: &str = "larder.next";
 
 pub(super) fn library(lua: &Lua, compat: Compat) -> mlua::Result<Table> {
     lua.set_named_registry_value(ARRAY, lua.create_table()?)?;
+    lua.set_named_registry_value(NEXT, lua.globals().raw_get::<Function>("next")?)?;
     new(lua, compat)
 }
 
@@ -31,11 +34,11 @@ fn new(lua: &Lua, compat: Compat) -> mlua::Result<Table> {
         let text = arguments::bytes(lua, &given, 1)?;
         decode::decode(lua, &text, &decoding.lock())
     })?;
-    let encoding = Arc::clone(&options);
+    let (encoding, next) = (Arc::clone(&options), lua.named_registry_value::<Function>(NEXT)?);
     let encode = lua.create_function(move |lua, given: MultiValue| {
         only_one(lua, &given)?;
         let value = given.into_iter().next().unwrap_or(Value::Nil);
-        let text = encode::encode(lua, value, &encoding.lock())?;
+        let text = encode::encode(lua, &next, value, &encoding.lock())?;
         lua.create_string(text)
     })?;
     cjson.raw_set("decode", decode)?;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use larder::{Compat, ManualClock, Reply, Session, Store};
+use larder::{Compat, IntoValue, ManualClock, Reply, Session, Store};
 
 const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 const FUNCTION: &str =
     "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 
-fn text(reply: Reply) -> String {
+pub(super) fn text(reply: Reply) -> String {
     match reply {
         Reply::Error(error) => error.to_string(),
         Reply::Status(text) => text.into_owned(),
@@ -24,7 +24,10 @@ fn running(session: &mut Session) -> bool {
 }
 
 /// Has another thread run a command, and waits until its script runs.
-fn start(store: &Store, words: Vec<&'static str>) -> thread::JoinHandle<Reply> {
+pub(super) fn start<W: IntoValue + Send + 'static>(
+    store: &Store,
+    words: Vec<W>,
+) -> thread::JoinHandle<Reply> {
     let mut session = store.session();
     let thread = thread::spawn(move || session.call(words));
     let mut other = store.session();
@@ -151,6 +154,28 @@ fn one_that_has_written_is_not_killed() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(runs.join().unwrap(), Reply::Bulk("done".into()));
     assert_eq!(other.call(["GET", "a"]), Reply::Bulk("b".into()));
+}
+
+/// Whichever of them is first: who was told OK finds nothing written.
+#[test]
+fn one_that_is_killed_writes_nothing_more() {
+    let store = Store::new();
+    let mut other = store.session();
+    for round in 0..300 {
+        let script =
+            format!("for i = 1, {} do end redis.pcall('set', 'a', 1) redis.pcall('incr', 'a')", 50 * round);
+        let mut session = store.session();
+        let runs = thread::spawn(move || session.call(["EVAL", &script, "0"]));
+        let is_killed = loop {
+            match other.call(["SCRIPT", "KILL"]) {
+                Reply::Error(error) if error.code() == "NOTBUSY" && !runs.is_finished() => {}
+                reply => break reply == Reply::OK,
+            }
+        };
+        runs.join().unwrap();
+        let expected = if is_killed { Reply::Integer(0) } else { Reply::Integer(1) };
+        assert_eq!(other.call(["DEL", "a"]), expected, "{round}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! EVAL, SCRIPT, FUNCTION and FCALL.
 
+mod bounds;
 mod corpus;
 mod functions;
 mod kept;
