@@ -67,6 +67,17 @@ fn what_is_nested_too_deep_or_gives_too_much_is_an_error_of_its_own() {
     assert_eq!(eval(script), Reply::Integer(1));
 }
 
+/// mlua cannot hold so many, and panics. The script fails, and nothing else.
+#[test]
+fn a_call_with_more_arguments_than_can_be_held_fails_by_itself() {
+    let store = Store::new();
+    let mut session = store.session();
+    let grow = "local function grow(n, ...) if n == 0 then return redis.call('rpush', 'list', ...) end \
+                return grow(n - 1, 'v' .. n, ...) end return grow(9000)";
+    assert_eq!(text(session.call(["EVAL", grow, "0"])), "ERR C stack overflow");
+    assert_eq!(session.call(["EVAL", "return redis.call('llen', 'list')", "0"]), Reply::Integer(0));
+}
+
 #[test]
 fn scripts_and_functions_are_as_many_as_one_likes() {
     let store = Store::new();
