@@ -88,17 +88,6 @@ mod model {
             let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             MutexGuard { mutex: self, inner: Some(inner) }
         }
-
-        #[cfg(feature = "lua")]
-        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            match self.0.try_lock() {
-                Ok(inner) => Some(MutexGuard { mutex: self, inner: Some(inner) }),
-                Err(TryLockError::Poisoned(poisoned)) => {
-                    Some(MutexGuard { mutex: self, inner: Some(poisoned.into_inner()) })
-                }
-                Err(TryLockError::WouldBlock) => None,
-            }
-        }
     }
 
     impl<T> Deref for MutexGuard<'_, T> {
