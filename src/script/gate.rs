@@ -85,9 +85,6 @@ pub(crate) struct Held {
     task: Option<u64>,
 }
 
-/// Rings those who wait at a gate: one for each wait, so that no deadline is left over from it.
-struct Knock(Arc<Gate>);
-
 /// What comes of a wish to kill.
 pub(crate) enum Kill {
     Done,
@@ -203,6 +200,14 @@ impl Gate {
         self.state.lock().turn.as_ref().and_then(|turn| turn.runs.clone())
     }
 
+    /// Has what runs end in any case, as the store is given up.
+    #[cfg(feature = "server")]
+    pub(crate) fn end(&self) {
+        if self.state.lock().turn.as_ref().is_some_and(|turn| turn.runs.is_some()) {
+            self.signals.end();
+        }
+    }
+
     /// Has what runs end, at the next look that it takes.
     pub(crate) fn kill(&self, is_function: bool) -> Kill {
         let state = self.state.lock();
@@ -260,10 +265,10 @@ impl Drop for Turn {
     }
 }
 
-impl Alarm for Knock {
+impl Alarm for Gate {
     fn ring(&self) {
-        let _state = self.0.state.lock();
-        self.0.opened.notify_all();
+        let _state = self.state.lock();
+        self.opened.notify_all();
     }
 }
 
@@ -279,8 +284,7 @@ impl Held {
 
     /// Has the thread wait.
     pub(crate) fn wait(&self, clock: &Clock) {
-        let alarm: Arc<dyn Alarm> = Arc::new(Knock(Arc::clone(&self.gate)));
-        clock.set_alarm(self.deadline, Arc::downgrade(&alarm));
+        let _alarm = clock.alarm(self.deadline, &self.gate);
         let mut state = self.gate.state.lock();
         while state.turn.is_some() && (self.deadline == NEVER || clock.now() < self.deadline) {
             clock.wait(&self.gate.opened, &mut state, self.deadline);

@@ -32,6 +32,12 @@ impl Signals {
         kill != Err(HAS_WRITTEN)
     }
 
+    /// The same, whatever it has written: the store is given up.
+    #[cfg(feature = "server")]
+    pub(super) fn end(&self) {
+        self.fate.store(IS_KILLED, Ordering::SeqCst);
+    }
+
     pub(super) fn is_killed(&self) -> bool {
         self.fate.load(Ordering::SeqCst) == IS_KILLED
     }

@@ -110,8 +110,13 @@ impl Shared {
         }
     }
 
-    /// A client has shut it down: it closes by itself.
+    /// A client has shut it down: it closes by itself. With all that is not saved goes what a script is about, which might not
+    /// end.
     fn shut_down(&self, how: Shutdown) {
+        #[cfg(feature = "lua")]
+        if how == Shutdown::NoSave {
+            self.store.space().shared().scripts.gate.end();
+        }
         self.asked.send_replace(Some(how));
         self.stop.send_replace(true);
     }
