@@ -28,18 +28,29 @@ pub(crate) async fn wait(
         if is_gone() {
             return Poll::Ready(Ok(None));
         }
-        let look = || match over {
-            Poll::Ready(()) => Poll::Ready(ticket.expire()),
-            Poll::Pending => ticket.poll(deadline, context),
-        };
         // What is got is waited for, until it is on the disk, before it is told.
         #[cfg(feature = "journal")]
-        let (end, _) = crate::journal::deferred::deferring(ticket.space(), look);
+        let (end, _) =
+            crate::journal::deferred::deferring(ticket.space(), || look(ticket, over, deadline, context));
         #[cfg(not(feature = "journal"))]
-        let end = look();
+        let end = look(ticket, over, deadline, context);
         end
     })
     .await
+}
+
+/// What a command that waits has got so far; nothing, and no more from then on, if its time is over.
+#[cfg(any(feature = "redis-aio", feature = "server"))]
+fn look(
+    ticket: &Ticket,
+    over: Poll<()>,
+    deadline: u64,
+    context: &mut Context<'_>,
+) -> Poll<crate::Result<Option<Served>>> {
+    match over {
+        Poll::Ready(()) => Poll::Ready(ticket.expire()),
+        Poll::Pending => ticket.poll(deadline, context),
+    }
 }
 
 /// Waits until the script that a command is held up by has ended, or is late.
