@@ -21,13 +21,13 @@ pub(crate) enum FieldOp {
 
 /// GETBIT
 pub(crate) fn get(view: &View<'_>, key: KeyRef<'_>, offset: u64) -> Result<bool> {
-    check(offset, view.space().limits())?;
+    check(offset, 1, view.space().limits())?;
     Ok(view.find::<Bytes>(key)?.is_some_and(|string| bits::get(string.as_slice(), offset)))
 }
 
 /// SETBIT: the bit before. The string grows to hold the bit, also where that is cleared.
 pub(crate) fn set(writer: &mut Writer<'_>, key: KeyRef<'_>, offset: u64, bit: bool) -> Result<bool> {
-    check(offset, writer.space().limits())?;
+    check(offset, 1, writer.space().limits())?;
     let mut has_byte = false;
     let old = writer.update(key, Absent::Create, |string: &mut Bytes| {
         let old = bits::get(string, offset);
@@ -163,13 +163,14 @@ fn check_count(op: BitOp, sources: usize) -> Result<()> {
 
 fn check_steps(steps: &[FieldOp], limits: Limits) -> Result<()> {
     steps.iter().try_for_each(|step| {
-        // Its first bit counts: what is read may end where no string does, and what is written makes one that is longer
-        // by up to eight bytes.
-        check(step.place().1, limits)
+        let (int, offset) = step.place();
+        // What is only read may end where no string can.
+        check(offset, if step.reads() { 1 } else { int.bits() }, limits)
     })
 }
 
-/// Refuses a bit that lies beyond what a string may hold.
-fn check(offset: u64, limits: Limits) -> Result<()> {
-    if offset / 8 < limits.value as u64 { Ok(()) } else { Err(Error::BitOffset) }
+/// Refuses bits that lie beyond what a string may hold.
+fn check(offset: u64, width: u8, limits: Limits) -> Result<()> {
+    let last = offset.saturating_add(u64::from(width) - 1);
+    if last / 8 < limits.value as u64 { Ok(()) } else { Err(Error::BitOffset) }
 }

@@ -2,24 +2,12 @@
 
 use larder::{Compat, Reply, Store};
 
-use super::{Words, compare, compare_lines, spoil, word, words};
+use super::{Words, compare, spoil, word, words};
 use crate::differential::chance::Chance;
 
 #[test]
 fn bitmaps_are_byte_for_byte_those_of_redis() {
     compare("bitmaps", draw);
-}
-
-/// The first bit of an integer counts, not the last one.
-#[test]
-fn an_integer_may_end_where_no_other_bit_may_stand() {
-    let lines = "CONFIG SET proto-max-bulk-len 1mb; BITFIELD a SET u8 8388607 255; BITFIELD a SET u8 8388600 255; STRLEN a; \
-        BITFIELD a SET u8 8388608 255; BITFIELD a SET i64 8388607 -1; STRLEN a; BITFIELD a SET u8 #1048576 255; \
-        BITFIELD a INCRBY u63 8388607 3; STRLEN a; BITFIELD a GET i64 8388607; BITFIELD a GET u8 8388608; \
-        BITFIELD a GET i64 8388608 SET u8 8388608 1; SETBIT a 8388607 1; SETBIT a 8388608 1; APPEND a x; \
-        SETRANGE a 1048576 x; SETRANGE a 1048575 x; SET b x; BITFIELD b OVERFLOW FAIL INCRBY u8 8388607 300; STRLEN b; \
-        BITFIELD c SET u8 9223372036854775807 1; CONFIG SET proto-max-bulk-len 512mb";
-    compare_lines(' ', lines.split("; "));
 }
 
 #[test]
