@@ -429,10 +429,12 @@ impl Connection<'_> {
 }
 
 /// Whether somebody has a browser send commands, as the body of a request: what they are is not asked.
+#[inline]
 fn is_of_http(words: &[Bytes]) -> bool {
-    words
-        .first()
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:"))
+    let Some(word) = words.first() else { return false };
+    // That is all there is to be seen of most commands.
+    matches!(word.first(), Some(b'P' | b'p' | b'H' | b'h'))
+        && (word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:"))
 }
 
 /// Lets all have their turn that are ready for it. Who sends many requests at a time does not wait for each reply, and the

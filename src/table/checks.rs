@@ -34,7 +34,13 @@ impl Session {
     }
 
     /// Whether the client may call any such command at all. Valkey asks for the password first.
+    #[inline]
     pub(super) fn check_known(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
+        if self.may_call() && !row.has(flag::PROTECTED) { Ok(row) } else { self.look_whether_known(row) }
+    }
+
+    #[cold]
+    fn look_whether_known(&self, row: &'static Row) -> Result<&'static Row, ErrorReply> {
         let is_known = self.may_call() || row.has(flag::NO_AUTH);
         if is_known || self.compat != Compat::Valkey9 {
             self.check_permitted(row)?;
