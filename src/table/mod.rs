@@ -57,6 +57,7 @@ mod stream;
 mod string;
 mod tracking;
 mod transaction;
+mod waits;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

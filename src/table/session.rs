@@ -1,11 +1,10 @@
 //! What one client is to the store: a database, a transaction it queues, what it watches.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::acl::{Account, Claim};
 use super::args::Args;
-use super::call::{Blocked, Call};
+use super::call::Call;
 use super::checks::unknown_subcommand;
 use super::clients::{Client, Facts};
 use super::hash::Fieldsets;
@@ -16,10 +15,10 @@ use super::saving::Shutdown;
 use super::shared::Shared;
 use super::transaction::Queue;
 use crate::api::{Database, Store};
-use crate::clock::{NEVER, millis};
-use crate::command::blocking::{self, Asker, Order, Patience, Permit, Start, Ticket};
+use crate::clock::NEVER;
+use crate::command::blocking::{self, Ticket};
 use crate::keyspace::transaction::{Transaction, Watched};
-use crate::reply::{ErrorReply, Reply};
+use crate::reply::Reply;
 use crate::resp::Protocol;
 use crate::tracking::As;
 use crate::{Bytes, IntoValue};
@@ -541,63 +540,6 @@ impl Session {
         let result = task(self);
         self.db = self.db.outside();
         result
-    }
-
-    /// The reply to a command, at once, when it has slept, or when another thread tells it.
-    fn outcome(&mut self, reply: Reply) -> Outcome {
-        #[cfg(feature = "server")]
-        if let Some(ticket) = self.elsewhere.take() {
-            let served = |served| if let blocking::Served::Told(reply) = served { reply } else { Reply::Nil };
-            let waiting = Waiting { ticket, deadline: NEVER, served, nothing: reply };
-            return Outcome::Waits(Box::new(waiting));
-        }
-        match self.sleeps.take() {
-            None => Outcome::Reply(reply),
-            Some(deadline) => {
-                let ticket = Ticket::of_nobody(self.db.space());
-                let waiting = Waiting { ticket, deadline, served: |_| Reply::Nil, nothing: reply };
-                Outcome::Waits(Box::new(waiting))
-            }
-        }
-    }
-
-    fn wait(&mut self, row: &'static Row, words: &[Bytes], blocked: Blocked) -> Result<Outcome, ErrorReply> {
-        let Blocked { keys, attempt, timeout, served, nothing } = blocked;
-        let space = self.db.space();
-        if self.db.in_transaction() {
-            let names: Vec<_> =
-                keys.iter().chain(attempt.destination()).map(|name| space.key_ref(name)).collect();
-            let got = self
-                .db
-                .write(&names, |writer| blocking::try_each(writer, &keys, &attempt, Patience::Leaves))?;
-            return Ok(Outcome::Reply(got.map_or(nothing, served)));
-        }
-        let deadline = timeout.map_or(NEVER, |timeout| space.clock().now().saturating_add(millis(timeout)));
-        let patience = if timeout == Some(Duration::ZERO) { Patience::Leaves } else { Patience::Waits };
-        let mut claim = None;
-        let permit = || {
-            claim = Claim::new(&self.account, row, words, self.compat, self.db.index()).map(Arc::new);
-            claim.clone().map(|claim| claim as Arc<dyn Permit>)
-        };
-        // Since 7.2 Redis runs the command again.
-        let order = if self.compat.redis() < (7, 2) { Order::AsFilled } else { Order::AsNamed };
-        let asker = Asker { db: self.db.index(), leaves_no_trace: self.db.leaves_no_trace(), order };
-        let started = blocking::start(space, asker, keys, attempt, patience, permit)?;
-        self.claim = claim;
-        Ok(match started {
-            Start::Served(got) => Outcome::Reply(served(got)),
-            Start::Nothing => Outcome::Reply(nothing),
-            // Who has waited in vain gets this, also where nothing is something else elsewhere.
-            Start::Waits(ticket) => {
-                self.client.set_waits(Some(ticket.rouse()));
-                // Who was killed before that was not roused.
-                if self.is_killed() {
-                    self.client.rouse(false);
-                }
-                let waiting = Waiting { ticket, deadline, served, nothing: Reply::NilArray };
-                Outcome::Waits(Box::new(waiting))
-            }
-        })
     }
 }
 
