@@ -161,9 +161,11 @@ impl Replying<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<Reply> {
         let names = self.names;
         if let Value::String(text) = table.raw_get(&names.err)? {
+            self.budget.take(text.as_bytes().len())?;
             return Ok(Reply::Error(ErrorReply::of_bytes(text.as_bytes().to_vec())));
         }
         if let Value::String(text) = table.raw_get(&names.ok)? {
+            self.budget.take(text.as_bytes().len())?;
             let text = String::from_utf8_lossy(&in_a_line(&text.as_bytes())).into_owned();
             return Ok(Reply::Status(text.into()));
         }
@@ -184,12 +186,14 @@ impl Replying<'_> {
             return items.collect::<mlua::Result<Vec<_>>>().map(Reply::Set);
         }
         if let Value::String(digits) = table.raw_get(&names.big_number)? {
+            self.budget.take(digits.as_bytes().len())?;
             return Ok(Reply::BigNumber(Bytes::from(in_a_line(&digits.as_bytes()))));
         }
         if let Value::Table(verbatim) = table.raw_get(&names.verbatim_string)? {
             if let (Value::String(format), Value::String(text)) =
                 (verbatim.raw_get("format")?, verbatim.raw_get("string")?)
             {
+                self.budget.take(text.as_bytes().len())?;
                 let format = if &*format.as_bytes() == b"mkd" { "mkd" } else { "txt" };
                 return Ok(Reply::Verbatim(format, Bytes::from(&*text.as_bytes())));
             }

@@ -101,6 +101,8 @@ impl Engine {
         let begun = Arc::clone(&stack);
         let is_deep = move |_: &Lua, ()| Ok(here().abs_diff(begun.load(Ordering::Relaxed)) > STACK);
         native.raw_set("is_deep", lua.create_function(is_deep)?)?;
+        let told = Arc::clone(signals);
+        native.raw_set("is_killed", lua.create_function(move |_, ()| Ok(told.is_killed()))?)?;
         native.raw_set("name", "redis")?;
         if compat == Compat::Valkey9 {
             native.raw_set("also", "server")?;
@@ -154,7 +156,7 @@ impl Engine {
     }
 
     pub(super) fn clear_scripts(&self) {
-        let _ = self.scripts.clear();
+        empty(&self.scripts);
     }
 
     /// A function of a library, by what it is found by.
@@ -177,7 +179,7 @@ impl Engine {
     }
 
     pub(super) fn clear_functions(&self) {
-        let _ = self.functions.clear();
+        empty(&self.functions);
     }
 
     /// For functions of libraries that are to be loaded.
@@ -262,7 +264,11 @@ impl Engine {
             }
             // The one error that the handler is not asked about.
             Ok((false, _)) | Err(mlua::Error::MemoryError(_)) => out_of_memory(),
-            Err(error) => Ended { reply: ErrorReply::new(format!("ERR {error}")).into(), is_spoilt: true },
+            Err(error) => {
+                let text = raise::text_of(&error).map(<[u8]>::to_vec);
+                let text = text.unwrap_or_else(|| format!("ERR {error}").into_bytes());
+                Ended { reply: ErrorReply::of_bytes(text).into(), is_spoilt: true }
+            }
         }
     }
 
@@ -295,10 +301,12 @@ impl<'l> Unlimited<'l> {
     /// # Errors
     /// If what was made is beyond the limit.
     pub(super) fn end(self) -> mlua::Result<()> {
-        if self.0.used_memory() > MEMORY {
-            return Err(raise::reply(OUT_OF_MEMORY));
+        if self.0.used_memory() <= MEMORY {
+            return Ok(());
         }
-        Ok(())
+        // Much of it may be what earlier ones have left.
+        self.0.gc_collect()?;
+        if self.0.used_memory() > MEMORY { Err(raise::reply(OUT_OF_MEMORY)) } else { Ok(()) }
     }
 }
 
@@ -320,8 +328,6 @@ fn here() -> usize {
 fn watch_for_kill(lua: &Lua, compat: Compat, signals: &Arc<Signals>) -> mlua::Result<()> {
     let signals = Arc::clone(signals);
     let triggers = HookTriggers::new().every_nth_instruction(STEP);
-    // The sandbox's own code is to go on: it ends the run.
-    let is_ours = |debug: &Debug<'_>| debug.source().source.as_deref() == Some(SANDBOX);
     lua.set_global_hook(triggers, move |lua, debug| {
         let overdue = signals.overdue.load(Ordering::Relaxed);
         if overdue > 0 && Clock::System.now() > overdue && !is_ours(debug) {
@@ -330,12 +336,28 @@ fn watch_for_kill(lua: &Lua, compat: Compat, signals: &Arc<Signals>) -> mlua::Re
         if !signals.is_killed() {
             return Ok(VmState::Continue);
         }
-        let text = signals.killed(compat);
-        lua.set_global_hook(HookTriggers::new().every_line().every_nth_instruction(1), move |_, debug| {
-            if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
-        })?;
-        if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
+        end(lua, debug, signals.killed(compat))
     })
+}
+
+/// The sandbox's own code is to go on: it ends the run.
+fn is_ours(debug: &Debug<'_>) -> bool {
+    debug.source().source.as_deref() == Some(SANDBOX)
+}
+
+/// Looks at every line from now on. Each coroutine looks for itself, so each that comes here is told anew.
+fn end(lua: &Lua, debug: &Debug<'_>, text: &'static str) -> mlua::Result<VmState> {
+    let often = HookTriggers::new().every_line().every_nth_instruction(1);
+    lua.set_global_hook(often, move |lua, debug| end(lua, debug, text))?;
+    if is_ours(debug) { Ok(VmState::Continue) } else { Err(raise::reply(text)) }
+}
+
+/// Takes all out of a table. mlua's own way of that leaves something on the stack of 8,000 each time.
+fn empty(table: &Table) {
+    for (name, _) in table.pairs::<Value, Value>().flatten() {
+        // What is there is written over, for which there is memory.
+        let _ = table.raw_set(name, Value::Nil);
+    }
 }
 
 /// An argument of a function of the sandbox is none that it takes. That is the caller's caller, or whatever level is said.

@@ -60,6 +60,9 @@ pub(crate) struct Running {
     pub name: String,
     pub command: Vec<Bytes>,
     pub since: u64,
+    /// It does for a client of a server.
+    #[cfg(feature = "server")]
+    pub is_served: bool,
 }
 
 /// A command that has passed, until this is dropped.
@@ -200,10 +203,12 @@ impl Gate {
         self.state.lock().turn.as_ref().and_then(|turn| turn.runs.clone())
     }
 
-    /// Has what runs end in any case, as the store is given up.
+    /// Has what runs for a server's client end in any case, as the server does.
     #[cfg(feature = "server")]
     pub(crate) fn end(&self) {
-        if self.state.lock().turn.as_ref().is_some_and(|turn| turn.runs.is_some()) {
+        let state = self.state.lock();
+        let runs = state.turn.as_ref().and_then(|turn| turn.runs.as_ref());
+        if runs.is_some_and(|runs| runs.is_served) {
             self.signals.end();
         }
     }

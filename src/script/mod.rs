@@ -206,7 +206,14 @@ impl Scripts {
         let name = job.name.to_owned();
         // Before others are told of it, who may say something to it from then on.
         self.gate.signals.begin(job.is_function);
-        self.gate.note(Some(Running { is_function: job.is_function, name, command, since }));
+        self.gate.note(Some(Running {
+            is_function: job.is_function,
+            name,
+            command,
+            since,
+            #[cfg(feature = "server")]
+            is_served: part.is_part_of_served(),
+        }));
         let Some(engine) = &state.engine else { return Err(NO_STATE) };
         let ended = engine.run(job, part);
         self.gate.note(None);

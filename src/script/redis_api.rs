@@ -3,6 +3,7 @@
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use smallvec::SmallVec;
 
+use super::budget::{MEMORY, OUT_OF_MEMORY};
 use super::convert::{Names, to_lua, to_word};
 use super::engine::{Running, Unlimited};
 use super::raise;
@@ -100,6 +101,12 @@ fn run(words: &MultiValue, running: &mut Running) -> Result<(Reply, crate::resp:
     // Nothing runs once it was said that it is killed.
     if running.signals.is_killed() {
         return Err(running.signals.killed(dialect.compat));
+    }
+    // One string may be all of them.
+    let bytes =
+        words.iter().map(|word| if let Value::String(text) = word { text.as_bytes().len() } else { 0 });
+    if bytes.fold(0, usize::saturating_add) > MEMORY {
+        return Err(OUT_OF_MEMORY);
     }
     let words: Option<SmallVec<[Bytes; 8]>> = words.iter().map(|word| to_word(word, dialect)).collect();
     let words = words.ok_or("ERR Lua redis lib command arguments must be strings or integers")?;

@@ -273,7 +273,13 @@ function base.unpack(...)
 end
 
 function base.xpcall(body, handler)
-  return handled(xpcall(function() return run(body) end, function(caught) return handler(value_of(caught)) end))
+  return handled(xpcall(function() return run(body) end, function(caught)
+    -- Nobody looks at whether it is killed while a handler runs.
+    if native.is_killed() then
+      return caught
+    end
+    return handler(value_of(caught))
+  end))
 end
 
 -- As pcall does, resume pushes a flag to the values of a coroutine.
@@ -409,6 +415,11 @@ function strings.gsub(...)
     native.argument(3, 'gsub', 'string/function/table expected', 1)
   end
   return gsub(...)
+end
+
+-- The name that it had before.
+if strings.gfind then
+  strings.gfind = strings.gmatch
 end
 
 if libraries.cjson.array_mt then

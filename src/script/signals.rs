@@ -32,7 +32,7 @@ impl Signals {
         kill != Err(HAS_WRITTEN)
     }
 
-    /// The same, whatever it has written: the store is given up.
+    /// The same, whatever it has written: its server ends.
     #[cfg(feature = "server")]
     pub(super) fn end(&self) {
         self.fate.store(IS_KILLED, Ordering::SeqCst);

@@ -224,6 +224,7 @@ impl Connection<'_> {
                     #[cfg(feature = "lua")]
                     Outcome::Held(held) => {
                         self.give_way(held).await?;
+                        self.check_stop()?;
                         if self.session.is_killed() {
                             return Err(Gone);
                         }

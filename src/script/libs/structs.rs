@@ -3,7 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::{bytes, integer_or, number};
-use crate::script::budget::HELD;
+use crate::script::budget::{Budget, HELD};
 use crate::script::raise;
 
 /// The largest integer, in bytes.
@@ -109,7 +109,7 @@ fn pack(lua: &Lua, mut given: MultiValue) -> mlua::Result<mlua::String> {
     }
     let text = bytes(lua, &given, 1)?;
     let mut format = Format::new(lua, &text);
-    let mut out = Vec::new();
+    let (mut out, mut budget) = (Vec::new(), Budget::new(lua));
     let mut at = 2;
     while let Some((letter, size)) = format.next()? {
         out.resize(out.len() + format.padding(out.len(), letter, size), 0);
@@ -144,6 +144,7 @@ fn pack(lua: &Lua, mut given: MultiValue) -> mlua::Result<mlua::String> {
                 let Some(text) = text.get(..size) else {
                     return Err(raise::argument(lua, at, "string too short"));
                 };
+                budget.take(text.len())?;
                 out.extend_from_slice(text);
                 if letter == b's' {
                     out.push(0);

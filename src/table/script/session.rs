@@ -24,6 +24,9 @@ const SUBCOMMAND: &[u8] = b"ERR unknown subcommand";
 pub(in crate::table) struct Scripting {
     /// It runs the commands of a script, for another one.
     pub is_part: bool,
+    /// That one is a client of a server.
+    #[cfg(feature = "server")]
+    is_served: bool,
     stripe: Option<Arc<Stripe>>,
     /// What its script may touch, if a test wants to know.
     #[cfg(feature = "testing")]
@@ -49,6 +52,12 @@ pub(in crate::table) enum Passed {
 type Checked = Result<&'static Row, ErrorReply>;
 
 impl Session {
+    /// Whether it runs a script for a client of a server.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_part_of_served(&self) -> bool {
+        self.scripting.is_served
+    }
+
     /// Has a command pass the gate, if it is one that will be carried out.
     ///
     /// # Errors
@@ -123,6 +132,10 @@ impl Session {
     pub(in crate::table) fn part(&self, transaction: &Arc<Transaction>) -> Session {
         let (client, account) = (Arc::clone(&self.client), Arc::clone(&self.account));
         let mut part = Session::of(self.db().within(transaction), client, account, self.compat);
+        #[cfg(feature = "server")]
+        {
+            part.scripting.is_served = self.is_served;
+        }
         part.scripting.is_part = true;
         part.caching = self.caching;
         part

@@ -145,6 +145,7 @@ fn patterns_do_not_take_all_of_the_stack() {
             "('a'):match(p)",
             "('a'):gsub(p, '')",
             "for x in ('a'):gmatch(p) do end",
+            "for x in string.gfind('a', p) do end",
             "pcall(string.find, 'a', p); ('a'):find(p)",
         ] {
             for item in ["a*", "a?", "a-", "%w+", "[a]*", "%b(*"] {
@@ -446,5 +447,45 @@ fn a_pause_of_what_writes_lets_pass_what_says_that_it_does_not() {
         assert_eq!(session.call(["MULTI"]), Reply::OK);
         assert_eq!(session.call(words), Reply::Status("QUEUED".into()));
         assert_eq!(is_held(&mut session, &store, &["EXEC"]), expected, "{words:?} in a transaction");
+    }
+}
+
+/// As suites do that begin each test with nothing.
+#[test]
+fn scripts_are_forgotten_as_often_as_wanted() {
+    let mut session = Store::new().session();
+    for n in 0..9_000 {
+        let script = format!("return {n}");
+        assert_eq!(session.call(["EVAL", &script, "0"]), Reply::Integer(n));
+        assert_eq!(session.call([["SCRIPT", "FUNCTION"][n as usize % 2], "FLUSH"]), Reply::OK);
+    }
+}
+
+/// What is large is no larger for having been there before.
+#[test]
+fn large_values_are_read_again_and_again() {
+    let store = Store::new();
+    store.insert("page", vec![b'x'; 60 << 20]).unwrap();
+    let mut session = store.session();
+    for _ in 0..12 {
+        let length = session.call(["EVAL", "return #redis.call('get', KEYS[1])", "1", "page"]);
+        assert_eq!(length, Reply::Integer(60 << 20));
+    }
+}
+
+/// One string may be many.
+#[test]
+fn copies_of_one_string_are_counted() {
+    let mut session = Store::new().session();
+    for script in [
+        "local e = {err = ('x'):rep(1e6)} local t = {} for i = 1, 1e4 do t[i] = e end return t",
+        "local e = {ok = ('x'):rep(1e6)} local t = {} for i = 1, 1e4 do t[i] = e end return t",
+        "local x, t = ('x'):rep(1e6), {} for i = 1, 7000 do t[i] = x end return struct.pack(('s'):rep(7000), unpack(t))",
+        "local x, t = ('x'):rep(1e6), {} for i = 1, 7000 do t[i] = x end return redis.call('rpush', 'l', unpack(t))",
+    ] {
+        let Reply::Error(error) = session.call(["EVAL", script, "0"]) else { panic!("{script}") };
+        assert!(error.to_string().contains("ERR not enough memory"), "{error}");
+        assert!(!error.to_string().contains("ERR ERR"), "{error}");
+        assert_eq!(session.call(["EVAL", "return 1", "0"]), Reply::Integer(1));
     }
 }

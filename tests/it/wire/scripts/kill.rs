@@ -45,6 +45,10 @@ fn a_script_without_an_end_is_killed_even_if_it_catches_errors() {
         "local function f() while true do pcall(f) end end f()",
         "while true do coroutine.wrap(function() while true do end end)() end",
         "while true do pcall(coroutine.wrap(function() for i = 1, 1e5 do end end)) end",
+        "while true do pcall(function() pcall(coroutine.wrap(function() for i = 1, 1e6 do end end)) \
+         for i = 1, 1e5 do end end) end",
+        "xpcall(function() while true do end end, function() while true do end end)",
+        "xpcall(function() error('x') end, function() while true do end end)",
         "while true do redis.call('get', 'a') end",
         "while true do redis.pcall('what') end",
         "local t = {} while true do table.insert(t, 1) table.remove(t) end",
