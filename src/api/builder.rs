@@ -210,7 +210,8 @@ impl StoreBuilder {
         self
     }
 
-    /// Files may have been written under another limit than that of values: up to the default they are read.
+    /// Files may have been written under other limits than these: values are read up to the default one, and memory is not
+    /// looked at before all of a file is there.
     #[cfg(feature = "server")]
     pub(crate) fn with_files_of_others(mut self) -> Self {
         self.longest_of_files = DEFAULT_LIMIT;

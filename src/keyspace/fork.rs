@@ -70,6 +70,7 @@ impl Keyspace {
             clock: self.clock.clone(),
             limits: self.limits(),
             longest_of_files: self.limits_of_files().value,
+            takes_files: self.takes_files,
             bound: self.bound().map(Bound::fork),
             listener: self.listener.clone(),
             told: self.told(),

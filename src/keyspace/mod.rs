@@ -114,6 +114,7 @@ struct Beginning {
     clock: Clock,
     limits: Limits,
     longest_of_files: usize,
+    takes_files: bool,
     bound: Option<Bound>,
     listener: Option<Listener>,
     told: Told,
@@ -140,6 +141,8 @@ pub(crate) struct Keyspace {
     longest: AtomicUsize,
     /// How long that may be in a file at least: it may have been written under another limit.
     longest_of_files: usize,
+    /// No file is too large for it.
+    takes_files: bool,
     databases: u16,
     bound: OnceLock<Bound>,
     listener: Option<Listener>,
@@ -186,6 +189,7 @@ impl Keyspace {
             clock: config.clock,
             limits: config.limits,
             longest_of_files: config.longest_of_files.max(config.limits.value),
+            takes_files: config.longest_of_files > 0,
             bound,
             listener: config.listener,
             told: Told::from(config.events),
@@ -209,6 +213,7 @@ impl Keyspace {
             clock: parts.clock,
             longest: AtomicUsize::new(parts.limits.value),
             longest_of_files: parts.longest_of_files,
+            takes_files: parts.takes_files,
             databases: parts.limits.databases,
             bound: parts.bound.map_or_else(OnceLock::new, OnceLock::from),
             listener: parts.listener,
@@ -242,6 +247,11 @@ impl Keyspace {
     pub(crate) fn limits_of_files(&self) -> Limits {
         let limits = self.limits();
         Limits { value: limits.value.max(self.longest_of_files), ..limits }
+    }
+
+    /// Whether a file is read as it is, however much of it there is for the store's limit: what comes then is refused, or evicts.
+    pub(crate) fn takes_files(&self) -> bool {
+        self.takes_files
     }
 
     /// From now on a key, a value or an element has that many bytes at the most; what is longer stays.

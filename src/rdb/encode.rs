@@ -148,7 +148,10 @@ impl<'e> Encoding<'e> {
         write_length(out, hash.len(self.now) as u64)?;
         for (name, value) in fields() {
             if self.kind == HASH_METADATA {
-                write_length(out, deadline(name).map_or(0, |deadline| (deadline - first).saturating_add(1)))?;
+                write_length(
+                    out,
+                    deadline(name).map_or(0, |deadline| deadline.saturating_sub(first).saturating_add(1)),
+                )?;
             }
             write_string(out, name)?;
             write_string(out, value)?;

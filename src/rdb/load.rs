@@ -253,6 +253,9 @@ impl<R: BufRead> Load<'_, R> {
             if writer.value(key).is_some() {
                 return Ok(false);
             }
+            if self.space.takes_files() {
+                writer.admit_all();
+            }
             writer.set(key, value, deadline, KeyEvent::Restore).map(|()| true)
         });
         match put {

@@ -416,12 +416,14 @@ impl ServerBuilder {
         for (mut addr, may_miss) in self.more.into_iter().filter(|_| self.has_tcp) {
             // All of them have the free port that the first has found.
             addr.set_port(port.unwrap_or(addr.port()));
-            match listen_on(addr, self.backlog) {
+            match listen_on(addr, self.backlog, OnlyV6::Yes) {
                 Ok(listener) => {
                     port = Some(listener.local_addr()?.port());
                     tcp.push(listener);
                 }
-                Err(_) if may_miss => {}
+                // As Redis: where there is no such address, or none of its kind.
+                Err(error) if may_miss && error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                Err(_) if addr.is_ipv6() && Socket::new(Domain::IPV6, Type::STREAM, None).is_err() => {}
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{addr}: {error}"))),
             }
         }
@@ -497,7 +499,7 @@ impl ServerBuilder {
 fn listen_on_any(addresses: &[SocketAddr], backlog: u32) -> io::Result<TcpListener> {
     let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
     for addr in addresses {
-        match listen_on(*addr, backlog) {
+        match listen_on(*addr, backlog, OnlyV6::No) {
             Ok(listener) => return Ok(listener),
             Err(error) => failed = error,
         }
@@ -505,11 +507,21 @@ fn listen_on_any(addresses: &[SocketAddr], backlog: u32) -> io::Result<TcpListen
     Err(failed)
 }
 
-fn listen_on(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+/// Whether who listens on all IPv6 addresses leaves those of IPv4 to others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnlyV6 {
+    Yes,
+    No,
+}
+
+fn listen_on(addr: SocketAddr, backlog: u32, only: OnlyV6) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // A port that was in use a moment ago can be taken anew; on Windows that means another thing.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    if addr.is_ipv6() && only == OnlyV6::Yes {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&addr.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())

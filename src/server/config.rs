@@ -288,7 +288,7 @@ impl ServerConfig {
     pub fn store(&self) -> StoreBuilder {
         let number = |name| self.get(name)?.parse::<u64>().ok();
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let mut builder = Store::builder();
+        let mut builder = Store::builder().with_files_of_others();
         if self.get("enable-debug-command").is_some_and(|allowed| allowed != "no") {
             builder = builder.clock(ManualClock::running());
         }
@@ -296,7 +296,7 @@ impl ServerConfig {
             builder = builder.databases(u16::try_from(databases).unwrap_or(u16::MAX));
         }
         if let Some(bytes) = number("proto-max-bulk-len") {
-            builder = builder.value_limit(size(bytes)).with_files_of_others();
+            builder = builder.value_limit(size(bytes));
         }
         if let Some(bytes) = number("maxmemory").filter(|bytes| *bytes > 0) {
             let policy = self.get("maxmemory-policy").unwrap_or_default();

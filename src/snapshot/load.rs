@@ -215,6 +215,9 @@ fn place(space: &Keyspace, found: Found) -> Result<(), Fault> {
         if writer.value(key).is_some() {
             return Ok(Err(Fault::Damaged { at, what: "a key occurs twice" }));
         }
+        if space.takes_files() {
+            writer.admit_all();
+        }
         writer.set(key, value, deadline, KeyEvent::Restore).map(Ok)
     })?
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Refusal;
 use super::catalog::{self, Bits};
+use super::selector::has_spaces;
 use crate::Bytes;
 use crate::table::command::CATEGORIES;
 use crate::table::row::{Compat, Row, flag};
@@ -77,7 +78,7 @@ impl Commands {
         if row.named == 2 {
             return Err(Refusal::FirstOfSubcommand);
         }
-        if first.is_empty() {
+        if first.is_empty() || has_spaces(first) {
             return Err(Refusal::Syntax);
         }
         if catalog::behind(row).is_empty() {

@@ -30,6 +30,26 @@ fn a_signal_saves_and_a_restart_loads() {
     }
 }
 
+/// As Redis: a file is read as it is, and what comes then is over the limit.
+#[test]
+fn what_is_more_than_the_limit_of_memory_stays() {
+    for file in FILES {
+        let folder = Folder::new();
+        let mut server = Program::start(folder.path(), file);
+        let mut client = server.client();
+        for n in 0..40 {
+            assert_eq!(client.ask(&format!("SETRANGE page:{n} 100000 x")), "100001");
+        }
+        assert_eq!(client.ask("SHUTDOWN SAVE"), "");
+        assert_eq!(server.ended().code(), Some(0));
+        let server = Program::start(folder.path(), &[file, &["--maxmemory", "2mb"]].concat());
+        let mut client = server.client();
+        assert_eq!(client.ask("DBSIZE"), "40");
+        assert_eq!(client.ask("SET a 1"), "OOM command not allowed when used memory > 'maxmemory'.");
+        assert_eq!(client.ask("STRLEN page:39"), "100001");
+    }
+}
+
 /// A limit that is lower by now is one for what comes.
 #[test]
 fn what_is_longer_than_the_limit_stays() {

@@ -270,6 +270,15 @@ fn it_listens_on_several_addresses_with_one_port() {
     let mut others = std::net::TcpStream::connect(("127.0.0.2", server.port)).unwrap();
     std::io::Write::write_all(&mut others, b"PING\r\n").unwrap();
     assert_eq!(server.client().config("bind"), "127.0.0.1 127.0.0.2 -::7:7");
+    // Redis's own line: each kind of address by itself. A machine may have but one.
+    let all = Program::start(folder.path(), &["--bind", "*", "-::*"]);
+    assert_eq!(all.client().ask("PING"), "PONG");
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        assert!(std::net::TcpStream::connect(("::1", all.port)).is_ok());
+        let six = Program::start(folder.path(), &["--bind", "::*"]);
+        assert!(std::net::TcpStream::connect(("::1", six.port)).is_ok());
+        assert!(std::net::TcpStream::connect(("127.0.0.1", six.port)).is_err());
+    }
     let fails = program(folder.path(), &["--port", "0", "--bind", "::7:7"]).output().unwrap();
     assert_eq!(fails.status.code(), Some(1));
 }
