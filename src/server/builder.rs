@@ -427,6 +427,29 @@ impl ServerBuilder {
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{addr}: {error}"))),
             }
         }
+        let mut doors = Doors { tcp: None, unix: None, is_tls: false };
+        for listener in &tcp {
+            listener.set_nonblocking(true)?;
+        }
+        doors.tcp = tcp.first().map(TcpListener::local_addr).transpose()?;
+        #[cfg(feature = "tls")]
+        let acceptor = self.tls.map(|tls| tls.acceptor()).transpose()?;
+        #[cfg(feature = "tls")]
+        (doors.is_tls = !tcp.is_empty() && acceptor.is_some());
+        #[cfg(unix)]
+        let socket = match &self.socket {
+            Some((path, permissions)) => Some(
+                socket_file::listen(path, *permissions)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
+            ),
+            None => None,
+        };
+        #[cfg(unix)]
+        (doors.unix = self.socket.map(|(path, _)| path));
+        if doors.tcp.is_none() && doors.unix.is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a server that listens nowhere"));
+        }
+        // The store is touched once nothing of these can fail any more.
         start(store.space(), self.parameters.into_iter(), self.options.compat)
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
         // It is the default user's, unless there are rules for that one.
@@ -450,28 +473,6 @@ impl ServerBuilder {
             saving
                 .save_to(store.space(), file.absolute()?, self.options.compat, self.listener)
                 .map_err(|error| invalid(error.to_string()))?;
-        }
-        let mut doors = Doors { tcp: None, unix: None, is_tls: false };
-        for listener in &tcp {
-            listener.set_nonblocking(true)?;
-        }
-        doors.tcp = tcp.first().map(TcpListener::local_addr).transpose()?;
-        #[cfg(feature = "tls")]
-        let acceptor = self.tls.map(|tls| tls.acceptor()).transpose()?;
-        #[cfg(feature = "tls")]
-        (doors.is_tls = !tcp.is_empty() && acceptor.is_some());
-        #[cfg(unix)]
-        let socket = match &self.socket {
-            Some((path, permissions)) => Some(
-                socket_file::listen(path, *permissions)
-                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
-            ),
-            None => None,
-        };
-        #[cfg(unix)]
-        (doors.unix = self.socket.map(|(path, _)| path));
-        if doors.tcp.is_none() && doors.unix.is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a server that listens nowhere"));
         }
         let open = || {
             let mut listeners = Vec::new();

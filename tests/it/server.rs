@@ -202,6 +202,23 @@ fn the_system_asks_after_clients_of_whom_nothing_is_heard() {
     until("both timers", || [&first, &second].map(timer) == [Some("02".to_owned()), Some("00".to_owned())]);
 }
 
+/// What would have been said of the store is not.
+#[test]
+fn a_server_that_does_not_start_leaves_the_store_as_it_was() {
+    let store = Store::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    assert!(Server::builder().password("secret").bind(&addr).start(&store).is_err());
+    #[cfg(unix)]
+    {
+        let nowhere = std::path::Path::new("/no/such/folder/larder.sock");
+        assert!(Server::builder().password("secret").unix_socket(nowhere).start(&store).is_err());
+    }
+    assert!(Server::builder().password("secret").no_tcp().start(&store).is_err());
+    let server = store.serve().unwrap();
+    assert_eq!(Client::connect(server.addr()).ask("PING"), "+PONG");
+}
+
 #[test]
 fn one_client_too_many_is_told_so() {
     let server = Server::builder().max_clients(2).start(&Store::new()).unwrap();

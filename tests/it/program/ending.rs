@@ -89,22 +89,6 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(server.ended().code(), Some(1));
 }
 
-/// As who is told to call it may do, where a script can be killed no more.
-#[cfg(feature = "lua")]
-#[test]
-fn a_shutdown_that_saves_nothing_waits_for_no_script() {
-    let folder = Folder::new();
-    let mut server = Program::start(folder.path(), &[FILES[1], &["--busy-reply-threshold", "1"]].concat());
-    let mut client = server.client();
-    client.0.get_mut().write_all(b"EVAL \"redis.call('set', 'a', 1) while true do end\" 0\r\n").unwrap();
-    let mut other = server.client();
-    until("busy script", || other.ask("GET a").starts_with("BUSY"));
-    assert!(other.ask("SCRIPT KILL").starts_with("UNKILLABLE"));
-    assert_eq!(other.ask("SHUTDOWN NOSAVE"), "");
-    assert_eq!(server.ended().code(), Some(0));
-    assert!(!folder.path().join("test.rdb").exists());
-}
-
 /// Nor do clients that are held back hold the end back.
 #[test]
 fn a_signal_ends_it_while_clients_pause() {
