@@ -60,10 +60,15 @@ pub(crate) struct Running {
     pub name: String,
     pub command: Vec<Bytes>,
     pub since: u64,
-    /// It does for a client of a server.
+    /// Of whose client it is.
     #[cfg(feature = "server")]
-    pub is_served: bool,
+    pub server: Option<Arc<Ending>>,
 }
+
+/// Whether a server ends whatever runs for its clients, now and from now on.
+#[cfg(feature = "server")]
+#[derive(Default)]
+pub(crate) struct Ending(AtomicBool);
 
 /// A command that has passed, until this is dropped.
 pub(crate) struct Inside(Arc<Stripe>);
@@ -171,7 +176,7 @@ impl Gate {
     }
 
     /// Why a command of this thread does not pass; nothing if it does.
-    fn shut(&self, clock: &Clock, threshold: impl FnOnce() -> u64) -> Option<Shut> {
+    pub(crate) fn shut(&self, clock: &Clock, threshold: impl FnOnce() -> u64) -> Option<Shut> {
         let state = self.state.lock();
         let taken = state.turn.as_ref()?;
         // What is called from within, by a listener that is told of its effects.
@@ -193,7 +198,12 @@ impl Gate {
 
     /// Notes what runs now.
     pub(super) fn note(&self, runs: Option<Running>) {
-        if let Some(turn) = &mut self.state.lock().turn {
+        let mut state = self.state.lock();
+        #[cfg(feature = "server")]
+        if runs.as_ref().and_then(|runs| runs.server.as_ref()).is_some_and(|server| server.has_come()) {
+            self.signals.end();
+        }
+        if let Some(turn) = &mut state.turn {
             turn.runs = runs;
         }
     }
@@ -203,12 +213,15 @@ impl Gate {
         self.state.lock().turn.as_ref().and_then(|turn| turn.runs.clone())
     }
 
-    /// Has what runs for a server's client end in any case, as the server does.
+    /// Has what runs for a server's clients end in any case, as the server does, and what begins to.
     #[cfg(feature = "server")]
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&self, server: &Arc<Ending>) {
         let state = self.state.lock();
+        // Under the lock: what is noted behind it finds this.
+        server.0.store(true, Ordering::SeqCst);
         let runs = state.turn.as_ref().and_then(|turn| turn.runs.as_ref());
-        if runs.is_some_and(|runs| runs.is_served) {
+        let of = runs.and_then(|runs| runs.server.as_ref());
+        if of.is_some_and(|of| Arc::ptr_eq(of, server)) {
             self.signals.end();
         }
     }
@@ -245,6 +258,13 @@ impl Gate {
                 job();
             }
         }
+    }
+}
+
+#[cfg(feature = "server")]
+impl Ending {
+    fn has_come(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 }
 

@@ -34,6 +34,8 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::table::{Compat, ScriptCounts, Session, no_script};
 
+#[cfg(feature = "server")]
+pub(crate) use gate::Ending;
 pub(crate) use gate::{Gate, Held, Inside, Kill, Running, Shut, Stripe, Turn};
 pub(crate) use library::{Function, Library, Restoring};
 pub(crate) use shebang::Flags;
@@ -212,7 +214,7 @@ impl Scripts {
             command,
             since,
             #[cfg(feature = "server")]
-            is_served: part.is_part_of_served(),
+            server: part.ends_with(),
         }));
         let Some(engine) = &state.engine else { return Err(NO_STATE) };
         let ended = engine.run(job, part);
@@ -399,9 +401,8 @@ impl Scripts {
     /// How many there are of what; while a script runs, as it was when that began.
     pub(crate) fn counts(&self, session: &Session) -> ScriptCounts {
         // Who runs a script has the state's lock, and may be the one who asks.
-        let is_idle = || self.gate.running().is_none();
-        if !self.is_up_to_date(session.db().space()) && is_idle() {
-            drop(self.up_to_date(Of::session(session)));
+        if let Some(mut state) = self.state.try_lock() {
+            self.bring_up_to_date(&mut state, Of::session(session));
         }
         let (counts, memory) = (*self.counts.lock(), self.memory.load(Ordering::Relaxed));
         ScriptCounts { memory, overhead: if memory > 0 { size_of::<Engine>() } else { 0 }, ..counts }
@@ -440,6 +441,11 @@ impl Scripts {
     /// others there. One that cannot be loaded in this server stays, and has no functions.
     fn up_to_date(&self, of: Of<'_>) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
+        self.bring_up_to_date(&mut state, of);
+        state
+    }
+
+    fn bring_up_to_date(&self, state: &mut State, of: Of<'_>) {
         if !self.is_up_to_date(of.space) {
             let codes = of.space.libraries().codes();
             state.libraries = Libraries::default();
@@ -451,9 +457,8 @@ impl Scripts {
                 }
             }
             *self.known.lock() = codes;
-            self.count(&state);
+            self.count(state);
         }
-        state
     }
 
     /// The same, for who changes libraries.

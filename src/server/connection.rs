@@ -90,6 +90,8 @@ pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::R
     stream.keep_alive(keep_alive(shared.store.space()));
     let (client, server) = stream.addresses();
     let session = shared.store.session().compat(shared.options.compat).addresses(client, server).served();
+    #[cfg(feature = "lua")]
+    let session = session.ending_with(&shared.ending);
     #[cfg(feature = "testing")]
     if !session.is_linked() {
         return;
@@ -303,10 +305,9 @@ impl Connection<'_> {
         if self.stopped.has_changed().unwrap_or(true) { Err(Gone) } else { Ok(()) }
     }
 
-    /// Runs a command. A script has this thread for itself: another takes over the clients that it serves.
+    /// Runs a command. One that takes long has this thread for itself: another takes over the clients that it serves.
     fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        #[cfg(feature = "lua")]
-        if self.session.runs_scripts(words) {
+        if self.session.takes_long(words) {
             return tokio::task::block_in_place(|| self.run(words));
         }
         self.run(words)

@@ -26,6 +26,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
+#[cfg(feature = "lua")]
+use crate::script::Ending;
 use crate::table::parameter;
 use crate::{Bytes, Compat, Session, Shutdown, Store};
 
@@ -93,6 +95,9 @@ struct Shared {
     stop: watch::Sender<bool>,
     /// How a client wants it to end, once one has said so.
     asked: watch::Sender<Option<Shutdown>>,
+    /// What its clients' scripts end with.
+    #[cfg(feature = "lua")]
+    ending: Arc<Ending>,
 }
 
 impl Shared {
@@ -113,12 +118,13 @@ impl Shared {
     /// A client has shut it down: it closes by itself. With all that is not saved goes what a script is about, which might not
     /// end.
     fn shut_down(&self, how: Shutdown) {
-        #[cfg(feature = "lua")]
-        if how == Shutdown::NoSave {
-            self.store.space().shared().scripts.gate.end();
-        }
         self.asked.send_replace(Some(how));
         self.stop.send_replace(true);
+        // Who waits for the script is told of the stop before it may go on.
+        #[cfg(feature = "lua")]
+        if how == Shutdown::NoSave {
+            self.store.space().shared().scripts.gate.end(&self.ending);
+        }
     }
 }
 
@@ -393,6 +399,8 @@ impl Server {
             connected: AtomicUsize::new(0),
             stop,
             asked: watch::channel(None).0,
+            #[cfg(feature = "lua")]
+            ending: Arc::default(),
         });
         let (closing, closed) = std::sync::mpsc::channel();
         let (alive, over) = mpsc::channel(1);

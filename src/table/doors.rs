@@ -5,10 +5,16 @@ use super::acl::Account;
 #[cfg(feature = "server")]
 use super::clients::Traffic;
 #[cfg(feature = "server")]
+use super::row::Row;
+#[cfg(feature = "server")]
+use super::row::flag::{ADMIN, SCRIPTS};
+#[cfg(feature = "server")]
 use super::saving::Shutdown;
 use super::session::Session;
 #[cfg(feature = "server")]
 use super::transaction::Queue;
+#[cfg(feature = "server")]
+use crate::Bytes;
 use crate::reply::Reply;
 use crate::resp::{Dialect, encode};
 
@@ -73,6 +79,14 @@ impl Session {
         // It is no client, whom others could see and disconnect.
         self.shared().clients.disconnect(&self.client);
         self
+    }
+
+    /// Whether a command may keep its thread for long: it runs a script, or writes a file.
+    #[cfg(feature = "server")]
+    pub(crate) fn takes_long(&self, words: &[Bytes]) -> bool {
+        let writes_file = |row: &Row| row.has(ADMIN) && matches!(row.name, "save" | "shutdown");
+        let runs = |row: &Row| row.has(SCRIPTS) || (row.name == "exec" && self.queue.is_some());
+        self.look_up(words).is_ok_and(|row| runs(row) || writes_file(row))
     }
 
     /// How its server is to end, if its client has said so.

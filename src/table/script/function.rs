@@ -1,9 +1,9 @@
 //! FUNCTION: libraries of functions.
 
-use super::lines;
+use super::{busy, lines};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
-use crate::script::{Function, Restoring};
+use crate::script::{Function, Restoring, Shut};
 use crate::table::args::is;
 use crate::table::call::{Answer, Call};
 use crate::table::row::Compat;
@@ -103,9 +103,13 @@ fn told(name: String, function: Function) -> Reply {
 
 /// What runs, and what there is: answered while a script runs.
 pub(super) fn stats(call: &mut Call<'_>) -> Answer {
-    let scripts = &call.shared().scripts;
+    let (scripts, clock) = (&call.shared().scripts, call.space().clock());
+    // As Redis: it is about functions.
+    if let Some(Shut::Busy { is_function: false }) = scripts.gate.shut(clock, || call.session.threshold()) {
+        return Err(busy(call.compat(), false));
+    }
     let count = scripts.counts(call.session);
-    let now = call.space().clock().now();
+    let now = clock.now();
     let running = scripts.gate.running().map_or(Reply::Nil, |running| {
         map(vec![
             ("name", Reply::text(running.name)),

@@ -7,6 +7,8 @@ use crate::Bytes;
 use crate::keyspace::transaction::Transaction;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
+#[cfg(feature = "server")]
+use crate::script::Ending;
 use crate::script::{Held, Inside, Shut, Signals, Stripe, Turn};
 use crate::table::acl::Place;
 use crate::table::command::flags;
@@ -24,9 +26,9 @@ const SUBCOMMAND: &[u8] = b"ERR unknown subcommand";
 pub(in crate::table) struct Scripting {
     /// It runs the commands of a script, for another one.
     pub is_part: bool,
-    /// That one is a client of a server.
+    /// That one is a client of a server, with which its scripts may have to end.
     #[cfg(feature = "server")]
-    is_served: bool,
+    server: Option<Arc<Ending>>,
     stripe: Option<Arc<Stripe>>,
     /// What its script may touch, if a test wants to know.
     #[cfg(feature = "testing")]
@@ -52,20 +54,41 @@ pub(in crate::table) enum Passed {
 type Checked = Result<&'static Row, ErrorReply>;
 
 impl Session {
-    /// Whether it runs a script for a client of a server.
+    /// That of the server whose client it is, or runs a script for.
     #[cfg(feature = "server")]
-    pub(crate) fn is_part_of_served(&self) -> bool {
-        self.scripting.is_served
+    pub(crate) fn ends_with(&self) -> Option<Arc<Ending>> {
+        self.scripting.server.clone()
+    }
+
+    /// The same session as that of a client of a server, with which its scripts may have to end.
+    #[cfg(feature = "server")]
+    pub(crate) fn ending_with(mut self, server: &Arc<Ending>) -> Self {
+        self.scripting.server = Some(Arc::clone(server));
+        self
+    }
+
+    /// Whether a command can be carried out while a script runs: those take no lock. To watch does, and to save at the end.
+    fn is_free(row: &Row, words: &[Bytes]) -> bool {
+        let says = |what: &[u8]| words.iter().any(|word| word.eq_ignore_ascii_case(what));
+        match row.name {
+            _ if !row.has(ALLOW_BUSY) => false,
+            "watch" => false,
+            "shutdown" => says(b"NOSAVE") || says(b"ABORT"),
+            _ => true,
+        }
     }
 
     /// Has a command pass the gate, if it is one that will be carried out.
     ///
     /// # Errors
     /// [`Held`], if it has to wait for somebody's script.
-    pub(in crate::table) fn pass(&mut self, checked: Checked) -> Result<(Checked, Passed), Held> {
+    pub(in crate::table) fn pass(
+        &mut self,
+        checked: Checked,
+        words: &[Bytes],
+    ) -> Result<(Checked, Passed), Held> {
         let row = match checked {
-            // What can be done while a script runs takes no lock; to watch does.
-            Ok(row) if !row.has(ALLOW_BUSY) || row.name == "watch" => row,
+            Ok(row) if !Self::is_free(row, words) => row,
             other => return Ok((other, Passed::Freely)),
         };
         let space = self.db().space();
@@ -118,14 +141,8 @@ impl Session {
     }
 
     /// How long a script may run before others are told of it, in milliseconds; 0 for ever.
-    fn threshold(&self) -> u64 {
+    pub(super) fn threshold(&self) -> u64 {
         number::parse_u64(&value(self.db().space(), "busy-reply-threshold")).unwrap_or(5_000)
-    }
-
-    /// Whether a command may take long, as it runs a script.
-    #[cfg(feature = "server")]
-    pub(crate) fn runs_scripts(&self, words: &[Bytes]) -> bool {
-        self.look_up(words).is_ok_and(|row| row.has(SCRIPTS) || (row.name == "exec" && self.queue.is_some()))
     }
 
     /// A session for the commands of this one's script, within a transaction that holds all.
@@ -134,7 +151,7 @@ impl Session {
         let mut part = Session::of(self.db().within(transaction), client, account, self.compat);
         #[cfg(feature = "server")]
         {
-            part.scripting.is_served = self.is_served;
+            part.scripting.server.clone_from(&self.scripting.server);
         }
         part.scripting.is_part = true;
         part.caching = self.caching;

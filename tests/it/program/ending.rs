@@ -1,8 +1,6 @@
 //! How the program ends, and what is on the disk then.
 
 use std::fs;
-#[cfg(feature = "lua")]
-use std::io::Write;
 use std::thread;
 
 use super::{Program, program};
@@ -10,6 +8,12 @@ use crate::support::{Folder, until};
 
 /// The same with larder's own file and with Redis's.
 const FILES: [&[&str]; 2] = [&["--snapshot", "larder.snapshot"], &["--dbfilename", "test.rdb"]];
+
+/// Others are told of a script at once.
+#[cfg(feature = "lua")]
+const SOON: &[&str] = &["--busy-reply-threshold", "1"];
+#[cfg(feature = "lua")]
+const ENDLESS: &str = "EVAL \"redis.call('set', 'a', 1) while true do end\" 0";
 
 #[test]
 fn a_signal_saves_and_a_restart_loads() {
@@ -77,16 +81,64 @@ fn what_is_longer_than_the_limit_stays() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let folder = Folder::new();
-    let mut server = Program::start(folder.path(), FILES[1]);
+    let mut server = Program::start(folder.path(), &[FILES[1], SOON].concat());
     let mut client = server.client();
     assert_eq!(client.ask("SET greeting hello"), "OK");
-    client.0.get_mut().write_all(b"EVAL \"redis.call('set', 'a', 1) while true do end\" 0\r\n").unwrap();
+    client.send(ENDLESS);
     let mut other = server.client();
-    until("script", || other.ask("FUNCTION STATS").contains("while true"));
+    until("busy script", || other.ask("GET greeting").starts_with("BUSY"));
     server.signal("TERM");
     server.says("Received SIGTERM");
     server.signal("INT");
     assert_eq!(server.ended().code(), Some(1));
+}
+
+/// What every other client is told to do where a script can be killed no more; nothing else ends the server meanwhile.
+#[cfg(feature = "lua")]
+#[test]
+fn a_shutdown_that_saves_nothing_waits_for_no_script() {
+    let folder = Folder::new();
+    let file = folder.path().join("test.rdb");
+    let mut server = Program::start(folder.path(), &[FILES[1], SOON].concat());
+    let mut client = server.client();
+    client.send(ENDLESS);
+    let mut other = server.client();
+    until("script that has written", || {
+        let said = other.ask("SCRIPT KILL");
+        if said == "OK" {
+            let reply = client.reply();
+            assert!(reply.starts_with("ERR Script killed by user"), "{reply}");
+            client.send(ENDLESS);
+        }
+        said.starts_with("UNKILLABLE")
+    });
+    until("busy script", || other.ask("GET a").starts_with("BUSY"));
+    for how in ["SHUTDOWN", "SHUTDOWN SAVE", "SHUTDOWN NOW FORCE", "SHUTDOWN"] {
+        let said = other.ask(how);
+        assert!(said.starts_with("BUSY"), "{how}: {said}");
+    }
+    assert!(!file.exists());
+    assert_eq!(other.ask("SHUTDOWN NOSAVE"), "");
+    assert_eq!(server.ended().code(), Some(0));
+    assert!(!file.exists());
+}
+
+/// Nor for those that are still to come in the transaction whose script it ends.
+#[cfg(feature = "lua")]
+#[test]
+fn a_shutdown_that_saves_nothing_ends_all_scripts() {
+    let folder = Folder::new();
+    let mut server = Program::start(folder.path(), SOON);
+    let mut client = server.client();
+    assert_eq!(client.ask("MULTI"), "OK");
+    for _ in 0..3 {
+        assert_eq!(client.ask(ENDLESS), "QUEUED");
+    }
+    client.send("EXEC");
+    let mut other = server.client();
+    until("busy script", || other.ask("GET a").starts_with("BUSY"));
+    assert_eq!(other.ask("SHUTDOWN NOSAVE"), "");
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 /// Nor do clients that are held back hold the end back.

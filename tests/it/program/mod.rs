@@ -130,8 +130,13 @@ impl Client {
 
     /// The reply's text: a line's, a string's, or those of an array's elements, one behind the other.
     fn ask(&mut self, command: &str) -> String {
-        self.0.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        self.send(command);
         self.reply()
+    }
+
+    /// Says something whose reply is not waited for.
+    fn send(&mut self, command: &str) {
+        self.0.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
     }
 
     fn reply(&mut self) -> String {
