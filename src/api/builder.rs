@@ -238,7 +238,8 @@ impl StoreBuilder {
     ///
     /// Once there are more, keys go as [`eviction`](Self::eviction) says before the call returns that brought
     /// them: the store is over its limit by what the calls under way bring, and no more. What is larger
-    /// than seven eighths of the limit is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory). A
+    /// than seven eighths of the limit is refused with [`Error::OutOfMemory`](crate::Error::OutOfMemory). What `EXEC` and scripts
+    /// have begun they end, as in Redis: they are refused as a whole, where there is no room left when they come. A
     /// limit below some ten thousand bytes leaves little for data: a table takes a few hundred for itself.
     ///
     /// ```

@@ -181,6 +181,11 @@ impl Bound {
         }
     }
 
+    /// Whether nothing can be evicted, as far as can be told without looking.
+    fn refuses(&self) -> bool {
+        !self.has_victims() || self.is_stuck.load(Ordering::Relaxed)
+    }
+
     /// Notes what a shard weighs now. O(databases)
     pub(super) fn weigh(&self, shard: &mut Shard) {
         let tables = shard.tables().map(|(_, table)| table);
@@ -220,6 +225,17 @@ impl Keyspace {
     pub(crate) fn max_bytes(&self) -> Option<usize> {
         let bound = self.bound().filter(|bound| matches!(bound.measure, Measure::Bytes))?;
         usize::try_from(bound.most()).ok().filter(|most| *most < usize::MAX)
+    }
+
+    /// Whether there is not even room for one key more, within a limit in bytes, and none can be made. O(1)
+    #[cfg(feature = "commands")]
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.bound().is_some_and(|bound| {
+            let least = ENTRY as u64;
+            let is_one_of_bytes = matches!(bound.measure, Measure::Bytes);
+            is_one_of_bytes && bound.is_over(least) && (bound.refuses() || bound.most() < least)
+        })
     }
 
     /// What goes when the limit is reached, if there is one.
@@ -372,19 +388,32 @@ impl Writer<'_> {
             Measure::Weight(_) => 0,
         };
         let need = need as u64;
-        self.keep_within(need, keys);
-        let refuses = !bound.has_victims() || bound.is_stuck.load(Ordering::Relaxed);
-        // What cannot fit does not have everything else evicted for it, and then goes itself.
-        let (fits, is_full) = match bound.measure {
-            // By how much a collection will grow is not known here: there has to be some room.
-            Measure::Bytes => (need <= bound.most() - bound.most() / 8, bound.is_over(need.max(1))),
-            Measure::Keys => (need <= bound.most(), need > 0 && bound.is_over(need)),
-            Measure::Weight(_) => (true, bound.is_over(1)),
+        let fits = match bound.measure {
+            Measure::Bytes => need <= bound.most() - bound.most() / 8,
+            Measure::Keys => need <= bound.most(),
+            Measure::Weight(_) => true,
         };
-        if !fits || bound.most() == 0 || (refuses && is_full) {
+        // What cannot fit does not have everything else evicted for it, and then goes itself.
+        self.keep_within(if fits { need } else { 0 }, keys);
+        let is_full = match bound.measure {
+            // By how much a collection will grow is not known here: there has to be some room.
+            Measure::Bytes => bound.is_over(need.max(1)),
+            Measure::Keys => need > 0 && bound.is_over(need),
+            Measure::Weight(_) => bound.is_over(1),
+        };
+        let is_refused = !fits || bound.most() == 0 || (bound.refuses() && is_full);
+        if is_refused && !(self.is_whole() && matches!(bound.measure, Measure::Bytes)) {
             return Err(Error::OutOfMemory);
         }
         Ok(())
+    }
+
+    /// Whether it is [part of a whole](Effects::is_whole).
+    fn is_whole(&mut self) -> bool {
+        #[cfg(feature = "commands")]
+        return self.effects_mut().is_whole;
+        #[cfg(not(feature = "commands"))]
+        false
     }
 
     /// What the value of a key holds on the heap, in bytes, if it has an entry.

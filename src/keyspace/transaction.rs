@@ -85,7 +85,7 @@ impl Transaction {
     }
 
     /// Runs `body` with all shards held: nobody else does anything meanwhile, and what it did stays, whatever
-    /// becomes of it. `None` without running it if anything has happened to what is `watched`.
+    /// becomes of it. A limit in bytes refuses nothing of it. `None` without running it if anything has happened to what is `watched`.
     ///
     /// # Errors
     /// [`Error::InTransaction`] if this thread already is in a transaction of this store.
@@ -106,7 +106,7 @@ impl Transaction {
         if watched.iter().any(|watched| watched.watch.is_changed() || is_overdue(watched)) {
             return Ok(None);
         }
-        let mut session = Session::start(space, None, guards, still, Effects::new());
+        let mut session = Session::start(space, None, guards, still, Effects::whole());
         session.commits = true;
         let result = body(&session.transaction);
         session.end()?;

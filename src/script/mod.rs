@@ -136,7 +136,7 @@ impl Scripts {
     /// Redis's, of the script and of what is no script.
     pub(crate) fn eval(
         &self,
-        part: Session,
+        mut part: Session,
         which: &Which<'_>,
         given: Given<'_>,
     ) -> Result<Reply, ErrorReply> {
@@ -167,6 +167,9 @@ impl Scripts {
         if flags.is_some_and(|flags| !flags.no_writes()) {
             check_may_write(&part, &given)?;
         }
+        if flags.is_some_and(Flags::allow_oom) {
+            part.needs_no_room();
+        }
         let read_only = given.read_only || flags.is_some_and(|flags| flags.no_writes());
         let (keys, args) = (given.keys, given.args);
         let job = Job { function: &function, name: &sha, is_function: false, read_only, keys, args };
@@ -177,12 +180,15 @@ impl Scripts {
     ///
     /// # Errors
     /// Redis's, of the function, and if there is none of that name.
-    pub(crate) fn call(&self, part: Session, name: &[u8], given: Given<'_>) -> Result<Reply, ErrorReply> {
+    pub(crate) fn call(&self, mut part: Session, name: &[u8], given: Given<'_>) -> Result<Reply, ErrorReply> {
         let mut state = self.up_to_date(Of::session(&part));
         let library::Function { name, flags, .. } =
             state.libraries.function(name).cloned().ok_or(NO_FUNCTION)?;
         if !flags.no_writes() {
             check_may_write(&part, &given)?;
+        }
+        if flags.allow_oom() {
+            part.needs_no_room();
         }
         let engine = state.engine(Of::session(&part), &self.gate)?;
         let function = engine.function(&found_by(&name)).ok_or(NO_FUNCTION)?;

@@ -23,6 +23,11 @@ impl Flags {
         self.0 & 1 != 0
     }
 
+    /// Whether a server that is out of memory runs it.
+    pub(crate) fn allow_oom(self) -> bool {
+        self.no_writes() || self.0 & 2 != 0
+    }
+
     /// Their names, in Redis's order.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         Flags::NAMES

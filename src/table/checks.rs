@@ -9,9 +9,9 @@ use super::config;
 use super::find;
 use super::row::{Compat, Row, Run, flag};
 use super::session::Session;
-use crate::Bytes;
 use crate::reply::ErrorReply;
 use crate::resp::Protocol;
+use crate::{Bytes, Error};
 
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
 const SHOWN: usize = 128;
@@ -27,6 +27,7 @@ impl Session {
     pub(super) fn check_place(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
         self.check_queues(row)?;
         self.check_rights(row, words, Place::Call)?;
+        self.check_room(row, words)?;
         self.check_saved(row)?;
         self.check_listens(row)?;
         self.check_monitors(row)?;
@@ -75,6 +76,40 @@ impl Session {
             return Ok(());
         }
         self.check_rules(row, words, place)
+    }
+
+    /// What takes memory is refused where there is none, as a whole: it is not begun and then left in its midst.
+    #[inline]
+    fn check_room(&self, row: &Row, words: &[Bytes]) -> Result<(), ErrorReply> {
+        let space = self.db().space();
+        if space.is_bounded() && space.is_full() && self.needs_room(row, words) {
+            return Err(Error::OutOfMemory.into());
+        }
+        Ok(())
+    }
+
+    /// Whether a command may take memory: EXEC does if anything that is queued does, and a script by what it says of itself.
+    #[cold]
+    fn needs_room(&self, row: &Row, words: &[Bytes]) -> bool {
+        if let (Some(queue), false) = (&self.queue, matches!(row.name, "discard" | "quit" | "reset")) {
+            if row.name == "exec" {
+                return queue.any(|row, words| self.takes_room(row, words));
+            }
+            // The queue itself did, until 7.4.
+            if matches!(self.compat, Compat::Redis70 | Compat::Redis72) {
+                return true;
+            }
+        }
+        self.takes_room(row, words)
+    }
+
+    fn takes_room(&self, row: &Row, words: &[Bytes]) -> bool {
+        #[cfg(feature = "lua")]
+        if let Some(flags) = self.script_flags(row, words) {
+            return !flags.allow_oom();
+        }
+        let _ = words;
+        row.has(flag::DENYOOM)
     }
 
     /// Nothing is written while what is there cannot be saved; a PING tells those who look after the server.
@@ -145,7 +180,7 @@ impl Session {
     pub(super) fn refuse(&mut self, words: &[Bytes], error: ErrorReply) -> ErrorReply {
         if !words.first().is_some_and(|name| is(name, "EXEC")) {
             if let Some(queue) = &mut self.queue {
-                queue.is_broken = true;
+                queue.break_off(self.compat);
             }
             return error;
         }

@@ -338,6 +338,10 @@ impl Session {
         if let Some(outcome) = self.meet_fault(words) {
             return outcome;
         }
+        #[cfg(feature = "lua")]
+        if let Ok(row) = checked {
+            self.note_room(row);
+        }
         let row = match checked.and_then(|row| self.check_place(row, words)) {
             Ok(row) => row,
             Err(error) => {
@@ -349,7 +353,7 @@ impl Session {
         };
         self.show_natives(row, words);
         let outcome = match self.queue.as_mut().filter(|_| !row.has(flag::RUNS_IN_MULTI)) {
-            Some(queue) => Outcome::Reply(queue.add(row, words)),
+            Some(queue) => Outcome::Reply(queue.add(row, words, &self.watched)),
             None => self.run(row, words),
         };
         // It holds for one command, or for one transaction.

@@ -5,7 +5,7 @@ use super::call::{Answer, Call};
 use super::row::flag::{
     ALLOW_BUSY, FAST, LOADING, NOSCRIPT, RUNS_IN_MULTI, SKIP_SLOWLOG, STALE, VALKEY_NO_MULTI,
 };
-use super::row::{Keys, Row, row};
+use super::row::{Compat, Keys, Row, row};
 use super::session::{Outcome, Session};
 use crate::Bytes;
 use crate::keyspace::transaction::{Transaction, Watched};
@@ -29,8 +29,8 @@ pub(super) struct Queue {
     commands: Vec<(&'static Row, Vec<Bytes>)>,
     /// What they take.
     bytes: usize,
-    /// One of them was no command: `EXEC` will do nothing.
-    pub is_broken: bool,
+    /// One of them was no command, or had no place: `EXEC` will do nothing.
+    is_broken: bool,
     /// The database that the last `SELECT` of them selects.
     #[cfg(feature = "testing")]
     db: Option<u16>,
@@ -43,7 +43,6 @@ impl Queue {
     }
 
     /// Whether something is so of one of its commands.
-    #[cfg(feature = "lua")]
     pub(super) fn any(&self, is_so: impl Fn(&'static Row, &[Bytes]) -> bool) -> bool {
         self.commands.iter().any(|(row, words)| is_so(row, words))
     }
@@ -64,9 +63,20 @@ impl Queue {
         self.db
     }
 
-    /// Keeps a command for `EXEC`.
-    pub(super) fn add(&mut self, row: &'static Row, words: &[Bytes]) -> Reply {
+    /// Has `EXEC` do nothing, for which nothing more is kept; Valkey keeps nothing at all.
+    pub(super) fn break_off(&mut self, compat: Compat) {
+        self.is_broken = true;
+        if compat == Compat::Valkey9 {
+            (self.commands, self.bytes) = (Vec::new(), 0);
+        }
+    }
+
+    /// Keeps a command for `EXEC`, unless that will do nothing.
+    pub(super) fn add(&mut self, row: &'static Row, words: &[Bytes], watched: &[Watched]) -> Reply {
         const COMMAND: usize = size_of::<(&Row, Vec<Bytes>)>();
+        if self.is_broken || watched.iter().any(|watched| watched.watch.is_changed()) {
+            return Reply::Status("QUEUED".into());
+        }
         self.bytes +=
             words.iter().map(|word| size_of::<Bytes>() + word.heap_bytes()).sum::<usize>() + COMMAND;
         #[cfg(feature = "testing")]

@@ -22,6 +22,9 @@ pub(crate) struct Effects {
     pub wake_at: u64,
     /// In a transaction: how to take everything back, and what to announce at its end.
     pub undo: Option<Box<Undo>>,
+    /// Memory is no reason to refuse anything: those who began had room, and half of what they do would be worse.
+    #[cfg(feature = "commands")]
+    pub(in crate::keyspace) is_whole: bool,
     /// Most often nobody waits.
     pub(in crate::keyspace) others: Option<Box<Others>>,
     /// What the journal is to be told, and the place behind what it was told.
@@ -90,6 +93,12 @@ impl Effects {
 
     pub(in crate::keyspace) fn others(&mut self) -> &mut Others {
         self.others.get_or_insert_default()
+    }
+
+    /// Effects of what is carried out as a whole, and not taken back.
+    #[cfg(feature = "commands")]
+    pub(in crate::keyspace) fn whole() -> Self {
+        Effects { is_whole: true, ..Effects::new() }
     }
 
     /// Effects that can be taken back until they are committed.

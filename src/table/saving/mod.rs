@@ -15,7 +15,6 @@ use super::call::{Answer, Call};
 use super::config::{self, Settings};
 use super::row::flag::{ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE};
 use super::row::{Compat, Keys, Row, row};
-use crate::Progress;
 use crate::api::{Stats, Store};
 use crate::clock::Clock;
 use crate::keyspace::Keyspace;
@@ -23,6 +22,7 @@ use crate::reply::{ErrorReply, Reply};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::text::number;
+use crate::{Bytes, Progress};
 
 pub use file::SaveFile;
 
@@ -392,22 +392,43 @@ fn rewrite(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Status(said.into()))
 }
 
-fn shut_down(call: &mut Call<'_>) -> Answer {
-    let (mut how, mut forced, mut aborts, mut others) = (None, false, false, false);
-    while let Some(word) = call.args.take() {
+/// What the words of a SHUTDOWN ask for.
+#[derive(Default)]
+struct Asked {
+    how: Option<Shutdown>,
+    forced: bool,
+    aborts: bool,
+}
+
+/// # Errors
+/// Redis's, for what makes no sense.
+fn asked(words: &[Bytes]) -> Result<Asked, ErrorReply> {
+    let (mut asked, mut now) = (Asked::default(), false);
+    for word in words {
         match word {
-            word if is(word, "NOSAVE") && how.is_none() => how = Some(Shutdown::NoSave),
-            word if is(word, "SAVE") && how.is_none() => how = Some(Shutdown::Save),
+            word if is(word, "NOSAVE") && asked.how.is_none() => asked.how = Some(Shutdown::NoSave),
+            word if is(word, "SAVE") && asked.how.is_none() => asked.how = Some(Shutdown::Save),
             // There is no replica to wait for.
-            word if is(word, "NOW") => others = true,
-            word if is(word, "FORCE") => forced = true,
-            word if is(word, "ABORT") => aborts = true,
+            word if is(word, "NOW") => now = true,
+            word if is(word, "FORCE") => asked.forced = true,
+            word if is(word, "ABORT") => asked.aborts = true,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
-    if aborts && (how.is_some() || forced || others) {
+    if asked.aborts && (asked.how.is_some() || asked.forced || now) {
         return Err(ErrorReply::SYNTAX);
     }
+    Ok(asked)
+}
+
+/// Whether a SHUTDOWN with these words may save, for which it has to wait until no script runs.
+#[cfg(feature = "lua")]
+pub(super) fn may_save(words: &[Bytes]) -> bool {
+    asked(words).is_ok_and(|asked| !asked.aborts && asked.how != Some(Shutdown::NoSave))
+}
+
+fn shut_down(call: &mut Call<'_>) -> Answer {
+    let Asked { how, forced, aborts } = asked(call.args.take_rest())?;
     if aborts {
         return Err(ErrorReply::known("ERR No shutdown in progress."));
     }

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use super::busy;
-use crate::Bytes;
 use crate::keyspace::transaction::Transaction;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::Protocol;
 #[cfg(feature = "server")]
 use crate::script::Ending;
-use crate::script::{Held, Inside, Shut, Signals, Stripe, Turn};
+use crate::script::{Flags, Held, Inside, Shut, Signals, Stripe, Turn};
 use crate::table::acl::Place;
 use crate::table::command::flags;
 use crate::table::config::value;
-use crate::table::row::flag::{ALLOW_BUSY, MAY_REPLICATE, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
+use crate::table::row::flag::{ALLOW_BUSY, DENYOOM, MAY_REPLICATE, NOSCRIPT, RUNS_IN_MULTI, SCRIPTS, WRITE};
 use crate::table::row::{Compat, Row};
+use crate::table::saving::may_save;
 use crate::table::session::{Outcome, Session};
 use crate::text::number;
+use crate::{Bytes, Error};
 
 /// How the text begins that tells of a subcommand which there is not.
 const SUBCOMMAND: &[u8] = b"ERR unknown subcommand";
@@ -30,6 +31,8 @@ pub(in crate::table) struct Scripting {
     #[cfg(feature = "server")]
     server: Option<Arc<Ending>>,
     stripe: Option<Arc<Stripe>>,
+    /// The store had no room when its command came.
+    is_full: bool,
     /// What its script may touch, if a test wants to know.
     #[cfg(feature = "testing")]
     declared: Option<Declared>,
@@ -69,11 +72,10 @@ impl Session {
 
     /// Whether a command can be carried out while a script runs: those take no lock. To watch does, and to save at the end.
     fn is_free(row: &Row, words: &[Bytes]) -> bool {
-        let says = |what: &[u8]| words.iter().any(|word| word.eq_ignore_ascii_case(what));
         match row.name {
             _ if !row.has(ALLOW_BUSY) => false,
             "watch" => false,
-            "shutdown" => says(b"NOSAVE") || says(b"ABORT"),
+            "shutdown" => !may_save(words.get(1..).unwrap_or_default()),
             _ => true,
         }
     }
@@ -128,16 +130,19 @@ impl Session {
             let queue = self.queue.as_ref();
             return queue.is_some_and(|queue| queue.any(|row, words| self.may_write(row, words)));
         }
-        let script = if row.has(SCRIPTS) { words.get(1) } else { None };
-        let flags = script.and_then(|script| {
-            let scripts = &self.shared().scripts;
-            match row.name {
-                "eval" | "eval_ro" => scripts.flags_of_text(script, self.compat),
-                "evalsha" | "evalsha_ro" => scripts.flags_of_sha(script),
-                _ => scripts.flags_of_function(script),
-            }
-        });
+        let flags = self.script_flags(row, words);
         flags.map_or_else(|| row.has(WRITE | MAY_REPLICATE), |flags| !flags.no_writes())
+    }
+
+    /// What the script or function says of itself that a command calls, if it calls one that does.
+    pub(in crate::table) fn script_flags(&self, row: &Row, words: &[Bytes]) -> Option<Flags> {
+        let script = words.get(1).filter(|_| row.has(SCRIPTS))?;
+        let scripts = &self.shared().scripts;
+        match row.name {
+            "eval" | "eval_ro" => scripts.flags_of_text(script, self.compat),
+            "evalsha" | "evalsha_ro" => scripts.flags_of_sha(script),
+            _ => scripts.flags_of_function(script),
+        }
     }
 
     /// How long a script may run before others are told of it, in milliseconds; 0 for ever.
@@ -154,8 +159,21 @@ impl Session {
             part.scripting.server.clone_from(&self.scripting.server);
         }
         part.scripting.is_part = true;
+        part.scripting.is_full = self.scripting.is_full;
         part.caching = self.caching;
         part
+    }
+
+    /// Notes whether the store is full, for the scripts of the command that comes: what they write and remove does not count.
+    pub(in crate::table) fn note_room(&mut self, row: &Row) {
+        if row.has(SCRIPTS) || row.name == "exec" {
+            self.scripting.is_full = self.db().space().is_full();
+        }
+    }
+
+    /// Its script goes on where a store is full, as it has said.
+    pub(crate) fn needs_no_room(&mut self) {
+        self.scripting.is_full = false;
     }
 
     /// The script that it will run has declared these keys.
@@ -224,8 +242,14 @@ impl Session {
         if let Err(error) = self.check_rights(row, words, Place::Script) {
             return error.into();
         }
-        if read_only && row.has(WRITE | MAY_REPLICATE) {
+        // One that has written is stopped no more. Valkey looks at this first.
+        let is_out_of_memory = self.scripting.is_full && row.has(DENYOOM) && !signals.has_written();
+        let is_read_only = read_only && row.has(WRITE | MAY_REPLICATE);
+        if is_read_only && !(is_out_of_memory && self.compat == Compat::Valkey9) {
             return ErrorReply::known("ERR Write commands are not allowed from read-only scripts.").into();
+        }
+        if is_out_of_memory {
+            return ErrorReply::from(Error::OutOfMemory).into();
         }
         if row.has(WRITE) {
             // One that has done so already may go on: half of what it does would be worse.

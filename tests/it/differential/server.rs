@@ -1,11 +1,12 @@
 //! The servers that are compared with.
 
-use std::io::{BufRead, BufReader, Read, Write, stderr};
+use std::io::{BufRead, BufReader, Write, stderr};
 use std::net::{Ipv4Addr, TcpListener};
 #[cfg(feature = "server")]
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 
 use super::client::{Cmd, Connection, cmd};
 use super::outcome::Outcome;
@@ -35,8 +36,6 @@ pub struct Server {
     /// Its working directory, of its own: what one saves there another would load.
     #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "it is removed with this"))]
     folder: Folder,
-    /// What it logs, little as that is; the pipe stays open for as long as the server writes.
-    log: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -112,7 +111,7 @@ impl Server {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null());
             configure(&mut command);
-            let mut child = match command.spawn() {
+            let child = match command.spawn() {
                 Ok(child) => child,
                 Err(error) if named.is_some() => panic!("{variable} is {program:?}: {error}"),
                 Err(_) => {
@@ -120,8 +119,7 @@ impl Server {
                     return None;
                 }
             };
-            let log = BufReader::new(child.stdout.take().unwrap());
-            let mut server = Server { child, command, port, folder, log };
+            let mut server = Server { child, command, port, folder };
             if server.is_ready() {
                 return Some(server);
             }
@@ -140,14 +138,16 @@ impl Server {
     #[cfg(all(feature = "redis-tier", feature = "server"))]
     pub fn restart(&mut self) {
         self.child = self.command.spawn().unwrap();
-        self.log = BufReader::new(self.child.stdout.take().unwrap());
         assert!(self.is_ready(), "it did not come up again");
     }
 
-    /// Waits until it accepts connections; false if it ended instead.
+    /// Waits until it accepts connections; false if it ended instead. What it says from then on is read, so that it never
+    /// waits for that.
     fn is_ready(&mut self) -> bool {
-        let lines = self.log.by_ref().lines().map_while(Result::ok);
-        lines.into_iter().any(|line| line.contains("Ready to accept connections"))
+        let mut log = BufReader::new(self.child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let is_ready = log.any(|line| line.contains("Ready to accept connections"));
+        thread::spawn(|| log.for_each(drop));
+        is_ready
     }
 
     /// A connection of one family's own.

@@ -58,6 +58,7 @@ mod peers;
 mod producers;
 mod rdb;
 mod redis;
+mod room;
 mod scan;
 #[cfg(feature = "lua")]
 mod scripts;
