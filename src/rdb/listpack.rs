@@ -28,6 +28,9 @@ impl<'l> Listpack<'l> {
         }
         let (count, rest) = split(rest)?;
         let count = u16::from_le_bytes(count);
+        if rest.last() != Some(&END) {
+            return Err("a listpack has no end");
+        }
         Ok(Listpack { rest, left: (count != UNKNOWN).then_some(count) })
     }
 
@@ -83,6 +86,9 @@ impl<'l> Listpack<'l> {
         let (written, rest) = split_at(behind, width)?;
         if written != back(length, &mut buffer) {
             return Err("an element of a listpack is of another length than it says");
+        }
+        if rest.is_empty() {
+            return Err("the end of a listpack is part of an element");
         }
         self.rest = rest;
         self.left = self.left.map(|left| left - 1);
@@ -246,6 +252,22 @@ mod tests {
             bytes[at] = to;
             let _ = read(&bytes);
             bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(read(&bytes).is_err());
+        }
+
+        /// What says of itself how long it is may end too soon all the same.
+        #[test]
+        fn without_its_end_it_is_refused(
+            elements in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..9), is_counted: bool,
+        ) {
+            let mut bytes = written(&elements);
+            bytes.pop();
+            let length = (bytes.len() as u32).to_le_bytes();
+            bytes[..4].copy_from_slice(&length);
+            if !is_counted {
+                let count = HEADER - 2;
+                bytes[count..HEADER].copy_from_slice(&UNKNOWN.to_le_bytes());
+            }
             prop_assert!(read(&bytes).is_err());
         }
     }

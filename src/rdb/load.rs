@@ -37,7 +37,7 @@ pub struct RdbReport {
     pub entries: u64,
     /// Keys left out, as they have expired since.
     pub expired: u64,
-    /// What could not be held and was passed over.
+    /// What could not be held and was passed over. What a module keeps beside its keys is so, whatever the options say.
     pub skipped: Vec<RdbSkipped>,
     /// The code of function libraries that the file has, as it stands there. With the feature `lua` the store has them too, but
     /// for those that were skipped.
@@ -167,7 +167,12 @@ impl<R: BufRead> Load<'_, R> {
                     self.is_valkeys |= *self.reader.string()? == *b"valkey-ver";
                     self.reader.string()?;
                 }
-                OP_MODULE_AUX => skip::module_aux(&mut self.reader)?,
+                // It is of use to the module alone, whose keys are refused if there are any.
+                OP_MODULE_AUX => {
+                    if let Some(what) = skip::module_aux(&mut self.reader)? {
+                        self.note(what);
+                    }
+                }
                 OP_FUNCTION => self.library()?,
                 OP_FUNCTION_OLD => {
                     return Err(Fault::Unsupported(

@@ -47,13 +47,16 @@ pub(super) enum Skipping {
     Where,
 }
 
-/// What a module keeps beside the keys; gives the module's name.
-pub(super) fn module_aux(reader: &mut Reader<impl BufRead>) -> Result<(), Fault> {
-    reader.length()?;
+/// What a module keeps beside the keys; gives what that is called, if there is anything.
+pub(super) fn module_aux(reader: &mut Reader<impl BufRead>) -> Result<Option<String>, Fault> {
+    let module_type = module_name(reader.length()?);
     // When it was written: two numbers.
     reader.length()?;
     reader.length()?;
-    module(reader)
+    let begin = reader.at();
+    module(reader)?;
+    let has_any = reader.at() > begin + 1;
+    Ok(has_any.then(|| format!("what the module type {module_type} keeps beside its keys")))
 }
 
 /// What modules keep with a key.
@@ -105,6 +108,21 @@ fn module_name(id: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RdbOptions;
+
+    /// A file that has nothing else but what a module keeps, as Redis writes it.
+    #[test]
+    fn what_a_module_keeps_beside_its_keys_is_told() {
+        let skipped = |kept: &[u8]| {
+            let header = b"REDIS0009\xf7\x81\0\0\0\0\0\0\0\x03\x02\x02";
+            let file = [&header[..], kept, b"\0\xff\0\0\0\0\0\0\0\0"].concat();
+            let (_, report) = crate::Store::builder().read_rdb_with(&file[..], RdbOptions::new()).unwrap();
+            report.skipped.into_iter().map(|skipped| (skipped.key, skipped.what)).collect::<Vec<_>>()
+        };
+        assert_eq!(skipped(b""), []);
+        let what = "what the module type AAAAAAAAA keeps beside its keys";
+        assert_eq!(skipped(b"\x05\x01x"), [(Bytes::new(), what.to_owned())]);
+    }
 
     #[test]
     fn the_names_of_a_modules_type_and_of_a_library() {

@@ -37,8 +37,9 @@ const NONE: u64 = u64::MAX;
 const NODE_BYTES: usize = 4096;
 const NODE_ENTRIES: usize = 100;
 
-/// How many times larger than a node what its entries have with the names that they share may be.
+/// How many times larger than a node what its entries have with the names that they share may be, if it is more than this.
 const SHARED: usize = 256;
+const SHARED_LEAST: usize = 16 << 20;
 
 /// A stream, in one of its five forms.
 pub(super) fn read(reader: &mut Reader<impl BufRead>, kind: u8) -> Result<Stream, Fault> {
@@ -63,8 +64,13 @@ pub(super) fn read(reader: &mut Reader<impl BufRead>, kind: u8) -> Result<Stream
         return Err(OUT_OF_ORDER.into());
     }
     stream.set_facts(facts);
+    let mut groups = Vec::new();
     for _ in 0..reader.length()? {
-        let group = group(reader, kind, &stream)?;
+        groups.push(group(reader, kind, &stream)?);
+    }
+    // Each has its place behind the others then.
+    groups.sort_by(|a, b| a.name().cmp(b.name()));
+    for group in groups {
         if !stream.add_group(group) {
             return Err(Fault::Damaged("a stream has a group twice"));
         }
@@ -84,7 +90,9 @@ fn read_producers(reader: &mut Reader<impl BufRead>, stream: &mut Stream) -> Res
         let name = reader.string()?;
         for _ in 0..reader.length()? {
             let message = reader.string()?;
-            producers.insert(&name, &message, id(reader)?);
+            if !producers.restore(&name, &message, id(reader)?) {
+                return Err(Fault::Damaged("a producer has a message twice"));
+            }
         }
     }
     (producers.added, producers.duplicates) = (reader.length()?, reader.length()?);
@@ -110,7 +118,8 @@ fn node(stream: &mut Stream, last: &mut StreamId, first: StreamId, bytes: &[u8])
         return Err(NO_ENTRY.into());
     }
     let shared: usize = names.iter().map(|name| name.len()).sum();
-    let mut room = bytes.len().saturating_mul(SHARED);
+    let mut room = bytes.len().saturating_mul(SHARED).max(SHARED_LEAST);
+    let mut is_beside = false;
     let mut fields: Vec<(Bytes, Bytes)> = Vec::new();
     while let Some(marks) = elements.next().transpose()? {
         let Element::Integer(marks) = marks else { return Err(NO_ENTRY.into()) };
@@ -139,7 +148,12 @@ fn node(stream: &mut Stream, last: &mut StreamId, first: StreamId, bytes: &[u8])
         }
         *last = id;
         let parts: Vec<_> = fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-        stream.restore(id, &parts);
+        if is_same && is_beside {
+            stream.restore_beside(id, &parts);
+        } else {
+            stream.restore(id, &parts);
+        }
+        is_beside = is_same;
     }
     if (live, removed) == (0, 0) { Ok(()) } else { Err(NO_ENTRY.into()) }
 }
@@ -511,13 +525,47 @@ mod tests {
         for seq in 0..ENTRIES {
             [SAME, 0, seq, 7, 4].into_iter().for_each(|number| packed.push_integer(number));
         }
+        assert!(load(&of_node(packed, ENTRIES as u64), Compat::Redis70).is_none());
+    }
+
+    /// A stream of one node.
+    fn of_node(packed: Builder, entries: u64) -> Vec<u8> {
         let mut body = vec![STREAM, 1];
         write_string(&mut body, &StreamId::new(1, 1).to_be_bytes()).unwrap();
         write_string(&mut body, &packed.finish()).unwrap();
-        [ENTRIES as u64, 1, ENTRIES as u64, 0]
-            .into_iter()
-            .for_each(|number| write_length(&mut body, number).unwrap());
-        assert!(load(&body, Compat::Redis70).is_none());
+        [entries, 1, entries, 0].into_iter().for_each(|number| write_length(&mut body, number).unwrap());
+        body
+    }
+
+    /// As servers write with other settings than the usual ones: what stands once in the file does so here too, or nearly.
+    #[test]
+    fn long_names_that_are_shared_are_kept_few_times() {
+        let mut packed = Builder::new();
+        const ENTRIES: i64 = 1_000;
+        [ENTRIES, 0, 1].into_iter().for_each(|number| packed.push_integer(number));
+        packed.push(&[b'n'; 5_000]);
+        packed.push_integer(0);
+        for seq in 0..ENTRIES {
+            [SAME, 0, seq, 7, 4].into_iter().for_each(|number| packed.push_integer(number));
+        }
+        let stream = load(&of_node(packed, ENTRIES as u64), Compat::Redis70).unwrap();
+        assert_eq!(stream.len(), 1_000);
+        let mut entries = stream.range(StreamId::MIN, StreamId::MAX);
+        assert!(entries.all(|entry| entry.fields().all(|field| field == (&[b'n'; 5_000][..], &b"7"[..]))));
+        assert!(stream.bytes() < 100_000 || crate::TINY, "{}", stream.bytes());
+    }
+
+    #[test]
+    fn a_producer_has_no_message_twice() {
+        let mut stream = Stream::default();
+        let producers = stream.producers_mut(Retention::default());
+        producers.insert(b"p", b"first", StreamId::new(1, 1));
+        producers.insert(b"p", b"other", StreamId::new(2, 1));
+        let mut body = body(&stream, Compat::Redis810);
+        assert!(load(&body, Compat::Redis810).is_some());
+        let at = body.windows(5).position(|part| part == b"other").unwrap();
+        body[at..at + 5].copy_from_slice(b"first");
+        assert!(load(&body, Compat::Redis810).is_none());
     }
 
     #[test]

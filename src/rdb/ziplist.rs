@@ -34,6 +34,9 @@ impl<'l> Ziplist<'l> {
         let (count, rest) = split(rest)?;
         let count = u16::from_le_bytes(count);
         let left = (count != UNKNOWN).then_some(count);
+        if rest.last() != Some(&END) {
+            return Err("a ziplist has no end");
+        }
         Ok(Ziplist { whole: bytes, rest, tail: u32::from_le_bytes(tail) as usize, left, before: 0 })
     }
 
@@ -62,6 +65,9 @@ impl<'l> Ziplist<'l> {
             return Err("elements of a ziplist overlap");
         }
         let (element, rest) = read(rest)?;
+        if rest.is_empty() {
+            return Err("the end of a ziplist is part of an element");
+        }
         self.before = self.rest.len() - rest.len();
         self.rest = rest;
         self.left = self.left.map(|left| left - 1);
@@ -193,6 +199,22 @@ pub(super) mod tests {
             bytes[at] = to;
             let _ = read(&bytes);
             bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(read(&bytes).is_err());
+        }
+
+        /// What says of itself how long it is may end too soon all the same.
+        #[test]
+        fn without_its_end_it_is_refused(
+            elements in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..9), is_counted: bool,
+        ) {
+            let mut bytes = written(&elements);
+            bytes.pop();
+            let length = (bytes.len() as u32).to_le_bytes();
+            bytes[..4].copy_from_slice(&length);
+            if !is_counted {
+                let count = HEADER - 2;
+                bytes[count..HEADER].copy_from_slice(&UNKNOWN.to_le_bytes());
+            }
             prop_assert!(read(&bytes).is_err());
         }
     }

@@ -190,11 +190,28 @@ impl Shared {
     }
 }
 
-/// Waits for a moment of the store's clock, if there is one to wait for.
+/// Waits for a moment of the store's clock, if there is one to wait for. If its future is dropped, nobody waits for that.
 #[cfg(feature = "testing")]
-async fn pass(session: &Session, until: u64) {
+async fn pass(session: &mut Session, until: u64) {
     if until > 0 {
-        reach(session.db().space().clock(), until).await;
+        let mut delayed = Delayed { session, is_over: false };
+        reach(delayed.session.db().space().clock(), until).await;
+        delayed.is_over = true;
+    }
+}
+
+#[cfg(feature = "testing")]
+struct Delayed<'s> {
+    session: &'s mut Session,
+    is_over: bool,
+}
+
+#[cfg(feature = "testing")]
+impl Drop for Delayed<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.session.drop_plan();
+        }
     }
 }
 

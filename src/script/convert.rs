@@ -2,7 +2,7 @@
 
 use mlua::{Lua, Table, Value};
 
-use super::budget::Budget;
+use super::budget::{Budget, MEMORY, OUT_OF_MEMORY};
 use super::raise;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
@@ -39,10 +39,44 @@ impl Names {
     }
 }
 
+/// Bytes that are made without a look at how many there are.
+const LITTLE: usize = 4 << 10;
+/// What one of a table's items takes there, and one of its fields.
+const ITEM: usize = 16;
+const FIELD: usize = 40;
+
+/// Whether so many bytes more are within the limit, which the state does not look at while a reply is made its values.
+fn check_room(lua: &Lua, bytes: usize) -> mlua::Result<()> {
+    let is_over = || lua.used_memory().saturating_add(bytes) > MEMORY;
+    if !is_over() {
+        return Ok(());
+    }
+    // Much of it may be what earlier ones have left.
+    lua.gc_collect()?;
+    if is_over() { Err(raise::reply(OUT_OF_MEMORY)) } else { Ok(()) }
+}
+
+/// A table with room for so many items and fields.
+fn table(lua: &Lua, items: usize, fields: usize) -> mlua::Result<Table> {
+    let bytes = items.saturating_mul(ITEM).saturating_add(fields.saturating_mul(FIELD));
+    if bytes > LITTLE {
+        check_room(lua, bytes)?;
+    }
+    lua.create_table_with_capacity(items, fields)
+}
+
 /// What a script gets for a reply. An error is a table here too: whether it is raised is the caller's.
+///
+/// # Errors
+/// If there is no room for it.
 pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect, names: &Names) -> mlua::Result<Value> {
     let resp3 = dialect.protocol == Protocol::Resp3;
-    let text = |bytes: &[u8]| lua.create_string(bytes).map(Value::String);
+    let text = |bytes: &[u8]| {
+        if bytes.len() > LITTLE {
+            check_room(lua, bytes.len())?;
+        }
+        lua.create_string(bytes).map(Value::String)
+    };
     let with = |name: &mlua::String, value: Value| {
         let table = lua.create_table_with_capacity(0, 1)?;
         table.raw_set(name, value)?;
@@ -60,7 +94,7 @@ pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect, names: &Names) -
         Reply::Nil | Reply::NilArray if resp3 => Ok(Value::Nil),
         Reply::Nil | Reply::NilArray => Ok(Value::Boolean(false)),
         Reply::Map(pairs) if resp3 => {
-            let map = lua.create_table_with_capacity(0, pairs.len())?;
+            let map = table(lua, 0, pairs.len())?;
             for (name, value) in pairs {
                 let name = to_lua(lua, name, dialect, names)?;
                 // A name that is none cannot be told in a table.
@@ -71,7 +105,7 @@ pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect, names: &Names) -
             with(&names.map, Value::Table(map))
         }
         Reply::Set(items) if resp3 => {
-            let set = lua.create_table_with_capacity(0, items.len())?;
+            let set = table(lua, 0, items.len())?;
             for item in items {
                 let item = to_lua(lua, item, dialect, names)?;
                 if !matches!(item, Value::Nil) {
@@ -109,8 +143,12 @@ fn list(
     dialect: Dialect,
     names: &Names,
 ) -> mlua::Result<Value> {
-    let table = lua.create_table_with_capacity(items.len(), 0)?;
+    let table = table(lua, items.len(), 0)?;
     for (at, item) in items.enumerate() {
+        // Those that are small by themselves may be many.
+        if at % 256 == 255 {
+            check_room(lua, 0)?;
+        }
         table.raw_set(at + 1, to_lua(lua, item, dialect, names)?)?;
     }
     Ok(Value::Table(table))
@@ -241,5 +279,27 @@ pub(super) fn to_word(value: &Value, dialect: Dialect) -> Option<Bytes> {
     match is_old || !number.is_finite() {
         true => Some(number::format_general(number)),
         false => Some(number::format_score(number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_not_made_further_than_there_is_room() {
+        let lua = Lua::new();
+        let names = Names::new(&lua).unwrap();
+        let of = |items: u32, words: usize| {
+            let item = |number: u32| Reply::Bulk(Bytes::from(number.to_be_bytes().repeat(words)));
+            Reply::Array((0..items).map(item).collect())
+        };
+        // Either large ones, or more than are made between two looks.
+        for reply in [of(6, 13 << 20), of(80_000, 1_000)] {
+            assert!(to_lua(&lua, reply, Dialect::default(), &names).is_err());
+            assert!(lua.used_memory() <= MEMORY + 256 * LITTLE);
+            lua.gc_collect().unwrap();
+            assert!(lua.used_memory() < MEMORY / 100);
+        }
     }
 }

@@ -119,6 +119,8 @@ fn error_reply(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     let Some(text) = only_string(&arguments) else { return wrong_arguments(lua) };
     let text = text.as_bytes();
     let text = text.strip_prefix(b"-").unwrap_or(&text);
+    // To Redis it ends there.
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
     let text = &text[..end];
     let has_code = text.contains(&b' ');
@@ -196,7 +198,7 @@ fn set_repl(lua: &Lua, arguments: MultiValue) -> mlua::Result<()> {
         return Err(raise::of_table(lua, "ERR redis.set_repl() requires two arguments."));
     }
     let flags = lua.coerce_number(arguments.front().cloned().unwrap_or(Value::Nil))?.unwrap_or_default();
-    if (0.0..4.0).contains(&flags) {
+    if (0.0..4.0).contains(&flags.trunc()) {
         return Ok(());
     }
     const UNKNOWN: &str = "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";

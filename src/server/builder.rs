@@ -16,7 +16,7 @@ use super::stream::Listener;
 #[cfg(feature = "tls")]
 use super::tls::{ClientCertificates, Tls};
 use super::{Doors, Options, Server};
-use crate::table::{SaveListener, declare_user, load_users, start};
+use crate::table::{SaveListener, check_user, declare_user, load_users, start};
 use crate::{Bytes, Compat, Error, Progress, SaveFile, Store};
 
 /// The settings of a [`Server`]; see [`Server::builder`].
@@ -449,29 +449,33 @@ impl ServerBuilder {
         if doors.tcp.is_none() && doors.unix.is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a server that listens nowhere"));
         }
+        for (name, words) in &self.users {
+            check_user(name, words, self.options.compat).map_err(invalid)?;
+        }
+        let config_file = self.config_file.map(absolute).transpose()?;
+        let file = self.file.map(SaveFile::absolute).transpose()?;
         // The store is touched once nothing of these can fail any more.
         start(store.space(), self.parameters.into_iter(), self.options.compat)
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
-        // It is the default user's, unless there are rules for that one.
-        let require_password = || {
-            if let Some(password) = &self.options.password {
-                store.space().shared().require_password(password.clone());
+        let has_default = load_users(store.space(), self.options.compat).map_err(invalid)?;
+        if let Some(password) = &self.options.password {
+            let shared = store.space().shared();
+            // It is the default user's, unless there are rules for that one.
+            match has_default {
+                true => shared.keep("requirepass", password.clone()),
+                false => shared.require_password(password.clone()),
             }
-        };
-        require_password();
-        if !load_users(store.space(), self.options.compat).map_err(invalid)? {
-            require_password();
         }
         for (name, words) in &self.users {
             declare_user(store.space(), name, words, self.options.compat).map_err(invalid)?;
         }
-        if let Some(path) = self.config_file {
-            store.space().shared().settings.set_file(absolute(path)?);
+        if let Some(path) = config_file {
+            store.space().shared().settings.set_file(path);
         }
-        if let Some(file) = self.file {
+        if let Some(file) = file {
             let saving = &store.space().shared().saving;
             saving
-                .save_to(store.space(), file.absolute()?, self.options.compat, self.listener)
+                .save_to(store.space(), file, self.options.compat, self.listener)
                 .map_err(|error| invalid(error.to_string()))?;
         }
         let open = || {

@@ -3,8 +3,10 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf, absolute};
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A socket's file, which goes when this does; one that stands in its place by then stays.
 pub(super) struct SocketFile {
@@ -40,7 +42,13 @@ pub(super) fn listen(path: &Path, permissions: Option<u32>) -> io::Result<(UnixL
 fn is_stale(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    is_socket && UnixStream::connect(path).err().is_some_and(refuses)
+    // Whoever listens need not take it at once.
+    let connect = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    };
+    is_socket && connect().err().is_some_and(refuses)
 }
 
 impl SocketFile {

@@ -289,7 +289,9 @@ impl<I: Input> Reader<'_, I> {
             let name = self.bytes()?;
             for _ in 0..self.number()? {
                 let id = self.id()?;
-                producers.insert(&name, &self.bytes()?, id);
+                if !producers.restore(&name, &self.bytes()?, id) {
+                    return Err(self.input.damaged("a producer has a message twice"));
+                }
             }
         }
         stream.set_producers(producers);

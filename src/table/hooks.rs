@@ -12,7 +12,7 @@ use super::transaction::Queue;
 use super::{Compat, find};
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
-use crate::testing::pause::{self, Awaited};
+use crate::testing::pause::Awaited;
 use crate::testing::{Hooks, Plan, Received};
 
 /// What faults have made of a session's connection.
@@ -228,18 +228,31 @@ impl Session {
     /// thread waits as long as the command has to.
     pub(super) fn endure(&mut self, words: &[Bytes]) -> Option<Reply> {
         let Ahead { until, loss } = self.receive(words)?;
-        pause::until(self.db().space().clock(), until);
+        self.wait_until(until);
         loss.map(|loss| self.without_reply(loss))
     }
 
     /// What becomes of a reply where there is no connection.
     pub(super) fn endure_reply(&mut self, reply: Reply) -> Reply {
         let Some(Behind { until, end }) = self.reply(&reply) else { return reply };
-        pause::until(self.db().space().clock(), until);
+        self.wait_until(until);
         match self.loss_of(end, &reply) {
             Some(loss) => self.without_reply(loss),
             None => reply,
         }
+    }
+
+    /// Has the thread wait for a moment, unless the session is killed.
+    fn wait_until(&self, until: u64) {
+        let bell = &self.shared().hooks.bell;
+        bell.wait(self.db().space().clock(), until, || self.is_killed());
+    }
+
+    /// Nobody waits any more for the command that was received: it is not to be carried out, or its reply is no more wanted.
+    #[cfg(feature = "redis-aio")]
+    pub(crate) fn drop_plan(&mut self) {
+        self.link.plan = None;
+        self.link.awaited.clear();
     }
 
     /// Why a reply that ends so does not come.

@@ -58,6 +58,8 @@ impl Session {
         self.db().space().when_free(move |space| {
             client.cut();
             space.shared().pause.ring_all();
+            #[cfg(feature = "testing")]
+            space.shared().hooks.bell.have_all_look();
             if let Some(tracker) = client.known_tracker() {
                 space.tracking().leave(tracker);
             }

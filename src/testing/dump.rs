@@ -25,6 +25,10 @@ const SPARE: usize = 20;
 ///
 /// A time to live is told as it is at that instant: with a [`ManualClock`](crate::ManualClock) that is the same each time.
 ///
+/// Data is told, and not what is counted beside it: how many entries a stream ever had and which is the last that was removed,
+/// how many of them a group has read, and when anything was read or delivered. Nor are libraries of functions, which
+/// `FUNCTION LIST` tells.
+///
 /// It is printed so by `{}` and `{:?}`, equal to its text, and to another dump if the [`Difference`] is empty.
 ///
 /// ```

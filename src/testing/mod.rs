@@ -113,7 +113,7 @@ pub use strict::{Strict, StrictGuard, Violation};
 
 use fault::{Asked, Effect, Rule};
 use log::Recorder;
-use pause::Awaited;
+use pause::{Awaited, Bell};
 pub(crate) use strict::Watcher;
 
 impl Store {
@@ -185,6 +185,8 @@ pub(crate) struct Hooks {
     is_active: AtomicBool,
     set: Mutex<Arc<Set>>,
     trips: AtomicU64,
+    /// Where delayed threads wait.
+    pub(crate) bell: Arc<Bell>,
 }
 
 #[derive(Clone, Default)]

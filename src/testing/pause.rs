@@ -3,14 +3,27 @@
 use crate::clock::{Alarm, Clock};
 use crate::sync::{Arc, Condvar, Mutex};
 
-/// Waits until a clock has come to a moment.
-pub(crate) fn until(clock: &Clock, moment: u64) {
-    let bell = Arc::new(Bell::default());
-    let alarm: Arc<dyn Alarm> = Arc::<Bell>::clone(&bell);
-    clock.set_alarm(moment, Arc::downgrade(&alarm));
-    let mut guard = bell.lock.lock();
-    while clock.now() < moment {
-        clock.wait(&bell.rings, &mut guard, moment);
+/// What a store's threads wait at for moments of its clock.
+#[derive(Default)]
+pub(crate) struct Bell {
+    lock: Mutex<()>,
+    rings: Condvar,
+}
+
+impl Bell {
+    /// Has all who wait look again.
+    pub(crate) fn have_all_look(&self) {
+        let _guard = self.lock.lock();
+        self.rings.notify_all();
+    }
+
+    /// Waits until a clock has come to a moment, or `is_gone`: whoever makes it so rings behind that.
+    pub(crate) fn wait(self: &Arc<Self>, clock: &Clock, moment: u64, is_gone: impl Fn() -> bool) {
+        let _alarm = clock.alarm(moment, self);
+        let mut guard = self.lock.lock();
+        while clock.now() < moment && !is_gone() {
+            clock.wait(&self.rings, &mut guard, moment);
+        }
     }
 }
 
@@ -32,15 +45,8 @@ impl Alarm for Nobody {
     fn ring(&self) {}
 }
 
-#[derive(Default)]
-struct Bell {
-    lock: Mutex<()>,
-    rings: Condvar,
-}
-
 impl Alarm for Bell {
     fn ring(&self) {
-        let _guard = self.lock.lock();
-        self.rings.notify_all();
+        self.have_all_look();
     }
 }

@@ -215,6 +215,11 @@ fn a_server_that_does_not_start_leaves_the_store_as_it_was() {
         assert!(Server::builder().password("secret").unix_socket(nowhere).start(&store).is_err());
     }
     assert!(Server::builder().password("secret").no_tcp().start(&store).is_err());
+    for rules in ["+nosuch", "(+get", "on what"] {
+        let users = Server::builder().password("secret").user("ann", "on nopass").user("bob", rules);
+        assert!(users.start(&store).is_err(), "{rules}");
+    }
+    assert_eq!(store.session().call(["ACL", "USERS"]), Reply::Array(vec![Reply::Bulk("default".into())]));
     let server = store.serve().unwrap();
     assert_eq!(Client::connect(server.addr()).ask("PING"), "+PONG");
 }

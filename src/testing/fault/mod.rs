@@ -227,8 +227,12 @@ impl Fault {
     }
 
     /// So much of the store's time passes before the command is carried out; whether the client is still there then
-    /// or not. With a [`ManualClock`](crate::ManualClock) that is when it has been advanced so far: it takes another
-    /// thread, or [`takes`](Self::takes).
+    /// or not, and whether the rule is. With a [`ManualClock`](crate::ManualClock) that is when it has been advanced so far: it
+    /// takes another thread, or [`takes`](Self::takes).
+    ///
+    /// Three things end a delay before its time: `CLIENT KILL`, the end of its server, and dropping the future of a
+    /// `RedisAsyncConnection`, which withdraws its command as it does one that blocks. For a client that gives up and whose
+    /// command is carried out all the same, let it wait over a socket, or [lose the reply](Self::close_after).
     ///
     /// ```
     /// # use std::{thread, time::Duration};

@@ -75,6 +75,12 @@ impl Chunk {
         self.slots < MOST && self.data.len() + bytes < BYTES
     }
 
+    /// Whether its names alone leave no room, and these are the same: one entry more takes little.
+    pub(super) fn shares_long_names(&self, fields: &[(&[u8], &[u8])]) -> bool {
+        let names: usize = fields.iter().map(|(name, _)| name.len()).sum();
+        self.slots < MOST && names >= BYTES && self.has_names(fields)
+    }
+
     /// Adds an entry behind the others. O(bytes)
     pub(super) fn push(&mut self, id: StreamId, fields: &[(&[u8], &[u8])]) {
         let own = !self.has_names(fields);

@@ -104,6 +104,13 @@ impl Stream {
         Arc::make_mut(&mut self.0).push(id, fields);
     }
 
+    /// The same for one that stood beside the last one and shared its names: if those are long, it does so here too.
+    pub(crate) fn restore_beside(&mut self, id: StreamId, fields: &[(&[u8], &[u8])]) {
+        let inner = Arc::make_mut(&mut self.0);
+        let shares = inner.chunks.back().is_some_and(|chunk| chunk.shares_long_names(fields));
+        inner.push_to(shares, id, fields);
+    }
+
     /// O(log n)
     pub(crate) fn get(&self, id: StreamId) -> Option<Entry<'_>> {
         self.range(id, id).next()
@@ -232,8 +239,13 @@ impl Inner {
     fn push(&mut self, id: StreamId, fields: &[(&[u8], &[u8])]) {
         let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
         let has_room = self.chunks.back().is_some_and(|chunk| chunk.has_room(bytes));
+        self.push_to(has_room, id, fields);
+    }
+
+    /// Adds an entry to the last chunk, or to a new one.
+    fn push_to(&mut self, last_one: bool, id: StreamId, fields: &[(&[u8], &[u8])]) {
         let last = self.chunks.len().wrapping_sub(1);
-        if has_room {
+        if last_one {
             self.change(last, |chunk| chunk.push(id, fields));
         } else {
             // One that a clone shares is not copied for that.

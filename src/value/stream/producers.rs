@@ -107,6 +107,15 @@ impl Producers {
         self.retention.covers(id, now).then_some(id)
     }
 
+    /// Notes a message of a file; false if it is known already. As [`insert`](Self::insert)
+    pub(crate) fn restore(&mut self, producer: &[u8], message: &[u8], id: StreamId) -> bool {
+        let is_known = self.all.get(producer).is_some_and(|own| own.ids.contains_key(message));
+        if !is_known {
+            self.insert(producer, message, id);
+        }
+        !is_known
+    }
+
     /// Notes a message that is not known, and forgets the oldest of its producer if those are too many. O(log
     /// producers), if the entry is the producer's last.
     pub(crate) fn insert(&mut self, producer: &[u8], message: &[u8], id: StreamId) {

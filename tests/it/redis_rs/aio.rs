@@ -234,6 +234,27 @@ async fn nothing_comes_of_a_transaction_that_is_dropped() {
     }
 }
 
+/// Nor does a clock stop at the end of a delay that nobody waits for.
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn a_delay_goes_with_the_command_that_is_dropped() {
+    use larder::testing::Fault;
+
+    for fault in [Fault::delay, Fault::delay_reply] {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).build();
+        let fault = store.fault(fault(Duration::from_secs(10)).on("SET"));
+        let con = store.redis_async_connection();
+        {
+            let mut other = con.clone();
+            let mut set = pin!(other.set::<_, _, ()>("a", 1));
+            assert!(poll_once(set.as_mut()).is_pending());
+            fault.wait_for_hits(1);
+        }
+        assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), None);
+    }
+}
+
 /// What a dropped command was to meet is not met by the next.
 #[cfg(feature = "testing")]
 #[tokio::test]

@@ -87,3 +87,20 @@ fn a_client_that_hangs_can_be_killed() {
     assert_eq!(store.session().call(["CLIENT", "KILL", "ID", &id]), Reply::Integer(1));
     assert!(client.is_closed());
 }
+
+#[test]
+fn a_thread_that_is_delayed_can_be_killed() {
+    for fault in [|| Fault::delay(SECOND).on("GET"), || Fault::delay_reply(SECOND).on("GET")] {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).build();
+        let fault = store.fault(fault());
+        let mut session = store.session();
+        let Reply::Integer(id) = session.call(["CLIENT", "ID"]) else { panic!("no id") };
+        let asked = thread::spawn(move || session.call(["GET", "a"]));
+        fault.wait_for_hits(1);
+        let mut other = store.session();
+        assert_eq!(other.call(["CLIENT", "KILL", "ID", &id.to_string()]), Reply::Integer(1));
+        asked.join().unwrap();
+        assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), None);
+    }
+}

@@ -67,6 +67,30 @@ fn what_is_nested_too_deep_or_gives_too_much_is_an_error_of_its_own() {
     assert_eq!(eval(script), Reply::Integer(1));
 }
 
+#[test]
+fn a_reply_that_a_script_has_no_room_for_is_an_error() {
+    let store = Store::new();
+    let mut session = store.session();
+    for name in ["x", "y", "z"] {
+        session.call(["SET".into(), name.into(), name.repeat(90 << 20)]);
+    }
+    // What is not kept makes room again.
+    let once = "for i = 1, 3 do for name in ('xyz'):gmatch('.') do redis.call('get', name) end end \
+                return #redis.call('get', 'x')";
+    assert_eq!(session.call(["EVAL", once, "0"]), Reply::Integer(90 << 20));
+    let kept = "local t = {} for name in ('xyz'):gmatch('.') do t[name] = redis.call('get', name) end";
+    assert!(text(session.call(["EVAL", kept, "0"])).contains("not enough memory"));
+    let together = "return #redis.call('mget', 'x', 'y', 'z')";
+    assert!(text(session.call(["EVAL", together, "0"])).contains("not enough memory"));
+    // Each of them is small.
+    for number in 0..25_000 {
+        session.call(["RPUSH".into(), "list".into(), format!("{number:05}").repeat(790)]);
+    }
+    let many = "local x, y = redis.call('get', 'x'), redis.call('get', 'y') redis.call('lrange', 'list', 0, -1)";
+    assert!(text(session.call(["EVAL", many, "0"])).contains("not enough memory"));
+    assert_eq!(session.call(["EVAL", "return redis.call('strlen', 'x')", "0"]), Reply::Integer(90 << 20));
+}
+
 /// mlua cannot hold so many, and panics. The script fails, and nothing else.
 #[test]
 fn a_call_with_more_arguments_than_can_be_held_fails_by_itself() {
