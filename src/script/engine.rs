@@ -80,7 +80,7 @@ pub(super) struct Ended {
 }
 
 impl Engine {
-    pub(super) fn new(compat: Compat, seed: u64, signals: &Arc<Signals>) -> mlua::Result<Engine> {
+    pub(super) fn new(compat: Compat, random: Random, signals: &Arc<Signals>) -> mlua::Result<Engine> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         lua.set_memory_limit(MEMORY)?;
@@ -111,7 +111,7 @@ impl Engine {
         let load_api = redis_api::at_load(&lua, compat)?;
         load_api.raw_set("register_function", register::function(&lua, &registry)?)?;
         native.raw_set("load_api", load_api)?;
-        let libraries = libs::all(&lua, compat, Random::new(seed))?;
+        let libraries = libs::all(&lua, compat, random)?;
 
         let sandbox = lua.load(include_str!("sandbox.lua")).set_name(SANDBOX).set_mode(ChunkMode::Text);
         let (globals, library_globals, run_script, run_function, run_library) =

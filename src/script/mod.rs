@@ -24,6 +24,7 @@ use ahash::RandomState;
 use cache::Cache;
 use engine::{Engine, Job};
 use library::{Libraries, found_by};
+use random::Random;
 
 use crate::Bytes;
 use crate::keyspace::Keyspace;
@@ -71,6 +72,8 @@ impl<'o> Of<'o> {
 #[derive(Default)]
 struct State {
     engine: Option<Engine>,
+    /// Which numbers are drawn next, whatever becomes of the engine.
+    random: Random,
     cache: Cache,
     /// How many scripts have gone from it to make room for others.
     evicted: usize,
@@ -117,7 +120,7 @@ impl Scripts {
     pub(crate) fn new(seed: u64) -> Self {
         Scripts {
             gate: Gate::new(),
-            state: Mutex::default(),
+            state: Mutex::new(State { random: Random::new(seed), ..State::default() }),
             known: Mutex::default(),
             counts: Mutex::default(),
             memory: AtomicUsize::new(0),
@@ -457,6 +460,7 @@ impl Scripts {
             state.libraries = Libraries::default();
             // Numbers that are drawn begin anew too, and what libraries keep for themselves.
             state.engine = None;
+            state.random = Random::new(self.seed);
             for code in codes.iter() {
                 if state.add(of, &self.gate, code, true).is_err() {
                     state.libraries.keep(code);
@@ -551,11 +555,10 @@ impl State {
     /// The Lua state for sessions of that kind, with the libraries that are loaded; those of another kind find
     /// other versions and libraries in it, so it is made anew for them.
     fn engine(&mut self, of: Of<'_>, gate: &Gate) -> Result<&mut Engine, ErrorReply> {
-        let Of { space, compat } = of;
+        let Of { compat, .. } = of;
         if self.engine.as_ref().is_none_or(|engine| engine.compat != compat) {
             self.engine = None;
-            let seed = space.shared().scripts.seed;
-            let engine = Engine::new(compat, seed, &gate.signals).map_err(|_| NO_STATE)?;
+            let engine = Engine::new(compat, self.random.clone(), &gate.signals).map_err(|_| NO_STATE)?;
             for library in self.libraries.by_name.values() {
                 // What one kind of server can load another may not: it has no such functions.
                 let loaded = engine.loaded()?;

@@ -10,7 +10,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 const MASK: u64 = (1 << 48) - 1;
 
 /// See the [module](self).
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Random(Arc<AtomicU64>);
 
 impl Random {

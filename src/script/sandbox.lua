@@ -242,14 +242,16 @@ end
 -- How many values can be handed over at a time: Lua's stack holds 8,000 for C.
 local MOST = 7900
 
--- A number as C takes it for an `int`, about.
+-- A number as C takes it for an `int`.
 local function int(number)
-  if number >= -2^31 and number < 2^31 then
-    return number
-  elseif number ~= number or number >= 2^63 or number < -2^63 then
+  if number ~= number or number >= 2^63 or number < -2^63 then
     return 0
   end
-  number = (number < 0 and -floor(-number) or floor(number)) % 2^32
+  number = number < 0 and -floor(-number) or floor(number)
+  if number >= -2^31 and number < 2^31 then
+    return number
+  end
+  number = number % 2^32
   return number < 2^31 and number or number - 2^32
 end
 
@@ -330,6 +332,17 @@ function coroutines.yield(...)
 end
 libraries.coroutine = coroutines
 
+-- Up to 2^31 steps, between which C would not look at whether it is killed.
+local function insert_before(table, place, value)
+  for at = #table + 1, place + 1, -1 do
+    if at % 4096 == 0 and native.is_killed() then
+      return
+    end
+    rawset(table, at, rawget(table, at - 1))
+  end
+  rawset(table, place, value)
+end
+
 -- Of Lua's own functions the one that writes past a guard.
 local insert = libraries.table.insert
 function libraries.table.insert(...)
@@ -342,6 +355,8 @@ function libraries.table.insert(...)
     error("wrong number of arguments to 'insert'", 2)
   elseif count == 3 and not tonumber(place) then
     error("bad argument #2 to 'insert' (number expected, got " .. type(place) .. ")", 2)
+  elseif count == 3 and int(tonumber(place)) < 1 then
+    return insert_before(table, int(tonumber(place)), (select(3, ...)))
   end
   return insert(...)
 end

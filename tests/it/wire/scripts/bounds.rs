@@ -68,6 +68,28 @@ fn what_is_nested_too_deep_or_gives_too_much_is_an_error_of_its_own() {
 }
 
 #[test]
+fn a_table_takes_what_is_put_before_its_first() {
+    let show = |insert: &str| {
+        format!(
+            "local t = {{1, 2}} {insert} local r = {{}} for i = -9, 9 do r[#r + 1] = tostring(t[i]) end return r"
+        )
+    };
+    let inserts = [
+        "-3, 'x'",
+        "0, 'x'",
+        "'-2', 'x'",
+        "-0.5, 'x'",
+        "0.5, 'x'",
+        "-1.5, 'x'",
+        "1, 'x'",
+        "-1, nil",
+        "2^32 - 2, 'x'",
+    ];
+    let scripts = inserts.map(|given| show(&format!("table.insert(t, {given})")));
+    compare_scripts(scripts.iter().map(String::as_str));
+}
+
+#[test]
 fn a_reply_that_a_script_has_no_room_for_is_an_error() {
     let store = Store::new();
     let mut session = store.session();
@@ -86,7 +108,8 @@ fn a_reply_that_a_script_has_no_room_for_is_an_error() {
     for number in 0..25_000 {
         session.call(["RPUSH".into(), "list".into(), format!("{number:05}").repeat(790)]);
     }
-    let many = "local x, y = redis.call('get', 'x'), redis.call('get', 'y') redis.call('lrange', 'list', 0, -1)";
+    let many =
+        "local x, y = redis.call('get', 'x'), redis.call('get', 'y') redis.call('lrange', 'list', 0, -1)";
     assert!(text(session.call(["EVAL", many, "0"])).contains("not enough memory"));
     assert_eq!(session.call(["EVAL", "return redis.call('strlen', 'x')", "0"]), Reply::Integer(90 << 20));
 }
@@ -94,11 +117,16 @@ fn a_reply_that_a_script_has_no_room_for_is_an_error() {
 /// mlua cannot hold so many, and panics. The script fails, and nothing else.
 #[test]
 fn a_call_with_more_arguments_than_can_be_held_fails_by_itself() {
-    let store = Store::new();
+    let store = Store::builder().seed(7).build();
     let mut session = store.session();
     let grow = "local function grow(n, ...) if n == 0 then return redis.call('rpush', 'list', ...) end \
                 return grow(n - 1, 'v' .. n, ...) end return grow(9000)";
+    let draw = ["EVAL", "return math.random(1000000)", "0"];
+    let mut drawn = Store::builder().seed(7).build().session();
+    assert_eq!(session.call(draw), drawn.call(draw));
     assert_eq!(text(session.call(["EVAL", grow, "0"])), "ERR C stack overflow");
+    // A state that is made anew goes on with the numbers.
+    assert_eq!(session.call(draw), drawn.call(draw));
     assert_eq!(session.call(["EVAL", "return redis.call('llen', 'list')", "0"]), Reply::Integer(0));
 }
 

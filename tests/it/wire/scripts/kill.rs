@@ -52,6 +52,7 @@ fn a_script_without_an_end_is_killed_even_if_it_catches_errors() {
         "while true do redis.call('get', 'a') end",
         "while true do redis.pcall('what') end",
         "local t = {} while true do table.insert(t, 1) table.remove(t) end",
+        "while true do table.insert({}, -2^31, 1) end",
     ] {
         let store = Store::new();
         let runs = start(&store, vec!["EVAL", script, "0"]);
