@@ -4,6 +4,7 @@
 //! server is talked to, by a thread of the call's own: the client waits as for a key, and others are served. What is
 //! written to a key in between is not lost for that: it stays here, and the reply says so.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -55,8 +56,8 @@ struct Item {
     payload: Vec<u8>,
     /// Milliseconds that are left to it; 0 for ever.
     ttl: u64,
-    /// Set by whoever writes to the key meanwhile.
-    watch: Arc<Watch>,
+    /// Set by whoever writes to the key meanwhile. The second of the same name has none: it goes with the first.
+    watch: Option<Arc<Watch>>,
 }
 
 fn keys(words: &[Bytes]) -> Vec<usize> {
@@ -148,21 +149,24 @@ fn integer(text: &Bytes) -> Result<i64, ErrorReply> {
 fn take(call: &Call<'_>, names: &[Bytes]) -> Result<Vec<Item>, ErrorReply> {
     let (clock, compat, db) = (call.space().clock(), call.compat(), call.db().index());
     let mut items = Vec::new();
+    let mut known = HashSet::with_capacity(names.len());
     for name in names {
         let key = call.db().key_ref(name);
-        let watch = call.space().watch(db, &[key])?;
+        let watch = if known.insert(name) { Some(call.space().watch(db, &[key])?) } else { None };
         let found = call
             .read(key, |view, key| Ok(view.entry(key).map(|entry| (entry.value.to_value(), entry.deadline))));
         let item = found.map_err(ErrorReply::from).and_then(|found| {
             let Some((value, deadline)) = found else { return Ok(None) };
             let payload = payload(&value, compat, call.space())?;
             let ttl = if deadline == NEVER { 0 } else { deadline.saturating_sub(clock.now()).max(1) };
-            Ok(Some(Item { key: name.clone(), payload, ttl, watch: Arc::clone(&watch) }))
+            Ok(Some(Item { key: name.clone(), payload, ttl, watch: watch.clone() }))
         });
         match item {
             Ok(Some(item)) => items.push(item),
             nothing => {
-                call.space().unwatch(db, &[key], &watch);
+                if let Some(watch) = &watch {
+                    call.space().unwatch(db, &[key], watch);
+                }
                 if let Err(error) = nothing {
                     forget(call.space(), db, &items);
                     return Err(error);
@@ -183,7 +187,9 @@ fn payload(value: &Value, compat: Compat, space: &Keyspace) -> Result<Vec<u8>, E
 /// Nothing of it is watched any more.
 fn forget(space: &Keyspace, db: u16, items: &[Item]) {
     for item in items {
-        space.unwatch(db, &[space.key_ref(&item.key)], &item.watch);
+        if let Some(watch) = &item.watch {
+            space.unwatch(db, &[space.key_ref(&item.key)], watch);
+        }
     }
 }
 
@@ -259,8 +265,9 @@ impl Move {
 
     /// Removes a key that has arrived, unless it is another by now.
     fn remove(&self, item: &Item) -> Result<(), ErrorReply> {
+        let Some(watch) = &item.watch else { return Ok(()) };
         let is_same = self.space.write(self.db, &[self.space.key_ref(&item.key)], |writer| {
-            let is_same = !item.watch.is_changed();
+            let is_same = !watch.is_changed();
             if is_same {
                 writer.discard(self.space.key_ref(&item.key), KeyEvent::Del);
             }

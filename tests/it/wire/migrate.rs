@@ -205,6 +205,14 @@ fn a_store_moves_keys_to_another_and_to_itself() {
     let to_itself = format!("MIGRATE 127.0.0.1 {} list 5 1000", own.port());
     assert_eq!(client.ask(&to_itself), "+OK");
     assert!(store.db(5).unwrap().contains("list").unwrap() && !store.contains("list").unwrap());
+    // A key that is named twice arrives twice, for which the second has to replace the first.
+    let twice = |more| format!("MIGRATE 127.0.0.1 {port} \"\" 0 1000 {more} KEYS string string");
+    assert_eq!(client.ask(&twice("REPLACE")), "+OK");
+    assert!(target.contains("string").unwrap() && !store.contains("string").unwrap());
+    store.insert("again", 1).unwrap();
+    let refused = client.ask(&twice("").replace("string", "again"));
+    assert_eq!(refused, "-ERR Target instance replied with error: BUSYKEY Target key name already exists.");
+    assert!(target.contains("again").unwrap() && !store.contains("again").unwrap());
     // It waits, which nothing does that holds all.
     client.ask("MULTI");
     client.ask(&format!("MIGRATE 127.0.0.1 {port} set 0 1000"));
