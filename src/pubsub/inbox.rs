@@ -312,7 +312,7 @@ impl Inbox {
 
     /// Whether more bytes than that wait to be read, or a message was dropped; or else the task is woken when it
     /// comes to that. One task at a time can ask. O(1).
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", all(feature = "redis-aio", feature = "testing")))]
     pub(super) fn poll_over(&self, bytes: u64, context: &mut Context<'_>) -> Poll<()> {
         let waker = context.waker().clone();
         let mut state = self.state.lock();

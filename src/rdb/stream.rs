@@ -555,6 +555,20 @@ mod tests {
         assert!(stream.bytes() < 100_000 || crate::TINY, "{}", stream.bytes());
     }
 
+    /// What is trimmed about goes by chunks, which are those of a stream that was filled here.
+    #[test]
+    fn a_stream_that_is_read_is_divided_as_one_that_was_filled() {
+        let mut filled = Stream::default();
+        for seq in 1..=1_000 {
+            let more: &[(&[u8], &[u8])] =
+                if seq % 70 < 10 { &[(b"a", b"i"), (b"c", b"x")] } else { &[(b"a", b"i")] };
+            filled.push(StreamId::new(1, seq), more);
+        }
+        let read = load(&body(&filled, Compat::Redis70), Compat::Redis70).unwrap();
+        assert_eq!((read.len(), read.chunks().len()), (filled.len(), filled.chunks().len()));
+        assert!(read.bytes() <= filled.bytes());
+    }
+
     #[test]
     fn a_producer_has_no_message_twice() {
         let mut stream = Stream::default();

@@ -136,8 +136,15 @@ impl ConnectionLike for RedisAsyncConnection {
 }
 
 impl Shared {
-    #[cfg_attr(not(feature = "lua"), allow(clippy::never_loop))]
     async fn run(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<Value> {
+        let mut under_way = UnderWay { session, has_ended: false };
+        let value = self.carry_out(under_way.session, words).await;
+        under_way.has_ended = true;
+        value
+    }
+
+    #[cfg_attr(not(feature = "lua"), allow(clippy::never_loop))]
+    async fn carry_out(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<Value> {
         #[cfg(feature = "testing")]
         self.endure(session, words).await?;
         while let Some(until) = session.held_back(words) {
@@ -179,40 +186,38 @@ impl Shared {
 impl Shared {
     async fn endure(&self, session: &mut Session, words: &[Bytes]) -> RedisResult<()> {
         let Some(Ahead { until, loss }) = session.receive(words) else { return Ok(()) };
-        pass(session, until).await;
-        loss.map_or(Ok(()), |loss| Err(lost(loss)))
+        pass(session, until).await?;
+        let Some(loss) = loss else { return Ok(()) };
+        session.lose(loss);
+        Err(lost(loss))
     }
 
     async fn endure_reply(&self, session: &mut Session, reply: &Reply) -> RedisResult<()> {
         let Some(Behind { until, end }) = session.reply(reply) else { return Ok(()) };
-        pass(session, until).await;
-        session.loss_of(end, reply).map_or(Ok(()), |loss| Err(lost(loss)))
+        pass(session, until).await?;
+        session.end_with(end, reply).map_or(Ok(()), |loss| Err(lost(loss)))
     }
 }
 
-/// Waits for a moment of the store's clock, if there is one to wait for. If its future is dropped, nobody waits for that.
+/// Waits for a moment of the store's clock, if there is one to wait for.
+///
+/// # Errors
+/// If the session is killed meanwhile.
 #[cfg(feature = "testing")]
-async fn pass(session: &mut Session, until: u64) {
-    if until > 0 {
-        let mut delayed = Delayed { session, is_over: false };
-        reach(delayed.session.db().space().clock(), until).await;
-        delayed.is_over = true;
+async fn pass(session: &mut Session, until: u64) -> RedisResult<()> {
+    if until == 0 {
+        return Ok(());
     }
-}
-
-#[cfg(feature = "testing")]
-struct Delayed<'s> {
-    session: &'s mut Session,
-    is_over: bool,
-}
-
-#[cfg(feature = "testing")]
-impl Drop for Delayed<'_> {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.session.drop_plan();
-        }
-    }
+    let is_killed = {
+        let clock = session.db().space().clock();
+        let (mut killed, mut over) = (pin!(session.is_cut_off()), pin!(reach(clock, until)));
+        poll_fn(|context| match killed.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => over.as_mut().poll(context).map(|()| false),
+        })
+        .await
+    };
+    if is_killed { Err(gone(session)) } else { Ok(()) }
 }
 
 /// Waits as long as commands are held back, unless the session is killed; what has changed then is the caller's to look at.
@@ -232,6 +237,21 @@ async fn held_back(session: &Session, until: u64) {
 fn gone(session: &mut Session) -> RedisError {
     session.cut_off();
     std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
+}
+
+/// A command that is run: if its future is dropped, nothing waits for it any more.
+struct UnderWay<'s> {
+    session: &'s mut Session,
+    has_ended: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            #[cfg(feature = "testing")]
+            self.session.drop_plan();
+        }
+    }
 }
 
 /// A pipeline that is run: if its future is dropped, nothing comes of a transaction that it has begun.

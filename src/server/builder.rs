@@ -16,7 +16,7 @@ use super::stream::Listener;
 #[cfg(feature = "tls")]
 use super::tls::{ClientCertificates, Tls};
 use super::{Doors, Options, Server};
-use crate::table::{SaveListener, check_user, declare_user, load_users, start};
+use crate::table::{SaveListener, check_users, declare_user, load_users, start};
 use crate::{Bytes, Compat, Error, Progress, SaveFile, Store};
 
 /// The settings of a [`Server`]; see [`Server::builder`].
@@ -449,12 +449,11 @@ impl ServerBuilder {
         if doors.tcp.is_none() && doors.unix.is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a server that listens nowhere"));
         }
-        for (name, words) in &self.users {
-            check_user(name, words, self.options.compat).map_err(invalid)?;
-        }
+        let channels = self.parameters.get("acl-pubsub-default").map(|value| *value == *b"allchannels");
+        check_users(store.space(), &self.users, channels, self.options.compat).map_err(invalid)?;
         let config_file = self.config_file.map(absolute).transpose()?;
         let file = self.file.map(SaveFile::absolute).transpose()?;
-        // The store is touched once nothing of these can fail any more.
+        // The store is touched once nothing of these can fail any more. What can is a file of users that makes no sense.
         start(store.space(), self.parameters.into_iter(), self.options.compat)
             .map_err(|name| invalid(format!("the store was built with another {name}")))?;
         let has_default = load_users(store.space(), self.options.compat).map_err(invalid)?;

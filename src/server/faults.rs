@@ -1,19 +1,12 @@
 //! What a test's faults do to a connection.
 
-use std::future::poll_fn;
-
 use tokio::io::AsyncReadExt;
 
 use super::connection::{Connection, Gone};
+use crate::Bytes;
 use crate::reply::Reply;
 use crate::table::{Ahead, Behind, End, Loss};
 use crate::waiting::reach;
-use crate::{Bytes, Session};
-
-/// Ends when the client is killed, or does not keep up.
-async fn is_cut(session: &Session) {
-    poll_fn(|context| session.mail().poll_over(u64::MAX, context)).await;
-}
 
 impl Connection<'_> {
     /// What comes before a command is carried out.
@@ -28,14 +21,13 @@ impl Connection<'_> {
         };
         let Some(Ahead { until, loss }) = ahead else { return Ok(()) };
         self.pass_until(until).await?;
-        match loss {
-            None => Ok(()),
-            Some(Loss::Silence) => {
-                self.flush().await?;
-                Err(self.say_nothing().await)
-            }
-            Some(_) => self.close().await,
+        let Some(loss) = loss else { return Ok(()) };
+        self.session.lose(loss);
+        if loss == Loss::Silence {
+            self.flush().await?;
+            return Err(self.say_nothing().await);
         }
+        self.close().await
     }
 
     /// What becomes of a reply; gives whether it is to be sent.
@@ -45,6 +37,7 @@ impl Connection<'_> {
     pub(super) async fn endure_reply(&mut self, reply: &Reply) -> Result<bool, Gone> {
         let Some(Behind { until, end }) = self.session.reply(reply) else { return Ok(true) };
         self.pass_until(until).await?;
+        self.session.end_with(end, reply);
         match end {
             None => Ok(true),
             Some(End::Drop) if self.session.is_over() => self.close().await,
@@ -71,7 +64,7 @@ impl Connection<'_> {
         tokio::select! {
             biased;
             _ = self.stopped.wait_for(|stopped| *stopped) => Err(Gone),
-            () = is_cut(&self.session) => Err(Gone),
+            () = self.session.is_cut_off() => Err(Gone),
             () = reach(clock, until) => Ok(()),
         }
     }
@@ -88,7 +81,7 @@ impl Connection<'_> {
         loop {
             let read = tokio::select! {
                 _ = self.stopped.wait_for(|stopped| *stopped) => return Gone,
-                () = is_cut(&self.session) => return Gone,
+                () = self.session.is_cut_off() => return Gone,
                 read = self.stream.read(&mut bytes) => read,
             };
             if !matches!(read, Ok(1..)) {

@@ -103,6 +103,8 @@ impl Session {
     pub(super) fn hang_up(&mut self) {
         self.is_over = true;
         self.queue = None;
+        #[cfg(feature = "testing")]
+        self.drop_plan();
         self.forget_watched();
         if let Some(tracker) = self.client.known_tracker() {
             self.db.space().tracking().leave(tracker);

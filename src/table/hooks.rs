@@ -147,12 +147,10 @@ impl Session {
         let plan = hooks.receive(&received, self.db().space().clock(), self.link.trip);
         let ahead = Ahead { until: plan.until, loss: plan.loss };
         self.link.delay = plan.delay;
-        if let Some(loss) = plan.loss {
+        if plan.loss.is_some() {
             plan.tell_lost();
-            self.lose(loss);
-        } else {
-            self.link.plan = Some(Box::new(plan));
         }
+        self.link.plan = Some(Box::new(plan));
         Some(ahead)
     }
 
@@ -208,15 +206,16 @@ impl Session {
             Some(_) => plan.tell_lost(),
             None => plan.tell(reply),
         }
-        if let Some(End::Close | End::Cut(_)) = plan.end {
-            self.lose(Loss::Closed);
-        }
         (plan.until_reply > 0 || plan.end.is_some())
             .then_some(Behind { until: plan.until_reply, end: plan.end })
     }
 
-    /// The connection is lost, and with it all that a server keeps for one.
-    fn lose(&mut self, loss: Loss) {
+    /// The connection is lost, and with it all that a server keeps for one. That is when what was to be waited for before is
+    /// over: until then others find it, and can kill it.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        if self.link.lost.is_some() {
+            return;
+        }
         self.link.lost = Some(if loss == Loss::Closed { Loss::Gone } else { loss });
         if loss == Loss::Silence {
             return;
@@ -229,35 +228,52 @@ impl Session {
     pub(super) fn endure(&mut self, words: &[Bytes]) -> Option<Reply> {
         let Ahead { until, loss } = self.receive(words)?;
         self.wait_until(until);
-        loss.map(|loss| self.without_reply(loss))
+        let loss = loss?;
+        self.lose(loss);
+        Some(self.without_reply(loss))
     }
 
     /// What becomes of a reply where there is no connection.
     pub(super) fn endure_reply(&mut self, reply: Reply) -> Reply {
         let Some(Behind { until, end }) = self.reply(&reply) else { return reply };
-        self.wait_until(until);
-        match self.loss_of(end, &reply) {
+        if self.wait_until(until) {
+            return self.cut_off();
+        }
+        match self.end_with(end, &reply) {
             Some(loss) => self.without_reply(loss),
             None => reply,
         }
     }
 
-    /// Has the thread wait for a moment, unless the session is killed.
-    fn wait_until(&self, until: u64) {
+    /// Has the thread wait for a moment, if there is one to wait for; whether the session was killed meanwhile.
+    fn wait_until(&self, until: u64) -> bool {
+        if until == 0 {
+            return false;
+        }
         let bell = &self.shared().hooks.bell;
         bell.wait(self.db().space().clock(), until, || self.is_killed());
+        self.is_killed()
+    }
+
+    /// Ends when the session is killed, or does not keep up.
+    #[cfg(any(feature = "server", feature = "redis-aio"))]
+    pub(crate) async fn is_cut_off(&self) {
+        std::future::poll_fn(|context| self.mail().poll_over(u64::MAX, context)).await;
     }
 
     /// Nobody waits any more for the command that was received: it is not to be carried out, or its reply is no more wanted.
-    #[cfg(feature = "redis-aio")]
     pub(crate) fn drop_plan(&mut self) {
         self.link.plan = None;
         self.link.awaited.clear();
     }
 
-    /// Why a reply that ends so does not come.
-    pub(crate) fn loss_of(&self, end: Option<End>, reply: &Reply) -> Option<Loss> {
-        match end? {
+    /// Has a reply end so, for which nothing is waited any more; gives why it does not come, if it does not.
+    pub(crate) fn end_with(&mut self, end: Option<End>, reply: &Reply) -> Option<Loss> {
+        let end = end?;
+        if end != End::Drop {
+            self.lose(Loss::Closed);
+        }
+        match end {
             // It is all there, though nothing comes behind it.
             End::Cut(bytes) if self.encode(reply).len() <= bytes => None,
             End::Close | End::Cut(_) => Some(Loss::Closed),

@@ -63,7 +63,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 #[cfg(feature = "server")]
-pub(crate) use acl::{check_user, declare_user, load_users};
+pub(crate) use acl::{check_user, check_users, declare_user, load_users};
 #[cfg(feature = "server")]
 pub(crate) use clients::Traffic;
 #[cfg(feature = "server")]

@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// The same, as the session has it.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", all(feature = "redis-aio", feature = "testing")))]
     pub(crate) fn mail(&self) -> &Subscription {
         &self.client.ear.mail
     }

@@ -205,7 +205,7 @@ impl Subscription {
     }
 
     /// See `Inbox::poll_over`.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", all(feature = "redis-aio", feature = "testing")))]
     pub(crate) fn poll_over(&self, bytes: u64, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
         self.inbox.poll_over(bytes, context)
     }

@@ -33,7 +33,8 @@ use rules::{Denied, Lack, Refusal};
 pub(crate) use users::{Account, Users};
 #[cfg(feature = "server")]
 pub(crate) use {
-    file::read_at_start as load_users, users::check as check_user, users::declare as declare_user,
+    file::read_at_start as load_users, users::check as check_user, users::check_all as check_users,
+    users::declare as declare_user,
 };
 
 const TELLS: u32 = NOSCRIPT | LOADING | STALE;

@@ -337,6 +337,23 @@ pub(crate) fn check(name: &[u8], words: &[Bytes], compat: Compat) -> Result<(), 
     Users::default().declare(name, words, false, compat)
 }
 
+/// Whether a store could come to know all these, one behind the other. Who is new may use all channels or none, as is said or
+/// as the store has it.
+///
+/// # Errors
+/// Redis's for what cannot be a user with these rules.
+#[cfg(feature = "server")]
+pub(crate) fn check_all(
+    space: &Keyspace,
+    users: &[(Bytes, Vec<Bytes>)],
+    channels: Option<bool>,
+    compat: Compat,
+) -> Result<(), String> {
+    let tried = space.shared().users.fork();
+    let channels = channels.unwrap_or_else(|| all_channels(space));
+    users.iter().try_for_each(|(name, words)| tried.declare(name, words, channels, compat))
+}
+
 /// Has a store know a user, as its server is started with one.
 ///
 /// # Errors

@@ -75,10 +75,12 @@ impl Chunk {
         self.slots < MOST && self.data.len() + bytes < BYTES
     }
 
-    /// Whether its names alone leave no room, and these are the same: one entry more takes little.
+    /// Whether its names alone leave no room, these are the same, and there is room for all that stands beside them.
     pub(super) fn shares_long_names(&self, fields: &[(&[u8], &[u8])]) -> bool {
         let names: usize = fields.iter().map(|(name, _)| name.len()).sum();
-        self.slots < MOST && names >= BYTES && self.has_names(fields)
+        let values: usize = fields.iter().map(|(_, value)| value.len()).sum();
+        let others = self.data.len().saturating_sub(names);
+        self.slots < MOST && names >= BYTES && others + values < BYTES && self.has_names(fields)
     }
 
     /// Adds an entry behind the others. O(bytes)

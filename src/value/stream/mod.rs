@@ -107,8 +107,11 @@ impl Stream {
     /// The same for one that stood beside the last one and shared its names: if those are long, it does so here too.
     pub(crate) fn restore_beside(&mut self, id: StreamId, fields: &[(&[u8], &[u8])]) {
         let inner = Arc::make_mut(&mut self.0);
-        let shares = inner.chunks.back().is_some_and(|chunk| chunk.shares_long_names(fields));
-        inner.push_to(shares, id, fields);
+        if inner.chunks.back().is_some_and(|chunk| chunk.shares_long_names(fields)) {
+            inner.push_to(true, id, fields);
+        } else {
+            inner.push(id, fields);
+        }
     }
 
     /// O(log n)

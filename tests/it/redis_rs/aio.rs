@@ -240,18 +240,66 @@ async fn nothing_comes_of_a_transaction_that_is_dropped() {
 async fn a_delay_goes_with_the_command_that_is_dropped() {
     use larder::testing::Fault;
 
-    for fault in [Fault::delay, Fault::delay_reply] {
+    for (fault, command) in [
+        (Fault::delay as fn(Duration) -> Fault, "SET"),
+        (Fault::delay_reply, "SET"),
+        (Fault::delay_reply, "BLPOP"),
+    ] {
         let clock = ManualClock::new();
         let store = Store::builder().clock(&clock).build();
-        let fault = store.fault(fault(Duration::from_secs(10)).on("SET"));
+        let fault = store.fault(fault(Duration::from_secs(10)).on(command));
         let con = store.redis_async_connection();
         {
             let mut other = con.clone();
-            let mut set = pin!(other.set::<_, _, ()>("a", 1));
-            assert!(poll_once(set.as_mut()).is_pending());
+            let mut command = redis::cmd(command);
+            let mut run = pin!(command.arg("a").arg(0).query_async::<()>(&mut other));
+            assert!(poll_once(run.as_mut()).is_pending());
             fault.wait_for_hits(1);
         }
+        assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), None, "{command}");
+    }
+}
+
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn one_who_is_killed_while_delayed_is_told_so() {
+    use larder::testing::Fault;
+
+    for fault in [Fault::delay, Fault::delay_reply] {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).build();
+        let mut con = store.redis_async_connection();
+        let id: u64 = redis::cmd("CLIENT").arg("ID").query_async(&mut con).await.unwrap();
+        let fault = store.fault(fault(Duration::from_secs(10)).on("SET"));
+        let delayed = tokio::spawn(async move { con.set::<_, _, ()>("a", 1).await });
+        while fault.hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        store.session().call(["CLIENT", "KILL", "ID", &id.to_string()]);
+        assert!(delayed.await.unwrap().is_err_and(|error| error.is_io_error()));
         assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), None);
+    }
+}
+
+/// A connection that will be lost is there until the time before that has passed.
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn a_connection_is_lost_behind_a_delay() {
+    use larder::testing::Fault;
+
+    for delay in [Fault::delay, Fault::delay_reply] {
+        for loss in [Fault::close_after, || Fault::half_reply(1)] {
+            let clock = ManualClock::new();
+            let store = Store::builder().clock(&clock).build();
+            let delay = store.fault(delay(Duration::from_secs(10)).on("SET"));
+            let _loss = store.fault(loss().on("SET"));
+            let mut con = store.redis_async_connection();
+            let mut set = pin!(con.set::<_, _, ()>("a", 1));
+            assert!(poll_once(set.as_mut()).is_pending());
+            delay.wait_for_hits(1);
+            assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), Some(Duration::from_secs(10)));
+            assert!(set.await.is_err_and(|error| error.is_io_error()));
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Faults beside a clock that is moved, with closures that do more than look, and with counts that make no sense.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use larder::testing::Fault;
-use larder::{ManualClock, Reply, Store};
+use larder::{ErrorReply, ManualClock, Reply, Store};
 
 use super::helpers::{ask, panic_of};
 use crate::server::Client;
@@ -100,7 +102,52 @@ fn a_thread_that_is_delayed_can_be_killed() {
         fault.wait_for_hits(1);
         let mut other = store.session();
         assert_eq!(other.call(["CLIENT", "KILL", "ID", &id.to_string()]), Reply::Integer(1));
-        asked.join().unwrap();
+        assert_eq!(asked.join().unwrap(), lost());
         assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), None);
+    }
+}
+
+fn lost() -> Reply {
+    Reply::Error(ErrorReply::new("LOST the connection was closed"))
+}
+
+/// A delay, what closes the connection, and what comes of a reply.
+type Case = (fn(Duration) -> Fault, fn() -> Fault, &'static [u8]);
+
+/// What closes it and the time before that are two faults, and the time passes first.
+#[test]
+fn a_connection_is_lost_behind_a_delay() {
+    let moves = |clock: &ManualClock, store: &Store| {
+        assert_eq!(clock.advance_to_next_deadline(store).unwrap(), Some(SECOND));
+    };
+    let half = || Fault::half_reply(4);
+    let cases: [Case; 5] = [
+        (Fault::delay, Fault::close_before, b""),
+        (Fault::delay, Fault::close_after, b""),
+        (Fault::delay, half, b"$11\r"),
+        (Fault::delay_reply, Fault::close_after, b""),
+        (Fault::delay_reply, half, b"$11\r"),
+    ];
+    for (delay, loss, comes) in cases {
+        let clock = ManualClock::new();
+        let store = Store::builder().clock(&clock).build();
+        let delay = store.fault(delay(SECOND).on("GET"));
+        let _loss = store.fault(loss().on("GET"));
+        store.insert("a", "long enough").unwrap();
+
+        let mut session = store.session();
+        let asked = thread::spawn(move || session.call(["GET", "a"]));
+        delay.wait_for_hits(1);
+        moves(&clock, &store);
+        assert_eq!(asked.join().unwrap(), lost());
+
+        let server = store.serve().unwrap();
+        let mut stream = TcpStream::connect(server.addr()).unwrap();
+        stream.write_all(b"GET a\r\n").unwrap();
+        delay.wait_for_hits(2);
+        moves(&clock, &store);
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).unwrap();
+        assert_eq!(got, comes);
     }
 }
