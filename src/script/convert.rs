@@ -1,9 +1,12 @@
 //! Replies to Lua's values, and back.
 
+use std::sync::Arc;
+
 use mlua::{Lua, Table, Value};
 
 use super::budget::{Budget, MEMORY, OUT_OF_MEMORY};
 use super::raise;
+use super::signals::Signals;
 use crate::Bytes;
 use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Dialect, Protocol, coordinate, double};
@@ -39,9 +42,10 @@ impl Names {
     }
 }
 
-/// Bytes that are made without a look at how many there are.
+/// Bytes that are made without a look at how many there are, and values.
 const LITTLE: usize = 4 << 10;
-/// What one of a table's items takes there, and one of its fields.
+const FEW: u32 = 256;
+/// What one of a table's items takes there, and one of its fields, for which there is room by powers of two.
 const ITEM: usize = 16;
 const FIELD: usize = 40;
 
@@ -56,102 +60,128 @@ fn check_room(lua: &Lua, bytes: usize) -> mlua::Result<()> {
     if is_over() { Err(raise::reply(OUT_OF_MEMORY)) } else { Ok(()) }
 }
 
-/// A table with room for so many items and fields.
-fn table(lua: &Lua, items: usize, fields: usize) -> mlua::Result<Table> {
-    let bytes = items.saturating_mul(ITEM).saturating_add(fields.saturating_mul(FIELD));
-    if bytes > LITTLE {
-        check_room(lua, bytes)?;
-    }
-    lua.create_table_with_capacity(items, fields)
-}
-
 /// What a script gets for a reply. An error is a table here too: whether it is raised is the caller's.
 ///
 /// # Errors
-/// If there is no room for it.
+/// If there is no room for it, or the script is killed meanwhile.
 pub(super) fn to_lua(lua: &Lua, reply: Reply, dialect: Dialect, names: &Names) -> mlua::Result<Value> {
-    let resp3 = dialect.protocol == Protocol::Resp3;
-    let text = |bytes: &[u8]| {
-        if bytes.len() > LITTLE {
-            check_room(lua, bytes.len())?;
-        }
-        lua.create_string(bytes).map(Value::String)
-    };
-    let with = |name: &mlua::String, value: Value| {
-        let table = lua.create_table_with_capacity(0, 1)?;
-        table.raw_set(name, value)?;
-        Ok(Value::Table(table))
-    };
-    let list = |items: Vec<Reply>| list(lua, items.into_iter(), dialect, names);
-    let flat = |pairs: Vec<(Reply, Reply)>| {
-        pairs.into_iter().flat_map(|(first, second)| [first, second]).collect::<Vec<_>>()
-    };
-    match reply {
-        Reply::Status(status) => with(&names.ok, text(status.as_bytes())?),
-        Reply::Error(error) => raise::table(lua, error.as_bytes()).map(Value::Table),
-        Reply::Integer(value) => Ok(Value::Number(value as f64)),
-        Reply::Bulk(bytes) => text(&bytes),
-        Reply::Nil | Reply::NilArray if resp3 => Ok(Value::Nil),
-        Reply::Nil | Reply::NilArray => Ok(Value::Boolean(false)),
-        Reply::Map(pairs) if resp3 => {
-            let map = table(lua, 0, pairs.len())?;
-            for (name, value) in pairs {
-                let name = to_lua(lua, name, dialect, names)?;
-                // A name that is none cannot be told in a table.
-                if !matches!(name, Value::Nil) {
-                    map.raw_set(name, to_lua(lua, value, dialect, names)?)?;
-                }
-            }
-            with(&names.map, Value::Table(map))
-        }
-        Reply::Set(items) if resp3 => {
-            let set = table(lua, 0, items.len())?;
-            for item in items {
-                let item = to_lua(lua, item, dialect, names)?;
-                if !matches!(item, Value::Nil) {
-                    set.raw_set(item, true)?;
-                }
-            }
-            with(&names.set, Value::Table(set))
-        }
-        Reply::Pairs(pairs) if resp3 => {
-            list(pairs.into_iter().map(|(first, second)| Reply::Array(vec![first, second])).collect())
-        }
-        Reply::Map(pairs) | Reply::Pairs(pairs) => list(flat(pairs)),
-        Reply::Array(items) | Reply::Set(items) | Reply::Push(items) | Reply::Several(items) => list(items),
-        Reply::Double(value) | Reply::Coordinate(value) if resp3 => with(&names.double, Value::Number(value)),
-        Reply::Double(value) => text(&double(value, dialect.compat)),
-        Reply::Coordinate(value) => text(&coordinate(value, dialect.compat)),
-        Reply::Boolean(value) if resp3 => Ok(Value::Boolean(value)),
-        Reply::Boolean(value) => Ok(Value::Number(f64::from(u8::from(value)))),
-        Reply::BigNumber(digits) if resp3 => with(&names.big_number, text(&digits)?),
-        Reply::Verbatim(format, bytes) if resp3 => {
-            let table = lua.create_table_with_capacity(0, 2)?;
-            table.raw_set("format", format)?;
-            table.raw_set("string", text(&bytes)?)?;
-            with(&names.verbatim_string, Value::Table(table))
-        }
-        Reply::BigNumber(bytes) | Reply::Verbatim(_, bytes) => text(&bytes),
-        // A script is told no attributes.
-        Reply::Attribute(_, reply) => to_lua(lua, *reply, dialect, names),
-    }
+    Telling { lua, dialect, names, told: 0 }.value(reply)
 }
 
-fn list(
-    lua: &Lua,
-    items: impl ExactSizeIterator<Item = Reply>,
+struct Telling<'t> {
+    lua: &'t Lua,
     dialect: Dialect,
-    names: &Names,
-) -> mlua::Result<Value> {
-    let table = table(lua, items.len(), 0)?;
-    for (at, item) in items.enumerate() {
+    names: &'t Names,
+    /// How many values it is so far.
+    told: u32,
+}
+
+impl Telling<'_> {
+    fn value(&mut self, reply: Reply) -> mlua::Result<Value> {
+        let (names, compat) = (self.names, self.dialect.compat);
+        let resp3 = self.dialect.protocol == Protocol::Resp3;
         // Those that are small by themselves may be many.
-        if at % 256 == 255 {
-            check_room(lua, 0)?;
+        self.told = self.told.wrapping_add(1);
+        if self.told % FEW == 0 {
+            self.look()?;
         }
-        table.raw_set(at + 1, to_lua(lua, item, dialect, names)?)?;
+        let flat = |pairs: Vec<(Reply, Reply)>| {
+            pairs.into_iter().flat_map(|(first, second)| [first, second]).collect::<Vec<_>>()
+        };
+        match reply {
+            Reply::Status(status) => self.with(&names.ok, self.text(status.as_bytes())?),
+            Reply::Error(error) => raise::table(self.lua, error.as_bytes()).map(Value::Table),
+            Reply::Integer(value) => Ok(Value::Number(value as f64)),
+            Reply::Bulk(bytes) => self.text(&bytes),
+            Reply::Nil | Reply::NilArray if resp3 => Ok(Value::Nil),
+            Reply::Nil | Reply::NilArray => Ok(Value::Boolean(false)),
+            Reply::Map(pairs) if resp3 => {
+                let map = self.table(0, pairs.len())?;
+                for (name, value) in pairs {
+                    let name = self.value(name)?;
+                    // A name that is none cannot be told in a table.
+                    if !matches!(name, Value::Nil) {
+                        map.raw_set(name, self.value(value)?)?;
+                    }
+                }
+                self.with(&names.map, Value::Table(map))
+            }
+            Reply::Set(items) if resp3 => {
+                let set = self.table(0, items.len())?;
+                for item in items {
+                    let item = self.value(item)?;
+                    if !matches!(item, Value::Nil) {
+                        set.raw_set(item, true)?;
+                    }
+                }
+                self.with(&names.set, Value::Table(set))
+            }
+            Reply::Pairs(pairs) if resp3 => self
+                .list(pairs.into_iter().map(|(first, second)| Reply::Array(vec![first, second])).collect()),
+            Reply::Map(pairs) | Reply::Pairs(pairs) => self.list(flat(pairs)),
+            Reply::Array(items) | Reply::Set(items) | Reply::Push(items) | Reply::Several(items) => {
+                self.list(items)
+            }
+            Reply::Double(value) | Reply::Coordinate(value) if resp3 => {
+                self.with(&names.double, Value::Number(value))
+            }
+            Reply::Double(value) => self.text(&double(value, compat)),
+            Reply::Coordinate(value) => self.text(&coordinate(value, compat)),
+            Reply::Boolean(value) if resp3 => Ok(Value::Boolean(value)),
+            Reply::Boolean(value) => Ok(Value::Number(f64::from(u8::from(value)))),
+            Reply::BigNumber(digits) if resp3 => self.with(&names.big_number, self.text(&digits)?),
+            Reply::Verbatim(format, bytes) if resp3 => {
+                let table = self.table(0, 2)?;
+                table.raw_set("format", format)?;
+                table.raw_set("string", self.text(&bytes)?)?;
+                self.with(&names.verbatim_string, Value::Table(table))
+            }
+            Reply::BigNumber(bytes) | Reply::Verbatim(_, bytes) => self.text(&bytes),
+            // A script is told no attributes.
+            Reply::Attribute(_, reply) => self.value(*reply),
+        }
     }
-    Ok(Value::Table(table))
+
+    fn list(&mut self, items: Vec<Reply>) -> mlua::Result<Value> {
+        let table = self.table(items.len(), 0)?;
+        for (at, item) in items.into_iter().enumerate() {
+            table.raw_set(at + 1, self.value(item)?)?;
+        }
+        Ok(Value::Table(table))
+    }
+
+    fn text(&self, bytes: &[u8]) -> mlua::Result<Value> {
+        if bytes.len() > LITTLE {
+            check_room(self.lua, bytes.len())?;
+        }
+        self.lua.create_string(bytes).map(Value::String)
+    }
+
+    /// A table that says what it stands for.
+    fn with(&self, name: &mlua::String, value: Value) -> mlua::Result<Value> {
+        let table = self.lua.create_table_with_capacity(0, 1)?;
+        table.raw_set(name, value)?;
+        Ok(Value::Table(table))
+    }
+
+    /// One with room for so many items and fields.
+    fn table(&self, items: usize, fields: usize) -> mlua::Result<Table> {
+        let slots = if fields > 0 { fields.checked_next_power_of_two().unwrap_or(usize::MAX) } else { 0 };
+        let bytes = items.saturating_mul(ITEM).saturating_add(slots.saturating_mul(FIELD));
+        if bytes > LITTLE {
+            check_room(self.lua, bytes)?;
+        }
+        self.lua.create_table_with_capacity(items, fields)
+    }
+
+    /// Whether there is room yet, and anybody who wants to have it.
+    fn look(&self) -> mlua::Result<()> {
+        check_room(self.lua, 0)?;
+        match self.lua.app_data_ref::<Arc<Signals>>().filter(|signals| signals.is_killed()) {
+            Some(signals) => Err(raise::reply(signals.killed(self.dialect.compat))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a script's value is as a reply, if the script speaks that protocol.
@@ -200,11 +230,11 @@ impl Replying<'_> {
         let names = self.names;
         if let Value::String(text) = table.raw_get(&names.err)? {
             self.budget.take(text.as_bytes().len())?;
-            return Ok(Reply::Error(ErrorReply::of_bytes(text.as_bytes().to_vec())));
+            return Ok(Reply::Error(ErrorReply::of_bytes(until_zero(&text.as_bytes()).to_vec())));
         }
         if let Value::String(text) = table.raw_get(&names.ok)? {
             self.budget.take(text.as_bytes().len())?;
-            let text = String::from_utf8_lossy(&in_a_line(&text.as_bytes())).into_owned();
+            let text = String::from_utf8_lossy(&in_a_line(until_zero(&text.as_bytes()))).into_owned();
             return Ok(Reply::Status(text.into()));
         }
         match table.raw_get(&names.double)? {
@@ -256,6 +286,11 @@ fn whole(value: f64) -> i64 {
     }
 }
 
+/// As much of a text as C sees of it.
+pub(super) fn until_zero(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 fn in_a_line(text: &[u8]) -> Vec<u8> {
     text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
@@ -294,9 +329,13 @@ mod tests {
             let item = |number: u32| Reply::Bulk(Bytes::from(number.to_be_bytes().repeat(words)));
             Reply::Array((0..items).map(item).collect())
         };
+        let pair =
+            |number: u32| (Reply::Bulk(Bytes::from(number.to_be_bytes().repeat(1_000))), Reply::Integer(1));
+        let pairs = Reply::Map((0..80_000).map(pair).collect());
         // Either large ones, or more than are made between two looks.
-        for reply in [of(6, 13 << 20), of(80_000, 1_000)] {
-            assert!(to_lua(&lua, reply, Dialect::default(), &names).is_err());
+        for reply in [of(6, 13 << 20), of(80_000, 1_000), pairs] {
+            let dialect = Dialect { protocol: Protocol::Resp3, ..Dialect::default() };
+            assert!(to_lua(&lua, reply, dialect, &names).is_err());
             assert!(lua.used_memory() <= MEMORY + 256 * LITTLE);
             lua.gc_collect().unwrap();
             assert!(lua.used_memory() < MEMORY / 100);

@@ -51,6 +51,8 @@ struct Taken {
     by: ThreadId,
     since: u64,
     runs: Option<Running>,
+    /// No script runs: what goes on is the end, for which others wait as long as it takes.
+    is_last: bool,
 }
 
 /// What runs.
@@ -156,7 +158,7 @@ impl Gate {
             }
             if state.turn.is_none() {
                 let since = clock.now();
-                state.turn = Some(Taken { by: thread::current().id(), since, runs: None });
+                state.turn = Some(Taken { by: thread::current().id(), since, runs: None, is_last: false });
                 self.is_shut.store(true, Ordering::SeqCst);
                 break;
             }
@@ -188,7 +190,7 @@ impl Gate {
             None => (taken.since, false),
         };
         let threshold = threshold();
-        let deadline = if threshold == 0 { NEVER } else { since.saturating_add(threshold) };
+        let deadline = if threshold == 0 || taken.is_last { NEVER } else { since.saturating_add(threshold) };
         if deadline <= clock.now() {
             return Some(Shut::Busy { is_function });
         }
@@ -271,6 +273,16 @@ impl Ending {
 impl Drop for Inside {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Turn {
+    /// It is taken for the end, and not for a script.
+    pub(crate) fn ending(self) -> Self {
+        if let Some(turn) = &mut self.0.state.lock().turn {
+            turn.is_last = true;
+        }
+        self
     }
 }
 

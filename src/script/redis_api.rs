@@ -4,7 +4,7 @@ use mlua::{Function, Lua, MultiValue, Table, Value};
 use smallvec::SmallVec;
 
 use super::budget::{MEMORY, OUT_OF_MEMORY};
-use super::convert::{Names, to_lua, to_word};
+use super::convert::{Names, to_lua, to_word, until_zero};
 use super::engine::{Running, Unlimited};
 use super::raise;
 use crate::Bytes;
@@ -120,7 +120,7 @@ fn error_reply(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     let text = text.as_bytes();
     let text = text.strip_prefix(b"-").unwrap_or(&text);
     // To Redis it ends there.
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = until_zero(text);
     let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
     let text = &text[..end];
     let has_code = text.contains(&b' ');

@@ -249,7 +249,8 @@ local function int(number)
   end
   number = number < 0 and -floor(-number) or floor(number)
   if number >= -2^31 and number < 2^31 then
-    return number
+    -- Of which there is one zero.
+    return number + 0
   end
   number = number % 2^32
   return number < 2^31 and number or number - 2^32

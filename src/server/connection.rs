@@ -233,6 +233,14 @@ impl Connection<'_> {
                     }
                 }
             };
+            if let Some(how) = self.session.shuts_down() {
+                self.shared.shut_down(how);
+                #[cfg(feature = "lua")]
+                self.session.let_pass();
+                // What came before it is told.
+                self.flush().await?;
+                return Err(Gone);
+            }
             // Nothing comes behind the reply by which it has stopped to listen; after RESET, in words of before, nothing at all.
             if hears && (self.session.subscriptions() < names || !self.session.hears()) {
                 if self.session.protocol() == protocol {
@@ -240,12 +248,6 @@ impl Connection<'_> {
                 } else {
                     while self.session.try_message().is_some() {}
                 }
-            }
-            if let Some(how) = self.session.shuts_down() {
-                self.shared.shut_down(how);
-                // What came before it is told.
-                self.flush().await?;
-                return Err(Gone);
             }
             #[cfg(feature = "testing")]
             if !self.endure_reply(&reply).await? {

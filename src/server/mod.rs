@@ -120,11 +120,10 @@ impl Shared {
     fn shut_down(&self, how: Shutdown) {
         self.asked.send_replace(Some(how));
         self.stop.send_replace(true);
-        // Who waits for the script is told of the stop before it may go on.
+        // Who waits for the script is told of the stop before it may go on. None runs but where nothing is to be saved: the
+        // others have waited for its end, and keep the gate shut until now.
         #[cfg(feature = "lua")]
-        if how == Shutdown::NoSave {
-            self.store.space().shared().scripts.gate.end(&self.ending);
-        }
+        self.store.space().shared().scripts.gate.end(&self.ending);
     }
 }
 

@@ -325,7 +325,7 @@ impl Session {
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
         let checked = self.look_up_next(words).and_then(|row| self.check_known(row));
         #[cfg(feature = "lua")]
-        let (checked, _passed) = match self.pass(checked, words) {
+        let (checked, passed) = match self.pass(checked, words) {
             Ok(passed) => passed,
             Err(held) => return Outcome::Held(held),
         };
@@ -366,6 +366,8 @@ impl Session {
             facts.waits = waiting.is_some();
             facts.has_deadline = waiting.is_some_and(|waiting| waiting.deadline != NEVER);
         });
+        #[cfg(feature = "lua")]
+        self.keep_shut(passed);
         outcome
     }
 

@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::io::Read;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Compat, ManualClock, Reply, Server, Shutdown, Store};
+use larder::{Compat, ManualClock, Reply, SaveFile, Server, Shutdown, Store};
 
 use crate::server::Client;
-use crate::support::until;
+use crate::support::{Folder, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// More than the system takes at once.
@@ -158,4 +159,34 @@ fn of_too_many_at_once_those_who_fit_are_served() {
         let info = String::from_utf8(info.to_vec()).unwrap();
         assert!(info.contains("\r\nrejected_connections:20\r\n"), "{info}");
     }
+}
+
+/// It would hold what the server has to save once more, and nobody could end it any more.
+#[cfg(all(feature = "lua", feature = "testing"))]
+#[tokio::test]
+async fn no_script_begins_while_a_shutdown_saves() {
+    let folder = Folder::new();
+    let store = Store::new();
+    let log = store.command_log();
+    let late = Arc::new(Mutex::new(None::<Client>));
+    let listener = {
+        let late = Arc::clone(&late);
+        move |_: Result<_, &_>| {
+            late.lock()
+                .unwrap()
+                .as_mut()
+                .unwrap()
+                .send("EVAL \"redis.call('set', 'late', 1) while true do end\" 0\r\n");
+            until("script to be asked for", || log.count("EVAL") == 1);
+        }
+    };
+    let file = SaveFile::Rdb(folder.path().join("dump.rdb"));
+    let server = Server::builder().save_to(file).save_listener(listener).start(&store).unwrap();
+    *late.lock().unwrap() = Some(Client::connect(server.addr()));
+    let mut client = Client::connect(server.addr());
+    client.send("SHUTDOWN SAVE\r\n");
+    assert_eq!(server.asked_to_shut_down().await, Shutdown::Save);
+    server.stop().await;
+    assert!(client.is_closed());
+    assert!(!store.contains("late").unwrap());
 }

@@ -220,6 +220,9 @@ fn a_server_that_does_not_start_leaves_the_store_as_it_was() {
         assert!(users.start(&store).is_err(), "{rules}");
     }
     assert_eq!(store.session().call(["ACL", "USERS"]), Reply::Array(vec![Reply::Bulk("default".into())]));
+    let changed = Server::builder().user("ann", "on >old").user("ann", "<old >new").start(&Store::new());
+    let mut client = Client::connect(changed.as_ref().unwrap().addr());
+    assert_eq!(client.ask("AUTH ann new"), "+OK");
     let server = store.serve().unwrap();
     assert_eq!(Client::connect(server.addr()).ask("PING"), "+PONG");
 }

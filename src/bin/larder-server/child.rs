@@ -21,14 +21,14 @@ pub fn run(settings: &Settings, command: &[OsString]) -> ExitCode {
         Ok(log) => Arc::new(log),
         Err(why) => return say(&why, 1),
     };
-    let Started { server, runtime, mut signals, pidfile: _kept } = match start(settings, &log) {
+    let Started { server, runtime, mut signals, pidfile: _kept, keys } = match start(settings, &log) {
         Ok(started) => started,
         Err(why) => {
             log.warning(&why);
             return say(&why, 1);
         }
     };
-    announce(settings, &server, &log);
+    announce(settings, &server, keys, &log);
     let ip = server.addr().ip();
     let host = if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
     let spawned = Command::new(program)

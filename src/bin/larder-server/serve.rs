@@ -20,6 +20,8 @@ pub struct Started {
     pub runtime: Runtime,
     pub signals: Signals,
     pub pidfile: Option<PidFile>,
+    /// How many it had before it could be asked.
+    pub keys: usize,
 }
 
 /// The file that holds the process's id, for as long as this is there.
@@ -51,7 +53,7 @@ pub fn serve(settings: &Settings) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let Started { server, runtime, mut signals, pidfile: _kept } = match start(settings, &log) {
+    let Started { server, runtime, mut signals, pidfile: _kept, keys } = match start(settings, &log) {
         Ok(started) => started,
         Err(why) => {
             log.warning(&why);
@@ -60,7 +62,7 @@ pub fn serve(settings: &Settings) -> ExitCode {
     };
     let mut output = io::stdout();
     let _ = writeln!(output, "larder-server ready: redis://{}", server.addr()).and_then(|()| output.flush());
-    announce(settings, &server, &log);
+    announce(settings, &server, keys, &log);
     let code = runtime.block_on(until_ended(server, &mut signals, &log));
     // Whoever still asks for metrics is not waited for.
     runtime.shutdown_background();
@@ -79,6 +81,8 @@ pub fn start(settings: &Settings, log: &Arc<Log>) -> Result<Started, String> {
         Signals::new().map_err(|error| format!("Fatal error listening to signals: {error}. Exiting."))?
     };
     let store = load(settings)?;
+    // Counted while nobody else is there: it waits for who holds all, which may be a client's script at once.
+    let keys = store.stats().map_or(0, |stats| stats.entries);
     let mut builder = settings.config.server().map_err(|error| format!("Fatal error: {error}. Exiting."))?;
     if let Some((_, most)) = too_many_clients(settings) {
         builder = builder.max_clients(most);
@@ -117,7 +121,7 @@ pub fn start(settings: &Settings, log: &Arc<Log>) -> Result<Started, String> {
             .map_err(|error| format!("Failed listening on {address} for metrics: {error}"))?;
     }
     let pidfile = settings.path("pidfile").and_then(|path| PidFile::write(path, log));
-    Ok(Started { server, runtime, signals, pidfile })
+    Ok(Started { server, runtime, signals, pidfile, keys })
 }
 
 /// How many clients there are to be at the most, and how many there can be, if those are fewer: each takes a file, and Redis
@@ -156,7 +160,7 @@ fn load(settings: &Settings) -> Result<Store, String> {
 }
 
 /// Tells what it has found, to people and to those who wait for the line that Redis writes.
-pub fn announce(settings: &Settings, server: &Server, log: &Log) {
+pub fn announce(settings: &Settings, server: &Server, keys: usize, log: &Log) {
     let own = env!("CARGO_PKG_VERSION");
     let address = server.addr();
     let (version, bits, id) = (settings.compat.version(), usize::BITS, std::process::id());
@@ -177,7 +181,6 @@ pub fn announce(settings: &Settings, server: &Server, log: &Log) {
     if !address.ip().is_loopback() && settings.get("requirepass").is_none() {
         log.warning("Warning: it listens beyond this machine, and there is no password (requirepass)");
     }
-    let keys: usize = server.store().stats().map_or(0, |stats| stats.entries);
     #[cfg(feature = "journal")]
     if let Some(stats) = server.store().journal_stats() {
         let (folder, torn) = (stats.folder.display(), stats.recovered.torn_bytes);

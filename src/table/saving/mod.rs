@@ -406,8 +406,12 @@ fn asked(words: &[Bytes]) -> Result<Asked, ErrorReply> {
     let (mut asked, mut now) = (Asked::default(), false);
     for word in words {
         match word {
-            word if is(word, "NOSAVE") && asked.how.is_none() => asked.how = Some(Shutdown::NoSave),
-            word if is(word, "SAVE") && asked.how.is_none() => asked.how = Some(Shutdown::Save),
+            word if is(word, "NOSAVE") && asked.how != Some(Shutdown::Save) => {
+                asked.how = Some(Shutdown::NoSave)
+            }
+            word if is(word, "SAVE") && asked.how != Some(Shutdown::NoSave) => {
+                asked.how = Some(Shutdown::Save)
+            }
             // There is no replica to wait for.
             word if is(word, "NOW") => now = true,
             word if is(word, "FORCE") => asked.forced = true,

@@ -31,6 +31,8 @@ pub(in crate::table) struct Scripting {
     #[cfg(feature = "server")]
     server: Option<Arc<Ending>>,
     stripe: Option<Arc<Stripe>>,
+    /// See [`Session::keep_shut`].
+    last: Option<Passed>,
     /// The store had no room when its command came.
     is_full: bool,
     /// What its script may touch, if a test wants to know.
@@ -70,12 +72,13 @@ impl Session {
         self
     }
 
-    /// Whether a command can be carried out while a script runs: those take no lock. To watch does, and to save at the end.
-    fn is_free(row: &Row, words: &[Bytes]) -> bool {
+    /// Whether a command can be carried out while a script runs: those take no lock. To watch does, and to save at the end,
+    /// which is refused behind a `MULTI`.
+    fn is_free(&self, row: &Row, words: &[Bytes]) -> bool {
         match row.name {
             _ if !row.has(ALLOW_BUSY) => false,
             "watch" => false,
-            "shutdown" => !may_save(words.get(1..).unwrap_or_default()),
+            "shutdown" => self.queue.is_some() || !may_save(words.get(1..).unwrap_or_default()),
             _ => true,
         }
     }
@@ -90,7 +93,7 @@ impl Session {
         words: &[Bytes],
     ) -> Result<(Checked, Passed), Held> {
         let row = match checked {
-            Ok(row) if !Self::is_free(row, words) => row,
+            Ok(row) if !self.is_free(row, words) => row,
             other => return Ok((other, Passed::Freely)),
         };
         let space = self.db().space();
@@ -104,6 +107,9 @@ impl Session {
         let runs_queue = row.name == "exec" && queue.is_some_and(|queue| queue.has(SCRIPTS));
         let passed = if runs_queue || (row.has(SCRIPTS) && !is_queued) {
             gate.begin(clock, threshold).map(|turn| Passed::Turn { _turn: turn })
+        } else if row.name == "shutdown" {
+            let turn = gate.begin(clock, threshold);
+            turn.map(|turn| Passed::Turn { _turn: turn.map(Turn::ending) })
         } else {
             let stripe = match &self.scripting.stripe {
                 Some(stripe) => Arc::clone(stripe),
@@ -121,6 +127,19 @@ impl Session {
             Err(Shut::Wait(held)) => Err(held),
             Err(Shut::Busy { is_function }) => Ok((Err(busy(self.compat, is_function)), Passed::Freely)),
         }
+    }
+
+    /// Keeps the gate shut behind a SHUTDOWN that is carried out: no script is to begin until its server has been told.
+    pub(in crate::table) fn keep_shut(&mut self, passed: Passed) {
+        if self.shuts_down.is_some() {
+            self.scripting.last = Some(passed);
+        }
+    }
+
+    /// Its server has been told.
+    #[cfg(feature = "server")]
+    pub(crate) fn let_pass(&mut self) {
+        self.scripting.last = None;
     }
 
     /// Whether a command may write or be replicated; EXEC does what is queued. What a script says of itself goes before

@@ -427,6 +427,11 @@ fn what_only_reads_is_not_to_be_replicated() {
 fn a_status_is_one_line_and_a_big_number_its_bytes() {
     compare_scripts([
         "return {ok = 'a\\r\\nb'}",
+        "return {ok = 'a\\0b'}",
+        "return {err = 'a\\0b'}",
+        "return redis.status_reply('a\\0b')",
+        "local t = {} table.insert(t, -0.5, 'x') return tostring(next(t))",
+        "local t = {} table.insert(t, '-0', 'x') return tostring(next(t))",
         "return {big_number = '12\\r\\n3\\255'}",
         "return {ok = 'caf\\195\\169'}",
     ]);
