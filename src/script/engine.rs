@@ -410,7 +410,7 @@ fn place(lua: &Lua) -> Option<(String, Option<usize>)> {
 /// The text of an error's table.
 fn text_of(failure: &Table) -> Vec<u8> {
     match failure.raw_get("err") {
-        Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        Ok(Value::String(text)) => convert::until_zero(&text.as_bytes()).to_vec(),
         _ => b"ERR unknown error".to_vec(),
     }
 }

@@ -1,5 +1,5 @@
 //! The gate before the locks: while a script holds all, other sessions' commands wait here, where they can be
-//! told that it is busy, and not at a lock.
+//! told that it is busy, and not at a lock. So they do while a SHUTDOWN saves, for as long as that takes.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,9 +80,9 @@ pub(crate) struct Turn(Arc<Gate>);
 
 /// Why a command does not pass.
 pub(crate) enum Shut {
-    /// A script runs, and has not done so for long.
+    /// A script runs, and has not done so for long; or a SHUTDOWN saves.
     Wait(Held),
-    /// It has: it is a function, or a script.
+    /// A script has run for long: it is a function, or none.
     Busy { is_function: bool },
 }
 

@@ -158,7 +158,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Who is told how each save to the file went, on the thread that saves: to log it.
+    /// Who is told how each save to the file went, on the thread that saves: to log it. While `SHUTDOWN` saves, the commands of all
+    /// sessions wait, so it is not to wait for one of them.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("larder-doc-save-listener-{}", std::process::id()));
@@ -450,7 +451,10 @@ impl ServerBuilder {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a server that listens nowhere"));
         }
         let channels = self.parameters.get("acl-pubsub-default").map(|value| *value == *b"allchannels");
-        check_users(store.space(), &self.users, channels, self.options.compat).map_err(invalid)?;
+        // Those of a file will have taken the place of all that there are.
+        if self.parameters.get("aclfile").is_none_or(|path| path.is_empty()) {
+            check_users(store.space(), &self.users, channels, self.options.compat).map_err(invalid)?;
+        }
         let config_file = self.config_file.map(absolute).transpose()?;
         let file = self.file.map(SaveFile::absolute).transpose()?;
         // The store is touched once nothing of these can fail any more. What can is a file of users that makes no sense.

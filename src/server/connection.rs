@@ -235,8 +235,9 @@ impl Connection<'_> {
             };
             if let Some(how) = self.session.shuts_down() {
                 self.shared.shut_down(how);
+                // What waited for that may take locks.
                 #[cfg(feature = "lua")]
-                self.session.let_pass();
+                tokio::task::block_in_place(|| self.session.let_pass());
                 // What came before it is told.
                 self.flush().await?;
                 return Err(Gone);

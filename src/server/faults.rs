@@ -22,12 +22,10 @@ impl Connection<'_> {
         let Some(Ahead { until, loss }) = ahead else { return Ok(()) };
         self.pass_until(until).await?;
         let Some(loss) = loss else { return Ok(()) };
+        // What came before it is told.
+        self.flush().await?;
         self.session.lose(loss);
-        if loss == Loss::Silence {
-            self.flush().await?;
-            return Err(self.say_nothing().await);
-        }
-        self.close().await
+        Err(if loss == Loss::Silence { self.say_nothing().await } else { Gone })
     }
 
     /// What becomes of a reply; gives whether it is to be sent.
@@ -37,20 +35,18 @@ impl Connection<'_> {
     pub(super) async fn endure_reply(&mut self, reply: &Reply) -> Result<bool, Gone> {
         let Some(Behind { until, end }) = self.session.reply(reply) else { return Ok(true) };
         self.pass_until(until).await?;
-        self.session.end_with(end, reply);
         match end {
-            None => Ok(true),
-            Some(End::Drop) if self.session.is_over() => self.close().await,
-            Some(End::Drop) => Ok(false),
-            Some(End::Close) => self.close().await,
-            Some(End::Cut(bytes)) => {
-                if self.session.sends_reply() {
-                    let reply = self.session.encode(reply);
-                    self.out.extend_from_slice(&reply[..bytes.min(reply.len())]);
-                }
-                self.close().await
+            None => return Ok(true),
+            Some(End::Drop) if !self.session.is_over() => return Ok(false),
+            Some(End::Cut(bytes)) if self.session.sends_reply() => {
+                let reply = self.session.encode(reply);
+                self.out.extend_from_slice(&reply[..bytes.min(reply.len())]);
             }
+            _ => {}
         }
+        self.flush().await?;
+        self.session.end_with(end, reply);
+        Err(Gone)
     }
 
     /// Waits for a moment of the store's clock. A client that leaves meanwhile has its command carried out all the
@@ -67,12 +63,6 @@ impl Connection<'_> {
             () = self.session.is_cut_off() => Err(Gone),
             () = reach(clock, until) => Ok(()),
         }
-    }
-
-    /// Sends what is to be sent, and no more.
-    async fn close<T>(&mut self) -> Result<T, Gone> {
-        self.flush().await?;
-        Err(Gone)
     }
 
     /// Listens until the client leaves, or is killed.

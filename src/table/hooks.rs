@@ -216,6 +216,8 @@ impl Session {
         if self.link.lost.is_some() {
             return;
         }
+        // Nor is its reply waited for.
+        self.drop_plan();
         self.link.lost = Some(if loss == Loss::Closed { Loss::Gone } else { loss });
         if loss == Loss::Silence {
             return;

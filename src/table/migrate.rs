@@ -152,7 +152,7 @@ fn take(call: &Call<'_>, names: &[Bytes]) -> Result<Vec<Item>, ErrorReply> {
     let mut known = HashSet::with_capacity(names.len());
     for name in names {
         let key = call.db().key_ref(name);
-        let watch = if known.insert(name) { Some(call.space().watch(db, &[key])?) } else { None };
+        let watch = if known.contains(name) { None } else { Some(call.space().watch(db, &[key])?) };
         let found = call
             .read(key, |view, key| Ok(view.entry(key).map(|entry| (entry.value.to_value(), entry.deadline))));
         let item = found.map_err(ErrorReply::from).and_then(|found| {
@@ -162,7 +162,10 @@ fn take(call: &Call<'_>, names: &[Bytes]) -> Result<Vec<Item>, ErrorReply> {
             Ok(Some(Item { key: name.clone(), payload, ttl, watch: watch.clone() }))
         });
         match item {
-            Ok(Some(item)) => items.push(item),
+            Ok(Some(item)) => {
+                known.insert(name);
+                items.push(item);
+            }
             nothing => {
                 if let Some(watch) = &watch {
                     call.space().unwatch(db, &[key], watch);

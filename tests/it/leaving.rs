@@ -3,15 +3,14 @@
 use std::future::Future;
 use std::io::Read;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Compat, ManualClock, Reply, SaveFile, Server, Shutdown, Store};
+use larder::{Compat, ManualClock, Reply, Server, Shutdown, Store};
 
 use crate::server::Client;
-use crate::support::{Folder, until};
+use crate::support::until;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// More than the system takes at once.
@@ -165,6 +164,12 @@ fn of_too_many_at_once_those_who_fit_are_served() {
 #[cfg(all(feature = "lua", feature = "testing"))]
 #[tokio::test]
 async fn no_script_begins_while_a_shutdown_saves() {
+    use std::sync::{Arc, Mutex};
+
+    use larder::SaveFile;
+
+    use crate::support::Folder;
+
     let folder = Folder::new();
     let store = Store::new();
     let log = store.command_log();

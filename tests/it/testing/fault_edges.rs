@@ -151,3 +151,32 @@ fn a_connection_is_lost_behind_a_delay() {
         assert_eq!(got, comes);
     }
 }
+
+/// Nor is a reply waited for that never comes.
+#[test]
+fn who_hangs_waits_for_no_delay() {
+    let clock = ManualClock::new();
+    let store = Store::builder().clock(&clock).build();
+    let _delay = store.fault(Fault::delay_reply(SECOND).on("GET"));
+    let _hang = store.fault(Fault::hang().on("GET"));
+    let mut session = store.session();
+    assert_eq!(session.call(["GET", "a"]), Reply::Error(ErrorReply::new("LOST there was no reply")));
+    assert_eq!(clock.advance_to_next_deadline(&store).unwrap(), None);
+}
+
+/// However long it takes the client to read that much.
+#[test]
+fn half_a_reply_comes_whole() {
+    const HALF: usize = 16 << 20;
+    let store = Store::new();
+    let server = store.serve().unwrap();
+    store.insert("page", "x".repeat(2 * HALF)).unwrap();
+    let fault = store.fault(Fault::half_reply(HALF).on("GET"));
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    stream.write_all(b"GET page\r\n").unwrap();
+    fault.wait_for_hits(1);
+    (0..1_000).for_each(|_| thread::yield_now());
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    assert_eq!(got.len(), HALF);
+}

@@ -429,6 +429,8 @@ fn a_status_is_one_line_and_a_big_number_its_bytes() {
         "return {ok = 'a\\r\\nb'}",
         "return {ok = 'a\\0b'}",
         "return {err = 'a\\0b'}",
+        "error('a\\0b')",
+        "error({err = 'a\\0b'})",
         "return redis.status_reply('a\\0b')",
         "local t = {} table.insert(t, -0.5, 'x') return tostring(next(t))",
         "local t = {} table.insert(t, '-0', 'x') return tostring(next(t))",
