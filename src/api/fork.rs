@@ -13,7 +13,8 @@ impl Store {
     ///
     /// It has the same settings (limits, clock, seed and how its random numbers go on, a listener for evictions, what
     /// `CONFIG SET` has changed) and the same counts. Nobody watches it, waits in it, is subscribed to it or has a
-    /// session yet, a test's faults, logs and strict modes are those of the store that they were set for, and what it lets expire is given back by a sweeper of its own.
+    /// session yet, a test's faults, logs and strict modes are those of the store that they were set for, and what it lets
+    /// expire is given back by a sweeper of its own.
     ///
     /// No value is copied: both share all pages, and copy those that they write to later. Writers wait meanwhile, less
     /// than a millisecond for a million keys. O(pages), of some 64 keys each; in a store with a limit, a byte or eight are

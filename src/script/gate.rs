@@ -75,7 +75,7 @@ pub(crate) struct Ending(AtomicBool);
 /// A command that has passed, until this is dropped.
 pub(crate) struct Inside(Arc<Stripe>);
 
-/// The turn of a session that may run scripts, until this is dropped.
+/// The turn of a session that may run scripts or ends its server, until this is dropped.
 pub(crate) struct Turn(Arc<Gate>);
 
 /// Why a command does not pass.

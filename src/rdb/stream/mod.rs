@@ -37,7 +37,8 @@ const NONE: u64 = u64::MAX;
 const NODE_BYTES: usize = 4096;
 const NODE_ENTRIES: usize = 100;
 
-/// How many times larger than a node what its entries have with the names that they share may be, if it is more than this.
+/// What the names that a node's entries share may take, had each its own: so many times the node's bytes, and
+/// [`SHARED_LEAST`] in any case.
 const SHARED: usize = 256;
 const SHARED_LEAST: usize = 16 << 20;
 
