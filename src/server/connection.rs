@@ -22,7 +22,7 @@ use crate::reply::Reply;
 use crate::resp::{Requests, Style};
 #[cfg(feature = "lua")]
 use crate::script::Held;
-use crate::table::{Outcome, Waiting, keep_alive, query_limit};
+use crate::table::{Named, Outcome, Waiting, keep_alive, query_limit};
 #[cfg(feature = "lua")]
 use crate::waiting::hold;
 use crate::waiting::{reach, wait};
@@ -122,6 +122,14 @@ impl Connection<'_> {
         // These wait from one request to the next: to begin to anew costs more than to look again.
         let mut stopped = self.stopped.clone();
         let mut stop = pin!(stopped.wait_for(|stopped| *stopped));
+        let mut is_set = false;
+        // It wakes this task in any case once it has been asked: from then on a look is enough.
+        let mut poll_stop = |stopped: &watch::Receiver<bool>, context: &mut Context<'_>| {
+            if !mem::replace(&mut is_set, true) {
+                return stop.as_mut().poll(context).map(drop);
+            }
+            if has_stopped(stopped) { Poll::Ready(()) } else { Poll::Pending }
+        };
         let mail = self.session.mailbox();
         let mut message = pin!(mail.recv_async());
         loop {
@@ -139,7 +147,7 @@ impl Connection<'_> {
             }
             #[cfg(feature = "testing")]
             let has_begun = self.requests.has_begun();
-            match self.next(stop.as_mut(), message.as_mut()).await? {
+            match self.next(&mut poll_stop, message.as_mut()).await? {
                 Next::Arrived => {
                     if self.shared.idle().is_some() {
                         self.heard = self.shared.store.space().clock().now();
@@ -302,32 +310,32 @@ impl Connection<'_> {
         self.check_kept(self.session.queued_bytes())
     }
 
-    /// Who sends requests without a pause is never waited for, and a stop is noticed all the same. One load
+    /// Who sends requests without a pause is never waited for, and a stop is noticed all the same.
     fn check_stop(&self) -> Result<(), Gone> {
-        // It is told but once, and who told it may have gone.
-        if self.stopped.has_changed().unwrap_or(true) { Err(Gone) } else { Ok(()) }
+        if has_stopped(&self.stopped) { Err(Gone) } else { Ok(()) }
     }
 
     /// Runs a command. One that takes long has this thread for itself: another takes over the clients that it serves.
     fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        if self.session.takes_long(words) {
-            return tokio::task::block_in_place(|| self.run(words));
+        let found = self.session.look_up_next(words);
+        if self.session.takes_long(&found) {
+            return tokio::task::block_in_place(|| self.run(found, words));
         }
-        self.run(words)
+        self.run(found, words)
     }
 
     /// The same on this thread. Where what it does is to be on the disk before it is answered, the replies wait for it together.
-    fn run(&mut self, words: &[Bytes]) -> Outcome {
+    fn run(&mut self, found: Named, words: &[Bytes]) -> Outcome {
         self.told = self.out.len();
         #[cfg(feature = "journal")]
         {
             let space = self.shared.store.space();
-            let (outcome, place) = deferring(space, || self.session.execute_to(words, &mut self.out));
+            let (outcome, place) = deferring(space, || self.session.execute_to(found, words, &mut self.out));
             self.unsynced = self.unsynced.max(place);
             outcome
         }
         #[cfg(not(feature = "journal"))]
-        self.session.execute_to(words, &mut self.out)
+        self.session.execute_to(found, words, &mut self.out)
     }
 
     /// Waits until a command may be tried that somebody's script has kept from being carried out.
@@ -416,21 +424,32 @@ impl Connection<'_> {
     }
 
     /// Waits for something to do. Requests come first: for who sends them without a pause the runtime makes one.
-    async fn next(&mut self, stop: Pin<&mut impl Future>, message: Pin<&mut Recv<'_>>) -> Result<Next, Gone> {
+    async fn next(
+        &mut self,
+        mut poll_stop: impl FnMut(&watch::Receiver<bool>, &mut Context<'_>) -> Poll<()>,
+        message: Pin<&mut Recv<'_>>,
+    ) -> Result<Next, Gone> {
         let (shared, session, heard) = (self.shared, &self.session, self.heard);
         let listens = session.is_listener();
-        let (stream, requests) = (&mut self.stream, &mut self.requests);
+        let (stream, requests, stopped) = (&mut self.stream, &mut self.requests, &self.stopped);
         Ok(tokio::select! {
             biased;
             arrived = arrive(stream, requests) => {
                 arrived?;
                 Next::Arrived
             }
-            _ = stop => Next::Stop,
+            () = poll_fn(|context| poll_stop(stopped, context)) => Next::Stop,
             message = message => Next::Message(message),
             () = is_idle(shared, || session.last_command().max(heard)), if !listens => Next::Idle,
         })
     }
+}
+
+/// Whether the server is to stop. One load
+#[inline]
+fn has_stopped(stopped: &watch::Receiver<bool>) -> bool {
+    // It is told but once, and who told it may have gone.
+    stopped.has_changed().unwrap_or(true)
 }
 
 /// Whether somebody has a browser send commands, as the body of a request: what they are is not asked.

@@ -39,6 +39,9 @@ pub use tls::ClientCertificates;
 
 /// Threads of the runtime, at most.
 const THREADS: usize = 4;
+/// So many turns tasks are given before the runtime looks who else is ready, if it never comes to an end of them: more than it
+/// takes to read from some dozens of clients and to answer each.
+const TURNS: u32 = 256;
 /// How long to wait after a connection could not be accepted, for want of descriptors as a rule.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -507,6 +510,7 @@ fn runtime() -> io::Result<&'static Runtime> {
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("larder-server")
+        .event_interval(TURNS)
         .enable_io()
         .enable_time()
         .build()?;

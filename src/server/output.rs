@@ -33,7 +33,16 @@ impl Connection<'_> {
     /// # Errors
     /// [`Gone`] if more would wait than may, or than memory holds. A long one is not made before that is known: it may
     /// be a value that is in the store once, a hundred times.
+    #[inline]
     pub(super) fn tell(&mut self, reply: &Reply) -> Result<(), Gone> {
+        // All of it stands there already.
+        if matches!(reply, Reply::Several(rest) if rest.is_empty()) {
+            return self.check_output(self.out.len());
+        }
+        self.put(reply)
+    }
+
+    fn put(&mut self, reply: &Reply) -> Result<(), Gone> {
         if !self.session.sends(reply) {
             return Ok(());
         }
@@ -95,6 +104,7 @@ impl Connection<'_> {
 
     /// # Errors
     /// [`Gone`] if so many bytes of replies are more than may wait for the client.
+    #[inline]
     fn check_output(&self, waiting: usize) -> Result<(), Gone> {
         if waiting > WRITE && waiting > self.session.most_output() {
             self.shared.store.space().shared().clients.count_over_output();
@@ -104,9 +114,12 @@ impl Connection<'_> {
     }
 
     async fn write(&mut self) -> Result<(), Gone> {
-        let mut written = 0;
-        let (stream, out) = (&mut self.stream, &self.out);
         // Most often the system takes it all at once.
+        let mut written = self.stream.try_write(&self.out)?;
+        if written == self.out.len() {
+            return Ok(());
+        }
+        let (stream, out) = (&mut self.stream, &self.out);
         match poll_fn(|context| Poll::Ready(poll_write(stream, out, &mut written, context))).await {
             Poll::Ready(result) => Ok(result?),
             Poll::Pending => self.write_on(written).await,

@@ -13,6 +13,9 @@ use crate::reply::ErrorReply;
 use crate::resp::Protocol;
 use crate::{Bytes, Error};
 
+/// What a command's name is the name of.
+pub(crate) type Named = Result<&'static Row, ErrorReply>;
+
 /// How many of a command's arguments an error about an unknown one shows, in bytes.
 const SHOWN: usize = 128;
 
@@ -24,6 +27,7 @@ impl Session {
 
     /// Whether a command has its place where the session is: in a transaction, among messages, before a monitor; and
     /// whether its user may call it.
+    #[inline]
     pub(super) fn check_place(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
         self.check_queues(row)?;
         self.check_rights(row, words, Place::Call)?;
@@ -194,7 +198,8 @@ impl Session {
     }
 
     /// [`look_up`](Self::look_up) for the command that is to be carried out, which may well be called again.
-    pub(super) fn look_up_next(&mut self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+    #[inline]
+    pub(crate) fn look_up_next(&mut self, words: &[Bytes]) -> Named {
         if let Some(row) = self.said_last(words) {
             return self.check_arity(row, words);
         }
@@ -207,11 +212,12 @@ impl Session {
     }
 
     /// The row of a command with this number of arguments.
-    pub(super) fn look_up(&self, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
+    pub(super) fn look_up(&self, words: &[Bytes]) -> Named {
         let row = self.find_named(words)?;
         self.check_arity(row, words)
     }
 
+    #[inline]
     fn check_arity(&self, row: &'static Row, words: &[Bytes]) -> Result<&'static Row, ErrorReply> {
         if row.takes(words.len(), self.compat) {
             return Ok(row);

@@ -3,6 +3,8 @@
 #[cfg(feature = "server")]
 use super::acl::Account;
 #[cfg(feature = "server")]
+use super::checks::Named;
+#[cfg(feature = "server")]
 use super::clients::Traffic;
 #[cfg(feature = "server")]
 use super::row::Row;
@@ -13,8 +15,6 @@ use super::saving::Shutdown;
 use super::session::Session;
 #[cfg(feature = "server")]
 use super::transaction::Queue;
-#[cfg(feature = "server")]
-use crate::Bytes;
 use crate::reply::Reply;
 use crate::resp::{Dialect, encode};
 
@@ -83,10 +83,10 @@ impl Session {
 
     /// Whether a command may keep its thread for long: it runs a script, or writes a file.
     #[cfg(feature = "server")]
-    pub(crate) fn takes_long(&self, words: &[Bytes]) -> bool {
+    pub(crate) fn takes_long(&self, found: &Named) -> bool {
         let writes_file = |row: &Row| row.has(ADMIN) && matches!(row.name, "save" | "shutdown");
         let runs = |row: &Row| row.has(SCRIPTS) || (row.name == "exec" && self.queue.is_some());
-        self.look_up(words).is_ok_and(|row| runs(row) || writes_file(row))
+        found.as_ref().is_ok_and(|row| runs(row) || writes_file(row))
     }
 
     /// How its server is to end, if its client has said so.

@@ -65,6 +65,8 @@ use std::sync::OnceLock;
 #[cfg(feature = "server")]
 pub(crate) use acl::{check_user, check_users, declare_user, load_users};
 #[cfg(feature = "server")]
+pub(crate) use checks::Named;
+#[cfg(feature = "server")]
 pub(crate) use clients::Traffic;
 #[cfg(feature = "server")]
 pub(crate) use config::{

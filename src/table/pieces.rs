@@ -5,11 +5,13 @@
 //! that is not much. The rest become values, and so does all where no buffer is lent: for a session of the library, within
 //! EXEC or a script.
 
-use std::iter;
+use std::{iter, mem};
 
 use smallvec::SmallVec;
 
 use super::call::{Answer, Call};
+#[cfg(feature = "server")]
+use super::checks::Named;
 #[cfg(feature = "server")]
 use super::session::{Outcome, Session, Silence};
 use crate::Bytes;
@@ -101,23 +103,29 @@ impl Pieces {
     fn push(&mut self, value: Reply) {
         // All that follow are behind it.
         self.end = 0;
-        self.values.reserve_exact(std::mem::take(&mut self.left));
+        self.values.reserve_exact(mem::take(&mut self.left));
         self.values.push(value);
     }
 
-    /// What is left to be said, and the buffer.
-    fn finish(mut self, is_error: bool) -> (Reply, Option<Vec<u8>>) {
-        let Some(out) = &mut self.out else {
-            let reply = match self.form {
-                Form::Array => Reply::Array(self.values.into_vec()),
-                form => form.reply(self.values.len(), self.values.into_iter()),
-            };
-            return (reply, None);
-        };
-        if is_error {
-            out.truncate(self.begin);
+    /// What is left to be said; the buffer stays.
+    #[inline]
+    fn finish(&mut self, is_error: bool) -> Reply {
+        match &mut self.out {
+            Some(out) if is_error => out.truncate(self.begin),
+            Some(_) if self.values.is_empty() => {}
+            Some(_) => return Reply::Several(mem::take(&mut self.values).into_vec()),
+            None => return self.whole(),
         }
-        (Reply::Several(self.values.into_vec()), self.out)
+        Reply::Several(Vec::new())
+    }
+
+    /// The reply of which nothing is written.
+    fn whole(&mut self) -> Reply {
+        let values = mem::take(&mut self.values);
+        match self.form {
+            Form::Array => Reply::Array(values.into_vec()),
+            form => form.reply(values.len(), values.into_iter()),
+        }
     }
 }
 
@@ -158,8 +166,8 @@ impl Call<'_> {
         let dialect = self.session.dialect();
         let mut pieces = Pieces { form, dialect, out, begin, end, left: 0, values: SmallVec::new() };
         let filled = fill(self, &mut pieces);
-        let (reply, out) = pieces.finish(filled.is_err());
-        self.session.lent = out;
+        let reply = pieces.finish(filled.is_err());
+        self.session.lent = pieces.out;
         filled.map(|()| reply)
     }
 
@@ -188,14 +196,14 @@ impl Call<'_> {
 
 #[cfg(feature = "server")]
 impl Session {
-    /// Runs a command as [`execute`](Self::execute) does, and writes what it can of the reply behind what is in a buffer:
+    /// Runs a command as [`execute_found`](Self::execute_found) does, and writes what it can of the reply behind what is in a buffer:
     /// the outcome is what comes behind that.
-    pub(crate) fn execute_to(&mut self, words: &[Bytes], out: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn execute_to(&mut self, found: Named, words: &[Bytes], out: &mut Vec<u8>) -> Outcome {
         if !self.may_lend() {
-            return self.execute(words);
+            return self.execute_found(found, words);
         }
-        self.lent = Some(std::mem::take(out));
-        let outcome = self.execute(words);
+        self.lent = Some(mem::take(out));
+        let outcome = self.execute_found(found, words);
         *out = self.lent.take().unwrap_or_default();
         outcome
     }
@@ -237,7 +245,9 @@ mod tests {
 
         fn ask(&mut self, words: &[String]) {
             let words: Vec<Bytes> = words.iter().map(|word| Bytes::from(word.as_str())).collect();
-            let Outcome::Reply(reply) = self.lends.execute_to(&words, &mut self.out) else { panic!("waits") };
+            let found = self.lends.look_up_next(&words);
+            let outcome = self.lends.execute_to(found, &words, &mut self.out);
+            let Outcome::Reply(reply) = outcome else { panic!("waits") };
             if self.lends.sends_reply() {
                 self.lends.encode_to(&reply, &mut self.out);
             }
@@ -290,7 +300,8 @@ mod tests {
         let mut session = Store::new().session().served();
         session.call(["RPUSH", "l", "a", "b"]);
         let (words, mut out) = (["LRANGE", "l", "0", "-1"].map(Bytes::from), Vec::new());
-        let Outcome::Reply(rest) = session.execute_to(&words, &mut out) else { panic!("waits") };
+        let found = session.look_up_next(&words);
+        let Outcome::Reply(rest) = session.execute_to(found, &words, &mut out) else { panic!("waits") };
         assert_eq!(
             (out.as_slice(), rest),
             (&b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"[..], Reply::Several(Vec::new()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::acl::{Account, Claim};
 use super::args::Args;
 use super::call::Call;
-use super::checks::unknown_subcommand;
+use super::checks::{Named, unknown_subcommand};
 use super::clients::{Client, Facts};
 use super::hash::Fieldsets;
 use super::measure::Meter;
@@ -323,7 +323,13 @@ impl Session {
 
     /// Runs a command, or queues it behind a `MULTI`.
     pub(crate) fn execute(&mut self, words: &[Bytes]) -> Outcome {
-        let checked = self.look_up_next(words).and_then(|row| self.check_known(row));
+        let found = self.look_up_next(words);
+        self.execute_found(found, words)
+    }
+
+    /// The same with what the command's name has been [found](Self::look_up_next) to be.
+    pub(crate) fn execute_found(&mut self, found: Named, words: &[Bytes]) -> Outcome {
+        let checked = found.and_then(|row| self.check_known(row));
         #[cfg(feature = "lua")]
         let (checked, passed) = match self.pass(checked, words) {
             Ok(passed) => passed,

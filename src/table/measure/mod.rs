@@ -317,6 +317,7 @@ impl Session {
     }
 
     /// Notes a command. Of an error that its script has met with before, it is not the first to tell.
+    #[inline]
     fn note_done(
         &mut self,
         row: &'static Row,
