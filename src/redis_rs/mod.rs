@@ -189,21 +189,18 @@ fn replies(all: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Val
 
 /// What comes before the offset only tells that commands were queued. Where one was not, the transaction did not happen, and
 /// that is redis-rs's error: by its kind and code `EXECABORT`, with all the reasons.
-fn wanted(values: Vec<Value>, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-    let (mut wanted, mut reasons) = (Vec::new(), String::new());
-    for (at, value) in values.into_iter().enumerate().take(offset.saturating_add(count)) {
-        match value {
-            Value::ServerError(error) if at < offset => {
-                let before = if reasons.is_empty() { "" } else { ", " };
-                // The first is MULTI's own.
-                reasons += &format!("{before}(Index {}, error: {error})", at.saturating_sub(1));
-            }
-            value if at >= offset => wanted.push(value),
-            _ => {}
+fn wanted(mut values: Vec<Value>, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+    values.truncate(offset.saturating_add(count));
+    let mut reasons = String::new();
+    for (at, value) in values.drain(..offset.min(values.len())).enumerate() {
+        if let Value::ServerError(error) = value {
+            let before = if reasons.is_empty() { "" } else { ", " };
+            // The first is MULTI's own.
+            reasons += &format!("{before}(Index {}, error: {error})", at.saturating_sub(1));
         }
     }
     if reasons.is_empty() {
-        return Ok(wanted);
+        return Ok(values);
     }
     // redis-rs alone makes its errors, from what a server sends.
     let line = ErrorReply::new(format!("EXECABORT Transaction aborted: [{reasons}]"));

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 
 use super::output::{Moment, SPARE, WRITE};
 use super::stream::{Arrived, Stream};
@@ -121,7 +122,8 @@ impl Connection<'_> {
     async fn serve(&mut self) -> Result<(), Gone> {
         // These wait from one request to the next: to begin to anew costs more than to look again.
         let mut stopped = self.stopped.clone();
-        let mut stop = pin!(stopped.wait_for(|stopped| *stopped));
+        // Unconstrained: that the task has had its turn would put off what makes it wake this one.
+        let mut stop = pin!(unconstrained(stopped.wait_for(|stopped| *stopped)));
         let mut is_set = false;
         // It wakes this task in any case once it has been asked: from then on a look is enough.
         let mut poll_stop = |stopped: &watch::Receiver<bool>, context: &mut Context<'_>| {

@@ -114,12 +114,9 @@ impl Connection<'_> {
     }
 
     async fn write(&mut self) -> Result<(), Gone> {
-        // Most often the system takes it all at once.
-        let mut written = self.stream.try_write(&self.out)?;
-        if written == self.out.len() {
-            return Ok(());
-        }
+        let mut written = 0;
         let (stream, out) = (&mut self.stream, &self.out);
+        // Most often the system takes it all at once.
         match poll_fn(|context| Poll::Ready(poll_write(stream, out, &mut written, context))).await {
             Poll::Ready(result) => Ok(result?),
             Poll::Pending => self.write_on(written).await,
@@ -161,7 +158,8 @@ impl Connection<'_> {
         });
         // A client that reads nothing must not hold the server up, one that reads not for long.
         let stopped = async {
-            let _ = self.stopped.wait_for(|stopped| *stopped).await;
+            // By a receiver of its own: the connection's, having waited for it, would look for it in vain.
+            let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
             let mut before = usize::MAX;
             for _ in 0..FAREWELLS {
                 if taken.load(Ordering::Relaxed) == before {

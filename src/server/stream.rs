@@ -105,21 +105,6 @@ impl Stream {
         ready.is_ok_and(|ready| ready.is_read_closed())
     }
 
-    /// Writes what the system takes at once, and says how much that is; with TLS, which has to be asked to hand it over, none.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match self {
-            Stream::Tcp(stream) => stream.try_write(bytes),
-            #[cfg(unix)]
-            Stream::Unix(stream, _) => stream.try_write(bytes),
-            #[cfg(feature = "tls")]
-            Stream::Tls(_) => Ok(0),
-        };
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            written => written,
-        }
-    }
-
     /// Tells who is turned away why, as far as the system takes it at once.
     pub(super) async fn say_once(&mut self, text: &[u8]) {
         poll_fn(|context| Poll::Ready(_ = Pin::new(&mut *self).poll_write(context, text))).await;

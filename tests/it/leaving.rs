@@ -118,6 +118,27 @@ fn a_stop_cuts_no_reply() {
     until("end", || poll_once(stopped.as_mut()).is_ready());
 }
 
+/// What comes behind that reply is nobody's any more, however long the client has been there.
+#[test]
+fn a_stop_is_not_forgotten_over_a_reply_that_is_taken_late() {
+    let store = Store::new();
+    store.insert("page", "x".repeat(MUCH)).unwrap();
+    let server = store.serve().unwrap();
+    let mut client = Client::connect(server.addr());
+    for _ in 0..20 {
+        assert_eq!(client.ask("PING"), "+PONG");
+    }
+    client.send("GET page\r\nINCR seen\r\n");
+    until("long reply", || untaken(&store) > 0);
+    let mut stopped = pin!(server.stop());
+    assert!(poll_once(stopped.as_mut()).is_pending());
+    let mut told = Vec::new();
+    client.0.read_to_end(&mut told).unwrap();
+    assert_eq!(told.len(), MUCH + "$33554432\r\n\r\n".len());
+    until("end", || poll_once(stopped.as_mut()).is_ready());
+    assert_eq!(store.get::<i64>("seen").unwrap(), None);
+}
+
 #[test]
 fn a_shutdown_has_its_turn_behind_a_reply_that_is_taken_late() {
     let store = Store::new();
