@@ -235,9 +235,11 @@ impl Manual {
             let since = self.since();
             let now = self.now.load(Ordering::Acquire);
             let Some(since) = since else { return now };
-            // One that was stopped in between has noted a later time, to which nothing is to be added.
+            let passed = Clock::System.now().saturating_sub(since);
+            // One that was stopped in between has noted a later time, to which nothing is to be added; one that is stopped from now
+            // on stands at no earlier one than this.
             if self.since.load(Ordering::Acquire) == since {
-                return now.saturating_add(Clock::System.now().saturating_sub(since)).min(NEVER - 1);
+                return now.saturating_add(passed).min(NEVER - 1);
             }
         }
     }
