@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 #[cfg(feature = "testing")]
 use super::lost;
-use super::{awaited, read, replies, to_value, wanted, words};
+use super::{Packed, awaited, replies, to_value, wanted, words};
 #[cfg(feature = "testing")]
 use crate::reply::Reply;
 #[cfg(feature = "testing")]
@@ -110,13 +110,13 @@ impl ConnectionLike for RedisAsyncConnection {
         Box::pin(async move {
             // Held until the last is answered: nobody's commands come in between.
             let mut session = self.0.session.lock().await;
-            let all = read(&pipeline.get_packed_pipeline(), session.longest_argument())?;
+            let all = Packed::read(&pipeline.get_packed_pipeline(), session.longest_argument())?;
             #[cfg(feature = "testing")]
             session.begin_trip();
             let mut values = Vec::new();
             let mut pipe = Whole { began: session.queues(), session: &mut session, has_ended: false };
-            for words in all {
-                let value = self.0.run(pipe.session, &words).await;
+            for words in all.commands() {
+                let value = self.0.run(pipe.session, words).await;
                 let is_timeout = value.as_ref().is_err_and(RedisError::is_timeout);
                 let is_lost = value.is_err() && !(cfg!(feature = "testing") && is_timeout);
                 values.push(value);

@@ -12,6 +12,9 @@ use crate::reply::{ErrorReply, Reply};
 use crate::resp::{Dialect, Protocol, Requests, coordinate, double};
 use crate::{Bytes, Session, Store};
 
+/// Commands of a pipeline for which there is room at once.
+const FEW: usize = 32;
+
 /// A connection of redis-rs to a store in the same process: no server, no socket, no thread.
 ///
 /// What is written against `redis::Commands`, `redis::pipe()` or `redis::transaction` runs on it as on a
@@ -112,10 +115,10 @@ impl ConnectionLike for RedisConnection {
 
 impl RedisConnection {
     fn run_packed(&mut self, bytes: &[u8]) -> RedisResult<Vec<Value>> {
-        let all = read(bytes, self.0.longest_argument())?;
+        let all = Packed::read(bytes, self.0.longest_argument())?;
         #[cfg(feature = "testing")]
         self.0.begin_trip();
-        replies(all.iter().map(|words| self.run(words)))
+        replies(all.commands().map(|words| self.run(words)))
     }
 
     fn run(&mut self, words: &[Bytes]) -> RedisResult<Value> {
@@ -152,35 +155,45 @@ fn words(cmd: &Cmd, longest: usize) -> RedisResult<Vec<Bytes>> {
     match words {
         Some(words) => Ok(words),
         // Only the command itself knows where its cursor stands.
-        None => read(&cmd.get_packed_command(), longest)?.pop().ok_or_else(no_command),
+        None => {
+            let packed = Packed::read(&cmd.get_packed_command(), longest)?;
+            packed.commands().next_back().map(<[Bytes]>::to_vec).ok_or_else(no_command)
+        }
     }
 }
 
-/// The commands that are packed in some bytes.
-fn read(bytes: &[u8], longest: usize) -> RedisResult<Vec<Vec<Bytes>>> {
-    let mut requests = Requests::new(longest);
-    requests.feed(bytes);
-    let mut all = Vec::new();
-    while let Some(words) = requests.next().map_err(|error| io_error(error.to_string()))? {
-        all.push(words);
+/// Commands that were packed in some bytes: all their words, and where those of each end.
+struct Packed {
+    words: Vec<Bytes>,
+    ends: Vec<usize>,
+}
+
+impl Packed {
+    fn read(bytes: &[u8], longest: usize) -> RedisResult<Self> {
+        let mut requests = Requests::new(longest);
+        requests.feed(bytes);
+        let mut packed = Packed { words: Vec::with_capacity(FEW), ends: Vec::with_capacity(FEW) };
+        while let Some(mut words) = requests.next().map_err(|error| io_error(error.to_string()))? {
+            packed.words.append(&mut words);
+            packed.ends.push(packed.words.len());
+            requests.reuse(words);
+        }
+        Ok(packed)
     }
-    Ok(all)
+
+    fn commands(&self) -> impl ExactSizeIterator<Item = &[Bytes]> + DoubleEndedIterator {
+        let begins = |at: usize| at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (0..self.ends.len()).map(move |at| &self.words[begins(at)..self.ends[at]])
+    }
 }
 
 /// The replies to a pipeline.
-#[cfg(not(feature = "testing"))]
-fn replies(all: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Value>> {
-    all.collect()
-}
-
-/// The same; a client that waits for a reply in vain has sent the rest nevertheless.
-#[cfg(feature = "testing")]
-fn replies(all: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Value>> {
-    let mut lost = None;
-    let mut values = Vec::new();
+fn replies(all: impl ExactSizeIterator<Item = RedisResult<Value>>) -> RedisResult<Vec<Value>> {
+    let (mut values, mut lost) = (Vec::with_capacity(all.len()), None);
     for value in all {
         match value {
-            Err(error) if error.is_timeout() => lost = Some(error),
+            // Who waits for a reply in vain has sent the rest nevertheless.
+            Err(error) if cfg!(feature = "testing") && error.is_timeout() => lost = Some(error),
             value => values.push(value?),
         }
     }

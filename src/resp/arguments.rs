@@ -29,7 +29,7 @@ impl Arguments {
     }
 
     /// Takes the room of those that were handed over for the next, unless it is much.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "redis", feature = "server"))]
     pub(super) fn reuse(&mut self, mut all: Vec<Bytes>) {
         if self.few.capacity() == 0 && all.capacity() <= EXPECTED {
             all.clear();

@@ -231,7 +231,7 @@ impl Requests {
     }
 
     /// The words of a request that has been answered: the next one's take their place.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "redis", feature = "server"))]
     pub(crate) fn reuse(&mut self, words: Vec<Bytes>) {
         self.arguments.reuse(words);
     }
