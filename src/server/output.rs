@@ -42,6 +42,7 @@ impl Connection<'_> {
         self.put(reply)
     }
 
+    /// The same for one of which anything is left to be said.
     fn put(&mut self, reply: &Reply) -> Result<(), Gone> {
         if !self.session.sends(reply) {
             return Ok(());
