@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use super::Message;
 use crate::clock::{Alarm, Clock, NEVER};
-#[cfg(feature = "commands")]
-use crate::sync::atomic::AtomicU64;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wake::Wakes;
 
@@ -127,6 +125,8 @@ pub(super) struct Inbox {
     listens: AtomicBool,
     /// What the state says, set under its lock, for those who ask often.
     is_closed: AtomicBool,
+    /// How often something has come to pass that those are woken for who wait.
+    events: AtomicU64,
 }
 
 struct State {
@@ -163,7 +163,14 @@ impl Inbox {
         };
         let is_closed = AtomicBool::new(closed);
         let listens = AtomicBool::new(false);
-        Inbox { state: Mutex::new(state), arrived: Arc::new(Condvar::new()), keeps, listens, is_closed }
+        Inbox {
+            state: Mutex::new(state),
+            arrived: Arc::new(Condvar::new()),
+            keeps,
+            listens,
+            is_closed,
+            events: AtomicU64::new(0),
+        }
     }
 
     /// Adds a message, if need be in the place of the oldest; false once the inbox is closed. O(1) amortised.
@@ -194,7 +201,7 @@ impl Inbox {
         }
         state.bytes = state.bytes.saturating_add(size);
         state.ring.push_back(message);
-        state.disarm(&self.arrived, wakes);
+        self.disarm(&mut state, wakes);
         let (bytes, has_lost) = (state.bytes, state.lagged > 0);
         if let Some((_, waker)) = state.watcher.take_if(|(most, _)| has_lost || bytes > *most) {
             wakes.add_task(waker);
@@ -223,7 +230,7 @@ impl Inbox {
     #[cfg(feature = "commands")]
     pub(super) fn nudge(&self, wakes: &mut Wakes) {
         let mut state = self.state.lock();
-        state.disarm(&self.arrived, wakes);
+        self.disarm(&mut state, wakes);
         state.disarm_watcher(wakes);
     }
 
@@ -252,7 +259,20 @@ impl Inbox {
     /// It has been closed, by who holds the state.
     fn tell_closed(&self, state: &mut State, wakes: &mut Wakes) {
         self.is_closed.store(true, Ordering::Release);
+        self.disarm(state, wakes);
+    }
+
+    /// Hands all who wait to `wakes`: something has come to pass.
+    fn disarm(&self, state: &mut State, wakes: &mut Wakes) {
+        self.events.fetch_add(1, Ordering::Relaxed);
         state.disarm(&self.arrived, wakes);
+    }
+
+    /// How often something has come to pass that those are woken for who wait: as long as that is the same, who waits still
+    /// does. O(1), without a lock
+    #[cfg(feature = "server")]
+    pub(super) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
     }
 
     /// The oldest message, if there is one. O(1).

@@ -3,11 +3,13 @@
 //! All servers of a process share one runtime with a few threads of its own, so one starts in no time, in
 //! a plain `#[test]` as in an async one, and a thousand of them are a thousand tasks.
 
+mod answer;
 mod builder;
 mod config;
 mod connection;
 #[cfg(feature = "testing")]
 mod faults;
+mod outlet;
 mod output;
 #[cfg(unix)]
 mod socket_file;
@@ -505,15 +507,23 @@ fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    // Half of the cores: the clients of a server on 127.0.0.1 run on the others.
-    let threads = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, THREADS));
     let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(threads())
         .thread_name("larder-server")
         .event_interval(TURNS)
+        .on_thread_park(outlet::note_rest)
         .enable_io()
         .enable_time()
         .build()?;
-    // Of two that are built at once one is dropped: it has no task.
-    Ok(RUNTIME.get_or_init(|| built))
+    Ok(RUNTIME.get_or_init(|| {
+        for flusher in outlet::Flusher::all() {
+            built.spawn(flusher.run());
+        }
+        built
+    }))
+}
+
+/// Half of the cores: the clients of a server on 127.0.0.1 run on the others.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, THREADS))
 }

@@ -2,14 +2,15 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWrite;
-
 use super::FAREWELL;
 use super::connection::{AHEAD, Connection, Gone, is_idle, poll_arrive, tell_requests};
+use super::outlet::{Outlet, note_answered};
 use super::stream::Stream;
 use crate::Session;
 use crate::clock::Clock;
@@ -57,15 +58,76 @@ impl Connection<'_> {
         Ok(())
     }
 
+    /// Has what there is to be written leave together with what others are told: where that are many, or it is the replies to
+    /// several requests, for whose client does not wait for each. Whether nothing else is to be done about it.
+    pub(super) fn hand_out(&mut self, are_several: bool, context: &Context<'_>) -> bool {
+        if self.out.is_empty() {
+            return true;
+        }
+        let leaves = note_answered() || are_several;
+        let is_clear = |outlet: &&Arc<Outlet>| outlet.is_clear();
+        let Some(outlet) = self.stream.outlet().filter(is_clear) else { return false };
+        // Who has much to be written is not to keep it while others are served.
+        if !leaves || self.out.len() >= WRITE / 2 || !self.is_settled() {
+            return false;
+        }
+        let room = self.out.capacity();
+        self.note_sent(self.out.len());
+        outlet.leave(&mut self.out, context);
+        self.note_room(room);
+        true
+    }
+
+    /// Whether nothing has to be on the disk before the replies are told.
+    fn is_settled(&self) -> bool {
+        #[cfg(feature = "journal")]
+        if let Some(journal) = self.shared.store.space().journal() {
+            return self.unsynced == 0 && journal.policy() != SyncPolicy::Always;
+        }
+        true
+    }
+
     /// Writes what there is to be written, once the client has read enough of what came before.
     ///
     /// # Errors
     /// [`Gone`] also if more waits for the client than it may: a reply that is too long, or messages behind one
     /// that it does not read.
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+        let rest = self.take_back().await;
         if self.out.is_empty() {
             return Ok(());
         }
+        self.settle(rest).await?;
+        let waiting = self.out.len();
+        self.check_output(waiting)?;
+        self.write().await?;
+        self.note_sent(waiting.saturating_sub(rest));
+        self.out.clear();
+        let room = self.out.capacity();
+        // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
+        if room > SPARE {
+            self.out = Vec::new();
+        }
+        self.note_room(room);
+        Ok(())
+    }
+
+    /// Takes back what has been left and could not be written, as the first of what there is to be; says how much that is.
+    async fn take_back(&mut self) -> usize {
+        let Some(outlet) = self.stream.outlet() else { return 0 };
+        while outlet.is_left() {
+            step_back().await;
+        }
+        let rest = outlet.take_back();
+        if !rest.is_empty() {
+            self.out.splice(..0, rest.iter().copied());
+        }
+        rest.len()
+    }
+
+    /// Waits until that is on the disk which the replies tell of, where it has to be. The rest of one is before that.
+    #[cfg_attr(not(feature = "journal"), expect(unused_variables, clippy::unused_async))]
+    async fn settle(&mut self, rest: usize) -> Result<(), Gone> {
         #[cfg(feature = "journal")]
         if let Some(journal) = self.shared.store.space().journal() {
             // What it has read, was served or is told of may be another's doing, and no more on the disk than its own.
@@ -74,7 +136,7 @@ impl Connection<'_> {
             if let Err(error) = journal.synced(place).await {
                 // Others' doings can be read, as within the process. Of its own it is told why they may be lost, and no more.
                 if journal.synced(self.unsynced).await.is_err() {
-                    self.out.clear();
+                    self.out.truncate(rest);
                     self.tell(&error.into())?;
                     self.write().await?;
                     return Err(Gone);
@@ -82,9 +144,10 @@ impl Connection<'_> {
             }
             self.unsynced = 0;
         }
-        let waiting = self.out.len();
-        self.check_output(waiting)?;
-        self.write().await?;
+        Ok(())
+    }
+
+    fn note_sent(&self, waiting: usize) {
         let traffic = self.session.traffic();
         Traffic::count(&traffic.sent, waiting as u64);
         Traffic::count(&traffic.writes, 1);
@@ -93,14 +156,15 @@ impl Connection<'_> {
         }
         let peak = traffic.reply_peak.load(Ordering::Relaxed).max(waiting);
         traffic.reply_peak.store(peak, Ordering::Relaxed);
-        self.out.clear();
-        // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
-        if self.out.capacity() > SPARE {
-            self.out = Vec::new();
+    }
+
+    /// So much room there was for replies; what is kept for the next may be less.
+    fn note_room(&self, was: usize) {
+        let traffic = self.session.traffic();
+        if was > SPARE {
             Traffic::count(&traffic.shrinks, 1);
         }
         traffic.reply_room.store(self.out.capacity(), Ordering::Relaxed);
-        Ok(())
     }
 
     /// # Errors
@@ -196,13 +260,13 @@ fn poll_write(
     context: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
-        match ready!(Pin::new(&mut *stream).poll_write(context, rest))? {
+        match ready!(stream.poll_write(context, rest))? {
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             more => *written += more,
         }
     }
     // TLS may have kept some of it.
-    Pin::new(stream).poll_flush(context)
+    stream.poll_flush(context)
 }
 
 /// Ends when a client that takes nothing has had too much waiting for it, or for too long, or was killed, which is none of
@@ -267,4 +331,17 @@ impl<'c> Moment<'c> {
         };
         waited.as_mut().poll(context)
     }
+}
+
+/// Lets all have their turn that are ready for it.
+async fn step_back() {
+    let mut has_been = false;
+    poll_fn(|context| {
+        if mem::replace(&mut has_been, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -4,13 +4,19 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+#[cfg(feature = "tls")]
+use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
+#[cfg(unix)]
+use tokio::net::unix;
+use tokio::net::{TcpListener, TcpStream, tcp};
 
+use super::outlet::{Outlet, Writer};
 #[cfg(unix)]
 use super::socket_file::SocketFile;
 #[cfg(feature = "tls")]
@@ -38,9 +44,9 @@ pub(super) enum Arrived {
 
 /// A client's connection.
 pub(super) enum Stream {
-    Tcp(TcpStream),
+    Tcp(tcp::OwnedReadHalf, Arc<Outlet>),
     #[cfg(unix)]
-    Unix(tokio::net::UnixStream, String),
+    Unix(unix::OwnedReadHalf, Arc<Outlet>, String),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -48,11 +54,15 @@ pub(super) enum Stream {
 impl Listener {
     pub(super) async fn accept(&self) -> io::Result<Arrived> {
         match self {
-            Listener::Tcp(listener) => Ok(Arrived::Plain(Stream::Tcp(tcp(listener).await?))),
+            Listener::Tcp(listener) => {
+                let (reader, writer) = tcp(listener).await?.into_split();
+                Ok(Arrived::Plain(Stream::Tcp(reader, Outlet::new(Writer::Tcp(writer)))))
+            }
             #[cfg(unix)]
             Listener::Unix(listener, file) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Arrived::Plain(Stream::Unix(stream, file.name())))
+                let (reader, writer) = stream.into_split();
+                Ok(Arrived::Plain(Stream::Unix(reader, Outlet::new(Writer::Unix(writer)), file.name())))
             }
             #[cfg(feature = "tls")]
             Listener::Tls(listener, acceptor) => Ok(Arrived::Tls(tcp(listener).await?, acceptor.clone())),
@@ -97,8 +107,8 @@ impl Stream {
     async fn is_closed(&self) -> bool {
         let ready = match self {
             #[cfg(unix)]
-            Stream::Unix(stream, _) => stream.ready(Interest::READABLE).await,
-            Stream::Tcp(stream) => stream.ready(Interest::READABLE).await,
+            Stream::Unix(stream, ..) => stream.ready(Interest::READABLE).await,
+            Stream::Tcp(stream, _) => stream.ready(Interest::READABLE).await,
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => stream.get_ref().0.ready(Interest::READABLE).await,
         };
@@ -107,8 +117,8 @@ impl Stream {
 
     /// Tells who is turned away why, as far as the system takes it at once.
     pub(super) async fn say_once(&mut self, text: &[u8]) {
-        poll_fn(|context| Poll::Ready(_ = Pin::new(&mut *self).poll_write(context, text))).await;
-        poll_fn(|context| Poll::Ready(_ = Pin::new(&mut *self).poll_flush(context))).await;
+        poll_fn(|context| Poll::Ready(_ = self.poll_write(context, text))).await;
+        poll_fn(|context| Poll::Ready(_ = self.poll_flush(context))).await;
         self.take_leave().await;
     }
 
@@ -121,9 +131,42 @@ impl Stream {
         }
     }
 
+    pub(super) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Tcp(_, outlet) => outlet.poll_write(context, bytes),
+            #[cfg(unix)]
+            Stream::Unix(_, outlet, _) => outlet.poll_write(context, bytes),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    /// Has all that was written leave: TLS may have kept some of it.
+    #[cfg_attr(not(feature = "tls"), allow(unused_variables))]
+    pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(..) => Poll::Ready(Ok(())),
+            #[cfg(unix)]
+            Stream::Unix(..) => Poll::Ready(Ok(())),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    /// Where replies may be left that need not be written at once. Those that are encrypted are.
+    pub(super) fn outlet(&self) -> Option<&Arc<Outlet>> {
+        match self {
+            Stream::Tcp(_, outlet) => Some(outlet),
+            #[cfg(unix)]
+            Stream::Unix(_, outlet, _) => Some(outlet),
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => None,
+        }
+    }
+
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Stream::Tcp(stream) => Some(stream),
+            Stream::Tcp(stream, _) => Some(stream.as_ref()),
             #[cfg(unix)]
             Stream::Unix(..) => None,
             #[cfg(feature = "tls")]
@@ -134,9 +177,9 @@ impl Stream {
     /// Where the client is, and where it has connected to.
     pub(super) fn addresses(&self) -> (String, String) {
         let stream = match self {
-            Stream::Tcp(stream) => stream,
+            Stream::Tcp(stream, _) => stream.as_ref(),
             #[cfg(unix)]
-            Stream::Unix(_, name) => return (format!("{name}:0"), format!("{name}:0")),
+            Stream::Unix(.., name) => return (format!("{name}:0"), format!("{name}:0")),
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => stream.get_ref().0,
         };
@@ -152,43 +195,11 @@ impl AsyncRead for Stream {
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, bytes),
+            Stream::Tcp(stream, _) => Pin::new(stream).poll_read(context, bytes),
             #[cfg(unix)]
-            Stream::Unix(stream, _) => Pin::new(stream).poll_read(context, bytes),
+            Stream::Unix(stream, ..) => Pin::new(stream).poll_read(context, bytes),
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, bytes),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            #[cfg(unix)]
-            Stream::Unix(stream, _) => Pin::new(stream).poll_write(context, bytes),
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            #[cfg(unix)]
-            Stream::Unix(stream, _) => Pin::new(stream).poll_flush(context),
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            #[cfg(unix)]
-            Stream::Unix(stream, _) => Pin::new(stream).poll_shutdown(context),
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -122,6 +122,12 @@ impl Session {
         self.link.loss.take()
     }
 
+    /// Whether a test has to do with the commands that come: it has them told or changed, or the connection is lost.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_tested(&self) -> bool {
+        self.link.lost.is_some() || self.shared().hooks.is_active()
+    }
+
     /// Whether the test's own code is asked of a command that comes.
     #[cfg(feature = "server")]
     pub(crate) fn asks_closures(&self) -> bool {

@@ -90,6 +90,12 @@ impl Subscription {
         Recv { inbox: &self.inbox, slot: Slot::default() }
     }
 
+    /// A number that is another once something has come, or the store has gone. O(1), without a lock
+    #[cfg(feature = "server")]
+    pub(crate) fn events(&self) -> u64 {
+        self.inbox.events()
+    }
+
     /// The messages, each waited for as by [`recv`](Self::recv); ends once the store is gone and all is
     /// read. O(1) a message.
     ///

@@ -1,0 +1,219 @@
+//! Replies that leave together.
+//!
+//! A server of many clients that are ready at a time does not tell each at once what it has asked: the first would go on, and
+//! what the others wait for be put off by it. It leaves their replies with a flusher, a task that lets all have their turn who
+//! are ready, and then writes what has been left. So the clients, or the one program that they all are, are woken once.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker, ready};
+
+use parking_lot::Mutex;
+use tokio::net::tcp;
+#[cfg(unix)]
+use tokio::net::unix;
+
+use super::output::SPARE;
+use super::threads;
+
+/// So many clients that are answered in one round are told together. Of fewer, each that is told at once goes on at once: seven
+/// connections that wait for each other's replies get but two thirds as much done.
+const MANY: usize = 16;
+
+thread_local! {
+    /// How many this thread has answered since it last rested, and between that and the time before.
+    static ANSWERED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    static FLUSHER: Cell<Option<&'static Flusher>> = const { Cell::new(None) };
+}
+
+/// One more has been answered; whether those are many. O(1)
+#[inline]
+pub(super) fn note_answered() -> bool {
+    let (now, before) = ANSWERED.get();
+    ANSWERED.set((now + 1, before));
+    now.max(before) >= MANY
+}
+
+/// A thread has nothing to do.
+pub(super) fn note_rest() {
+    let (now, _) = ANSWERED.get();
+    ANSWERED.set((0, now));
+}
+
+/// Where a client's replies leave.
+pub(super) struct Outlet {
+    writer: Writer,
+    state: AtomicU8,
+    /// What is left, or has come back: an empty buffer else, for the next time.
+    left: Mutex<Vec<u8>>,
+    /// The connection's task.
+    task: OnceLock<Waker>,
+}
+
+pub(super) enum Writer {
+    Tcp(tcp::OwnedWriteHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedWriteHalf),
+}
+
+/// Nothing is left: the connection may write, and leave something.
+const CLEAR: u8 = 0;
+/// A flusher has something of it.
+const LEFT: u8 = 1;
+/// A flusher could not write all of it, and has given back the rest.
+const STUCK: u8 = 2;
+
+impl Outlet {
+    pub(super) fn new(writer: Writer) -> Arc<Self> {
+        Arc::new(Outlet {
+            writer,
+            state: AtomicU8::new(CLEAR),
+            left: Mutex::default(),
+            task: OnceLock::new(),
+        })
+    }
+
+    /// Leaves what there is to be written, in exchange for an empty buffer. It is for the one task of the connection, and for
+    /// when nothing is left. O(1)
+    pub(super) fn leave(self: &Arc<Self>, out: &mut Vec<u8>, context: &Context<'_>) {
+        debug_assert!(self.is_clear(), "what was left is waited for");
+        self.task.get_or_init(|| context.waker().clone());
+        mem::swap(&mut *self.left.lock(), out);
+        self.state.store(LEFT, Ordering::Relaxed);
+        Flusher::of_this_thread().add(Arc::clone(self));
+    }
+
+    /// Whether nothing has been left, or it has been written. O(1)
+    pub(super) fn is_clear(&self) -> bool {
+        self.state.load(Ordering::Acquire) == CLEAR
+    }
+
+    /// Whether something is left that has neither been written nor come back. O(1)
+    pub(super) fn is_left(&self) -> bool {
+        self.state.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Whether some of what was left has come back: the task is woken then. O(1)
+    pub(super) fn is_stuck(&self) -> bool {
+        self.state.load(Ordering::Acquire) == STUCK
+    }
+
+    /// Takes what has come back, if something has. O(1)
+    pub(super) fn take_back(&self) -> Vec<u8> {
+        if !self.is_stuck() {
+            return Vec::new();
+        }
+        let rest = mem::take(&mut *self.left.lock());
+        self.state.store(CLEAR, Ordering::Relaxed);
+        rest
+    }
+
+    /// Writes what was left.
+    fn flush(&self) {
+        let mut left = self.left.lock();
+        // Whatever it is that is met with here, the connection meets with it as well.
+        let written = self.try_write(&left).unwrap_or(0);
+        if written == left.len() {
+            // One long reply is no reason to keep so much for the next.
+            if left.capacity() > SPARE {
+                *left = Vec::new();
+            } else {
+                left.clear();
+            }
+            drop(left);
+            return self.state.store(CLEAR, Ordering::Release);
+        }
+        left.drain(..written);
+        drop(left);
+        self.state.store(STUCK, Ordering::Release);
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.writer {
+            Writer::Tcp(writer) => writer.try_write(bytes),
+            #[cfg(unix)]
+            Writer::Unix(writer) => writer.try_write(bytes),
+        }
+    }
+
+    /// Writes at once. It is for when nothing is left.
+    pub(super) fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(match &self.writer {
+                Writer::Tcp(writer) => writer.as_ref().poll_write_ready(context),
+                #[cfg(unix)]
+                Writer::Unix(writer) => writer.as_ref().poll_write_ready(context),
+            })?;
+            match self.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+/// Who writes what has been left: a task of the runtime's, which goes on when the thread does something else.
+#[derive(Default)]
+pub(super) struct Flusher {
+    due: Mutex<Vec<Arc<Outlet>>>,
+    task: OnceLock<Waker>,
+}
+
+impl Flusher {
+    /// One for each thread of the runtime.
+    pub(super) fn all() -> &'static [Flusher] {
+        static ALL: OnceLock<Vec<Flusher>> = OnceLock::new();
+        ALL.get_or_init(|| (0..threads()).map(|_| Flusher::default()).collect())
+    }
+
+    /// The one for whom this thread answers. Threads come and go: several may have the same.
+    fn of_this_thread() -> &'static Flusher {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        FLUSHER.get().unwrap_or_else(|| {
+            let all = Flusher::all();
+            let one = &all[NEXT.fetch_add(1, Ordering::Relaxed) % all.len()];
+            FLUSHER.set(Some(one));
+            one
+        })
+    }
+
+    fn add(&self, outlet: Arc<Outlet>) {
+        let mut due = self.due.lock();
+        due.push(outlet);
+        let is_first = due.len() == 1;
+        drop(due);
+        if let Some(task) = self.task.get().filter(|_| is_first) {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Writes what is left from now on, for ever.
+    pub(super) async fn run(&self) {
+        let (mut has_stepped_back, mut taken) = (false, Vec::new());
+        poll_fn(|context| {
+            self.task.get_or_init(|| context.waker().clone());
+            let mut due = self.due.lock();
+            if due.is_empty() {
+                return Poll::Pending;
+            }
+            if !mem::replace(&mut has_stepped_back, true) {
+                drop(due);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            has_stepped_back = false;
+            mem::swap(&mut *due, &mut taken);
+            drop(due);
+            taken.drain(..).for_each(|outlet: Arc<Outlet>| outlet.flush());
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+}
