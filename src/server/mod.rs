@@ -504,6 +504,12 @@ fn escaped(text: &[u8], plain: &[u8]) -> String {
 /// The runtime of all servers; it ends with the process.
 fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    // Two that are built at once would be one too many, and who is a task itself may not drop it.
+    static BUILDS: Mutex<()> = Mutex::new(());
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let _builds = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
@@ -515,12 +521,10 @@ fn runtime() -> io::Result<&'static Runtime> {
         .enable_io()
         .enable_time()
         .build()?;
-    Ok(RUNTIME.get_or_init(|| {
-        for flusher in outlet::Flusher::all() {
-            built.spawn(flusher.run());
-        }
-        built
-    }))
+    for flusher in outlet::Flusher::all() {
+        built.spawn(flusher.run());
+    }
+    Ok(RUNTIME.get_or_init(|| built))
 }
 
 /// Half of the cores: the clients of a server on 127.0.0.1 run on the others.

@@ -47,6 +47,8 @@ mod strings;
 mod support;
 #[cfg(feature = "testing")]
 mod testing;
+#[cfg(feature = "server")]
+mod together;
 mod transaction;
 mod values;
 mod wall;

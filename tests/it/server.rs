@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::pin;
+use std::sync::Barrier;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -348,6 +349,35 @@ fn a_thousand_servers_start_and_stop() {
     for server in &servers {
         assert_eq!(Client::connect(server.addr()).ask("GET a"), "$-1");
     }
+}
+
+/// In a process of its own: the runtime of all servers is built with the first of them.
+#[test]
+fn the_first_servers_may_start_at_once_and_within_tasks() {
+    const MARK: &str = "LARDER_TEST_OF_THE_FIRST_SERVERS";
+    if std::env::var_os(MARK).is_none() {
+        let name = "server::the_first_servers_may_start_at_once_and_within_tasks";
+        for _ in 0..5 {
+            let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+            let done = alone.args(["--exact", name, "--test-threads=1"]).env(MARK, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&done.stdout);
+            assert!(done.status.success() && said.contains("1 passed"), "{said}");
+        }
+        return;
+    }
+    let all_are_there = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let task = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                task.block_on(async {
+                    all_are_there.wait();
+                    let server = Store::new().serve().unwrap();
+                    assert_eq!(Client::connect(server.addr()).ask("PING"), "+PONG");
+                });
+            });
+        }
+    });
 }
 
 #[test]
