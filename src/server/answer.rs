@@ -1,4 +1,4 @@
-//! How a client's requests are answered: at once, most of them, one after the other; and in the end those that wait for something.
+//! How a client's requests are answered, one after the other: most of them at once, and some in time.
 
 #[cfg(feature = "lua")]
 use std::future::poll_fn;
@@ -24,7 +24,7 @@ use crate::waiting::hold;
 use crate::waiting::{reach, wait};
 
 /// So many requests are answered at a time.
-const TURN: usize = 1 << 10;
+const TURN: u64 = 1 << 10;
 
 /// Up to where requests are answered at once.
 enum Halt {
@@ -45,7 +45,7 @@ impl Connection<'_> {
     pub(super) async fn answer(&mut self) -> Result<bool, Gone> {
         self.session.stop_watch();
         tell_requests(&self.session, &self.requests);
-        let (mut taken, mut turn) = (0, TURN);
+        let (mut taken, mut turn) = (0_u64, TURN);
         loop {
             match self.answer_at_once(&mut taken, turn)? {
                 Halt::Done => {
@@ -55,7 +55,7 @@ impl Connection<'_> {
                 Halt::Told => {}
                 Halt::Turn => {
                     self.pause().await?;
-                    turn = taken.saturating_add(TURN);
+                    turn = taken + TURN; // 64 bits do not overflow one by one
                 }
                 Halt::Broken(error) => {
                     self.tell(&error)?;
@@ -77,7 +77,7 @@ impl Connection<'_> {
 
     /// Answers requests until there is something to be waited for. What is waited for has its place in the client's task from
     /// one turn to the next; what is not, on the stack, which is at hand.
-    fn answer_at_once(&mut self, taken: &mut usize, turn: usize) -> Result<Halt, Gone> {
+    fn answer_at_once(&mut self, taken: &mut u64, turn: u64) -> Result<Halt, Gone> {
         while *taken < turn {
             self.requests.is_unknown = !self.session.may_call();
             self.requests.longest = self.session.longest_argument();
@@ -210,7 +210,7 @@ impl Connection<'_> {
                 self.session.stop_watch();
             }
         }
-        // Neither this nor the reply is kept until the client has read it.
+        // Neither the words nor the reply are kept until the client has read it.
         self.requests.reuse(words);
         Ok(())
     }

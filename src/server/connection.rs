@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 use tokio::task::unconstrained;
 
-use super::output::{Moment, WRITE};
+use super::output::{Moment, WRITE, step_back};
 use super::stream::{Arrived, Stream};
 use super::{FAREWELL, GREETING, Shared};
 use crate::clock::millis;
@@ -130,6 +130,10 @@ impl Connection<'_> {
             let are_several = self.answer().await?;
             let received = self.requests.received;
             if !poll_fn(|context| Poll::Ready(self.hand_out(are_several, context))).await {
+                // What cannot be left may wait for the others all the same: for one write to the disk, say.
+                if are_several && self.out.len() < WRITE / 2 {
+                    step_back().await;
+                }
                 self.flush().await?;
             }
             self.check_requests()?;
@@ -144,6 +148,10 @@ impl Connection<'_> {
             match poll_fn(|context| self.poll_next(context, &mut poll_stop, &mut mail, &mut idle)).await? {
                 Next::Rest => self.flush().await?,
                 Next::Arrived => {
+                    // What was left is told before that is answered which has come behind it, and may take its time.
+                    if self.stream.outlet().is_some_and(|outlet| !outlet.is_clear()) {
+                        self.flush().await?;
+                    }
                     if self.shared.idle().is_some() {
                         self.heard = self.shared.store.space().clock().now();
                     }

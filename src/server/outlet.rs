@@ -23,9 +23,11 @@ use super::threads;
 /// So many clients that are answered in one round are told together. Of fewer, each that is told at once goes on at once: seven
 /// connections that wait for each other's replies get but two thirds as much done.
 const MANY: usize = 16;
+/// So many clients a flusher tells before others have their turn.
+const AT_A_TIME: usize = 256;
 
 thread_local! {
-    /// How many this thread has answered since it last rested, and between that and the time before.
+    /// How many this thread has answered since it last rested, and between its last two rests.
     static ANSWERED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
     static FLUSHER: Cell<Option<&'static Flusher>> = const { Cell::new(None) };
 }
@@ -47,6 +49,7 @@ pub(super) fn note_rest() {
 /// Where a client's replies leave.
 pub(super) struct Outlet {
     writer: Writer,
+    /// Set with `left` locked, for those who ask often.
     state: AtomicU8,
     /// What is left, or has come back: an empty buffer else, for the next time.
     left: Mutex<Vec<u8>>,
@@ -62,9 +65,9 @@ pub(super) enum Writer {
 
 /// Nothing is left: the connection may write, and leave something.
 const CLEAR: u8 = 0;
-/// A flusher has something of it.
+/// Something is left for a flusher.
 const LEFT: u8 = 1;
-/// A flusher could not write all of it, and has given back the rest.
+/// A flusher could not write all of it: the rest is the connection's again.
 const STUCK: u8 = 2;
 
 impl Outlet {
@@ -82,8 +85,10 @@ impl Outlet {
     pub(super) fn leave(self: &Arc<Self>, out: &mut Vec<u8>, context: &Context<'_>) {
         debug_assert!(self.is_clear(), "what was left is waited for");
         self.task.get_or_init(|| context.waker().clone());
-        mem::swap(&mut *self.left.lock(), out);
-        self.state.store(LEFT, Ordering::Relaxed);
+        let mut left = self.left.lock();
+        mem::swap(&mut *left, out);
+        self.state.store(LEFT, Ordering::Release);
+        drop(left);
         Flusher::of_this_thread().add(Arc::clone(self));
     }
 
@@ -92,29 +97,27 @@ impl Outlet {
         self.state.load(Ordering::Acquire) == CLEAR
     }
 
-    /// Whether something is left that has neither been written nor come back. O(1)
-    pub(super) fn is_left(&self) -> bool {
-        self.state.load(Ordering::Acquire) == LEFT
-    }
-
-    /// Whether some of what was left has come back: the task is woken then. O(1)
+    /// Whether what was left could not all be written: the task is woken then. O(1)
     pub(super) fn is_stuck(&self) -> bool {
         self.state.load(Ordering::Acquire) == STUCK
     }
 
-    /// Takes what has come back, if something has. O(1)
+    /// Takes what is left, or has come back: a flusher that has not come to it yet need not any more. O(1), and a write at most
     pub(super) fn take_back(&self) -> Vec<u8> {
-        if !self.is_stuck() {
+        if self.is_clear() {
             return Vec::new();
         }
-        let rest = mem::take(&mut *self.left.lock());
-        self.state.store(CLEAR, Ordering::Relaxed);
-        rest
+        let mut left = self.left.lock();
+        // It may have been written meanwhile, and the buffer be there for the next time.
+        if self.state.swap(CLEAR, Ordering::Release) == CLEAR { Vec::new() } else { mem::take(&mut *left) }
     }
 
-    /// Writes what was left.
+    /// Writes what is left, if something still is.
     fn flush(&self) {
         let mut left = self.left.lock();
+        if self.state.load(Ordering::Relaxed) != LEFT {
+            return;
+        }
         // Whatever it is that is met with here, the connection meets with it as well.
         let written = self.try_write(&left).unwrap_or(0);
         if written == left.len() {
@@ -124,12 +127,11 @@ impl Outlet {
             } else {
                 left.clear();
             }
-            drop(left);
             return self.state.store(CLEAR, Ordering::Release);
         }
         left.drain(..written);
-        drop(left);
         self.state.store(STUCK, Ordering::Release);
+        drop(left);
         if let Some(task) = self.task.get() {
             task.wake_by_ref();
         }
@@ -208,10 +210,15 @@ impl Flusher {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            has_stepped_back = false;
-            mem::swap(&mut *due, &mut taken);
+            // Others have their turn in between.
+            let some = due.len().min(AT_A_TIME);
+            taken.extend(due.drain(..some));
+            has_stepped_back = !due.is_empty();
             drop(due);
             taken.drain(..).for_each(|outlet: Arc<Outlet>| outlet.flush());
+            if has_stepped_back {
+                context.waker().wake_by_ref();
+            }
             Poll::<()>::Pending
         })
         .await;

@@ -58,8 +58,8 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Has what there is to be written leave together with what others are told: where that are many, or it is the replies to
-    /// several requests, for whose client does not wait for each. Whether nothing else is to be done about it.
+    /// Has what there is to be written leave together with what others are told: where those are many, or it is the replies to
+    /// several requests, as their client does not wait for each. Whether nothing is there any more to be written here.
     pub(super) fn hand_out(&mut self, are_several: bool, context: &Context<'_>) -> bool {
         if self.out.is_empty() {
             return true;
@@ -93,11 +93,13 @@ impl Connection<'_> {
     /// [`Gone`] also if more waits for the client than it may: a reply that is too long, or messages behind one
     /// that it does not read.
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
-        let rest = self.take_back().await;
+        let rest = self.take_back();
         if self.out.is_empty() {
             return Ok(());
         }
-        self.settle(rest).await?;
+        if self.out.len() > rest {
+            self.settle(rest).await?;
+        }
         let waiting = self.out.len();
         self.check_output(waiting)?;
         self.write().await?;
@@ -112,13 +114,9 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Takes back what has been left and could not be written, as the first of what there is to be; says how much that is.
-    async fn take_back(&mut self) -> usize {
-        let Some(outlet) = self.stream.outlet() else { return 0 };
-        while outlet.is_left() {
-            step_back().await;
-        }
-        let rest = outlet.take_back();
+    /// Takes back what has been left and is not written, as the first of what there is to be; says how much that is.
+    fn take_back(&mut self) -> usize {
+        let rest = self.stream.outlet().map(|outlet| outlet.take_back()).unwrap_or_default();
         if !rest.is_empty() {
             self.out.splice(..0, rest.iter().copied());
         }
@@ -334,7 +332,7 @@ impl<'c> Moment<'c> {
 }
 
 /// Lets all have their turn that are ready for it.
-async fn step_back() {
+pub(super) async fn step_back() {
     let mut has_been = false;
     poll_fn(|context| {
         if mem::replace(&mut has_been, true) {

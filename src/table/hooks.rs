@@ -125,7 +125,8 @@ impl Session {
     /// Whether a test has to do with the commands that come: it has them told or changed, or the connection is lost.
     #[cfg(feature = "server")]
     pub(crate) fn is_tested(&self) -> bool {
-        self.link.lost.is_some() || self.shared().hooks.is_active()
+        let link = &self.link;
+        link.lost.is_some() || link.plan.is_some() || link.delay != 0 || self.shared().hooks.is_active()
     }
 
     /// Whether the test's own code is asked of a command that comes.

@@ -361,7 +361,7 @@ fn the_first_servers_may_start_at_once_and_within_tasks() {
             let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
             let done = alone.args(["--exact", name, "--test-threads=1"]).env(MARK, "1").output().unwrap();
             let said = String::from_utf8_lossy(&done.stdout);
-            assert!(done.status.success() && said.contains("1 passed"), "{said}");
+            assert!(done.status.success() && said.contains("1 passed"), "{said}{done:?}");
         }
         return;
     }

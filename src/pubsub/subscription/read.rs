@@ -90,7 +90,8 @@ impl Subscription {
         Recv { inbox: &self.inbox, slot: Slot::default() }
     }
 
-    /// A number that is another once something has come, or the store has gone. O(1), without a lock
+    /// A number that is another once who waits for a message has been woken: for one has come, there is something else to be
+    /// looked at, or the store has gone. O(1), without a lock
     #[cfg(feature = "server")]
     pub(crate) fn events(&self) -> u64 {
         self.inbox.events()
