@@ -402,17 +402,19 @@ impl ManualClock {
     /// ```
     pub fn advance(&self, by: Duration) {
         self.0.add(millis(by));
-        let now = self.0.now();
         let mut due = Vec::new();
+        // Nobody stops it, or has it go, until all of them have been looked at.
+        let mut alarms = self.0.alarms.lock();
         // While it goes by itself, all of them wait for a time of the system's that is now another.
-        let is_running = self.is_running();
-        self.0.alarms.lock().retain(|(deadline, alarm)| {
+        let (now, is_running) = (self.0.now(), self.is_running());
+        alarms.retain(|(deadline, alarm)| {
             let is_due = *deadline <= now;
             if is_due || is_running {
                 due.extend(alarm.upgrade());
             }
             !is_due
         });
+        drop(alarms);
         due.iter().for_each(|alarm| alarm.ring());
     }
 

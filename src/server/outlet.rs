@@ -23,11 +23,11 @@ use super::threads;
 /// So many clients that are answered in one round are told together. Of fewer, each that is told at once goes on at once: seven
 /// connections that wait for each other's replies get but two thirds as much done.
 const MANY: usize = 16;
-/// So many clients a flusher tells before others have their turn.
+/// So many clients a flusher tells at the most before others have their turn.
 const AT_A_TIME: usize = 256;
 
 thread_local! {
-    /// How many this thread has answered since it last rested, and between its last two rests.
+    /// How many this thread has answered in this round, and in the one before.
     static ANSWERED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
     static FLUSHER: Cell<Option<&'static Flusher>> = const { Cell::new(None) };
 }
@@ -40,10 +40,11 @@ pub(super) fn note_answered() -> bool {
     now.max(before) >= MANY
 }
 
-/// A thread has nothing to do.
+/// A round is over: this thread has nothing to do, or has told those whom it answered.
 pub(super) fn note_rest() {
-    let (now, _) = ANSWERED.get();
-    ANSWERED.set((0, now));
+    let (now, before) = ANSWERED.get();
+    // One in which nobody was answered was none.
+    ANSWERED.set((0, if now == 0 { before } else { now }));
 }
 
 /// Where a client's replies leave.
@@ -210,6 +211,7 @@ impl Flusher {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            note_rest();
             // Others have their turn in between.
             let some = due.len().min(AT_A_TIME);
             taken.extend(due.drain(..some));

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
+use tokio::task::unconstrained;
+
 use super::FAREWELL;
 use super::connection::{AHEAD, Connection, Gone, is_idle, poll_arrive, tell_requests};
 use super::outlet::{Outlet, note_answered};
@@ -72,7 +74,7 @@ impl Connection<'_> {
             return false;
         }
         let room = self.out.capacity();
-        self.note_sent(self.out.len());
+        self.note_sent(self.out.len(), true);
         outlet.leave(&mut self.out, context);
         self.note_room(room);
         true
@@ -101,9 +103,14 @@ impl Connection<'_> {
             self.settle(rest).await?;
         }
         let waiting = self.out.len();
-        self.check_output(waiting)?;
+        if let Err(gone) = self.check_output(waiting) {
+            // That has been left before, and is told.
+            self.out.truncate(rest);
+            self.write().await?;
+            return Err(gone);
+        }
         self.write().await?;
-        self.note_sent(waiting.saturating_sub(rest));
+        self.note_sent(waiting.saturating_sub(rest), rest == 0);
         self.out.clear();
         let room = self.out.capacity();
         // One long reply is no reason to keep so much for the next, and ten thousand idle clients need none.
@@ -145,14 +152,15 @@ impl Connection<'_> {
         Ok(())
     }
 
-    fn note_sent(&self, waiting: usize) {
+    /// So many bytes have been sent, or left, and by a write of their own or by the rest of another's.
+    fn note_sent(&self, bytes: usize, is_write: bool) {
         let traffic = self.session.traffic();
-        Traffic::count(&traffic.sent, waiting as u64);
-        Traffic::count(&traffic.writes, 1);
+        Traffic::count(&traffic.sent, bytes as u64);
+        Traffic::count(&traffic.writes, u64::from(is_write));
         if self.out.capacity() > traffic.reply_room.load(Ordering::Relaxed) {
             Traffic::count(&traffic.expands, 1);
         }
-        let peak = traffic.reply_peak.load(Ordering::Relaxed).max(waiting);
+        let peak = traffic.reply_peak.load(Ordering::Relaxed).max(bytes);
         traffic.reply_peak.store(peak, Ordering::Relaxed);
     }
 
@@ -179,8 +187,10 @@ impl Connection<'_> {
     async fn write(&mut self) -> Result<(), Gone> {
         let mut written = 0;
         let (stream, out) = (&mut self.stream, &self.out);
-        // Most often the system takes it all at once.
-        match poll_fn(|context| Poll::Ready(poll_write(stream, out, &mut written, context))).await {
+        // Most often the system takes it all at once; that the task has had its turn is no reason not to ask.
+        match unconstrained(poll_fn(|context| Poll::Ready(poll_write(stream, out, &mut written, context))))
+            .await
+        {
             Poll::Ready(result) => Ok(result?),
             Poll::Pending => self.write_on(written).await,
         }
