@@ -104,9 +104,9 @@ impl Connection<'_> {
         }
         let waiting = self.out.len();
         if let Err(gone) = self.check_output(waiting) {
-            // That has been left before, and is told.
+            // What was left before is told, as far as that can be at once.
             self.out.truncate(rest);
-            self.write().await?;
+            self.stream.say_once(&self.out).await;
             return Err(gone);
         }
         self.write().await?;

@@ -115,7 +115,7 @@ impl Stream {
         ready.is_ok_and(|ready| ready.is_read_closed())
     }
 
-    /// Tells who is turned away why, as far as the system takes it at once.
+    /// Tells who is turned away why, or what else it is to know, as far as the system takes it at once.
     pub(super) async fn say_once(&mut self, text: &[u8]) {
         poll_fn(|context| Poll::Ready(_ = self.poll_write(context, text))).await;
         poll_fn(|context| Poll::Ready(_ = self.poll_flush(context))).await;
