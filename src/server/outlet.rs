@@ -84,7 +84,7 @@ impl Outlet {
     /// Leaves what there is to be written, in exchange for an empty buffer. It is for the one task of the connection, and for
     /// when nothing is left. O(1)
     pub(super) fn leave(self: &Arc<Self>, out: &mut Vec<u8>, context: &Context<'_>) {
-        debug_assert!(self.is_clear(), "what was left is waited for");
+        debug_assert!(self.is_clear(), "what was left is taken back first");
         self.task.get_or_init(|| context.waker().clone());
         let mut left = self.left.lock();
         mem::swap(&mut *left, out);
@@ -103,7 +103,8 @@ impl Outlet {
         self.state.load(Ordering::Acquire) == STUCK
     }
 
-    /// Takes what is left, or has come back: a flusher that has not come to it yet need not any more. O(1), and a write at most
+    /// Takes what is left, or has come back: a flusher that has not come to it yet need not any more. O(1), but for
+    /// a write that is under way
     pub(super) fn take_back(&self) -> Vec<u8> {
         if self.is_clear() {
             return Vec::new();
