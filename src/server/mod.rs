@@ -11,6 +11,7 @@ mod connection;
 mod faults;
 mod outlet;
 mod output;
+mod pace;
 #[cfg(unix)]
 mod socket_file;
 mod stream;
@@ -517,7 +518,7 @@ fn runtime() -> io::Result<&'static Runtime> {
         .worker_threads(threads())
         .thread_name("larder-server")
         .event_interval(TURNS)
-        .on_thread_park(outlet::note_rest)
+        .on_thread_park(outlet::note_park)
         .enable_io()
         .enable_time()
         .build()?;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -18,7 +18,7 @@ use tokio::net::tcp;
 use tokio::net::unix;
 
 use super::output::SPARE;
-use super::threads;
+use super::{pace, threads};
 
 /// So many clients that are answered in one round are told together. Of fewer, each that is told at once goes on at once: seven
 /// connections that wait for each other's replies get but two thirds as much done.
@@ -32,16 +32,14 @@ thread_local! {
     static FLUSHER: Cell<Option<&'static Flusher>> = const { Cell::new(None) };
 }
 
-/// One more has been answered; whether those are many. O(1)
-#[inline]
-pub(super) fn note_answered() -> bool {
-    let (now, before) = ANSWERED.get();
-    ANSWERED.set((now + 1, before));
-    now.max(before) >= MANY
+/// This thread has nothing to do, and is about to look for more.
+pub(super) fn note_park() {
+    pace::wait();
+    note_rest();
 }
 
 /// A round is over: this thread has nothing to do, or has told those whom it answered.
-pub(super) fn note_rest() {
+fn note_rest() {
     let (now, before) = ANSWERED.get();
     // One in which nobody was answered was none.
     ANSWERED.set((0, if now == 0 { before } else { now }));
@@ -56,6 +54,8 @@ pub(super) struct Outlet {
     left: Mutex<Vec<u8>>,
     /// The connection's task.
     task: OnceLock<Waker>,
+    /// When the client was last told something, as [`pace`] counts.
+    told: AtomicU32,
 }
 
 pub(super) enum Writer {
@@ -78,7 +78,17 @@ impl Outlet {
             state: AtomicU8::new(CLEAR),
             left: Mutex::default(),
             task: OnceLock::new(),
+            told: AtomicU32::new(0),
         })
+    }
+
+    /// This client has been answered once more; whether there are many of those. O(1)
+    #[inline]
+    pub(super) fn note_answered(&self) -> bool {
+        pace::note_answered(&self.told);
+        let (now, before) = ANSWERED.get();
+        ANSWERED.set((now + 1, before));
+        now.max(before) >= MANY
     }
 
     /// Leaves what there is to be written, in exchange for an empty buffer. It is for the one task of the connection, and for

@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
@@ -12,7 +11,6 @@ use tokio::task::unconstrained;
 
 use super::FAREWELL;
 use super::connection::{AHEAD, Connection, Gone, is_idle, poll_arrive, tell_requests};
-use super::outlet::{Outlet, note_answered};
 use super::stream::Stream;
 use crate::Session;
 use crate::clock::Clock;
@@ -66,11 +64,10 @@ impl Connection<'_> {
         if self.out.is_empty() {
             return true;
         }
-        let leaves = note_answered() || are_several;
-        let is_clear = |outlet: &&Arc<Outlet>| outlet.is_clear();
-        let Some(outlet) = self.stream.outlet().filter(is_clear) else { return false };
+        let Some(outlet) = self.stream.outlet() else { return false };
+        let leaves = outlet.note_answered() || are_several;
         // Who has much to be written is not to keep it while others are served.
-        if !leaves || self.out.len() >= WRITE / 2 || !self.is_settled() {
+        if !leaves || !outlet.is_clear() || self.out.len() >= WRITE / 2 || !self.is_settled() {
             return false;
         }
         let room = self.out.capacity();
