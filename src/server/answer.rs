@@ -26,7 +26,7 @@ use crate::waiting::{reach, wait};
 /// So many requests are answered at a time.
 const TURN: u64 = 1 << 10;
 
-/// Up to where requests are answered at once.
+/// Up to where requests are answered at once. It goes through the place of the client's task, so it is small.
 enum Halt {
     /// All that have arrived are.
     Done,
@@ -35,9 +35,9 @@ enum Halt {
     /// Others are to have their turn.
     Turn,
     /// What comes next is no request: what is told of that.
-    Broken(Reply),
+    Broken(Box<Reply>),
     /// What comes next may have to wait: before it is carried out, or with what that has come to.
-    Request(Vec<Bytes>, Option<Outcome>),
+    Request(Box<(Vec<Bytes>, Option<Outcome>)>),
 }
 
 impl Connection<'_> {
@@ -62,7 +62,7 @@ impl Connection<'_> {
                     self.flush().await?;
                     return Err(Gone);
                 }
-                Halt::Request(words, outcome) => self.answer_in_time(words, outcome).await?,
+                Halt::Request(request) => self.answer_in_time(request).await?,
             }
             if self.session.is_over() {
                 self.flush().await?;
@@ -84,20 +84,20 @@ impl Connection<'_> {
             let words = match self.requests.next() {
                 Ok(Some(words)) => words,
                 Ok(None) => return Ok(Halt::Done),
-                Err(error) => return Ok(Halt::Broken(error.reply().into())),
+                Err(error) => return Ok(Halt::Broken(Box::new(error.reply().into()))),
             };
             if is_of_http(&words) {
                 return Err(Gone);
             }
             *taken += 1;
             if self.has_to_wait(&words) {
-                return Ok(Halt::Request(words, None));
+                return Ok(Halt::Request(Box::new((words, None))));
             }
             match self.execute(&words) {
                 Outcome::Reply(reply) if self.session.shuts_down().is_none() => {
                     self.conclude(words, reply)?
                 }
-                outcome => return Ok(Halt::Request(words, Some(outcome))),
+                outcome => return Ok(Halt::Request(Box::new((words, Some(outcome))))),
             }
             if self.session.is_over() || self.out.len() >= WRITE {
                 return Ok(Halt::Told);
@@ -119,7 +119,8 @@ impl Connection<'_> {
     }
 
     /// Answers a request that may have to wait. What it has come to is given if it was carried out.
-    async fn answer_in_time(&mut self, words: Vec<Bytes>, outcome: Option<Outcome>) -> Result<(), Gone> {
+    async fn answer_in_time(&mut self, request: Box<(Vec<Bytes>, Option<Outcome>)>) -> Result<(), Gone> {
+        let (words, outcome) = *request;
         let (mut hears, mut names, protocol) = (false, 0, self.session.protocol());
         #[cfg_attr(not(feature = "lua"), allow(unused_mut))]
         let mut outcome = match outcome {

@@ -4,11 +4,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::unconstrained;
 
 use super::output::{Moment, WRITE, step_back};
@@ -51,19 +52,26 @@ pub(super) struct Connection<'s> {
     pub(super) unsynced: u64,
 }
 
-/// What comes next for a client of whose requests all have been answered.
+/// What comes next for a client of whose requests all have been answered. Small, as what has come is not in it.
 enum Next {
     /// What was [left](Connection::hand_out) was more than could be written.
     Rest,
     /// More of its requests.
     Arrived,
-    Message(Option<Message>),
+    /// What has come unasked: the mail has the [first](Mail::first) of it.
+    Mail,
     Idle,
     Stop,
 }
 
-/// Serves a client until it leaves, or has to.
-pub(super) async fn run(arrived: Arrived, shared: &Shared, mut stopped: watch::Receiver<bool>) {
+/// Serves a client until it leaves, or has to. A stop waits for the end of all who hold `_alive`.
+pub(super) async fn run(
+    arrived: Arrived,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+    _alive: mpsc::Sender<()>,
+) {
+    let shared = &*shared;
     let counted = Counted::new(shared);
     let patience = if counted.is_none() { FAREWELL } else { GREETING };
     let greeted = tokio::select! {
@@ -161,7 +169,9 @@ impl Connection<'_> {
                         self.session.begin_trip();
                     }
                 }
-                Next::Message(Some(first)) => {
+                Next::Mail => {
+                    // There is no next one for who was killed, or does not keep up.
+                    let first = mail.first.take().ok_or(Gone)?;
                     self.tell(&self.session.told(first))?;
                     // One that is taken is told: how much there is to write is asked first.
                     while self.out.len() < WRITE {
@@ -169,8 +179,7 @@ impl Connection<'_> {
                         self.tell(&reply)?;
                     }
                 }
-                // There is no next one for who was killed, or does not keep up.
-                Next::Message(None) | Next::Idle | Next::Stop => return Err(Gone),
+                Next::Idle | Next::Stop => return Err(Gone),
             }
         }
     }
@@ -212,8 +221,8 @@ impl Connection<'_> {
         if poll_stop(&self.stopped, context).is_ready() {
             return Poll::Ready(Ok(Next::Stop));
         }
-        if let Poll::Ready(message) = mail.poll(context) {
-            return Poll::Ready(Ok(Next::Message(message)));
+        if mail.poll(context).is_ready() {
+            return Poll::Ready(Ok(Next::Mail));
         }
         let since = || self.session.last_command().max(self.heard);
         if !self.session.is_listener() && poll_idle(self.shared, idle, since, context).is_ready() {
@@ -229,25 +238,28 @@ struct Mail<'m> {
     next: Recv<'m>,
     /// How often something had come to pass when there was nothing to be read, and the task was to be woken for more.
     seen: Option<u64>,
+    /// What has been found, if there is something.
+    first: Option<Message>,
 }
 
 impl<'m> Mail<'m> {
     fn new(inbox: &'m Subscription) -> Self {
-        Mail { inbox, next: inbox.recv_async(), seen: None }
+        Mail { inbox, next: inbox.recv_async(), seen: None, first: None }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
+    /// Ends when something has been found, or nothing will be any more.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let events = self.inbox.events();
         // It still is: that takes no lock.
         if self.seen == Some(events) {
             return Poll::Pending;
         }
-        let message = Pin::new(&mut self.next).poll(context);
-        self.seen = message.is_pending().then_some(events);
-        if message.is_ready() {
-            self.next = self.inbox.recv_async();
-        }
-        message
+        let Poll::Ready(first) = Pin::new(&mut self.next).poll(context) else {
+            self.seen = Some(events);
+            return Poll::Pending;
+        };
+        *self = Mail { first, ..Mail::new(self.inbox) };
+        Poll::Ready(())
     }
 }
 

@@ -468,10 +468,7 @@ async fn accept(
             continue;
         };
         let (shared, stopped, alive) = (Arc::clone(&shared), stopped.clone(), alive.clone());
-        tokio::spawn(async move {
-            connection::run(arrived, &shared, stopped).await;
-            drop(alive);
-        });
+        tokio::spawn(connection::run(arrived, shared, stopped, alive));
     }
 }
 
