@@ -20,6 +20,8 @@ const HURRY: Duration = Duration::from_millis(4);
 /// Nor does who gives them to fewer clients than this: one or two that were made to wait, if only for a trial, may sleep
 /// between their requests from then on.
 const CLIENTS: u32 = 8;
+/// So long a thread has had much to do before it tries: of a program that has just begun nothing can be told.
+const WARM: Duration = Duration::from_millis(64);
 /// So long one way is gone at the least, until it is known how fast it was.
 const LEG: Duration = Duration::from_millis(2);
 /// A trial has so many legs of each way at the most, in turns: one that the system has interrupted counts as little as any.
@@ -68,9 +70,9 @@ pub(super) fn wait() {
 /// What a thread knows of its pace.
 #[derive(Default)]
 struct Pace {
-    /// When the time was last looked at, and whether the thread had much to do then.
+    /// When the time was last looked at, and since when the thread has had much to do, if it has.
     looked: Option<Instant>,
-    is_busy: bool,
+    busy: Option<Instant>,
     trial: Option<Trial>,
     /// What the last trial came to, and when the next one is due.
     pays: bool,
@@ -92,22 +94,24 @@ struct Trial {
 
 impl Pace {
     fn waits(&self) -> bool {
-        self.is_busy && self.trial.as_ref().map_or(self.pays, |trial| trial.waits)
+        self.busy.is_some() && self.trial.as_ref().map_or(self.pays, |trial| trial.waits)
     }
 
     /// [`ANSWERS`] more have been given, to so many clients. O(1)
     fn note(&mut self, now: Instant, clients: u32) {
         let before = self.looked.replace(now);
-        self.is_busy = clients >= CLIENTS && before.is_some_and(|before| now - before < HURRY);
-        if !self.is_busy {
-            self.trial = None;
-        } else if let Some(trial) = &mut self.trial {
+        if clients < CLIENTS || before.is_none_or(|before| now - before >= HURRY) {
+            (self.busy, self.trial) = (None, None);
+            return;
+        }
+        let busy = *self.busy.get_or_insert(now);
+        if let Some(trial) = &mut self.trial {
             if let Some(pays) = trial.note(now) {
                 self.pays = pays;
                 self.due = Some(now + KEPT);
                 self.trial = None;
             }
-        } else if self.due.is_none_or(|due| now >= due) {
+        } else if now - busy >= WARM && self.due.is_none_or(|due| now >= due) {
             self.trial = Some(Trial { began: now, looks: 0, waits: false, plain: 0.0, won: 0, lost: 0 });
         }
     }
@@ -166,7 +170,7 @@ mod tests {
         }
     }
 
-    const TRIAL: Duration = Duration::from_millis(80);
+    const TRIAL: Duration = Duration::from_millis(150);
     const LONG: Duration = Duration::from_secs(10);
 
     #[test]
@@ -200,6 +204,14 @@ mod tests {
         assert!(!thread.pace.waits());
         // What it has found out stands.
         thread.work(Duration::from_millis(2), |_, _| 150e3);
+        assert!(thread.pace.waits());
+    }
+
+    #[test]
+    fn nothing_is_tried_of_a_program_that_has_just_begun() {
+        let mut thread = Thread::new();
+        assert_eq!(thread.work(WARM, |waits, _| if waits { 130e3 } else { 150e3 }), 0.0);
+        thread.work(TRIAL, |waits, _| if waits { 180e3 } else { 150e3 });
         assert!(thread.pace.waits());
     }
 
