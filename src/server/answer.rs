@@ -37,7 +37,7 @@ enum Halt {
     /// What comes next is no request: what is told of that.
     Broken(Box<Reply>),
     /// What comes next may have to wait: before it is carried out, or with what that has come to.
-    Request(Box<(Vec<Bytes>, Option<Outcome>)>),
+    Request(Vec<Bytes>, Option<Box<Outcome>>),
 }
 
 impl Connection<'_> {
@@ -62,7 +62,7 @@ impl Connection<'_> {
                     self.flush().await?;
                     return Err(Gone);
                 }
-                Halt::Request(request) => self.answer_in_time(request).await?,
+                Halt::Request(words, outcome) => self.answer_in_time(words, outcome).await?,
             }
             if self.session.is_over() {
                 self.flush().await?;
@@ -91,13 +91,13 @@ impl Connection<'_> {
             }
             *taken += 1;
             if self.has_to_wait(&words) {
-                return Ok(Halt::Request(Box::new((words, None))));
+                return Ok(Halt::Request(words, None));
             }
             match self.execute(&words) {
                 Outcome::Reply(reply) if self.session.shuts_down().is_none() => {
                     self.conclude(words, reply)?
                 }
-                outcome => return Ok(Halt::Request(Box::new((words, Some(outcome))))),
+                outcome => return Ok(Halt::Request(words, Some(Box::new(outcome)))),
             }
             if self.session.is_over() || self.out.len() >= WRITE {
                 return Ok(Halt::Told);
@@ -119,12 +119,11 @@ impl Connection<'_> {
     }
 
     /// Answers a request that may have to wait. What it has come to is given if it was carried out.
-    async fn answer_in_time(&mut self, request: Box<(Vec<Bytes>, Option<Outcome>)>) -> Result<(), Gone> {
-        let (words, outcome) = *request;
+    async fn answer_in_time(&mut self, words: Vec<Bytes>, outcome: Option<Box<Outcome>>) -> Result<(), Gone> {
         let (mut hears, mut names, protocol) = (false, 0, self.session.protocol());
         #[cfg_attr(not(feature = "lua"), allow(unused_mut))]
         let mut outcome = match outcome {
-            Some(outcome) => outcome,
+            Some(outcome) => *outcome,
             None => {
                 self.begin(&words).await?;
                 // What came unasked before the command is told before its reply.

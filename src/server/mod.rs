@@ -511,11 +511,14 @@ fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
+    let threads = threads();
+    // What one of several gets done depends on the others: whether waiting pays has not been measured for those.
+    let may_wait = threads == 1;
     let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads())
+        .worker_threads(threads)
         .thread_name("larder-server")
         .event_interval(TURNS)
-        .on_thread_park(outlet::note_park)
+        .on_thread_park(move || outlet::note_park(may_wait))
         .enable_io()
         .enable_time()
         .build()?;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -32,9 +32,20 @@ thread_local! {
     static FLUSHER: Cell<Option<&'static Flusher>> = const { Cell::new(None) };
 }
 
+/// A client that has an outlet has been answered once more; whether those are many. O(1)
+#[inline]
+pub(super) fn note_answered(client: u64) -> bool {
+    pace::note_answered(client);
+    let (now, before) = ANSWERED.get();
+    ANSWERED.set((now + 1, before));
+    now.max(before) >= MANY
+}
+
 /// This thread has nothing to do, and is about to look for more.
-pub(super) fn note_park() {
-    pace::wait();
+pub(super) fn note_park(may_wait: bool) {
+    if may_wait {
+        pace::wait();
+    }
     note_rest();
 }
 
@@ -54,8 +65,6 @@ pub(super) struct Outlet {
     left: Mutex<Vec<u8>>,
     /// The connection's task.
     task: OnceLock<Waker>,
-    /// When the client was last told something, as [`pace`] counts.
-    told: AtomicU32,
 }
 
 pub(super) enum Writer {
@@ -78,17 +87,7 @@ impl Outlet {
             state: AtomicU8::new(CLEAR),
             left: Mutex::default(),
             task: OnceLock::new(),
-            told: AtomicU32::new(0),
         })
-    }
-
-    /// This client has been answered once more; whether there are many of those. O(1)
-    #[inline]
-    pub(super) fn note_answered(&self) -> bool {
-        pace::note_answered(&self.told);
-        let (now, before) = ANSWERED.get();
-        ANSWERED.set((now + 1, before));
-        now.max(before) >= MANY
     }
 
     /// Leaves what there is to be written, in exchange for an empty buffer. It is for the one task of the connection, and for

@@ -11,6 +11,7 @@ use tokio::task::unconstrained;
 
 use super::FAREWELL;
 use super::connection::{AHEAD, Connection, Gone, is_idle, poll_arrive, tell_requests};
+use super::outlet::note_answered;
 use super::stream::Stream;
 use crate::Session;
 use crate::clock::Clock;
@@ -65,7 +66,7 @@ impl Connection<'_> {
             return true;
         }
         let Some(outlet) = self.stream.outlet() else { return false };
-        let leaves = outlet.note_answered() || are_several;
+        let leaves = note_answered(self.session.id()) || are_several;
         // Who has much to be written is not to keep it while others are served.
         if !leaves || !outlet.is_clear() || self.out.len() >= WRITE / 2 || !self.is_settled() {
             return false;

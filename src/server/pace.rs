@@ -1,30 +1,30 @@
 //! How soon a thread that has nothing left to do looks for more.
 //!
 //! Requests of many clients come one shortly after the other. A thread that looks for more as soon as it is done finds one or
-//! two, and what it takes to look, to answer and to wake the clients is spent on those; if it lets a few microseconds pass
+//! two, and what it takes to look, to answer and to wake the clients is spent on those; if it lets some microseconds pass
 //! first, it finds a dozen, as a network card does that holds its interrupts back. Where a client waits for each
 //! reply, those microseconds are lost instead. Which of both it is depends on clients that nobody here knows, so that it is
 //! tried: a thread of which much is asked goes the one way and the other for some milliseconds each, and keeps to the better.
 
 use std::cell::{Cell, RefCell};
 use std::hint;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::mem;
 use std::time::{Duration, Instant};
 
 /// So long a thread waits that does: a quarter of that has brought most of it, and more no more.
 const WAIT: Duration = Duration::from_micros(32);
 /// So many answers are given between two looks at the time.
 const ANSWERS: u32 = 64;
-/// Who takes longer for as many has too little to do, or has to share the processor: it does not wait.
-const HURRY: Duration = Duration::from_millis(4);
-/// Nor does who gives them to fewer clients than this: one or two that were made to wait, if only for a trial, may sleep
+/// Who takes longer for as many has too little to do, or is kept from it by others: it does not wait.
+const HURRY: Duration = Duration::from_millis(8);
+/// Nor does who gives them to fewer clients than this: one to three that were made to wait, if only for a trial, may sleep
 /// between their requests from then on.
 const CLIENTS: u32 = 8;
 /// So long a thread has had much to do before it tries: of a program that has just begun nothing can be told.
 const WARM: Duration = Duration::from_millis(64);
 /// So long one way is gone at the least, until it is known how fast it was.
 const LEG: Duration = Duration::from_millis(2);
-/// A trial has so many legs of each way at the most, in turns: one that the system has interrupted counts as little as any.
+/// A trial has so many legs of each way at the most, in turns: one that was interrupted for a moment counts as little as any.
 const PAIRS: u32 = 16;
 /// Waiting pays if in so many pairs of them
 const WON: u32 = 11;
@@ -34,25 +34,22 @@ const BY: f64 = 1.01;
 const KEPT: Duration = Duration::from_secs(2);
 
 thread_local! {
-    /// How often the time has been looked at; how many answers have been given since, and to how many clients.
-    static ANSWERED: Cell<(u32, u32, u32)> = const { Cell::new((1, 0, 0)) };
+    /// How many answers have been given since the time was looked at, and a bit for each client that got one: two clients may
+    /// have the same.
+    static ANSWERED: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
     static PACE: RefCell<Pace> = RefCell::default();
 }
 
-/// One more answer has been given, to a client that says when it got the last. O(1)
+/// One more answer has been given, to the client of that id: to one request, or to as many as had arrived together. O(1)
 #[inline]
-pub(super) fn note_answered(last: &AtomicU32) {
-    let (look, mut answers, mut clients) = ANSWERED.get();
-    if last.load(Ordering::Relaxed) != look {
-        last.store(look, Ordering::Relaxed);
-        clients += 1;
-    }
-    answers += 1;
+pub(super) fn note_answered(client: u64) {
+    let (answers, clients) = ANSWERED.get();
+    let (answers, clients) = (answers + 1, clients | 1 << (client % 64));
     if answers < ANSWERS {
-        ANSWERED.set((look, answers, clients));
+        ANSWERED.set((answers, clients));
     } else {
-        ANSWERED.set((look.wrapping_add(1), 0, 0));
-        PACE.with_borrow_mut(|pace| pace.note(Instant::now(), clients));
+        ANSWERED.set((0, 0));
+        PACE.with_borrow_mut(|pace| pace.note(Instant::now(), clients.count_ones()));
     }
 }
 
@@ -60,9 +57,11 @@ pub(super) fn note_answered(last: &AtomicU32) {
 pub(super) fn wait() {
     if PACE.with_borrow(Pace::waits) {
         let began = Instant::now();
-        // To sleep and to be woken takes as long as this.
-        while began.elapsed() < WAIT {
-            hint::spin_loop();
+        // It may have had nothing to do since it was said so.
+        if PACE.with_borrow(|pace| pace.is_hurried(began)) {
+            while began.elapsed() < WAIT {
+                hint::spin_loop();
+            }
         }
     }
 }
@@ -70,7 +69,7 @@ pub(super) fn wait() {
 /// What a thread knows of its pace.
 #[derive(Default)]
 struct Pace {
-    /// When the time was last looked at, and since when the thread has had much to do, if it has.
+    /// When the time was last looked at, and since when the thread had had much to do, if it had then.
     looked: Option<Instant>,
     busy: Option<Instant>,
     trial: Option<Trial>,
@@ -97,11 +96,24 @@ impl Pace {
         self.busy.is_some() && self.trial.as_ref().map_or(self.pays, |trial| trial.waits)
     }
 
+    /// Whether it is not long since the time was looked at.
+    fn is_hurried(&self, now: Instant) -> bool {
+        self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < HURRY)
+    }
+
     /// [`ANSWERS`] more have been given, to so many clients. O(1)
     fn note(&mut self, now: Instant, clients: u32) {
-        let before = self.looked.replace(now);
-        if clients < CLIENTS || before.is_none_or(|before| now - before >= HURRY) {
-            (self.busy, self.trial) = (None, None);
+        let goes_on = clients >= CLIENTS && self.is_hurried(now);
+        self.looked = Some(now);
+        if !goes_on {
+            // It may be the waiting by which it is slow: what was found out is forgotten, and what was being tried is not tried
+            // again at once.
+            if self.trial.take().is_some() {
+                self.due = Some(now + KEPT);
+            } else if mem::take(&mut self.pays) {
+                self.due = None;
+            }
+            self.busy = None;
             return;
         }
         let busy = *self.busy.get_or_insert(now);
@@ -197,14 +209,47 @@ mod tests {
     #[test]
     fn a_thread_that_has_time_does_not_wait() {
         let mut thread = Thread::new();
-        assert_eq!(thread.work(LONG, |waits, _| if waits { 30e3 } else { 15e3 }), 0.0);
+        assert_eq!(thread.work(LONG, |waits, _| if waits { 14e3 } else { 7e3 }), 0.0);
         thread.work(TRIAL, |waits, _| if waits { 180e3 } else { 150e3 });
         assert!(thread.pace.waits());
-        thread.work(Duration::from_millis(5), |_, _| 15e3);
+        thread.work(Duration::from_millis(5), |_, _| 7e3);
         assert!(!thread.pace.waits());
-        // What it has found out stands.
-        thread.work(Duration::from_millis(2), |_, _| 150e3);
+        // It begins anew, once it has something to do again.
+        assert_eq!(thread.work(WARM, |waits, _| if waits { 180e3 } else { 150e3 }), 0.0);
+        thread.work(TRIAL, |waits, _| if waits { 180e3 } else { 150e3 });
         assert!(thread.pace.waits());
+    }
+
+    #[test]
+    fn what_was_found_out_is_of_no_use_when_nobody_asks_any_more() {
+        let mut thread = Thread::new();
+        thread.work(TRIAL, |waits, _| if waits { 180e3 } else { 150e3 });
+        assert!(thread.pace.waits() && thread.pace.is_hurried(thread.now + HURRY / 2));
+        assert!(!thread.pace.is_hurried(thread.now + HURRY));
+    }
+
+    #[test]
+    fn waiting_that_makes_a_thread_slow_is_given_up() {
+        // So slow that it is no hurry any more.
+        let speed = |waits, _| if waits { 7e3 } else { 10e3 };
+        let mut thread = Thread::new();
+        let waited = thread.work(LONG, speed);
+        assert!(waited < 0.03, "{waited}");
+        thread.work(TRIAL, |waits, _| if waits { 180e3 } else { 150e3 });
+        thread.pace.pays = true;
+        let waited = thread.work(LONG, speed);
+        assert!(waited < 0.03, "{waited}");
+    }
+
+    #[test]
+    fn a_trial_that_is_broken_off_again_and_again_is_seldom_begun() {
+        let mut thread = Thread::new();
+        let mut waited = 0.0;
+        for _ in 0..100 {
+            waited += thread.work(Duration::from_millis(80), |waits, _| if waits { 130e3 } else { 150e3 });
+            thread.now += HURRY;
+        }
+        assert!(waited < 1.0, "in {waited} of a hundred");
     }
 
     #[test]
@@ -230,16 +275,15 @@ mod tests {
 
     #[test]
     fn clients_are_counted_once_between_two_looks() {
-        let clients: Vec<_> = (0..3).map(|_| AtomicU32::new(0)).collect();
-        let count = || ANSWERED.get().2;
+        let count = || ANSWERED.get().1.count_ones();
         for expected in [1, 2, 3, 3, 3] {
-            note_answered(&clients[(expected - 1) as usize]);
+            note_answered(1_000 + u64::from(expected));
             assert_eq!(count(), expected);
         }
-        (5..ANSWERS).for_each(|_| note_answered(&clients[0]));
-        assert_eq!(ANSWERED.get(), (2, 0, 0));
-        note_answered(&clients[0]);
-        assert_eq!(count(), 1);
+        (5..ANSWERS).for_each(|_| note_answered(u64::MAX));
+        assert_eq!(ANSWERED.get(), (0, 0));
+        note_answered(0);
+        assert_eq!(ANSWERED.get(), (1, 1));
     }
 
     #[test]
@@ -247,8 +291,8 @@ mod tests {
         let interrupted = |gain: f64| {
             move |waits: bool, answers: u32| {
                 let speed = if waits { gain * 150e3 } else { 150e3 };
-                // For a leg out of seven: of both ways, then.
-                if answers / 300 % 7 == 3 { 0.5 * speed } else { speed }
+                // Now and then, and only while it waits: four of its sixteen legs at the most.
+                if waits && answers / 300 % 7 == 3 { 0.1 * speed } else { speed }
             }
         };
         for (gain, pays) in [(1.15, true), (0.9, false)] {

@@ -25,6 +25,12 @@ impl Session {
         self.client.at()
     }
 
+    /// Its number, from 1, as `CLIENT ID` tells it.
+    #[cfg(feature = "server")]
+    pub(crate) fn id(&self) -> u64 {
+        self.client.id
+    }
+
     /// What its connection has moved and keeps.
     #[cfg(feature = "server")]
     pub(crate) fn traffic(&self) -> &Traffic {
